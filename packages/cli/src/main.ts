@@ -1,0 +1,2 @@
+// The nodekeeper command.
+export {};

@@ -1,0 +1,39 @@
+// Strings as Java's jute has them: decoded as UTF-8, encoded one UTF-16 unit at a time (so that characters beyond U+FFFF
+// become two 3-byte surrogates, CESU-8).
+
+/** Decodes `buf[start, end)`; short ASCII, which nearly every path is, takes the fast way. */
+export function decodeUtf8(buf: Buffer, start: number, end: number): string {
+  for (let i = start; i < end; i++) {
+    if ((buf[i] as number) >= 0x80) return buf.toString('utf8', start, end);
+  }
+  return buf.toString('latin1', start, end);
+}
+
+/** The number of bytes that {@link encodeString} writes for `s`. */
+export function encodedLength(s: string): number {
+  let n = s.length;
+  for (let i = 0; i < s.length; i++) {
+    const c = s.charCodeAt(i);
+    if (c >= 0x80) n += c < 0x800 ? 1 : 2;
+  }
+  return n;
+}
+
+/** Writes `s` at `pos` and returns the position behind it. The caller has made room ({@link encodedLength}). */
+export function encodeString(buf: Buffer, pos: number, s: string): number {
+  let at = pos;
+  for (let i = 0; i < s.length; i++) {
+    const c = s.charCodeAt(i);
+    if (c < 0x80) {
+      buf[at++] = c;
+    } else if (c < 0x800) {
+      buf[at++] = 0xc0 | (c >> 6);
+      buf[at++] = 0x80 | (c & 0x3f);
+    } else {
+      buf[at++] = 0xe0 | (c >> 12);
+      buf[at++] = 0x80 | ((c >> 6) & 0x3f);
+      buf[at++] = 0x80 | (c & 0x3f);
+    }
+  }
+  return at;
+}

@@ -1,0 +1,18 @@
+// Runs every compiled test file below the given folders with Node's own runner, the same way on every Node version.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const files = [];
+function collect(dir) {
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    if (entry.name === 'node_modules') continue;
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) collect(path);
+    else if (path.includes('dist-test') && entry.name.endsWith('.test.js')) files.push(path);
+  }
+}
+for (const dir of process.argv.slice(2)) collect(dir);
+if (files.length === 0) throw new Error('no compiled tests found; run `npm run build` first');
+const run = spawnSync(process.execPath, ['--test', ...files.sort()], { stdio: 'inherit' });
+process.exit(run.status ?? 1);
