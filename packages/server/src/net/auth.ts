@@ -1,0 +1,36 @@
+// Turns the token of an auth packet into identities. Source: DigestAuthenticationProvider of Apache ZooKeeper.
+
+import { createHash } from 'node:crypto';
+import type { Identity } from '../request/identity.js';
+
+export interface AuthSettings {
+  readonly digestEnabled: boolean;
+  /** Name of the hash as Java has it (`SHA1`, `SHA-256` …). */
+  readonly digestAlg: string;
+  /** `user:base64hash` of the superuser. */
+  readonly superDigest: string | undefined;
+}
+
+/** `user:base64(hash(user:password))`, as it stands in ACLs. */
+export function digestId(token: string, algorithm = 'SHA1'): string {
+  const user = token.split(':', 1)[0] ?? '';
+  const hash = createHash(algorithm.replace('-', '').toLowerCase()).update(token, 'utf8').digest('base64');
+  return `${user}:${hash}`;
+}
+
+/**
+ * The identities that a token proves; null if the scheme is unknown or the token is not acceptable (AUTHFAILED).
+ * @param remoteAddress the connection's address, which scheme `ip` restates
+ */
+export function authenticate(
+  settings: AuthSettings,
+  scheme: string | null,
+  token: Buffer | null,
+  remoteAddress: string,
+): Identity[] | null {
+  if (scheme === 'ip') return [{ scheme: 'ip', id: remoteAddress }];
+  if (scheme !== 'digest' || !settings.digestEnabled || token === null) return null;
+  const id = digestId(token.toString('utf8'), settings.digestAlg);
+  const own = { scheme: 'digest', id };
+  return id === settings.superDigest ? [{ scheme: 'super', id: '' }, own] : [own];
+}

@@ -1,0 +1,54 @@
+// A reply that lists very many children, sent piece by piece: the list is that of the moment it was asked for, whatever is
+// created or deleted meanwhile, and it takes no more memory than four bytes a child.
+
+import { ErrorCode } from '@nodekeeper/protocol';
+import { writeName } from '../request/reads.js';
+import { REPLY_HEAD, ReplyBuffer } from '../request/reply-buffer.js';
+import { F, type NodeId, type NodeStore } from '../tree/node-store.js';
+
+const PIECE_NAMES = 512;
+
+export class ChildStream {
+  private readonly store: NodeStore;
+  private readonly ids: Int32Array;
+  private readonly prefix: number;
+  private readonly stat: Buffer;
+  private next = 0;
+
+  /** Begins the reply in `out`: header and count. From now on the names stay readable until {@link end}. */
+  constructor(
+    out: ReplyBuffer,
+    store: NodeStore,
+    node: NodeId,
+    xid: number,
+    zxid: number,
+    withStat: boolean,
+    extendedTypes: boolean,
+  ) {
+    this.store = store;
+    this.ids = store.children(node);
+    this.prefix = store.namePrefix(node);
+    const stat = new ReplyBuffer(68);
+    if (withStat) stat.stat(store, node, extendedTypes);
+    this.stat = stat.buf.subarray(0, stat.pos);
+    store.hold();
+    const start = out.begin(xid, zxid, ErrorCode.Ok);
+    out.int(this.ids.length);
+    const length = REPLY_HEAD - 4 + 4 + this.ids.length * 4 + store.get(node, F.childNameBytes) + this.stat.length;
+    out.intAt(start, length);
+  }
+
+  /** Writes the next piece; false when the reply is complete. */
+  write(out: ReplyBuffer): boolean {
+    const end = Math.min(this.next + PIECE_NAMES, this.ids.length);
+    for (; this.next < end; this.next++) writeName(out, this.store, this.ids[this.next] as number, this.prefix);
+    if (this.next < this.ids.length) return true;
+    out.raw(this.stat, 0, this.stat.length);
+    return false;
+  }
+
+  /** Lets go of the names. To be called once, complete or not. */
+  end(): void {
+    this.store.unhold();
+  }
+}

@@ -1,0 +1,514 @@
+// One client's connection: frames in, replies and notifications out, within limits. Reads its share of requests per turn, stops
+// reading while the client does not take its replies, and keeps nothing for it that has no bound.
+
+import type { Socket } from 'node:net';
+import { ErrorCode, JuteReader, OpCode } from '@nodekeeper/protocol';
+import type { Client } from '../request/client.js';
+import { Fifo } from '../request/fifo.js';
+import { allows, type Identity } from '../request/identity.js';
+import { isWrite } from '../request/processor.js';
+import type { ReplyBuffer } from '../request/reply-buffer.js';
+import type { Session } from '../session/session-table.js';
+import type { WatchEvent } from '../tree/watches.js';
+import { authenticate } from './auth.js';
+import { ChildStream } from './child-stream.js';
+import type { ClientPort } from './client-port.js';
+import type { TurnTaker } from './turns.js';
+
+/** What a connection may do in one turn: a request counts 1, and 1 more for each KB it holds. */
+const SHARE = 64;
+/** Above this many unsent bytes no further request of the connection is read. */
+const OUTPUT_PAUSE = 256 * 1024;
+/** Above this many unsent bytes of notifications the connection is given up. */
+const OUTPUT_LIMIT = 64 * 1024 * 1024;
+const DEFERRED_EVENTS_LIMIT = 100_000;
+const CLOSE_GRACE_MS = 2000;
+const NOTHING = Buffer.alloc(0);
+
+type State = 'handshake' | 'creating' | 'ready' | 'command' | 'closed';
+
+export class ClientConnection implements Client, TurnTaker {
+  readonly socket: Socket;
+  private readonly port: ClientPort;
+  private state: State = 'handshake';
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Monotonic milliseconds. */
+  readonly openedAt: number;
+  /** Wall clock, milliseconds since 1970. */
+  readonly established: number;
+  identities: readonly Identity[];
+  session: Session<Client> | undefined;
+  readonly fifo = new Fifo();
+  lastOp = 0;
+  lastCxid = 0;
+  lastZxid = -1;
+  packetsReceived = 0;
+  packetsSent = 0;
+  lastResponseAt = 0;
+  lastLatency = 0;
+  minLatency = -1;
+  maxLatency = 0;
+  totalLatency = 0;
+  answeredCount = 0;
+  /** Whether the client's ConnectRequest ended with the readOnly byte, so that the response does too. */
+  private sendsReadOnly = false;
+
+  private unread: Buffer = NOTHING; // bytes taken from the socket and not yet used
+  private unreadStart = 0;
+  private unreadEnd = 0;
+  private ownsUnread = false;
+  private out: ReplyBuffer | null = null;
+  private outputFull = false;
+  private overLimit = false;
+  private queued = false;
+  private paused = false;
+  private stream: ChildStream | null = null;
+  private deferred: WatchEvent[] = [];
+
+  constructor(socket: Socket, port: ClientPort) {
+    this.socket = socket;
+    this.port = port;
+    this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
+    this.remotePort = socket.remotePort ?? 0;
+    this.openedAt = port.processor.now;
+    this.established = port.processor.wallTime;
+    this.identities = [{ scheme: 'ip', id: this.remoteAddress }];
+    socket.on('data', this.onData);
+    socket.on('drain', this.onDrain);
+    socket.on('error', this.onGone);
+    socket.on('end', this.onEnd);
+    socket.on('close', this.onGone);
+  }
+
+  get closed(): boolean {
+    return this.state === 'closed';
+  }
+
+  get blocked(): boolean {
+    return this.stream !== null || this.outputFull || this.outputHigh;
+  }
+
+  /** So much was written in this turn that it has to leave before more is. */
+  private get outputHigh(): boolean {
+    return this.out !== null && this.out.pos > OUTPUT_PAUSE;
+  }
+
+  get readOnlyByte(): boolean {
+    return this.sendsReadOnly;
+  }
+
+  /** Requests taken in and not answered. */
+  get outstanding(): number {
+    return this.fifo.length;
+  }
+
+  // ---- input ----
+
+  private readonly onData = (chunk: Buffer): void => {
+    if (this.state === 'closed') return;
+    this.port.beginTurn();
+    this.port.stats.bytesReceived += chunk.length;
+    this.append(chunk);
+    if (!this.queued) this.work();
+    this.port.turns.flush();
+  };
+
+  private append(chunk: Buffer): void {
+    const left = this.unreadEnd - this.unreadStart;
+    if (left === 0) {
+      this.unread = chunk;
+      this.unreadStart = 0;
+      this.unreadEnd = chunk.length;
+      this.ownsUnread = false;
+      return;
+    }
+    const need = left + chunk.length;
+    if (!this.ownsUnread || this.unreadEnd + chunk.length > this.unread.length) {
+      const room = this.ownsUnread && need <= this.unread.length ? this.unread : Buffer.allocUnsafeSlow(need * 2);
+      this.unread.copy(room, 0, this.unreadStart, this.unreadEnd);
+      this.unread = room;
+      this.unreadStart = 0;
+      this.unreadEnd = left;
+      this.ownsUnread = true;
+    }
+    this.unreadEnd += chunk.copy(this.unread, this.unreadEnd);
+  }
+
+  /** Handles requests as far as allowed; queues itself if some are left. */
+  private work(): void {
+    if (this.takeTurn()) {
+      this.queued = true;
+      this.port.turns.enqueue(this);
+    }
+  }
+
+  /** See {@link TurnTaker}. */
+  takeTurn(): boolean {
+    this.queued = false;
+    if (this.stream !== null) return this.continueStream();
+    if (this.fifo.head?.kind === 'read') this.port.processor.resume(this);
+    let share = SHARE;
+    while (share > 0 && this.mayWork() && !this.outputHigh) {
+      const used = this.nextFrame();
+      if (used < 0) break;
+      share -= 1 + (used >>> 10);
+    }
+    if (this.unreadStart === this.unreadEnd) {
+      this.unread = NOTHING;
+      this.unreadStart = 0;
+      this.unreadEnd = 0;
+      this.ownsUnread = false;
+    }
+    const may = this.mayWork();
+    const more = may && this.hasFrame();
+    this.setPaused(more || !may);
+    this.queued = more;
+    return more;
+  }
+
+  /** Whether the next request may be taken in now. */
+  private mayWork(): boolean {
+    if (this.outputFull || this.stream !== null) return false;
+    if (this.state !== 'ready') return this.state === 'handshake';
+    if (this.fifo.length === 0) {
+      this.overLimit = false;
+      return true;
+    }
+    this.overLimit = this.port.processor.outstanding >= this.port.limits.globalOutstandingLimit;
+    return !this.overLimit;
+  }
+
+  private hasFrame(): boolean {
+    const left = this.unreadEnd - this.unreadStart;
+    if (left < 4) return false;
+    const length = this.unread.readInt32BE(this.unreadStart);
+    return length < 0 || length > this.port.limits.maxBuffer || left - 4 >= length;
+  }
+
+  /** Handles one frame; returns its size, or -1 if none is complete. */
+  private nextFrame(): number {
+    const left = this.unreadEnd - this.unreadStart;
+    if (left < 4) return -1;
+    const start = this.unreadStart;
+    const buf = this.unread;
+    const length = buf.readInt32BE(start);
+    if (this.state === 'handshake' && this.port.isCommand(length)) {
+      this.state = 'command';
+      const rest = buf.subarray(start + 4, this.unreadEnd);
+      this.unreadStart = this.unreadEnd;
+      this.port.runCommand(this, length, rest);
+      return -1;
+    }
+    if (length < 0 || length > this.port.limits.maxBuffer) {
+      this.abort(`frame of ${length} bytes, allowed are 0 to ${this.port.limits.maxBuffer} (jute.maxbuffer)`);
+      return -1;
+    }
+    if (left - 4 < length) return -1;
+    this.unreadStart = start + 4 + length;
+    if (this.state === 'handshake') this.port.handshake(this, buf.subarray(start + 4, start + 4 + length));
+    else this.request(buf, start + 4, start + 4 + length);
+    return length;
+  }
+
+  // RequestHeader: int xid, int type
+  private request(buf: Buffer, start: number, end: number): void {
+    if (end - start < 8) {
+      this.abort('frame too short for a request header');
+      return;
+    }
+    const xid = buf.readInt32BE(start);
+    const op = buf.readInt32BE(start + 4);
+    const { port } = this;
+    this.packetsReceived++;
+    port.stats.packetsReceived++;
+    this.lastOp = op;
+    this.lastCxid = xid;
+    const session = this.session;
+    if (session === undefined) throw new Error('request without a session');
+    port.sessions.touch(session, port.processor.now);
+    if (op === OpCode.auth) {
+      this.auth(xid, buf, start + 8, end);
+      return;
+    }
+    if (op === OpCode.sasl) {
+      this.sasl(xid, buf, start + 8, end);
+      return;
+    }
+    if (port.lacksRequiredAuth(this.identities)) {
+      this.output().header(xid, 0, ErrorCode.SessionClosedRequireSaslAuth);
+      this.close('authentication is required');
+      return;
+    }
+    if (!isKnown(op)) {
+      this.output().header(xid, -1, ErrorCode.Unimplemented);
+      this.close(`operation ${op} is not known`);
+      return;
+    }
+    port.processor.submit(this, xid, op, buf, start + 8, end);
+  }
+
+  // AuthPacket: int type, ustring scheme, buffer auth
+  private auth(xid: number, buf: Buffer, start: number, end: number): void {
+    const r = new JuteReader(buf, start, end);
+    let scheme: string | null;
+    let token: Buffer | null;
+    try {
+      r.int();
+      scheme = r.string();
+      token = r.buffer();
+    } catch {
+      this.abort('undecodable auth packet');
+      return;
+    }
+    const proved = authenticate(this.port.authSettings, scheme, token, this.remoteAddress);
+    if (proved === null) {
+      this.port.stats.authFailed++;
+      this.output().header(xid, 0, ErrorCode.AuthFailed);
+      this.close(`authentication with scheme ${scheme} failed`);
+      return;
+    }
+    this.addIdentities(proved);
+    this.output().header(xid, 0, ErrorCode.Ok);
+  }
+
+  addIdentities(more: readonly Identity[]): void {
+    const fresh = more.filter((m) => !this.identities.some((i) => i.scheme === m.scheme && i.id === m.id));
+    if (fresh.length > 0) this.identities = [...this.identities, ...fresh];
+  }
+
+  // GetSASLRequest: buffer token → SetSASLResponse: buffer token. Without a login configuration the answer is null.
+  private sasl(xid: number, buf: Buffer, start: number, end: number): void {
+    try {
+      new JuteReader(buf, start, end).buffer();
+    } catch {
+      this.abort('undecodable sasl packet');
+      return;
+    }
+    const out = this.output();
+    const at = out.begin(xid, 0, ErrorCode.Ok);
+    out.int(-1);
+    out.end(at);
+  }
+
+  // ---- the session ----
+
+  /** The handshake asked for a new session, which is being created. */
+  awaitSession(readOnlyByte: boolean): void {
+    this.sendsReadOnly = readOnlyByte;
+    this.state = 'creating';
+  }
+
+  sessionCreated(): void {
+    const session = this.session;
+    if (session === undefined) throw new Error('created session is missing');
+    this.establish(session);
+    this.resumeWork();
+  }
+
+  /** Answers the handshake with the session; requests are taken from now on. */
+  establish(session: Session<Client>, readOnlyByte = this.sendsReadOnly): void {
+    this.sendsReadOnly = readOnlyByte;
+    this.state = 'ready';
+    this.session = session;
+    session.owner = this;
+    this.port.writeConnectResponse(this, session);
+  }
+
+  // ---- output ----
+
+  output(): ReplyBuffer {
+    if (this.out === null) {
+      this.out = this.port.turns.takeBuffer();
+      this.port.turns.markDirty(this);
+    }
+    this.packetsSent++;
+    this.port.stats.packetsSent++;
+    return this.out;
+  }
+
+  flush(): void {
+    const out = this.out;
+    if (out === null) return;
+    this.out = null;
+    if (out.pos === 0 || this.socket.destroyed) {
+      this.port.turns.giveBack(out);
+      return;
+    }
+    this.port.stats.bytesSent += out.pos;
+    this.socket.write(out.buf.subarray(0, out.pos));
+    const unsent = this.socket.writableLength;
+    if (unsent === 0) {
+      this.port.turns.giveBack(out);
+    } else if (unsent > OUTPUT_PAUSE) {
+      this.outputFull = true;
+      this.setPaused(true);
+      return;
+    }
+    // Reads may have waited for this output to leave.
+    if (this.fifo.head?.kind === 'read' && this.stream === null) this.resumeWork();
+  }
+
+  private readonly onDrain = (): void => {
+    if (!this.outputFull) return;
+    this.outputFull = false;
+    this.port.beginTurn();
+    if (this.stream === null) this.port.processor.resume(this);
+    this.resumeWork();
+    this.port.turns.flush();
+  };
+
+  answered(): void {
+    if (this.paused && !this.queued) this.resumeWork();
+  }
+
+  private resumeWork(): void {
+    if (this.state === 'closed' || this.queued) return;
+    if (!this.mayWork() && this.stream === null && this.fifo.head?.kind !== 'read') return;
+    this.queued = true;
+    this.port.turns.enqueue(this);
+  }
+
+  private setPaused(paused: boolean): void {
+    if (this.paused === paused || this.state === 'closed') return;
+    this.paused = paused;
+    if (paused) {
+      this.socket.pause();
+      if (this.overLimit) this.port.overLimit.add(this);
+    } else {
+      this.socket.resume();
+    }
+  }
+
+  /** Called when the number of outstanding requests of all connections has fallen below the limit. */
+  limitLifted(): void {
+    this.resumeWork();
+  }
+
+  // ---- watches ----
+
+  mayRead(aclId: number): boolean {
+    return aclId === -1 || allows(this.port.auth, aclId, this.port.tree.acls.get(aclId), 1, this.identities);
+  }
+
+  onEvent(event: WatchEvent): void {
+    if (this.state === 'closed') return;
+    if (this.stream !== null) {
+      this.deferred.push(event);
+      if (this.deferred.length > DEFERRED_EVENTS_LIMIT) this.abort('too many notifications wait behind a list of children');
+      return;
+    }
+    const frame = event.frame;
+    this.output().raw(frame, 0, frame.length);
+    if (this.socket.writableLength + (this.out?.pos ?? 0) > OUTPUT_LIMIT) {
+      this.abort(`the client does not read its notifications: more than ${OUTPUT_LIMIT} bytes wait`);
+    }
+  }
+
+  // ---- long lists ----
+
+  streamChildren(xid: number, node: number, withStat: boolean): void {
+    const { tree, extendedTypes } = this.port;
+    const out = this.output();
+    this.stream = new ChildStream(out, tree.store, node, xid, tree.lastProcessedZxid, withStat, extendedTypes);
+    this.resumeWork();
+  }
+
+  private continueStream(): boolean {
+    const stream = this.stream;
+    if (stream === null || this.state === 'closed') return false;
+    if (this.outputFull) return false;
+    const out = this.out ?? this.output();
+    if (stream.write(out)) {
+      this.flush();
+      this.queued = !this.outputFull;
+      return this.queued;
+    }
+    stream.end();
+    this.stream = null;
+    const { deferred } = this;
+    this.deferred = [];
+    for (const event of deferred) this.onEvent(event);
+    this.port.processor.resume(this);
+    return this.stream === null ? this.takeTurn() : true;
+  }
+
+  // ---- the end ----
+
+  close(_reason: string): void {
+    if (this.state === 'closed') return;
+    this.flush();
+    this.leave();
+    if (this.socket.writableLength === 0) {
+      this.socket.destroySoon();
+      return;
+    }
+    this.socket.end();
+    const timer = setTimeout(() => this.socket.destroy(), CLOSE_GRACE_MS);
+    timer.unref();
+    this.socket.once('close', () => clearTimeout(timer));
+  }
+
+  /** Ends the connection for a fault of the client's. */
+  abort(reason: string): void {
+    if (this.state === 'closed') return;
+    this.port.onAbort(this, reason);
+    this.leave();
+    this.socket.destroy();
+  }
+
+  /** The client has said all it will say. A four-letter word is still answered. */
+  private readonly onEnd = (): void => {
+    if (this.state !== 'command') this.onGone();
+  };
+
+  private readonly onGone = (): void => {
+    if (this.state === 'closed') return;
+    this.port.beginTurn();
+    this.leave();
+    this.socket.destroy();
+  };
+
+  private leave(): void {
+    this.state = 'closed';
+    this.stream?.end();
+    this.stream = null;
+    this.deferred = [];
+    this.unread = NOTHING;
+    this.unreadStart = 0;
+    this.unreadEnd = 0;
+    if (this.session?.owner === this) this.session.owner = undefined;
+    this.port.left(this);
+  }
+}
+
+/** Operations that a client may send after the handshake, auth and sasl aside. */
+function isKnown(op: number): boolean {
+  if (isWrite(op)) return true;
+  switch (op) {
+    case OpCode.exists:
+    case OpCode.getData:
+    case OpCode.getACL:
+    case OpCode.getChildren:
+    case OpCode.sync:
+    case OpCode.ping:
+    case OpCode.getChildren2:
+    case OpCode.checkWatches:
+    case OpCode.removeWatches:
+    case OpCode.multiRead:
+    case OpCode.setWatches:
+    case OpCode.getEphemerals:
+    case OpCode.getAllChildrenNumber:
+    case OpCode.setWatches2:
+    case OpCode.addWatch:
+    case OpCode.whoAmI:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** An IPv4 address that came over an IPv6 socket, written plainly. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}

@@ -1,0 +1,294 @@
+// The client port: accepts connections within limits, answers handshakes, reaps connections that never ask for a session.
+
+import { createServer, type Server, type Socket } from 'node:net';
+import { DecodeError, JuteReader } from '@nodekeeper/protocol';
+import type { Client } from '../request/client.js';
+import type { AuthRules, Identity } from '../request/identity.js';
+import type { RequestProcessor } from '../request/processor.js';
+import { passwordMatches, sessionPassword } from '../session/session-id.js';
+import type { Session, SessionTable } from '../session/session-table.js';
+import type { DataTree } from '../tree/data-tree.js';
+import type { AuthSettings } from './auth.js';
+import { ClientConnection } from './client-connection.js';
+import type { ConnectionThrottle } from './connection-throttle.js';
+import { Turns } from './turns.js';
+
+export interface ClientPortLimits {
+  /** jute.maxbuffer: the largest frame, in bytes without its prefix. */
+  readonly maxBuffer: number;
+  /** Connections per address; 0 for no limit. */
+  readonly maxClientCnxns: number;
+  readonly maxCnxns: number;
+  readonly minSessionTimeout: number;
+  readonly maxSessionTimeout: number;
+  readonly globalOutstandingLimit: number;
+  readonly sessionlessTimeout: number;
+  readonly backlog: number | undefined;
+  readonly keepAlive: boolean;
+}
+
+export interface ClientPortHooks {
+  isCommand(word: number): boolean;
+  /** Runs a four-letter word; `rest` is what followed it. */
+  runCommand(connection: ClientConnection, word: number, rest: Buffer): void;
+  onAbort(connection: ClientConnection, reason: string): void;
+  onRejected(address: string, reason: string): void;
+  nextSessionId(): bigint;
+  /** The clocks of a turn. */
+  readClocks(): void;
+}
+
+/** What went over the port; plain numbers that the hot path counts up. */
+export class PortStats {
+  packetsReceived = 0;
+  packetsSent = 0;
+  bytesReceived = 0;
+  bytesSent = 0;
+  authFailed = 0;
+  connectionRequests = 0;
+  rejected = 0;
+  revalidations = 0;
+  sessionlessExpired = 0;
+}
+
+const NO_PASSWORD = Buffer.alloc(16);
+
+export class ClientPort {
+  readonly tree: DataTree;
+  readonly sessions: SessionTable<Client>;
+  readonly processor: RequestProcessor;
+  readonly auth: AuthRules;
+  readonly authSettings: AuthSettings;
+  readonly extendedTypes: boolean;
+  readonly limits: ClientPortLimits;
+  readonly turns: Turns;
+  readonly stats = new PortStats();
+  readonly connections = new Set<ClientConnection>();
+  /** Connections that wait until fewer requests are outstanding. */
+  readonly overLimit = new Set<ClientConnection>();
+  private readonly hooks: ClientPortHooks;
+  private readonly requiredSchemes: readonly string[];
+  private readonly throttle: ConnectionThrottle;
+  private readonly perAddress = new Map<string, number>();
+  private readonly servers: Server[] = [];
+
+  constructor(
+    parts: {
+      readonly tree: DataTree;
+      readonly sessions: SessionTable<Client>;
+      readonly processor: RequestProcessor;
+      readonly auth: AuthRules;
+      readonly authSettings: AuthSettings;
+      readonly extendedTypes: boolean;
+      /** Schemes of which a connection must have an identity (enforce.auth.schemes); empty for no such rule. */
+      readonly requiredSchemes: readonly string[];
+      readonly throttle: ConnectionThrottle;
+    },
+    limits: ClientPortLimits,
+    hooks: ClientPortHooks,
+  ) {
+    this.tree = parts.tree;
+    this.sessions = parts.sessions;
+    this.processor = parts.processor;
+    this.auth = parts.auth;
+    this.authSettings = parts.authSettings;
+    this.extendedTypes = parts.extendedTypes;
+    this.requiredSchemes = parts.requiredSchemes;
+    this.throttle = parts.throttle;
+    this.limits = limits;
+    this.hooks = hooks;
+    this.turns = new Turns(() => this.beginTurn());
+  }
+
+  /** Starts listening. Rejects with the system's error, `EADDRINUSE` among them. Resolves with the port. */
+  listen(port: number, address: string | undefined): Promise<number> {
+    const server = createServer(
+      { noDelay: true, allowHalfOpen: true, keepAlive: this.limits.keepAlive },
+      (socket) => this.accept(socket),
+    );
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      const options = this.limits.backlog === undefined ? {} : { backlog: this.limits.backlog };
+      server.listen({ port, ...(address === undefined ? {} : { host: address }), ...options }, () => {
+        server.off('error', reject);
+        server.on('error', (error) => this.hooks.onRejected('', error.message));
+        this.servers.push(server);
+        const bound = server.address();
+        resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
+      });
+    });
+  }
+
+  /** Stops accepting and closes every connection. */
+  async close(): Promise<void> {
+    const closing = this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    for (const connection of [...this.connections]) connection.close('server is stopping');
+    await Promise.all(closing);
+  }
+
+  beginTurn(): void {
+    this.hooks.readClocks();
+  }
+
+  isCommand(word: number): boolean {
+    return this.hooks.isCommand(word);
+  }
+
+  runCommand(connection: ClientConnection, word: number, rest: Buffer): void {
+    connection.packetsReceived++;
+    this.stats.packetsReceived++;
+    this.hooks.runCommand(connection, word, rest);
+  }
+
+  onAbort(connection: ClientConnection, reason: string): void {
+    this.hooks.onAbort(connection, reason);
+  }
+
+  lacksRequiredAuth(identities: readonly Identity[]): boolean {
+    if (this.requiredSchemes.length === 0) return false;
+    return !identities.some((identity) => this.requiredSchemes.includes(identity.scheme));
+  }
+
+  /** Lets connections go on that were stopped by globalOutstandingLimit. To be called when replies were sent. */
+  liftLimit(): void {
+    if (this.overLimit.size === 0 || this.processor.outstanding >= this.limits.globalOutstandingLimit) return;
+    const waiting = [...this.overLimit];
+    this.overLimit.clear();
+    for (const connection of waiting) connection.limitLifted();
+  }
+
+  /** Closes connections that have been without a session for too long. */
+  reapSessionless(): void {
+    const before = this.processor.now - this.limits.sessionlessTimeout;
+    for (const connection of [...this.connections]) {
+      if (connection.session !== undefined || connection.openedAt > before) continue;
+      this.stats.sessionlessExpired++;
+      connection.abort(`no session within ${this.limits.sessionlessTimeout} ms`);
+    }
+  }
+
+  /** A connection has ended. */
+  left(connection: ClientConnection): void {
+    this.connections.delete(connection);
+    this.overLimit.delete(connection);
+    const { remoteAddress } = connection;
+    const count = (this.perAddress.get(remoteAddress) ?? 1) - 1;
+    if (count === 0) this.perAddress.delete(remoteAddress);
+    else this.perAddress.set(remoteAddress, count);
+    this.tree.watches.removeWatcher(connection);
+    this.processor.abandon(connection);
+  }
+
+  private accept(socket: Socket): void {
+    this.beginTurn();
+    const { maxClientCnxns, maxCnxns } = this.limits;
+    if (maxCnxns > 0 && this.connections.size >= maxCnxns) {
+      this.reject(socket, `maxCnxns of ${maxCnxns} reached`);
+      return;
+    }
+    const connection = new ClientConnection(socket, this);
+    const count = (this.perAddress.get(connection.remoteAddress) ?? 0) + 1;
+    this.perAddress.set(connection.remoteAddress, count);
+    this.connections.add(connection);
+    if (maxClientCnxns > 0 && count > maxClientCnxns) {
+      this.stats.rejected++;
+      this.hooks.onRejected(connection.remoteAddress, `maxClientCnxns of ${maxClientCnxns} reached`);
+      connection.close('too many connections');
+    }
+  }
+
+  private reject(socket: Socket, reason: string): void {
+    this.stats.rejected++;
+    this.hooks.onRejected(socket.remoteAddress ?? '', reason);
+    socket.on('error', () => {});
+    socket.destroy();
+  }
+
+  // ConnectRequest: int protocolVersion, long lastZxidSeen, int timeOut, long sessionId, buffer passwd, [boolean readOnly]
+  handshake(connection: ClientConnection, frame: Buffer): void {
+    this.stats.connectionRequests++;
+    this.stats.packetsReceived++;
+    connection.packetsReceived++;
+    let lastZxidSeen: number;
+    let wanted: number;
+    let id: bigint;
+    let password: Buffer | null;
+    let readOnlyByte = false;
+    try {
+      const r = new JuteReader(frame);
+      r.int();
+      lastZxidSeen = r.long53();
+      wanted = r.int();
+      id = r.long();
+      password = r.buffer();
+      if (r.remaining > 0) {
+        readOnlyByte = true;
+        r.bool();
+      }
+    } catch (e) {
+      if (!(e instanceof DecodeError)) throw e;
+      connection.abort('undecodable connect request');
+      return;
+    }
+    if (!this.throttle.admit(id !== 0n, this.processor.now)) {
+      this.stats.rejected++;
+      connection.abort('too many connects (connection_throttle_tokens)');
+      return;
+    }
+    if (lastZxidSeen > this.tree.lastProcessedZxid) {
+      connection.abort(
+        `client has seen zxid 0x${lastZxidSeen.toString(16)}, this server only 0x${this.tree.lastProcessedZxid.toString(16)}`,
+      );
+      return;
+    }
+    const timeout = Math.min(Math.max(wanted, this.limits.minSessionTimeout), this.limits.maxSessionTimeout);
+    if (id === 0n) {
+      connection.awaitSession(readOnlyByte);
+      this.processor.createSession(connection, this.hooks.nextSessionId(), timeout);
+      return;
+    }
+    this.reattach(connection, id, password, timeout, readOnlyByte);
+  }
+
+  private reattach(
+    connection: ClientConnection,
+    id: bigint,
+    password: Buffer | null,
+    timeout: number,
+    readOnlyByte: boolean,
+  ): void {
+    this.stats.revalidations++;
+    const session = this.sessions.get(id);
+    // The old connection goes first, even if the password turns out wrong.
+    session?.owner?.close('the session moved to another connection');
+    if (session === undefined || !session.committed || session.closing || !passwordMatches(id, password)) {
+      this.writeRefusal(connection, readOnlyByte);
+      connection.close('unknown session or wrong password');
+      return;
+    }
+    session.timeout = timeout;
+    this.sessions.touch(session, this.processor.now);
+    connection.establish(session, readOnlyByte);
+  }
+
+  // ConnectResponse: int protocolVersion, int timeOut, long sessionId, buffer passwd, [boolean readOnly]
+  writeConnectResponse(connection: ClientConnection, session: Session<Client>): void {
+    const out = connection.output();
+    out.int(connection.readOnlyByte ? 37 : 36);
+    out.int(0);
+    out.int(session.timeout);
+    out.int(session.idHi);
+    out.int(session.idLo);
+    out.int(16);
+    out.raw(sessionPassword(session.id), 0, 16);
+    if (connection.readOnlyByte) out.byte(0);
+  }
+
+  private writeRefusal(connection: ClientConnection, readOnlyByte: boolean): void {
+    const out = connection.output();
+    out.int(readOnlyByte ? 37 : 36);
+    for (const word of [0, 0, 0, 0, 16]) out.int(word);
+    out.raw(NO_PASSWORD, 0, 16);
+    if (readOnlyByte) out.byte(0);
+  }
+}

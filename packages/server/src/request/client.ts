@@ -1,0 +1,33 @@
+// What the request layer sees of a connection.
+
+import type { Session } from '../session/session-table.js';
+import type { Watcher } from '../tree/watches.js';
+import type { Fifo } from './fifo.js';
+import type { Identity } from './identity.js';
+import type { ReplyBuffer } from './reply-buffer.js';
+
+export interface Client extends Watcher {
+  /** Replaced as a whole when an identity is added, so that a queued request can keep the set it was parsed with. */
+  identities: readonly Identity[];
+  session: Session<Client> | undefined;
+  /** Requests taken in and not yet answered, oldest first; see fifo.ts. */
+  readonly fifo: Fifo;
+  /** Where replies go; taking it makes the connection flush at the end of the turn. */
+  output(): ReplyBuffer;
+  /** Ends the connection, what was written before is still sent. */
+  close(reason: string): void;
+  /** Called when a reply was written for a request that had to wait. */
+  answered(): void;
+  /** Sends the list of a node's children piece by piece; later requests of the connection wait for it. */
+  streamChildren(xid: number, node: number, withStat: boolean): void;
+  /** No reply may be written now: such a list is under way, or what was written has not left. */
+  readonly blocked: boolean;
+  /** The session that the connection asked for is durable. */
+  sessionCreated(): void;
+  /** The last operation and its transaction ids, for `cons`. */
+  lastOp: number;
+  lastCxid: number;
+  lastZxid: number;
+  readonly closed: boolean;
+  readonly remoteAddress: string;
+}

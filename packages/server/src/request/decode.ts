@@ -1,0 +1,100 @@
+// The write requests as records, decoded from a request's body. A body that ends early or holds an impossible length throws
+// DecodeError; a null where a value is needed is left for `prepare` to judge, as Apache's server does.
+
+import { type Acl, DecodeError, type JuteReader, isTtl, OPEN_ACL_UNSAFE, OpCode, readAclList } from '@nodekeeper/protocol';
+import { skipOpenAcl } from '../tree/open-acl.js';
+
+export interface CreateRequest {
+  readonly type: number;
+  readonly path: string | null;
+  readonly data: Buffer | null;
+  readonly acl: readonly Acl[] | null;
+  readonly flags: number;
+  /** Milliseconds; -1 where the request has none. */
+  readonly ttl: number;
+}
+
+export interface DeleteRequest {
+  readonly type: number;
+  readonly path: string | null;
+  readonly version: number;
+}
+
+export interface SetDataRequest {
+  readonly type: number;
+  readonly path: string | null;
+  readonly data: Buffer | null;
+  readonly version: number;
+}
+
+export interface SetAclRequest {
+  readonly type: number;
+  readonly path: string | null;
+  readonly acl: readonly Acl[] | null;
+  readonly version: number;
+}
+
+/** A part of a multi. */
+export type SubRequest = CreateRequest | DeleteRequest | SetDataRequest;
+
+// CreateRequest: ustring path, buffer data, vector<ACL> acl, int flags; CreateTTLRequest adds long ttl
+export function decodeCreate(type: number, r: JuteReader): CreateRequest {
+  const path = r.string();
+  const data = r.buffer();
+  const acl = skipOpenAcl(r) ? OPEN_ACL_UNSAFE : readAclList(r);
+  const flags = r.int();
+  return { type, path, data, acl, flags, ttl: type === OpCode.createTTL ? r.long53() : -1 };
+}
+
+// DeleteRequest: ustring path, int version. CheckVersionRequest has the same shape.
+export function decodeDelete(type: number, r: JuteReader): DeleteRequest {
+  return { type, path: r.string(), version: r.int() };
+}
+
+// SetDataRequest: ustring path, buffer data, int version
+export function decodeSetData(r: JuteReader): SetDataRequest {
+  return { type: OpCode.setData, path: r.string(), data: r.buffer(), version: r.int() };
+}
+
+// SetACLRequest: ustring path, vector<ACL> acl, int version
+export function decodeSetAcl(r: JuteReader): SetAclRequest {
+  return { type: OpCode.setACL, path: r.string(), acl: readAclList(r), version: r.int() };
+}
+
+// repeat { MultiHeader: int type, boolean done, int err; record } until done. Only `done` ends the list.
+export function decodeMulti(r: JuteReader): SubRequest[] {
+  const ops: SubRequest[] = [];
+  for (;;) {
+    const type = r.int();
+    const done = r.bool();
+    r.int();
+    if (done) return ops;
+    switch (type) {
+      case OpCode.create:
+      case OpCode.create2:
+      case OpCode.createContainer:
+      case OpCode.createTTL:
+        ops.push(asMultiCreate(decodeCreate(type, r)));
+        break;
+      case OpCode.delete:
+      case OpCode.check:
+        ops.push(decodeDelete(type, r));
+        break;
+      case OpCode.setData:
+        ops.push(decodeSetData(r));
+        break;
+      default:
+        throw new DecodeError(`operation ${type} cannot be part of a multi`);
+    }
+  }
+}
+
+/** In a multi the flags decide which kind of create it is (3.9: Op.Create and MultiOperationRecord). */
+function asMultiCreate(op: CreateRequest): CreateRequest {
+  if (op.type === OpCode.createTTL) {
+    if (isTtl(op.flags)) return op;
+    return { ...op, type: op.flags === 4 ? OpCode.createContainer : OpCode.create, ttl: -1 };
+  }
+  if (op.flags < 0 || op.flags > 4) throw new DecodeError(`invalid flags ${op.flags} for a create within a multi`);
+  return op.flags === 4 ? { ...op, type: OpCode.createContainer } : op;
+}

@@ -1,0 +1,90 @@
+// The requests of one connection that wait for an answer, in order: writes on their way to the log, and reads behind them.
+
+import type { Session } from '../session/session-table.js';
+import type { Client } from './client.js';
+import type { Identity } from './identity.js';
+
+/** A write whose transaction is on its way to the log. */
+export class PendingWrite {
+  readonly kind = 'write';
+  next: Request | null = null;
+  /** In the order of zxids, over all connections. */
+  nextCommit: PendingWrite | null = null;
+  /** Who waits for the answer; null for the server's own writes. */
+  readonly client: Client | null;
+  readonly xid: number;
+  readonly op: number;
+  readonly zxid: number;
+  readonly error: number;
+  /** Where the entry stands in the log's batch. */
+  start = 0;
+  end = 0;
+  path: string | null = null;
+  multiTypes: number[] | null = null;
+  /** The session to close where no client asked for it. */
+  session: Session<Client> | undefined;
+  identities: readonly Identity[] = [];
+  /** Milliseconds of the monotonic clock. */
+  readonly arrived: number;
+
+  constructor(client: Client | null, xid: number, op: number, zxid: number, error: number, arrived: number) {
+    this.client = client;
+    this.xid = xid;
+    this.op = op;
+    this.zxid = zxid;
+    this.error = error;
+    this.arrived = arrived;
+  }
+}
+
+/** A read that waits for the connection's own writes before it. */
+export class WaitingRead {
+  readonly kind = 'read';
+  next: Request | null = null;
+  readonly xid: number;
+  readonly op: number;
+  /** The request's body, kept alive until it is answered. */
+  readonly body: Buffer;
+  readonly identities: readonly Identity[];
+  readonly arrived: number;
+
+  constructor(xid: number, op: number, body: Buffer, identities: readonly Identity[], arrived: number) {
+    this.xid = xid;
+    this.op = op;
+    this.body = body;
+    this.identities = identities;
+    this.arrived = arrived;
+  }
+}
+
+export type Request = PendingWrite | WaitingRead;
+
+/** A linked queue; `length` counts what waits. */
+export class Fifo {
+  head: Request | null = null;
+  private tail: Request | null = null;
+  length = 0;
+
+  push(request: Request): void {
+    if (this.tail === null) this.head = request;
+    else this.tail.next = request;
+    this.tail = request;
+    this.length++;
+  }
+
+  shift(): Request | null {
+    const request = this.head;
+    if (request === null) return null;
+    this.head = request.next;
+    if (this.head === null) this.tail = null;
+    request.next = null;
+    this.length--;
+    return request;
+  }
+
+  clear(): void {
+    this.head = null;
+    this.tail = null;
+    this.length = 0;
+  }
+}

@@ -1,0 +1,161 @@
+// Who a connection is: the identities it has proved, and what they allow. Schemes world, auth, digest, ip and super.
+// Source: PrepRequestProcessor.fixupACL, ZooKeeperServer.checkACL and the authentication providers of Apache ZooKeeper.
+
+import { type Acl, ErrorCode, OPEN_ACL_UNSAFE } from '@nodekeeper/protocol';
+import { OPEN_ACL_ID } from '../tree/acl-table.js';
+
+export interface Identity {
+  readonly scheme: string;
+  readonly id: string;
+}
+
+/** Which schemes are on, and how the digest one hashes. */
+export interface AuthRules {
+  readonly skipAcl: boolean;
+  readonly digestEnabled: boolean;
+  /** Schemes that `authProvider.N` registers besides the built-in ones (sasl, x509, super …). */
+  readonly extraSchemes: ReadonlySet<string>;
+}
+
+/** Whether the identities have one of the permissions under the list. */
+export function allows(
+  rules: AuthRules,
+  aclId: number,
+  list: readonly Acl[] | undefined,
+  perms: number,
+  identities: readonly Identity[],
+): boolean {
+  if (aclId === OPEN_ACL_ID || rules.skipAcl) return true;
+  if (list !== undefined && list.length === 0) return true;
+  for (const identity of identities) if (identity.scheme === 'super') return true;
+  if (list === undefined) return false;
+  for (const acl of list) {
+    if ((acl.perms & perms) === 0) continue;
+    if (acl.scheme === 'world' && acl.id === 'anyone') return true;
+    for (const identity of identities) {
+      if (identity.scheme === acl.scheme && matches(identity, acl.id ?? '')) return true;
+    }
+  }
+  return false;
+}
+
+function matches(identity: Identity, aclId: string): boolean {
+  return identity.scheme === 'ip' ? ipMatches(identity.id, aclId) : identity.id === aclId;
+}
+
+/**
+ * Brings a list from a request into the form that is stored: duplicates removed, `auth` replaced by the connection's own
+ * identities. Returns an error code instead if the list is not valid.
+ */
+export function fixupAcl(
+  rules: AuthRules,
+  list: readonly Acl[] | null,
+  identities: readonly Identity[],
+): readonly Acl[] | number {
+  if (list === OPEN_ACL_UNSAFE) return list;
+  if (list === null || list.length === 0) return ErrorCode.InvalidAcl;
+  const seen = new Set<string>();
+  const out: Acl[] = [];
+  for (const acl of list) {
+    const key = JSON.stringify([acl.perms, acl.scheme, acl.id]);
+    if (seen.has(key)) continue;
+    seen.add(key);
+    if (acl.scheme === null) return ErrorCode.InvalidAcl;
+    if (acl.scheme === 'auth') {
+      const expanded = identities.filter((identity) => authenticates(rules, identity.scheme));
+      if (expanded.length === 0) return ErrorCode.InvalidAcl;
+      for (const { scheme, id } of expanded) out.push({ perms: acl.perms, scheme, id });
+    } else if (acl.id === null) {
+      // Apache's server runs into a null pointer here unless no provider of the scheme looks at the id.
+      return hasProvider(rules, acl.scheme) || acl.scheme === 'world' ? ErrorCode.MarshallingError : ErrorCode.InvalidAcl;
+    } else if (acl.scheme === 'world' ? acl.id === 'anyone' : validId(rules, acl.scheme, acl.id)) {
+      out.push(acl);
+    } else {
+      return ErrorCode.InvalidAcl;
+    }
+  }
+  return out;
+}
+
+function hasProvider(rules: AuthRules, scheme: string): boolean {
+  return scheme === 'ip' || (scheme === 'digest' && rules.digestEnabled) || rules.extraSchemes.has(scheme);
+}
+
+/** Whether identities of the scheme stand for somebody (an address does not); `super` has no provider of its own. */
+function authenticates(rules: AuthRules, scheme: string): boolean {
+  if (scheme === 'digest') return rules.digestEnabled;
+  return scheme !== 'ip' && rules.extraSchemes.has(scheme);
+}
+
+function validId(rules: AuthRules, scheme: string, id: string): boolean {
+  if (scheme === 'digest') return rules.digestEnabled && validDigestId(id);
+  if (scheme === 'ip') return validIpExpression(id);
+  if (scheme === 'sasl') return rules.extraSchemes.has('sasl') && !/[^@/]*\/[^@/]*\//.test(id);
+  return scheme === 'x509' && rules.extraSchemes.has('x509');
+}
+
+/** Java's `split(":")` drops empty parts at the end; exactly two must be left. */
+function validDigestId(id: string): boolean {
+  const parts = id.split(':');
+  while (parts.length > 0 && parts[parts.length - 1] === '') parts.pop();
+  return parts.length === 2;
+}
+
+function validIpExpression(expression: string): boolean {
+  const [address, bits, ...more] = expression.split('/');
+  if (more.length > 0 || address === undefined) return false;
+  const bytes = addressBytes(address);
+  if (bytes === null) return false;
+  if (bits === undefined) return !expression.endsWith('/');
+  if (!/^[+-]?\d+$/.test(bits)) return false;
+  const n = Number(bits);
+  return n >= 0 && n <= bytes.length * 8;
+}
+
+function ipMatches(id: string, expression: string): boolean {
+  const [address = '', bitText] = expression.split('/');
+  const wanted = addressBytes(address);
+  const actual = addressBytes(id);
+  if (wanted === null || actual === null || wanted.length !== actual.length) return false;
+  let bits = bitText === undefined ? wanted.length * 8 : Number(bitText);
+  for (let i = 0; i < wanted.length && bits > 0; i++, bits -= 8) {
+    const mask = bits >= 8 ? 0xff : (0xff << (8 - bits)) & 0xff;
+    if (((wanted[i] as number) & mask) !== ((actual[i] as number) & mask)) return false;
+  }
+  return true;
+}
+
+/** The bytes of an IPv4 or IPv6 address in text form; null if it is none. */
+function addressBytes(text: string): number[] | null {
+  if (!text.includes(':')) {
+    const parts = text.split('.');
+    if (parts.length !== 4) return null;
+    const bytes = parts.map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : 256));
+    return bytes.every((b) => b <= 255) ? bytes : null;
+  }
+  const halves = text.split('::');
+  if (halves.length > 2) return null;
+  const groups = (half: string): number[] => (half === '' ? [] : half.split(':').map((g) => (/^[0-9a-f]{1,4}$/i.test(g) ? Number.parseInt(g, 16) : -1)));
+  const head = groups(halves[0] ?? '');
+  const tail = groups(halves[1] ?? '');
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return null;
+  const all = [...head, ...new Array<number>(missing).fill(0), ...tail];
+  if (all.some((g) => g < 0)) return null;
+  return all.flatMap((g) => [g >> 8, g & 0xff]);
+}
+
+/** The list as someone without ADMIN may see it: digest hashes replaced by `x`. */
+export function redacted(list: readonly Acl[]): Acl[] {
+  return list.map((acl) =>
+    acl.scheme === 'digest' ? { perms: acl.perms, scheme: acl.scheme, id: (acl.id ?? '').replace(/:.*/s, ':x') } : acl,
+  );
+}
+
+/** The user name that whoAmI shows for an identity. */
+export function userName(identity: Identity): string {
+  if (identity.scheme === 'super') return '';
+  if (identity.scheme !== 'digest') return identity.id;
+  const colon = identity.id.indexOf(':');
+  return colon < 0 ? identity.id : identity.id.slice(0, colon);
+}

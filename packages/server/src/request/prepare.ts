@@ -1,0 +1,489 @@
+// From a write request to a transaction: judges the request against the tree plus what is already on its way to the log, in the
+// order of checks of Apache's PrepRequestProcessor, and writes the log entry (header, transaction, digest). A request that
+// fails becomes an error transaction: it takes a zxid too.
+
+import {
+
+  DecodeError,
+  ErrorCode,
+  isEphemeral,
+  isSequential,
+  isTtl,
+  type JuteReader,
+  JuteWriter,
+  MAX_TTL,
+  OPEN_ACL_UNSAFE,
+  OpCode,
+  Perms,
+  parentPath,
+  pathProblem,
+  writeAclList,
+} from '@nodekeeper/protocol';
+import { CRC_START, crcBytes } from '../tree/crc32.js';
+import type { DataTree } from '../tree/data-tree.js';
+import { DIGEST_VERSION, TreeDigest } from '../tree/digest.js';
+import { F } from '../tree/node-store.js';
+import { OwnerKind, ownerKind, ttlOwnerHi } from '../tree/owner.js';
+import { TXN_HEADER_SIZE, TxnHeaderAt } from '../tree/txn-types.js';
+import { NodeChange, PendingChanges } from './changes.js';
+import {
+  type CreateRequest,
+  decodeCreate,
+  decodeDelete,
+  decodeMulti,
+  decodeSetAcl,
+  decodeSetData,
+  type DeleteRequest,
+  type SetAclRequest,
+  type SetDataRequest,
+  type SubRequest,
+} from './decode.js';
+import { type AuthRules, allows, fixupAcl, type Identity } from './identity.js';
+import { checkQuota } from './quota-check.js';
+
+export interface PrepareOptions {
+  readonly auth: AuthRules;
+  readonly extendedTypesEnabled: boolean;
+  readonly enforceQuota: boolean;
+  readonly digestEnabled: boolean;
+  readonly closeSessionTxnEnabled: boolean;
+  readonly reconfigEnabled: boolean;
+  /** Told of a soft quota that is exceeded. */
+  readonly onQuotaExceeded: (message: string) => void;
+}
+
+/** Whose write it is, as the transaction's header will say. */
+export interface Author {
+  readonly idHi: number;
+  readonly idLo: number;
+}
+
+const PROTECTED = new Set(['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config']);
+const SCRATCH = Buffer.allocUnsafe(4096);
+
+export class Preparer {
+  private readonly tree: DataTree;
+  private readonly options: PrepareOptions;
+  readonly pending: PendingChanges;
+  /** The digest of the tree once everything pending is applied. */
+  private readonly digest = new TreeDigest();
+  /** The entry that was written last; valid until the next `prepare`. */
+  readonly entry = new JuteWriter(8192);
+  /** The reply types of the parts of the multi that was prepared last. */
+  multiTypes: number[] = [];
+  /** The path of the request that was prepared last, complete with its sequence number; null if it has none. */
+  path: string | null = null;
+  private zxid = 0;
+  private time = 0;
+  private author: Author = { idHi: 0, idLo: 0 };
+
+  constructor(tree: DataTree, options: PrepareOptions) {
+    this.tree = tree;
+    this.options = options;
+    this.pending = new PendingChanges(tree);
+  }
+
+  /**
+   * Writes the entry for a request into {@link entry} and returns its error code.
+   * @param time milliseconds since 1970
+   */
+  prepare(
+    type: number,
+    body: JuteReader,
+    author: Author,
+    identities: readonly Identity[],
+    cxid: number,
+    zxid: number,
+    time: number,
+  ): number {
+    this.begin(type, author, cxid, zxid, time);
+    let error: number;
+    try {
+      error = this.dispatch(type, body, identities);
+    } catch (e) {
+      if (!(e instanceof DecodeError)) throw e;
+      error = ErrorCode.MarshallingError;
+    }
+    return this.finish(error);
+  }
+
+  /** The entry that creates a session with the given timeout in milliseconds. */
+  prepareCreateSession(author: Author, timeout: number, zxid: number, time: number): void {
+    this.begin(OpCode.createSession, author, 0, zxid, time);
+    this.entry.int(timeout);
+    this.finish(ErrorCode.Ok);
+  }
+
+  /** The entry that closes a session and deletes its ephemerals. Returns the number of ephemerals. */
+  prepareCloseSession(id: bigint, author: Author, cxid: number, zxid: number, time: number): number {
+    this.begin(OpCode.closeSession, author, cxid, zxid, time);
+    const paths = this.ephemeralsOf(id, author);
+    for (const path of paths) {
+      const parent = this.pending.find(parentPath(path));
+      if (parent !== undefined) this.changeParent(parent, -1, -1);
+      this.removeNode(path);
+    }
+    if (this.options.closeSessionTxnEnabled) this.entry.vector([...paths], (w, path) => w.string(path));
+    this.finish(ErrorCode.Ok);
+    return paths.size;
+  }
+
+  /** The entry that deletes an empty container or an outlived TTL node; an error code if it is no longer due. */
+  prepareDeleteContainer(path: string, zxid: number, time: number): number {
+    this.begin(OpCode.deleteContainer, NOBODY, 0, zxid, time);
+    return this.finish(this.deleteContainer(path));
+  }
+
+  /** An entry that only carries an error. */
+  prepareError(error: number, author: Author, cxid: number, zxid: number, time: number): void {
+    this.begin(OpCode.error, author, cxid, zxid, time);
+    this.finish(error);
+  }
+
+  /** To be called after a transaction was applied to the tree. */
+  applied(zxid: number): void {
+    this.pending.applied(zxid);
+  }
+
+  // TxnHeader: long clientId, int cxid, long zxid, long time, int type
+  private begin(type: number, author: Author, cxid: number, zxid: number, time: number): void {
+    if (this.pending.size === 0) this.digest.copyFrom(this.tree.digest);
+    this.zxid = zxid;
+    this.time = time;
+    this.author = author;
+    this.path = null;
+    this.entry.clear();
+    this.entry.int(author.idHi).int(author.idLo).int(cxid).long53(zxid).long53(time).int(type);
+  }
+
+  private finish(error: number): number {
+    const { entry } = this;
+    if (error !== ErrorCode.Ok) {
+      entry.pos = TXN_HEADER_SIZE;
+      entry.buf.writeInt32BE(OpCode.error, TxnHeaderAt.type);
+      entry.int(error);
+    } else if (this.options.digestEnabled) {
+      entry.int(DIGEST_VERSION).int(this.digest.hi | 0).int(this.digest.lo | 0);
+    }
+    return error;
+  }
+
+  private dispatch(type: number, body: JuteReader, identities: readonly Identity[]): number {
+    switch (type) {
+      case OpCode.create:
+      case OpCode.create2:
+      case OpCode.createContainer:
+      case OpCode.createTTL:
+        return this.create(decodeCreate(type, body), identities);
+      case OpCode.delete:
+        return this.delete(decodeDelete(type, body), identities);
+      case OpCode.setData:
+        return this.setData(decodeSetData(body), identities);
+      case OpCode.setACL:
+        return this.setAcl(decodeSetAcl(body), identities);
+      case OpCode.multi:
+        return this.multi(decodeMulti(body), identities);
+      case OpCode.reconfig:
+        return this.options.reconfigEnabled ? ErrorCode.Unimplemented : ErrorCode.ReconfigDisabled;
+      case OpCode.deleteContainer:
+        return ErrorCode.BadArguments; // the container manager's own; a client's was never meant to be
+      default:
+        throw new Error(`operation ${type} is no write`);
+    }
+  }
+
+  private create(request: CreateRequest, identities: readonly Identity[]): number {
+    const { flags } = request;
+    if (flags < 0 || flags > 6) return ErrorCode.BadArguments;
+    if (isTtl(flags)) {
+      if (!this.options.extendedTypesEnabled) return ErrorCode.Unimplemented;
+      if (request.ttl < 1 || request.ttl > MAX_TTL) return ErrorCode.BadArguments;
+    } else if (request.ttl >= 0 || request.type === OpCode.createTTL) {
+      // Apache accepts a negative ttl here and dies of the transaction.
+      return ErrorCode.BadArguments;
+    }
+    if (request.path === null) return ErrorCode.MarshallingError;
+    let { path } = request;
+    this.path = path;
+    const slash = path.lastIndexOf('/');
+    if (slash === -1 || path.includes('\0')) return ErrorCode.BadArguments;
+    const acl = fixupAcl(this.options.auth, request.acl, identities);
+    if (typeof acl === 'number') return acl;
+    const parentName = slash === 0 ? '/' : path.slice(0, slash);
+    const parent = this.pending.find(parentName);
+    if (parent === undefined) return ErrorCode.NoNode;
+    if (!this.allowed(parent, Perms.create, identities)) return ErrorCode.NoAuth;
+    if (isSequential(flags)) {
+      path += sequenceSuffix(parent.cversion);
+      this.path = path;
+    }
+    if (pathProblem(path) !== null) return ErrorCode.BadArguments;
+    if (this.pending.find(path) !== undefined) return ErrorCode.NodeExists;
+    if (this.kind(parent) === OwnerKind.ephemeral) return ErrorCode.NoChildrenForEphemerals;
+    const length = request.data === null ? 0 : request.data.length;
+    const exceeded = this.quota(path, length, 1);
+    if (exceeded !== ErrorCode.Ok) return exceeded;
+
+    const container = request.type === OpCode.createContainer;
+    const ephemeral = isEphemeral(flags) && !container;
+    const cversion = (parent.cversion + 1) | 0;
+    const { entry } = this;
+    entry.string(path).buffer(request.data);
+    writeAclList(entry, acl);
+    if (request.type === OpCode.createTTL) entry.int(cversion).long53(request.ttl);
+    else if (container) entry.int(cversion);
+    else entry.bool(ephemeral).int(cversion);
+
+    this.changeParent(parent, cversion, 1);
+    const node = new NodeChange(path, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    node.zxid = this.zxid;
+    setLong(node.stat, F.czxid, this.zxid);
+    setLong(node.stat, F.mzxid, this.zxid);
+    setLong(node.stat, F.pzxid, this.zxid);
+    setLong(node.stat, F.ctime, this.time);
+    setLong(node.stat, F.mtime, this.time);
+    node.stat[F.dataLength] = length;
+    if (container) {
+      node.stat[F.owner] = 0x80000000 | 0;
+    } else if (request.type === OpCode.createTTL) {
+      node.stat[F.owner] = ttlOwnerHi(request.ttl);
+      node.stat[F.owner + 1] = request.ttl | 0;
+    } else if (ephemeral) {
+      node.stat[F.owner] = this.author.idHi;
+      node.stat[F.owner + 1] = this.author.idLo;
+      node.ephemeral = true;
+    }
+    node.acl = acl;
+    node.aclId = acl === OPEN_ACL_UNSAFE ? -1 : 0;
+    this.setContent(node, request.data);
+    this.digest.add(node.digest);
+    this.pending.add(node);
+    return ErrorCode.Ok;
+  }
+
+  private delete(request: DeleteRequest, identities: readonly Identity[]): number {
+    const { path } = request;
+    this.path = path;
+    if (path === null) return ErrorCode.MarshallingError;
+    if (!path.includes('/') || path.includes('\0') || PROTECTED.has(path)) return ErrorCode.BadArguments;
+    const parent = this.pending.find(parentPath(path));
+    if (parent === undefined) return ErrorCode.NoNode;
+    if (!this.allowed(parent, Perms.delete, identities)) return ErrorCode.NoAuth;
+    const node = this.pending.find(path);
+    if (node === undefined) return ErrorCode.NoNode;
+    if (request.version !== -1 && request.version !== node.version) return ErrorCode.BadVersion;
+    if (node.childCount > 0) return ErrorCode.NotEmpty;
+    this.entry.string(path);
+    this.changeParent(parent, -1, -1);
+    this.removeNode(path);
+    return ErrorCode.Ok;
+  }
+
+  private deleteContainer(path: string): number {
+    this.path = path;
+    const node = this.pending.find(path);
+    const parent = this.pending.find(parentPath(path));
+    if (node === undefined || parent === undefined) return ErrorCode.NoNode;
+    if (node.childCount > 0) return ErrorCode.NotEmpty;
+    if (this.kind(node) === OwnerKind.ephemeral) return ErrorCode.BadVersion;
+    this.entry.string(path);
+    this.changeParent(parent, -1, -1);
+    this.removeNode(path);
+    return ErrorCode.Ok;
+  }
+
+  private setData(request: SetDataRequest, identities: readonly Identity[]): number {
+    const { path } = request;
+    this.path = path;
+    const bad = this.badPath(path);
+    if (bad !== ErrorCode.Ok || path === null) return bad;
+    const node = this.pending.find(path);
+    if (node === undefined) return ErrorCode.NoNode;
+    if (!this.allowed(node, Perms.write, identities)) return ErrorCode.NoAuth;
+    const length = request.data === null ? 0 : request.data.length;
+    const exceeded = this.quota(path, length - node.dataLength, 0);
+    if (exceeded !== ErrorCode.Ok) return exceeded;
+    if (request.version !== -1 && request.version !== node.version) return ErrorCode.BadVersion;
+    const version = (node.version + 1) | 0;
+    this.entry.string(path).buffer(request.data).int(version);
+    const changed = node.copy(this.zxid);
+    changed.stat[F.version] = version;
+    changed.stat[F.dataLength] = length;
+    setLong(changed.stat, F.mtime, this.time);
+    setLong(changed.stat, F.mzxid, this.zxid);
+    this.digest.subtract(node.digest);
+    this.setContent(changed, request.data);
+    this.digest.add(changed.digest);
+    this.pending.add(changed);
+    return ErrorCode.Ok;
+  }
+
+  private setAcl(request: SetAclRequest, identities: readonly Identity[]): number {
+    const { path } = request;
+    this.path = path;
+    const bad = this.badPath(path);
+    if (bad !== ErrorCode.Ok || path === null) return bad;
+    const acl = fixupAcl(this.options.auth, request.acl, identities);
+    if (typeof acl === 'number') return acl;
+    const node = this.pending.find(path);
+    if (node === undefined) return ErrorCode.NoNode;
+    if (!this.allowed(node, Perms.admin, identities)) return ErrorCode.NoAuth;
+    if (request.version !== -1 && request.version !== node.aversion) return ErrorCode.BadVersion;
+    const version = (node.aversion + 1) | 0;
+    this.entry.string(path);
+    writeAclList(this.entry, acl);
+    this.entry.int(version);
+    const changed = node.copy(this.zxid);
+    changed.stat[F.aversion] = version;
+    changed.acl = acl;
+    changed.aclId = 0;
+    this.replace(node, changed);
+    return ErrorCode.Ok;
+  }
+
+  private check(request: DeleteRequest, identities: readonly Identity[]): number {
+    const { path } = request;
+    const bad = this.badPath(path);
+    if (bad !== ErrorCode.Ok || path === null) return bad;
+    const node = this.pending.find(path);
+    if (node === undefined) return ErrorCode.NoNode;
+    if (!this.allowed(node, Perms.read, identities)) return ErrorCode.NoAuth;
+    if (request.version !== -1 && request.version !== node.version) return ErrorCode.BadVersion;
+    this.entry.string(path).int((node.version + 1) | 0);
+    return ErrorCode.Ok;
+  }
+
+  // MultiTxn: vector<Txn>, Txn: int type, buffer body. After the first failure everything is an error; then nothing is applied.
+  private multi(ops: readonly SubRequest[], identities: readonly Identity[]): number {
+    const { entry, pending } = this;
+    if (ops.some((op) => op.path === null)) return ErrorCode.MarshallingError;
+    const mark = pending.mark();
+    const hi = this.digest.hi;
+    const lo = this.digest.lo;
+    const types: number[] = [];
+    let failure: number = ErrorCode.Ok;
+    entry.int(ops.length);
+    for (const op of ops) {
+      const typeAt = entry.pos;
+      entry.int(logType(op.type)).int(0);
+      const bodyAt = entry.pos;
+      const error: number = failure === ErrorCode.Ok ? this.part(op, identities) : ErrorCode.RuntimeInconsistency;
+      if (error !== ErrorCode.Ok) {
+        if (failure === ErrorCode.Ok) {
+          failure = error;
+          pending.rollback(mark);
+          this.digest.copyFrom({ hi, lo });
+        }
+        entry.pos = bodyAt;
+        entry.buf.writeInt32BE(OpCode.error, typeAt);
+        entry.int(error);
+      }
+      entry.buf.writeInt32BE(entry.pos - bodyAt, typeAt + 4);
+      types.push(op.type);
+    }
+    this.multiTypes = types;
+    this.path = null;
+    return ErrorCode.Ok;
+  }
+
+  private part(op: SubRequest, identities: readonly Identity[]): number {
+    switch (op.type) {
+      case OpCode.delete:
+        return this.delete(op as DeleteRequest, identities);
+      case OpCode.check:
+        return this.check(op as DeleteRequest, identities);
+      case OpCode.setData:
+        return this.setData(op as SetDataRequest, identities);
+      default:
+        return this.create(op as CreateRequest, identities);
+    }
+  }
+
+  private badPath(path: string | null): number {
+    if (path === null) return ErrorCode.BadArguments;
+    return pathProblem(path) === null ? ErrorCode.Ok : ErrorCode.BadArguments;
+  }
+
+  private allowed(node: NodeChange, perms: number, identities: readonly Identity[]): boolean {
+    return allows(this.options.auth, node.aclId, node.acl, perms, identities);
+  }
+
+  private kind(node: NodeChange): number {
+    return ownerKind(node.stat[F.owner] as number, node.stat[F.owner + 1] as number, this.options.extendedTypesEnabled);
+  }
+
+  private quota(path: string, bytes: number, nodes: number): number {
+    if (!this.options.enforceQuota) return ErrorCode.Ok;
+    return checkQuota(this.tree, path, bytes, nodes, this.options.onQuotaExceeded);
+  }
+
+  /** @param cversion the new creation counter, -1 to leave it */
+  private changeParent(parent: NodeChange, cversion: number, children: number): void {
+    const changed = parent.copy(this.zxid);
+    if (cversion !== -1) changed.stat[F.cversion] = cversion;
+    changed.stat[F.numChildren] = parent.childCount + children;
+    setLong(changed.stat, F.pzxid, this.zxid);
+    this.replace(parent, changed);
+  }
+
+  private replace(before: NodeChange, after: NodeChange): void {
+    this.digest.subtract(before.digest);
+    after.refreshDigest();
+    this.digest.add(after.digest);
+    after.ephemeral = false;
+    this.pending.add(after);
+  }
+
+  private removeNode(path: string): void {
+    const node = this.pending.find(path);
+    const gone = NodeChange.gone(path, this.zxid);
+    if (node !== undefined) {
+      this.digest.subtract(node.digest);
+      gone.ephemeral = this.kind(node) === OwnerKind.ephemeral;
+    }
+    this.pending.add(gone);
+  }
+
+  /** Computes the digest of a node with new data. */
+  private setContent(node: NodeChange, data: Buffer | null): void {
+    node.inDigest = !node.path.startsWith('/zookeeper/');
+    if (!node.inDigest || !this.options.digestEnabled) return;
+    let state = CRC_START;
+    if (node.path !== '/') {
+      const bytes = node.path.length * 3 > SCRATCH.length ? Buffer.from(node.path) : SCRATCH;
+      const n = bytes === SCRATCH ? SCRATCH.write(node.path, 'utf8') : bytes.length;
+      state = crcBytes(state, bytes, 0, n);
+    }
+    node.crcState = data === null ? state : crcBytes(state, data, 0, data.length);
+    node.refreshDigest();
+  }
+
+  private ephemeralsOf(id: bigint, author: Author): Set<string> {
+    const paths = new Set(this.tree.ephemeralPaths(id));
+    if (this.pending.ephemeralChanges === 0) return paths;
+    for (const change of this.pending.values()) {
+      if (!change.exists) paths.delete(change.path);
+      else if (change.stat[F.owner] === author.idHi && change.stat[F.owner + 1] === author.idLo) paths.add(change.path);
+    }
+    return paths;
+  }
+}
+
+const NOBODY: Author = { idHi: 0, idLo: 0 };
+
+function setLong(stat: number[], field: number, value: number): void {
+  const hi = Math.floor(value / 4294967296);
+  stat[field] = hi;
+  stat[field + 1] = (value - hi * 4294967296) | 0;
+}
+
+/** In the log a create2 within a multi is a create: 3.8.0 cannot apply the other. */
+function logType(type: number): number {
+  return type === OpCode.create2 ? OpCode.create : type;
+}
+
+/** Java's `%010d`. */
+function sequenceSuffix(n: number): string {
+  return n < 0 ? `-${String(-n).padStart(9, '0')}` : String(n).padStart(10, '0');
+}
+

@@ -1,0 +1,58 @@
+// Whether a write stays within the quota that governs its path. Source: ZooKeeperServer.checkQuota of Apache ZooKeeper.
+
+import { ErrorCode } from '@nodekeeper/protocol';
+import type { DataTree } from '../tree/data-tree.js';
+import { limitsPath, parseQuota, type QuotaNumbers, statsPath } from '../tree/quota.js';
+
+/**
+ * Judges a write that adds `nodes` nodes and `bytes` bytes at `path` against the committed counts.
+ * @returns 0, QUOTAEXCEEDED beyond a hard limit, MARSHALLINGERROR where limits or counts cannot be read
+ */
+export function checkQuota(
+  tree: DataTree,
+  path: string,
+  bytes: number,
+  nodes: number,
+  onExceeded: (message: string) => void,
+): number {
+  const governed = tree.quotas.governing(path);
+  if (governed === undefined) return ErrorCode.Ok;
+  const limits = numbersAt(tree, limitsPath(governed));
+  if (limits === undefined) return ErrorCode.Ok;
+  if (limits === 'unreadable') return ErrorCode.MarshallingError;
+  const judgeCount = nodes !== 0 && (limits.count > -1 || limits.countHardLimit > -1);
+  const judgeBytes = bytes !== 0 && (limits.bytes > -1 || limits.byteHardLimit > -1);
+  if (!judgeCount && !judgeBytes) return ErrorCode.Ok;
+  const stats = numbersAt(tree, statsPath(governed));
+  if (stats === undefined) return ErrorCode.Ok;
+  if (stats === 'unreadable') return ErrorCode.MarshallingError;
+  if (judgeCount && exceeds(governed, 'count', stats.count + nodes, limits.count, limits.countHardLimit, onExceeded)) {
+    return ErrorCode.QuotaExceeded;
+  }
+  if (judgeBytes && exceeds(governed, 'bytes', stats.bytes + bytes, limits.bytes, limits.byteHardLimit, onExceeded)) {
+    return ErrorCode.QuotaExceeded;
+  }
+  return ErrorCode.Ok;
+}
+
+function numbersAt(tree: DataTree, path: string): QuotaNumbers | 'unreadable' | undefined {
+  const id = tree.store.findString(path);
+  if (id === 0) return undefined;
+  const data = tree.store.data(id);
+  return data === null ? 'unreadable' : (parseQuota(data.toString()) ?? 'unreadable');
+}
+
+function exceeds(
+  path: string,
+  what: string,
+  value: number,
+  soft: number,
+  hard: number,
+  onExceeded: (message: string) => void,
+): boolean {
+  const isHard = hard > -1;
+  const limit = isHard ? hard : soft;
+  if (value <= limit) return false;
+  onExceeded(`quota exceeded: ${path} [${what}=${value}, ${isHard ? 'hard' : 'soft'} limit=${limit}]`);
+  return isHard;
+}

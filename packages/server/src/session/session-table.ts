@@ -1,0 +1,120 @@
+// The sessions of this server: who is alive, until when, and whose. Deadlines are rounded up to ticks, so that touching a
+// session mostly changes nothing. Source: SessionTrackerImpl and ExpiryQueue of Apache ZooKeeper.
+
+/** One session. `owner` is what holds it now: a connection, or undefined while it is disconnected. */
+export class Session<Owner> {
+  readonly id: bigint;
+  readonly idHi: number;
+  readonly idLo: number;
+  /** Milliseconds. */
+  timeout: number;
+  deadline = 0;
+  /** Being closed: a closeSession transaction is on its way. */
+  closing = false;
+  /** Its createSession transaction is applied. */
+  committed = false;
+  owner: Owner | undefined;
+
+  constructor(id: bigint, timeout: number) {
+    this.id = id;
+    this.idHi = Number(BigInt.asIntN(32, id >> 32n));
+    this.idLo = Number(BigInt.asIntN(32, id));
+    this.timeout = timeout;
+  }
+}
+
+export class SessionTable<Owner> {
+  private readonly byId = new Map<bigint, Session<Owner>>();
+  private readonly buckets = new Map<number, Set<Session<Owner>>>();
+  private readonly tick: number;
+  private nextDeadline = 0;
+
+  /** @param tick the interval of deadlines, in milliseconds (tickTime) */
+  constructor(tick: number) {
+    if (!(tick > 0)) throw new RangeError(`tick must be positive: ${tick}`);
+    this.tick = tick;
+  }
+
+  get size(): number {
+    return this.byId.size;
+  }
+
+  get(id: bigint): Session<Owner> | undefined {
+    return this.byId.get(id);
+  }
+
+  values(): IterableIterator<Session<Owner>> {
+    return this.byId.values();
+  }
+
+  /** The session of the id, made if it is not there, alive from `now` on for its timeout. */
+  track(id: bigint, timeout: number, now: number): Session<Owner> {
+    let session = this.byId.get(id);
+    if (session === undefined) {
+      session = new Session<Owner>(id, timeout);
+      this.byId.set(id, session);
+    }
+    session.timeout = timeout;
+    this.touch(session, now);
+    return session;
+  }
+
+  /** Moves the session's deadline. */
+  touch(session: Session<Owner>, now: number): void {
+    const deadline = (Math.floor((now + session.timeout) / this.tick) + 1) * this.tick;
+    if (deadline === session.deadline || session.closing) return;
+    this.leaveBucket(session);
+    session.deadline = deadline;
+    const bucket = this.buckets.get(deadline);
+    if (bucket === undefined) this.buckets.set(deadline, new Set([session]));
+    else bucket.add(session);
+    if (this.nextDeadline === 0 || deadline < this.nextDeadline) this.nextDeadline = deadline;
+  }
+
+  /** Marks the session as closing: it will not expire again and takes no more requests. */
+  startClosing(session: Session<Owner>): void {
+    session.closing = true;
+    this.leaveBucket(session);
+  }
+
+  remove(id: bigint): Session<Owner> | undefined {
+    const session = this.byId.get(id);
+    if (session === undefined) return undefined;
+    this.leaveBucket(session);
+    this.byId.delete(id);
+    return session;
+  }
+
+  /** Takes the sessions whose deadline has passed out of their buckets and returns them. */
+  expired(now: number): Session<Owner>[] {
+    if (this.nextDeadline === 0 || now < this.nextDeadline) return [];
+    const out: Session<Owner>[] = [];
+    let next = 0;
+    for (const [deadline, bucket] of this.buckets) {
+      if (deadline <= now) {
+        for (const session of bucket) {
+          session.deadline = 0;
+          out.push(session);
+        }
+        this.buckets.delete(deadline);
+      } else if (next === 0 || deadline < next) {
+        next = deadline;
+      }
+    }
+    this.nextDeadline = next;
+    return out;
+  }
+
+  /** Deadlines with the sessions that end there, for the `dump` command. */
+  expiryBuckets(): Iterable<readonly [number, Iterable<Session<Owner>>]> {
+    return this.buckets;
+  }
+
+  private leaveBucket(session: Session<Owner>): void {
+    const bucket = this.buckets.get(session.deadline);
+    if (bucket === undefined) return;
+    bucket.delete(session);
+    if (bucket.size === 0) this.buckets.delete(session.deadline);
+    session.deadline = 0;
+  }
+}

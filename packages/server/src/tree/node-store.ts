@@ -1,0 +1,376 @@
+// Where znodes live: fixed-size records in pages of 32-bit words, found by path through the index, with paths, data and child
+// lists in the arena. Nothing here is a JavaScript object per node, so the garbage collector never sees the tree
+// (docs/decisions/0002). Knows records and links; the rules of ZooKeeper stand in data-tree.ts.
+
+import { Arena, type Handle } from './arena.js';
+import { CRC_START, crcBytes, crcFinish, crcWord } from './crc32.js';
+import { hashPath, PathIndex } from './path-index.js';
+
+/** Names a node's record; 0 is no node. An id is used again after its node is gone. */
+export type NodeId = number;
+
+export const ROOT: NodeId = 1;
+
+/** Words of a record. The first 17 are the Stat as it goes over the wire (64-bit values high word first), cversion as stored. */
+export const F = {
+  czxid: 0,
+  mzxid: 2,
+  ctime: 4,
+  mtime: 6,
+  version: 8,
+  cversion: 9,
+  aversion: 10,
+  owner: 11,
+  dataLength: 13,
+  numChildren: 14,
+  pzxid: 15,
+  aclId: 17,
+  path: 18,
+  pathLength: 19,
+  data: 20,
+  parent: 21,
+  position: 22, // in the parent's child list
+  children: 23,
+  childCapacity: 24,
+  hash: 25,
+  crcState: 26, // after path and data
+  digest: 27,
+  flags: 28,
+  childNameBytes: 29, // sum of the lengths of the children's names
+  generation: 30, // counts the nodes that had this record
+} as const;
+
+export const NodeFlag = {
+  nullData: 1,
+  /** Outside the digest: everything below /zookeeper/. */
+  noDigest: 2,
+} as const;
+
+const WORDS_SHIFT = 5;
+const PAGE_SHIFT = 12;
+const PAGE_NODES = 1 << PAGE_SHIFT;
+const PAGE_MASK = PAGE_NODES - 1;
+const FIRST_CHILD_CAPACITY = 4;
+
+export class NodeStore {
+  private readonly pages: Int32Array[] = [];
+  private readonly index = new PathIndex();
+  readonly arena = new Arena();
+  private readonly seed: number;
+  private freeHead: NodeId = 0; // linked through the word `parent`, inverted so that it is no node's id
+  private limit = 1; // first id never given out
+  private scratch = Buffer.allocUnsafe(1024);
+  /** Freed while someone still walks a copy of a child list; really freed when nobody does. */
+  private readonly limbo: NodeId[] = [];
+  private holds = 0;
+
+  /** Nodes in the tree. */
+  count = 0;
+  /** Bytes of data and paths, as Apache's approximateDataSize counts them. */
+  dataBytes = 0;
+  pathBytes = 0;
+  /** Bytes that freed nodes still occupy because of {@link hold}. */
+  limboBytes = 0;
+
+  constructor(seed: number) {
+    this.seed = seed;
+  }
+
+  /** The page that holds a record; its words begin at {@link base}. */
+  page(id: NodeId): Int32Array {
+    return this.pages[id >>> PAGE_SHIFT] as Int32Array;
+  }
+
+  base(id: NodeId): number {
+    return (id & PAGE_MASK) << WORDS_SHIFT;
+  }
+
+  get(id: NodeId, field: number): number {
+    return this.page(id)[this.base(id) + field] as number;
+  }
+
+  set(id: NodeId, field: number, value: number): void {
+    this.page(id)[this.base(id) + field] = value;
+  }
+
+  /** A 64-bit field that fits into 53 bits. */
+  getLong(id: NodeId, field: number): number {
+    const page = this.page(id);
+    const at = this.base(id) + field;
+    return (page[at] as number) * 4294967296 + ((page[at + 1] as number) >>> 0);
+  }
+
+  setLong(id: NodeId, field: number, value: number): void {
+    const page = this.page(id);
+    const at = this.base(id) + field;
+    const hi = Math.floor(value / 4294967296);
+    page[at] = hi;
+    page[at + 1] = value - hi * 4294967296;
+  }
+
+  /** The node of the path in `buf[start, end)`, or 0. The empty path names the root. */
+  find(buf: Buffer, start: number, end: number): NodeId {
+    if (start === end) return ROOT;
+    const hash = hashPath(buf, start, end, this.seed);
+    const table = this.index.table(hash);
+    const mask = table.length - 1;
+    for (let slot = PathIndex.slot(table, hash); ; slot = (slot + 2) & mask) {
+      const id = table[slot + 1] as number;
+      if (id === 0) return 0;
+      if (table[slot] === hash && this.hasPath(id, buf, start, end)) return id;
+    }
+  }
+
+  findString(path: string): NodeId {
+    if (path.length * 3 > this.scratch.length) this.scratch = Buffer.allocUnsafe(path.length * 4);
+    return this.find(this.scratch, 0, this.scratch.write(path, 'utf8'));
+  }
+
+  private hasPath(id: NodeId, buf: Buffer, start: number, end: number): boolean {
+    const page = this.page(id);
+    const base = this.base(id);
+    if (page[base + F.pathLength] !== end - start) return false;
+    const handle = page[base + F.path] as Handle;
+    const bytes = this.arena.bytes(handle);
+    // Compared from the end: siblings differ there.
+    for (let i = end - 1, k = this.arena.offset(handle) + (end - start) - 1; i >= start; i--, k--) {
+      if (buf[i] !== bytes[k]) return false;
+    }
+    return true;
+  }
+
+  path(id: NodeId): string {
+    const handle = this.get(id, F.path);
+    const at = this.arena.offset(handle);
+    return this.arena.bytes(handle).toString('utf8', at, at + this.get(id, F.pathLength));
+  }
+
+  /** The length of the part of a child's path before its name. */
+  namePrefix(parent: NodeId): number {
+    return parent === ROOT ? 1 : this.get(parent, F.pathLength) + 1;
+  }
+
+  /** A copy of the node's data, or null where it is null. */
+  data(id: NodeId): Buffer | null {
+    if (this.get(id, F.flags) & NodeFlag.nullData) return null;
+    const length = this.get(id, F.dataLength);
+    const handle = this.get(id, F.data);
+    const at = this.arena.offset(handle);
+    return Buffer.from(this.arena.bytes(handle).subarray(at, at + length));
+  }
+
+  /**
+   * Adds a node below `parent` (0 only for the root) with all other fields zero and no data; the caller fills them in and
+   * calls {@link refreshDigest}.
+   */
+  create(parent: NodeId, buf: Buffer, start: number, end: number): NodeId {
+    const id = this.allocate();
+    const page = this.page(id);
+    const base = this.base(id);
+    const generation = (page[base + F.generation] as number) + 1;
+    page.fill(0, base, base + (1 << WORDS_SHIFT));
+    page[base + F.generation] = generation;
+    const length = end - start;
+    const handle = this.arena.alloc(length);
+    this.copyIn(handle, buf, start, end);
+    const hash = hashPath(buf, start, end, this.seed);
+    page[base + F.path] = handle;
+    page[base + F.pathLength] = length;
+    page[base + F.hash] = hash;
+    page[base + F.parent] = parent;
+    page[base + F.flags] = NodeFlag.nullData | (isBelowZookeeper(buf, start, end) ? NodeFlag.noDigest : 0);
+    this.index.add(hash, id);
+    if (parent !== 0) this.addChild(parent, id, length - this.namePrefix(parent));
+    this.count++;
+    this.pathBytes += length;
+    return id;
+  }
+
+  /** Takes a node without children out of the tree. Its record stays readable as long as a {@link hold} lasts. */
+  remove(id: NodeId): void {
+    const parent = this.get(id, F.parent);
+    const length = this.get(id, F.pathLength);
+    if (this.get(id, F.numChildren) !== 0) throw new Error(`node ${this.path(id)} is removed while it has children`);
+    this.index.remove(this.get(id, F.hash), id);
+    this.removeChild(parent, id, length - this.namePrefix(parent));
+    this.count--;
+    this.pathBytes -= length;
+    this.dataBytes -= this.get(id, F.dataLength);
+    this.set(id, F.generation, this.get(id, F.generation) + 1);
+    this.set(id, F.parent, -1);
+    if (this.holds > 0) {
+      this.limbo.push(id);
+      this.limboBytes += length + this.get(id, F.dataLength) + (4 << WORDS_SHIFT);
+    } else {
+      this.release(id);
+    }
+  }
+
+  /** Keeps the records and paths of nodes that are removed from now on readable, until {@link unhold}. */
+  hold(): void {
+    this.holds++;
+  }
+
+  unhold(): void {
+    if (--this.holds > 0) return;
+    for (const id of this.limbo) this.release(id);
+    this.limbo.length = 0;
+    this.limboBytes = 0;
+  }
+
+  /** Replaces the data; `start` -1 stands for null. The digest is not touched. */
+  setData(id: NodeId, buf: Buffer, start: number, end: number): void {
+    const page = this.page(id);
+    const base = this.base(id);
+    const oldLength = page[base + F.dataLength] as number;
+    const oldHandle = page[base + F.data] as Handle;
+    const length = start < 0 ? 0 : end - start;
+    let handle = oldHandle;
+    if (oldHandle === 0 || length === 0 || Arena.capacity(length) !== Arena.capacity(oldLength)) {
+      if (oldHandle !== 0) this.arena.free(oldHandle, oldLength);
+      handle = length === 0 ? 0 : this.arena.alloc(length);
+      page[base + F.data] = handle;
+    }
+    if (length > 0) this.copyIn(handle, buf, start, end);
+    page[base + F.dataLength] = length;
+    const flags = page[base + F.flags] as number;
+    page[base + F.flags] = start < 0 ? flags | NodeFlag.nullData : flags & ~NodeFlag.nullData;
+    this.dataBytes += length - oldLength;
+    page[base + F.crcState] = this.crcPathAndData(id, buf, start, end);
+  }
+
+  /** The state of the node's digest after its path and the given data. */
+  crcPathAndData(id: NodeId, buf: Buffer, start: number, end: number): number {
+    let state = CRC_START;
+    if (id !== ROOT) {
+      const handle = this.get(id, F.path);
+      const at = this.arena.offset(handle);
+      state = crcBytes(state, this.arena.bytes(handle), at, at + this.get(id, F.pathLength));
+    }
+    return start < 0 ? state : crcBytes(state, buf, start, end);
+  }
+
+  /** Computes the node's digest anew from its Stat and keeps it in the record. Returns it, unsigned. */
+  refreshDigest(id: NodeId): number {
+    const page = this.page(id);
+    const base = this.base(id);
+    if ((page[base + F.flags] as number) & NodeFlag.noDigest) return 0;
+    const digest = crcFinish(crcStat(page[base + F.crcState] as number, page, base));
+    page[base + F.digest] = digest;
+    return digest;
+  }
+
+  /** The digest as last computed, unsigned; 0 for nodes outside the tree's digest. */
+  digest(id: NodeId): number {
+    return this.get(id, F.digest) >>> 0;
+  }
+
+  /** A copy of the ids of the children, in no order. */
+  children(id: NodeId): Int32Array {
+    const count = this.get(id, F.numChildren);
+    if (count === 0) return EMPTY;
+    const handle = this.get(id, F.children);
+    const at = this.arena.intOffset(handle);
+    return this.arena.ints(handle).slice(at, at + count);
+  }
+
+  private addChild(parent: NodeId, child: NodeId, nameLength: number): void {
+    const page = this.page(parent);
+    const base = this.base(parent);
+    const count = page[base + F.numChildren] as number;
+    let handle = page[base + F.children] as Handle;
+    const capacity = page[base + F.childCapacity] as number;
+    if (count === capacity) {
+      const grown = capacity === 0 ? FIRST_CHILD_CAPACITY : capacity * 2;
+      const fresh = this.arena.alloc(grown * 4);
+      if (capacity > 0) {
+        const from = this.arena.intOffset(handle);
+        this.arena.ints(fresh).set(this.arena.ints(handle).subarray(from, from + count), this.arena.intOffset(fresh));
+        this.arena.free(handle, capacity * 4);
+      }
+      handle = fresh;
+      page[base + F.children] = fresh;
+      page[base + F.childCapacity] = grown;
+    }
+    this.arena.ints(handle)[this.arena.intOffset(handle) + count] = child;
+    this.set(child, F.position, count);
+    page[base + F.numChildren] = count + 1;
+    page[base + F.childNameBytes] = (page[base + F.childNameBytes] as number) + nameLength;
+  }
+
+  private removeChild(parent: NodeId, child: NodeId, nameLength: number): void {
+    const page = this.page(parent);
+    const base = this.base(parent);
+    const last = (page[base + F.numChildren] as number) - 1;
+    const handle = page[base + F.children] as Handle;
+    const ints = this.arena.ints(handle);
+    const at = this.arena.intOffset(handle);
+    const position = this.get(child, F.position);
+    if (ints[at + position] !== child) throw new Error(`node ${this.path(child)} is not in its parent's child list`);
+    const moved = ints[at + last] as number;
+    ints[at + position] = moved;
+    this.set(moved, F.position, position);
+    page[base + F.numChildren] = last;
+    page[base + F.childNameBytes] = (page[base + F.childNameBytes] as number) - nameLength;
+    if (last === 0) {
+      this.arena.free(handle, (page[base + F.childCapacity] as number) * 4);
+      page[base + F.children] = 0;
+      page[base + F.childCapacity] = 0;
+    }
+  }
+
+  private copyIn(handle: Handle, buf: Buffer, start: number, end: number): void {
+    const bytes = this.arena.bytes(handle);
+    let to = this.arena.offset(handle);
+    if (end - start > 200) bytes.set(buf.subarray(start, end), to);
+    else for (let i = start; i < end; i++) bytes[to++] = buf[i] as number;
+  }
+
+  private allocate(): NodeId {
+    const id = this.freeHead;
+    if (id !== 0) {
+      this.freeHead = ~this.get(id, F.parent);
+      return id;
+    }
+    if (this.limit >>> PAGE_SHIFT === this.pages.length) this.pages.push(new Int32Array(PAGE_NODES << WORDS_SHIFT));
+    return this.limit++;
+  }
+
+  private release(id: NodeId): void {
+    this.arena.free(this.get(id, F.path), this.get(id, F.pathLength));
+    const data = this.get(id, F.data);
+    if (data !== 0) this.arena.free(data, this.get(id, F.dataLength));
+    this.set(id, F.parent, ~this.freeHead);
+    this.freeHead = id;
+  }
+}
+
+const EMPTY = new Int32Array(0);
+
+/** Adds the 60 bytes of a Stat that a node's digest covers. `words` holds a record's first 17 words at `base`. */
+export function crcStat(state: number, words: ArrayLike<number>, base: number): number {
+  let c = crcWord(state, words[base + F.czxid] as number);
+  c = crcWord(c, words[base + F.czxid + 1] as number);
+  c = crcWord(c, words[base + F.mzxid] as number);
+  c = crcWord(c, words[base + F.mzxid + 1] as number);
+  c = crcWord(c, words[base + F.pzxid] as number);
+  c = crcWord(c, words[base + F.pzxid + 1] as number);
+  c = crcWord(c, words[base + F.ctime] as number);
+  c = crcWord(c, words[base + F.ctime + 1] as number);
+  c = crcWord(c, words[base + F.mtime] as number);
+  c = crcWord(c, words[base + F.mtime + 1] as number);
+  c = crcWord(c, words[base + F.version] as number);
+  c = crcWord(c, words[base + F.cversion] as number);
+  c = crcWord(c, words[base + F.aversion] as number);
+  c = crcWord(c, words[base + F.owner] as number);
+  return crcWord(c, words[base + F.owner + 1] as number);
+}
+
+const ZOOKEEPER = Buffer.from('/zookeeper/');
+
+/** Whether the path lies below /zookeeper, where nodes have no digest. */
+export function isBelowZookeeper(buf: Buffer, start: number, end: number): boolean {
+  if (end - start <= ZOOKEEPER.length) return false;
+  for (let i = 0; i < ZOOKEEPER.length; i++) if (buf[start + i] !== ZOOKEEPER[i]) return false;
+  return true;
+}

@@ -1,0 +1,90 @@
+// Quotas: limits and counts kept as text in nodes below /zookeeper/quota. Source: Quotas and StatsTrack of Apache ZooKeeper.
+
+export const QUOTA_ROOT = '/zookeeper/quota';
+const LIMITS = '/zookeeper_limits';
+const STATS = '/zookeeper_stats';
+
+export const limitsPath = (path: string): string => QUOTA_ROOT + path + LIMITS;
+export const statsPath = (path: string): string => QUOTA_ROOT + path + STATS;
+
+/** The path whose quota the node at `path` limits, or undefined if it is no limits node. */
+export function limitedPath(path: string): string | undefined {
+  return between(path, LIMITS);
+}
+
+/** The path whose use the node at `path` counts, or undefined if it is no stats node. */
+export function countedPath(path: string): string | undefined {
+  return between(path, STATS);
+}
+
+function between(path: string, name: string): string | undefined {
+  if (!path.startsWith(`${QUOTA_ROOT}/`) || !path.endsWith(name)) return undefined;
+  const inner = path.slice(QUOTA_ROOT.length, path.length - name.length);
+  return inner === '' ? undefined : inner;
+}
+
+/** The numbers of a limits or stats node; -1 where one is missing. */
+export interface QuotaNumbers {
+  readonly count: number;
+  readonly bytes: number;
+  readonly countHardLimit: number;
+  readonly byteHardLimit: number;
+}
+
+/** Reads `count=C,bytes=B=;byteHardLimit=X;countHardLimit=Y`; undefined if it cannot be read. */
+export function parseQuota(text: string): QuotaNumbers | undefined {
+  const values = new Map<string, number>();
+  if (text !== '') {
+    for (const pair of text.split(/[,;]+/)) {
+      const [key, value] = pair.split('=');
+      if (key === undefined || value === undefined) return undefined;
+      if (value !== '' && !/^[+-]?\d+$/.test(value)) return undefined;
+      values.set(key, value === '' ? -1 : Number(value));
+    }
+  }
+  return {
+    count: values.get('count') ?? -1,
+    bytes: values.get('bytes') ?? -1,
+    countHardLimit: values.get('countHardLimit') ?? -1,
+    byteHardLimit: values.get('byteHardLimit') ?? -1,
+  };
+}
+
+export function formatStats(count: number, bytes: number): string {
+  return `count=${count},bytes=${bytes}`;
+}
+
+/** The paths that have a quota. */
+export class QuotaPaths {
+  private readonly paths = new Set<string>();
+
+  add(path: string): void {
+    this.paths.add(path);
+  }
+
+  delete(path: string): void {
+    this.paths.delete(path);
+  }
+
+  get size(): number {
+    return this.paths.size;
+  }
+
+  values(): Iterable<string> {
+    return this.paths;
+  }
+
+  clear(): void {
+    this.paths.clear();
+  }
+
+  /** The deepest path with a quota at or above `path`, or undefined. The root has none. */
+  governing(path: string): string | undefined {
+    if (this.paths.size === 0) return undefined;
+    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const prefix = end === path.length ? path : path.slice(0, end);
+      if (this.paths.has(prefix)) return prefix;
+    }
+    return undefined;
+  }
+}

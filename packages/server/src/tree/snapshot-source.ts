@@ -1,0 +1,94 @@
+// Gives the tree to the snapshot writer, a slice at a time, while transactions go on. Walks from the root, copying each node's
+// child list when it comes to the node: what is created later is left to the log, what was deleted meanwhile is skipped.
+
+import type { Acl, JuteWriter } from '@nodekeeper/protocol';
+import type { DataTree } from './data-tree.js';
+import { F, type NodeId, ROOT } from './node-store.js';
+
+/** The children a node had when the walk came to it, and how far they are written. */
+interface Level {
+  readonly parent: NodeId;
+  readonly parentGeneration: number;
+  readonly ids: Int32Array;
+  next: number;
+}
+
+export class SnapshotSource {
+  private readonly tree: DataTree;
+  readonly zxid: number;
+  private readonly sessionList: readonly (readonly [bigint, number])[];
+  private readonly aclList: readonly (readonly [number, readonly Acl[]])[];
+  private readonly aclIds: ReadonlySet<number>;
+  /** ACLs that nodes had when the snapshot began, for those that got one that the written table does not hold. */
+  private readonly formerAcl = new Map<NodeId, number>();
+  private readonly levels: Level[] = [];
+  private started = false;
+
+  /** @param sessions the sessions with their timeouts in milliseconds, as they are now */
+  constructor(tree: DataTree, sessions: readonly (readonly [bigint, number])[]) {
+    this.tree = tree;
+    this.zxid = tree.lastProcessedZxid;
+    this.sessionList = sessions;
+    this.aclList = tree.acls.entries();
+    this.aclIds = new Set(this.aclList.map(([id]) => id));
+    tree.onAclReplaced = (node, old) => {
+      if (!this.formerAcl.has(node)) this.formerAcl.set(node, old);
+    };
+  }
+
+  sessions(): Iterable<readonly [bigint, number]> {
+    return this.sessionList;
+  }
+
+  acls(): Iterable<readonly [number, readonly Acl[]]> {
+    return this.aclList;
+  }
+
+  digest(): { zxid: number; hi: number; lo: number } {
+    const { tree } = this;
+    return { zxid: tree.lastProcessedZxid, hi: tree.digest.hi, lo: tree.digest.lo };
+  }
+
+  /** Appends nodes in file form until about `bytes` are written; false when all are out. */
+  writeNodes(w: JuteWriter, bytes: number): boolean {
+    const limit = w.pos + bytes;
+    if (!this.started) {
+      this.started = true;
+      this.writeNode(w, ROOT);
+    }
+    while (w.pos < limit) {
+      const level = this.levels[this.levels.length - 1];
+      if (level === undefined) {
+        this.end();
+        return false;
+      }
+      const { store } = this.tree;
+      if (level.next === level.ids.length || store.get(level.parent, F.generation) !== level.parentGeneration) {
+        this.levels.pop();
+        continue;
+      }
+      const id = level.ids[level.next++] as number;
+      if (store.get(id, F.parent) === level.parent) this.writeNode(w, id);
+    }
+    return true;
+  }
+
+  /** Stops following the tree. Called by itself at the end of the walk; needed when a snapshot is given up. */
+  end(): void {
+    this.tree.onAclReplaced = undefined;
+  }
+
+  private writeNode(w: JuteWriter, id: NodeId): void {
+    const { store } = this.tree;
+    let aclId = this.tree.aclOf(id);
+    if (aclId !== -1 && !this.aclIds.has(aclId)) {
+      const former = this.formerAcl.get(id);
+      // A node younger than the snapshot: the log makes it again, and what is below it.
+      if (former === undefined || store.getLong(id, F.czxid) > this.zxid) return;
+      aclId = former;
+    }
+    this.tree.writeNode(w, id, aclId);
+    if (store.get(id, F.numChildren) === 0) return;
+    this.levels.push({ parent: id, parentGeneration: store.get(id, F.generation), ids: store.children(id), next: 0 });
+  }
+}

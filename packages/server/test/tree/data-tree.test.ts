@@ -1,0 +1,146 @@
+// The tree: nodes, digests and replay. Entries are made by the real preparer, so both sides of a write are held together.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
+import { ErrorCode, JuteWriter, OpCode } from '@nodekeeper/protocol';
+import { F } from '../../dist/tree/node-store.js';
+import { AUTHOR_ID, createBody, Harness } from './harness.js';
+
+/** The tree's digest by the book: every node's path, data and stored Stat through zlib's CRC-32. */
+function digestByTheBook(h: Harness): bigint {
+  const { store } = h.tree;
+  let sum = 0n;
+  const visit = (id: number): void => {
+    const path = store.path(id);
+    if (!path.startsWith('/zookeeper/')) {
+      const w = new JuteWriter();
+      for (const f of [F.czxid, F.mzxid, F.pzxid, F.ctime, F.mtime]) w.long53(store.getLong(id, f));
+      for (const f of [F.version, F.cversion, F.aversion, F.owner, F.owner + 1]) w.int(store.get(id, f));
+      const data = store.data(id) ?? Buffer.alloc(0);
+      sum += BigInt(crc32(Buffer.concat([Buffer.from(path === '/' ? '' : path), data, w.bytes()])));
+    }
+    for (const child of store.children(id)) visit(child);
+  };
+  visit(1);
+  return BigInt.asUintN(64, sum);
+}
+
+function check(h: Harness): void {
+  assert.equal(h.tree.digest.toBigInt(), digestByTheBook(h));
+  assert.equal(h.tree.digestMismatches, 0, 'the digest predicted by prepare is the one after apply');
+}
+
+test('creates, changes and deletes nodes, and the digest follows', () => {
+  const h = new Harness();
+  assert.equal(h.create('/a', { data: 'one' }), 0);
+  assert.equal(h.create('/a/b', { data: null }), 0);
+  assert.equal(h.create('/a', {}), ErrorCode.NodeExists);
+  assert.equal(h.create('/x/y', {}), ErrorCode.NoNode);
+  assert.equal(h.set('/a', 'two', 0), 0);
+  assert.equal(h.set('/a', 'three', 0), ErrorCode.BadVersion);
+  check(h);
+  assert.equal(h.delete('/a'), ErrorCode.NotEmpty);
+  assert.equal(h.delete('/a/b'), 0);
+  assert.equal(h.delete('/a'), 0);
+  check(h);
+  assert.equal(h.tree.store.count, 4);
+  assert.equal(h.tree.lastProcessedZxid, 9, 'failed writes take a zxid too');
+});
+
+test('pipelined writes are judged against what is still on its way', () => {
+  const h = new Harness();
+  assert.equal(h.prepare(OpCode.create, createBody('/p')), 0);
+  assert.equal(h.prepare(OpCode.create, createBody('/p/c-', { flags: 2 })), 0);
+  assert.equal(h.preparer.path, '/p/c-0000000000');
+  assert.equal(h.prepare(OpCode.create, createBody('/p/c-', { flags: 2 })), 0);
+  assert.equal(h.preparer.path, '/p/c-0000000001');
+  assert.equal(h.prepare(OpCode.delete, (w) => w.string('/p').int(-1)), ErrorCode.NotEmpty);
+  assert.equal(h.prepare(OpCode.setData, (w) => w.string('/p').buffer(null).int(0)), 0);
+  assert.equal(h.prepare(OpCode.setData, (w) => w.string('/p').buffer(null).int(0)), ErrorCode.BadVersion);
+  assert.equal(h.tree.store.findString('/p'), 0, 'nothing is visible before it is committed');
+  h.commit();
+  check(h);
+  assert.equal(h.preparer.pending.size, 0);
+});
+
+test('a failed multi changes nothing and gives its sequence numbers back', () => {
+  const h = new Harness();
+  h.create('/q');
+  const parts = (w: JuteWriter, failing: boolean): void => {
+    w.int(OpCode.create).bool(false).int(-1);
+    createBody('/q/s-', { flags: 2 })(w);
+    w.int(OpCode.delete).bool(false).int(-1).string(failing ? '/missing' : '/q/s-0000000000').int(-1);
+    w.int(-1).bool(true).int(-1);
+  };
+  assert.equal(h.run(OpCode.multi, (w) => parts(w, true)), 0);
+  assert.equal(h.tree.store.findString('/q/s-0000000000'), 0);
+  check(h);
+  assert.equal(h.create('/q/s-', { flags: 2 }), 0);
+  assert.equal(h.preparer.path, '/q/s-0000000000');
+  assert.equal(h.delete('/q/s-0000000000'), 0);
+  check(h);
+});
+
+test('closing a session deletes its ephemerals, those still on their way included', () => {
+  const h = new Harness();
+  h.create('/e1', { flags: 1 });
+  assert.deepEqual(h.tree.ephemeralPaths(AUTHOR_ID), ['/e1']);
+  h.prepare(OpCode.create, createBody('/e2', { flags: 1 }));
+  h.prepare(OpCode.delete, (w) => w.string('/e1').int(-1));
+  h.closeSession();
+  h.commit();
+  assert.equal(h.tree.store.count, 4);
+  assert.equal(h.tree.ephemeralCount, 0);
+  check(h);
+  assert.equal(h.create('/e3', { flags: 1 }), 0);
+  assert.equal(h.create('/e3/x'), ErrorCode.NoChildrenForEphemerals);
+});
+
+test('containers and TTL nodes are known by their owner', () => {
+  const h = new Harness();
+  assert.equal(h.create('/c', { op: OpCode.createContainer, flags: 4 }), 0);
+  assert.equal(h.create('/t', { op: OpCode.createTTL, flags: 5, ttl: 5000 }), 0);
+  assert.equal(h.create('/u', { op: OpCode.createTTL, flags: 0, ttl: -1 }), ErrorCode.BadArguments);
+  assert.equal(h.create('/u', { op: OpCode.createTTL, flags: 5, ttl: 0 }), ErrorCode.BadArguments);
+  check(h);
+  assert.deepEqual([...h.tree.expiredContainers(h.time, 0)], []);
+  h.create('/c/x');
+  h.delete('/c/x');
+  assert.deepEqual([...h.tree.expiredContainers(h.time, 0)], ['/c']);
+  assert.deepEqual([...h.tree.expiredContainers(h.time + 6000, 0)], ['/c', '/t']);
+});
+
+test('replaying the log gives the same tree, and replaying it twice too', () => {
+  const h = new Harness();
+  let random = 12345;
+  const next = (n: number): number => {
+    random = (Math.imul(random, 1103515245) + 12345) & 0x7fffffff;
+    return random % n;
+  };
+  for (let i = 0; i < 3000; i++) {
+    const path = `/n${next(8)}${next(2) ? `/m${next(8)}` : ''}`;
+    const kind = next(5);
+    if (kind < 2) h.create(path, { data: 'x'.repeat(next(300)), flags: next(4) });
+    else if (kind === 2) h.delete(path);
+    else if (kind === 3) h.set(path, 'y'.repeat(next(2000)));
+    else h.run(OpCode.setACL, (w) => w.string(path).int(1).int(1 + next(31)).string('ip').string('127.0.0.1').int(-1));
+  }
+  check(h);
+  const again = new Harness();
+  for (const entry of h.entries) again.tree.apply(entry, 0, entry.length);
+  check(again);
+  assert.equal(again.tree.digest.toBigInt(), h.tree.digest.toBigInt());
+  assert.equal(again.tree.store.count, h.tree.store.count);
+});
+
+test('records and blocks of deleted nodes are used again', () => {
+  const h = new Harness();
+  for (let i = 0; i < 500; i++) h.create(`/n${i}`, { data: 'x'.repeat(100) });
+  const used = h.tree.store.arena.used;
+  for (let round = 0; round < 5; round++) {
+    for (let i = 0; i < 500; i++) h.delete(`/n${i}`);
+    for (let i = 0; i < 500; i++) h.create(`/n${i}`, { data: 'x'.repeat(100) });
+  }
+  assert.equal(h.tree.store.arena.used, used);
+  check(h);
+});
