@@ -561,7 +561,6 @@ export class DataTree {
     } else {
       if (id > 4) throw new Error(`snapshot holds ${buf.toString('utf8', pathStart, pathEnd)} twice`);
       this.digest.subtract(store.digest(id));
-      this.acls.release(store.get(id, F.aclId));
     }
     store.setData(id, buf, dataStart, dataEnd);
     const page = store.page(id);

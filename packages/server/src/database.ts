@@ -1,0 +1,77 @@
+// The tree and the sessions as they stand on disk: what recovery fills and snapshots are taken from.
+
+import type { Acl } from '@nodekeeper/protocol';
+import type { RecoveryTarget } from './storage/recovery.js';
+import { DataTree, type DataTreeOptions, type SessionListener } from './tree/data-tree.js';
+import { SnapshotSource } from './tree/snapshot-source.js';
+
+export class Database implements RecoveryTarget, SessionListener {
+  private readonly options: DataTreeOptions;
+  tree: DataTree;
+  /** Sessions with their timeouts in milliseconds. */
+  readonly sessionTimeouts = new Map<bigint, number>();
+  /** Is told of sessions once the server runs. */
+  listener: SessionListener | undefined;
+
+  constructor(options: DataTreeOptions) {
+    this.options = options;
+    this.tree = new DataTree(options, this);
+  }
+
+  // ---- from transactions ----
+
+  onSessionCreated(id: bigint, timeoutMs: number): void {
+    this.sessionTimeouts.set(id, timeoutMs);
+    this.listener?.onSessionCreated(id, timeoutMs);
+  }
+
+  onSessionClosed(id: bigint): void {
+    this.sessionTimeouts.delete(id);
+    this.listener?.onSessionClosed(id);
+  }
+
+  // ---- from a snapshot and the log ----
+
+  reset(): void {
+    this.sessionTimeouts.clear();
+    this.tree = new DataTree(this.options, this);
+  }
+
+  session(id: bigint, timeoutMs: number): void {
+    this.sessionTimeouts.set(id, timeoutMs);
+  }
+
+  acl(id: number, list: readonly Acl[]): void {
+    this.tree.acls.load(id, list);
+  }
+
+  node(
+    buf: Buffer,
+    pathStart: number,
+    pathEnd: number,
+    dataStart: number,
+    dataEnd: number,
+    aclId: number,
+    stat: number,
+  ): void {
+    this.tree.loadNode(buf, pathStart, pathEnd, dataStart, dataEnd, aclId, stat);
+  }
+
+  digest(zxid: number, _version: number, _hi: number, _lo: number): void {
+    // From the start of the snapshot to this zxid the tree is a mixture, and digests cannot match.
+    this.tree.digestComparedFrom = zxid;
+  }
+
+  snapshotLoaded(zxid: number): void {
+    this.tree.lastProcessedZxid = zxid;
+  }
+
+  apply(buf: Buffer, start: number, end: number): void {
+    this.tree.apply(buf, start, end);
+  }
+
+  /** The content of a snapshot that begins now. */
+  snapshot(): SnapshotSource {
+    return new SnapshotSource(this.tree, [...this.sessionTimeouts]);
+  }
+}

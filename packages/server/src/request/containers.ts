@@ -1,0 +1,33 @@
+// Deletes containers that were emptied and TTL nodes that were outlived, no faster than the configured rate.
+// Source: ContainerManager of Apache ZooKeeper.
+
+import type { DataTree } from '../tree/data-tree.js';
+import type { RequestProcessor } from './processor.js';
+
+export class ContainerManager {
+  private readonly tree: DataTree;
+  private readonly processor: RequestProcessor;
+  private readonly maxNeverUsedMs: number;
+  private due: string[] = [];
+
+  constructor(tree: DataTree, processor: RequestProcessor, maxNeverUsedMs: number) {
+    this.tree = tree;
+    this.processor = processor;
+    this.maxNeverUsedMs = maxNeverUsedMs;
+  }
+
+  /** Looks for nodes to delete. `wallTime` in milliseconds since 1970. */
+  collect(wallTime: number): void {
+    if (this.due.length === 0) this.due = [...this.tree.expiredContainers(wallTime, this.maxNeverUsedMs)].reverse();
+  }
+
+  /** Deletes up to `count` of what was found; returns how many are left. */
+  deleteSome(count: number): number {
+    for (let i = 0; i < count; i++) {
+      const path = this.due.pop();
+      if (path === undefined) break;
+      this.processor.deleteContainer(path);
+    }
+    return this.due.length;
+  }
+}

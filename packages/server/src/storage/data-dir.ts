@@ -1,0 +1,121 @@
+// The data directory: where what lies, and the files beside logs and snapshots (myid, epochs, initialize).
+
+import { join } from 'node:path';
+import type { Disk } from './disk.js';
+import { StorageError } from './errors.js';
+import { parseLogName, parseSnapshotName, TEMPORARY } from './file-names.js';
+
+export interface DataDir {
+  /** `<dataDir>/version-2`, with snapshots and epochs. */
+  readonly snapshots: string;
+  /** `<dataLogDir>/version-2`. */
+  readonly logs: string;
+  readonly dataDir: string;
+  readonly dataLogDir: string;
+}
+
+/**
+ * Finds, and unless told otherwise makes, the directories; removes temporary files that a crash left.
+ * @throws StorageError if a directory is missing, cannot be used, or holds the other one's files
+ */
+export function openDataDir(disk: Disk, dataDir: string, dataLogDir: string, autocreate: boolean): DataDir {
+  const dirs = {
+    dataDir,
+    dataLogDir,
+    snapshots: join(dataDir, 'version-2'),
+    logs: join(dataLogDir, 'version-2'),
+  };
+  for (const dir of new Set([dirs.snapshots, dirs.logs])) {
+    if (disk.size(dir) === undefined && !autocreate) {
+      throw new StorageError(dir, undefined, 'the directory is missing', 'Create it, or set datadir.autocreate=true');
+    }
+    try {
+      disk.makeDir(dir);
+    } catch (e) {
+      throw new StorageError(dir, undefined, `cannot be created: ${(e as Error).message}`, 'Check dataDir, dataLogDir and permissions');
+    }
+    for (const name of disk.list(dir)) if (name.startsWith(TEMPORARY)) disk.remove(join(dir, name));
+  }
+  if (dirs.logs !== dirs.snapshots) {
+    const stray =
+      disk.list(dirs.logs).find((name) => parseSnapshotName(name) !== undefined) ??
+      disk.list(dirs.snapshots).find((name) => parseLogName(name) !== undefined);
+    if (stray !== undefined) {
+      throw new StorageError(
+        stray,
+        undefined,
+        'logs and snapshots have directories of their own, and this file is in the other one',
+        'Move it to where it belongs: snapshots to dataDir, logs to dataLogDir',
+      );
+    }
+  }
+  return dirs;
+}
+
+/** The server id in `<dataDir>/myid`; undefined if there is no such file. */
+export function readMyid(disk: Disk, dataDir: string): number | undefined {
+  const path = join(dataDir, 'myid');
+  const text = disk.readText(path);
+  if (text === undefined) return undefined;
+  const line = text.split('\n', 1)[0]?.trim() ?? '';
+  if (!/^\d+$/.test(line)) throw new StorageError(path, 0, `'${line}' is no server id`, 'Write a number from 1 to 255 into it');
+  return Number(line);
+}
+
+/**
+ * Whether a database found empty may count as an empty history. The `initialize` file, if there, says so once.
+ * @param autocreate the option db.autocreate
+ */
+export function mayStartEmpty(disk: Disk, dirs: DataDir, autocreate: boolean): boolean {
+  const path = join(dirs.dataLogDir, 'initialize');
+  if (disk.size(path) === undefined) return autocreate;
+  disk.remove(path);
+  return true;
+}
+
+/** Reads the epoch files after the database and makes those that are missing. */
+export function openEpochs(disk: Disk, dirs: DataDir, lastZxid: number): { accepted: number; current: number } {
+  const lastEpoch = Math.floor(lastZxid / 4294967296);
+  const read = (name: string): number | undefined => {
+    const path = join(dirs.snapshots, name);
+    const text = disk.readText(path);
+    if (text === undefined) return undefined;
+    const line = text.split('\n', 1)[0] ?? '';
+    if (!/^-?\d+$/.test(line)) throw new StorageError(path, 0, `'${line}' is no epoch`, 'Restore the file from a copy');
+    return Number(line);
+  };
+  const write = (name: string, epoch: number): number => {
+    disk.replaceText(join(dirs.snapshots, name), String(epoch));
+    return epoch;
+  };
+  let current = read('currentEpoch') ?? write('currentEpoch', lastEpoch);
+  if (lastEpoch > current) {
+    const interrupted = read('currentEpoch.tmp');
+    if (interrupted === undefined || interrupted < lastEpoch) {
+      throw new StorageError(
+        join(dirs.snapshots, 'currentEpoch'),
+        undefined,
+        `it says ${current}, but the log goes on in epoch ${lastEpoch}`,
+        'Restore the data directory from a copy or another server',
+      );
+    }
+    current = write('currentEpoch', interrupted);
+  }
+  const accepted = read('acceptedEpoch') ?? write('acceptedEpoch', lastEpoch);
+  if (accepted < current) {
+    throw new StorageError(
+      join(dirs.snapshots, 'acceptedEpoch'),
+      undefined,
+      `it says ${accepted}, less than currentEpoch, ${current}`,
+      'Restore the data directory from a copy or another server',
+    );
+  }
+  return { accepted, current };
+}
+
+/** Bytes in the files of a directory. */
+export function dirSize(disk: Disk, dir: string): number {
+  let sum = 0;
+  for (const name of disk.list(dir)) sum += disk.size(join(dir, name)) ?? 0;
+  return sum;
+}

@@ -1,0 +1,47 @@
+// What storage needs of a file system, and nothing more: the simulator implements it too.
+
+/** A file that is read at any position. */
+export interface ReadableFile {
+  readonly size: number;
+  /** Reads up to `length` bytes at `position`; returns how many there were. */
+  read(into: Buffer, offset: number, length: number, position: number): number;
+  close(): void;
+}
+
+/** A transaction log being written. */
+export interface LogFile {
+  /** Writes and makes durable (unless the log was opened otherwise), then calls back. */
+  write(from: Buffer, length: number, position: number, done: (error: Error | null) => void): void;
+  /** Gives the file a size, new bytes reading as zero. */
+  extend(size: number, done: (error: Error | null) => void): void;
+  close(done: (error: Error | null) => void): void;
+}
+
+/** A file written from start to end. */
+export interface WritableFile {
+  write(from: Buffer): Promise<void>;
+  /** Makes everything written durable. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Disk {
+  /** Names in a directory; empty if there is none. */
+  list(dir: string): string[];
+  /** Size in bytes, or undefined if the file is not there. */
+  size(path: string): number | undefined;
+  makeDir(dir: string): void;
+  open(path: string): ReadableFile;
+  /** Creates a log, cutting one of the same name. With `durable` each write is on disk when it calls back. */
+  createLog(path: string, durable: boolean, done: (error: Error | null, file: LogFile | null) => void): void;
+  create(path: string): Promise<WritableFile>;
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  /** Cuts a file and makes that durable. */
+  truncate(path: string, size: number): void;
+  /** Makes names that were created, renamed or removed in the directory durable. */
+  syncDir(dir: string): void;
+  readText(path: string): string | undefined;
+  /** Replaces a small file so that after a crash it holds the old text or the new one. */
+  replaceText(path: string, text: string): void;
+}

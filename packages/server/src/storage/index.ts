@@ -1,0 +1,12 @@
+// The storage layer's public face, for the server and for tools.
+export * from './data-dir.js';
+export type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';
+export { StorageError } from './errors.js';
+export * from './file-names.js';
+export { nodeDisk } from './node-disk.js';
+export { purge } from './purge.js';
+export * from './recovery.js';
+export * from './snapshot-reader.js';
+export * from './snapshot-writer.js';
+export * from './txn-log.js';
+export * from './txn-log-reader.js';

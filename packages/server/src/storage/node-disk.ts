@@ -1,0 +1,149 @@
+// The real file system.
+
+import {
+  close,
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncate,
+  ftruncateSync,
+  mkdirSync,
+  open,
+  openSync,
+  promises,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  write,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';
+
+const LOG_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
+
+export const nodeDisk: Disk = {
+  list(dir) {
+    try {
+      return readdirSync(dir);
+    } catch (e) {
+      if (isMissing(e)) return [];
+      throw e;
+    }
+  },
+
+  size(path) {
+    try {
+      return statSync(path).size;
+    } catch (e) {
+      if (isMissing(e)) return undefined;
+      throw e;
+    }
+  },
+
+  makeDir(dir) {
+    mkdirSync(dir, { recursive: true });
+  },
+
+  open(path): ReadableFile {
+    const fd = openSync(path, 'r');
+    return {
+      size: fstatSync(fd).size,
+      read: (into, offset, length, position) => readSync(fd, into, offset, length, position),
+      close: () => closeSync(fd),
+    };
+  },
+
+  createLog(path, durable, done) {
+    // O_DSYNC: one system call writes and syncs the data, which is a trip to the thread pool less for each batch.
+    open(path, durable ? LOG_FLAGS | constants.O_DSYNC : LOG_FLAGS, 0o644, (error, fd) => {
+      if (error !== null) done(error, null);
+      else done(null, logFile(fd));
+    });
+  },
+
+  async create(path): Promise<WritableFile> {
+    const file = await promises.open(path, 'w');
+    return {
+      async write(from) {
+        for (let at = 0; at < from.length; ) at += (await file.write(from, at, from.length - at)).bytesWritten;
+      },
+      sync: () => file.datasync(),
+      close: () => file.close(),
+    };
+  },
+
+  rename: renameSync,
+  remove: unlinkSync,
+
+  truncate(path, size) {
+    const fd = openSync(path, 'r+');
+    try {
+      ftruncateSync(fd, size);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  },
+
+  syncDir(dir) {
+    const fd = openSync(dir, 'r');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  },
+
+  readText(path) {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (e) {
+      if (isMissing(e)) return undefined;
+      throw e;
+    }
+  },
+
+  replaceText(path, text) {
+    const temporary = `${path}.tmp`;
+    const fd = openSync(temporary, 'w');
+    try {
+      writeSync(fd, text);
+      fdatasyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+    this.syncDir(dirname(path));
+  },
+};
+
+function logFile(fd: number): LogFile {
+  const writeAll = (
+    from: Buffer,
+    start: number,
+    length: number,
+    position: number,
+    done: (error: Error | null) => void,
+  ): void => {
+    write(fd, from, start, length, position, (error, written) => {
+      if (error !== null) done(error);
+      else if (written < length) writeAll(from, start + written, length - written, position + written, done);
+      else done(null);
+    });
+  };
+  return {
+    write: (from, length, position, done) => writeAll(from, 0, length, position, done),
+    extend: (size, done) => ftruncate(fd, size, done),
+    close: (done) => close(fd, done),
+  };
+}
+
+function isMissing(e: unknown): boolean {
+  return e instanceof Error && 'code' in e && e.code === 'ENOENT';
+}

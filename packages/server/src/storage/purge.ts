@@ -1,0 +1,49 @@
+// Deletes snapshots and logs that are not needed to restore any of the newest few snapshots.
+
+import { join } from 'node:path';
+import type { DataDir } from './data-dir.js';
+import type { Disk } from './disk.js';
+import { StorageError } from './errors.js';
+import { sortedLogs, sortedSnapshots } from './file-names.js';
+import { loadSnapshot, quickTest, type SnapshotSink } from './snapshot-reader.js';
+
+const NOWHERE: SnapshotSink = { session: () => {}, acl: () => {}, node: () => {}, digest: () => {} };
+
+/**
+ * Keeps the `retain` newest snapshots that are whole, and the logs they need. Deletes nothing without a whole snapshot.
+ * @param beforeDelete called with each file's path
+ * @returns the names of the deleted files
+ */
+export async function purge(
+  disk: Disk,
+  dirs: DataDir,
+  retain: number,
+  beforeDelete: (path: string) => void = () => {},
+): Promise<string[]> {
+  const kept: number[] = [];
+  for (const name of sortedSnapshots(disk.list(dirs.snapshots))) {
+    if (kept.length === retain) break;
+    if (!quickTest(disk, dirs.snapshots, name)) continue;
+    try {
+      await loadSnapshot(disk, dirs.snapshots, name, NOWHERE);
+      kept.push(name.zxid);
+    } catch (e) {
+      if (!(e instanceof StorageError)) throw e;
+    }
+  }
+  const oldest = kept[kept.length - 1];
+  if (oldest === undefined || kept.length < retain) return [];
+  const deleted: string[] = [];
+  const remove = (dir: string, file: string): void => {
+    const path = join(dir, file);
+    beforeDelete(path);
+    disk.remove(path);
+    deleted.push(file);
+  };
+  for (const name of sortedSnapshots(disk.list(dirs.snapshots))) if (name.zxid < oldest) remove(dirs.snapshots, name.file);
+  const logs = sortedLogs(disk.list(dirs.logs));
+  let firstNeeded = 0;
+  for (const log of logs) if (log.zxid <= oldest) firstNeeded = log.zxid;
+  for (const log of logs) if (log.zxid < firstNeeded) remove(dirs.logs, log.file);
+  return deleted;
+}

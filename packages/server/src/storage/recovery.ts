@@ -1,0 +1,135 @@
+// Brings the tree back: the newest good snapshot, then the log behind it. Refuses where a transaction might be missing.
+
+import type { DataDir } from './data-dir.js';
+import type { Disk } from './disk.js';
+import { StorageError } from './errors.js';
+import { type SnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
+import { loadSnapshot, quickTest, type SnapshotSink } from './snapshot-reader.js';
+import { readLog } from './txn-log-reader.js';
+
+export interface RecoveryTarget extends SnapshotSink {
+  /** Forgets everything: a snapshot turned out bad, the next is tried. */
+  reset(): void;
+  /** The snapshot is loaded; what follows is the log. */
+  snapshotLoaded(zxid: number): void;
+  /** Applies an entry of the log. */
+  apply(buf: Buffer, start: number, end: number, zxid: number): void;
+}
+
+export interface RecoveryOptions {
+  /** The largest log entry that is believed. */
+  readonly maxEntry: number;
+  /** snapshot.trust.empty: logs without a snapshot count from an empty tree. */
+  readonly trustEmptySnapshot: boolean;
+  readonly onWarning: (message: string) => void;
+}
+
+export interface Recovered {
+  /** No snapshot and no log were there. */
+  readonly fresh: boolean;
+  readonly lastZxid: number;
+  readonly snapshotZxid: number;
+  readonly replayed: number;
+}
+
+const CANDIDATES = 100;
+const ERROR_TYPE = -1;
+
+/** @throws StorageError with what is wrong and what to do */
+export async function recover(disk: Disk, dirs: DataDir, target: RecoveryTarget, options: RecoveryOptions): Promise<Recovered> {
+  const snapshot = await loadNewest(disk, dirs, target, options);
+  const logs = sortedLogs(disk.list(dirs.logs));
+  if (snapshot === undefined) {
+    const withRecords = logs.find((log) => countRecords(disk, dirs.logs, log.file, options.maxEntry) > 0);
+    if (withRecords === undefined) return { fresh: true, lastZxid: 0, snapshotZxid: 0, replayed: 0 };
+    if (!options.trustEmptySnapshot) {
+      throw new StorageError(
+        withRecords.file,
+        undefined,
+        'there are transactions but no snapshot that they go on from',
+        'Restore the snapshots; only when upgrading from 3.4, set snapshot.trust.empty=true once',
+      );
+    }
+    target.reset();
+  }
+  const snapshotZxid = snapshot?.zxid ?? 0;
+  target.snapshotLoaded(snapshotZxid);
+  return replay(disk, dirs, logs, snapshotZxid, target, options);
+}
+
+function countRecords(disk: Disk, dir: string, file: string, maxEntry: number): number {
+  return readLog(disk, dir, file, maxEntry, () => {}).records;
+}
+
+async function loadNewest(
+  disk: Disk,
+  dirs: DataDir,
+  target: RecoveryTarget,
+  options: RecoveryOptions,
+): Promise<SnapshotName | undefined> {
+  const candidates = sortedSnapshots(disk.list(dirs.snapshots))
+    .filter((name) => quickTest(disk, dirs.snapshots, name))
+    .slice(0, CANDIDATES);
+  let firstProblem: StorageError | undefined;
+  for (const candidate of candidates) {
+    target.reset();
+    try {
+      await loadSnapshot(disk, dirs.snapshots, candidate, target);
+      return candidate;
+    } catch (e) {
+      if (!(e instanceof StorageError)) throw e;
+      firstProblem ??= e;
+      options.onWarning(e.message);
+    }
+  }
+  if (firstProblem !== undefined) throw firstProblem;
+  target.reset();
+  return undefined;
+}
+
+function replay(
+  disk: Disk,
+  dirs: DataDir,
+  logs: readonly { readonly file: string; readonly zxid: number }[],
+  snapshotZxid: number,
+  target: RecoveryTarget,
+  options: RecoveryOptions,
+): Recovered {
+  let first = 0;
+  for (let i = 0; i < logs.length; i++) if ((logs[i]?.zxid ?? 0) <= snapshotZxid) first = i;
+  let last = snapshotZxid;
+  let replayed = 0;
+  for (let i = first; i < logs.length; i++) {
+    const { file } = logs[i] as { file: string };
+    const end = readLog(disk, dirs.logs, file, options.maxEntry, (buf, start, stop, zxid, type, offset) => {
+      if (zxid <= snapshotZxid) return;
+      if (zxid === last && type === ERROR_TYPE) return; // 3.9 servers can log an error under the zxid before it
+      if (zxid !== last + 1 && !beginsEpoch(zxid, last)) {
+        throw new StorageError(
+          file,
+          offset,
+          `zxid 0x${zxid.toString(16)} follows 0x${last.toString(16)}: transactions between them are missing`,
+          'Restore the missing log file, or start with the data of another server',
+        );
+      }
+      try {
+        target.apply(buf, start, stop, zxid);
+      } catch (e) {
+        throw new StorageError(file, offset, `zxid 0x${zxid.toString(16)}: ${(e as Error).message}`, 'Use a version that knows this transaction');
+      }
+      last = zxid;
+      replayed++;
+    });
+    if (end.torn !== undefined) {
+      options.onWarning(
+        `${file} at offset ${end.offset}: ${end.torn}; a write that was never acknowledged is cut, the last transaction is 0x${last.toString(16)}`,
+      );
+    }
+  }
+  return { fresh: false, lastZxid: last, snapshotZxid, replayed };
+}
+
+/** Whether the zxid belongs to a later epoch than the one before it. */
+function beginsEpoch(zxid: number, last: number): boolean {
+  return Math.floor(zxid / 4294967296) > Math.floor(last / 4294967296);
+}

@@ -1,0 +1,245 @@
+// The transaction log: gathers entries while a batch is on its way to the disk, writes each batch at once, and reports it when it
+// is durable. The format is Apache's; record layout:
+//   long Adler-32 of the entry, int length, entry (TxnHeader, transaction, TxnDigest), byte 0x42
+// Zeros follow the last record up to the preallocated size.
+
+import { join } from 'node:path';
+import { ADLER_START, adler32 } from './adler32.js';
+import type { Disk, LogFile } from './disk.js';
+import { logName } from './file-names.js';
+
+export const LOG_MAGIC = 0x5a4b4c47; // ZKLG
+export const LOG_VERSION = 2;
+export const LOG_HEADER_SIZE = 16;
+export const RECORD_HEAD = 12;
+export const RECORD_END = 0x42;
+const FIRST_CAPACITY = 64 * 1024;
+const LARGEST_KEPT = 4 * 1024 * 1024;
+
+export interface TxnLogOptions {
+  /** Bytes by which the file grows ahead of need; 0 for no preallocation. */
+  readonly preAllocBytes: number;
+  /** false leaves durability to the operating system (forceSync=no). */
+  readonly forceSync: boolean;
+  /** Begin a new file above this size; 0 or less for no limit. */
+  readonly sizeLimitBytes: number;
+  /** Milliseconds to gather entries for before a batch is written; 0 writes as soon as the disk is free. */
+  readonly flushDelayMs: number;
+  /** Entries that end such a wait early. */
+  readonly maxBatchSize: number;
+}
+
+export interface TxnLogHooks {
+  /** Everything in the batch is durable. Its bytes stay as they are until this returns. */
+  onDurable(batch: LogBatch): void;
+  /** A write or sync failed. Nothing that was not reported durable may be acknowledged; the process has to end. */
+  onFatal(error: Error): void;
+  /** A batch took `ms` milliseconds to become durable. */
+  onSync(ms: number, entries: number): void;
+}
+
+/** Entries that become durable together. */
+export class LogBatch {
+  buf = Buffer.allocUnsafeSlow(FIRST_CAPACITY);
+  used = 0;
+  count = 0;
+  firstZxid = 0;
+  lastZxid = 0;
+
+  clear(): void {
+    if (this.buf.length > LARGEST_KEPT) this.buf = Buffer.allocUnsafeSlow(FIRST_CAPACITY);
+    this.used = 0;
+    this.count = 0;
+  }
+
+  /** Appends an entry; returns where it begins in {@link buf}. */
+  append(entry: Buffer, zxid: number): number {
+    const need = this.used + RECORD_HEAD + entry.length + 1;
+    if (need > this.buf.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(need, this.buf.length * 2));
+      this.buf.copy(grown, 0, 0, this.used);
+      this.buf = grown;
+    }
+    const { buf } = this;
+    const start = this.used + RECORD_HEAD;
+    const end = start + entry.length;
+    buf.set(entry, start);
+    buf.writeInt32BE(0, this.used);
+    buf.writeUInt32BE(adler32(ADLER_START, buf, start, end), this.used + 4);
+    buf.writeInt32BE(entry.length, this.used + 8);
+    buf[end] = RECORD_END;
+    this.used = end + 1;
+    if (this.count === 0) this.firstZxid = zxid;
+    this.lastZxid = zxid;
+    this.count++;
+    return start;
+  }
+}
+
+export class TxnLog {
+  private readonly disk: Disk;
+  private readonly dir: string;
+  private readonly options: TxnLogOptions;
+  private readonly hooks: TxnLogHooks;
+  private readonly now: () => number;
+  /** The batch that gathers. */
+  batch = new LogBatch();
+  private spare: LogBatch = new LogBatch();
+  private inFlight = false;
+  private file: LogFile | null = null;
+  private position = 0;
+  private allocated = 0;
+  private startedAt = 0;
+  private lastZxid: number;
+  private rollWanted = false;
+  private failed = false;
+  private delay: ReturnType<typeof setTimeout> | undefined;
+  private idle: (() => void) | null = null;
+
+  /**
+   * @param lastZxid the zxid of the last record that is on disk
+   * @param now monotonic milliseconds
+   */
+  constructor(
+    disk: Disk,
+    dir: string,
+    lastZxid: number,
+    options: TxnLogOptions,
+    hooks: TxnLogHooks,
+    now: () => number,
+  ) {
+    this.disk = disk;
+    this.dir = dir;
+    this.lastZxid = lastZxid;
+    this.options = options;
+    this.hooks = hooks;
+    this.now = now;
+  }
+
+  /** Adds an entry to the gathering batch; returns where it stands there. {@link flush} sends it on its way. */
+  append(entry: Buffer, zxid: number): number {
+    if (zxid <= this.lastZxid) throw new Error(`zxid 0x${zxid.toString(16)} is logged after 0x${this.lastZxid.toString(16)}`);
+    this.lastZxid = zxid;
+    return this.batch.append(entry, zxid);
+  }
+
+  /** Begins to write what has gathered, unless a batch is on its way: then it follows by itself. */
+  flush(): void {
+    if (this.inFlight || this.batch.count === 0 || this.failed) return;
+    const { flushDelayMs, maxBatchSize } = this.options;
+    if (flushDelayMs > 0 && this.batch.count < maxBatchSize) {
+      this.delay ??= setTimeout(() => this.write(), flushDelayMs);
+      return;
+    }
+    this.write();
+  }
+
+  /** The entry after those appended so far begins a new file. */
+  roll(): void {
+    this.rollWanted = true;
+  }
+
+  /** Writes out what is left and closes the file. */
+  async close(): Promise<void> {
+    if (this.batch.count > 0 || this.inFlight) {
+      await new Promise<void>((resolve) => {
+        this.idle = resolve;
+        if (!this.inFlight) this.write();
+      });
+    }
+    const { file } = this;
+    this.file = null;
+    if (file !== null) await new Promise<void>((resolve, reject) => file.close((e) => (e === null ? resolve() : reject(e))));
+  }
+
+  private write(): void {
+    clearTimeout(this.delay);
+    this.delay = undefined;
+    if (this.inFlight || this.batch.count === 0 || this.failed) return;
+    const batch = this.batch;
+    this.batch = this.spare;
+    this.spare = batch;
+    this.inFlight = true;
+    this.startedAt = this.now();
+    const tooLarge = this.options.sizeLimitBytes > 0 && this.position > this.options.sizeLimitBytes;
+    if (this.file === null || this.rollWanted || tooLarge) this.openFor(batch);
+    else this.writeTo(this.file, batch);
+  }
+
+  private openFor(batch: LogBatch): void {
+    this.rollWanted = false;
+    const old = this.file;
+    this.file = null;
+    old?.close((error) => {
+      if (error !== null) this.fail(error);
+    });
+    this.disk.createLog(join(this.dir, logName(batch.firstZxid)), this.options.forceSync, (error, file) => {
+      if (error !== null || file === null) {
+        this.fail(error ?? new Error('no log file'));
+        return;
+      }
+      const header = Buffer.alloc(LOG_HEADER_SIZE);
+      header.writeInt32BE(LOG_MAGIC, 0);
+      header.writeInt32BE(LOG_VERSION, 4);
+      file.write(header, header.length, 0, (headerError) => {
+        if (headerError !== null) {
+          this.fail(headerError);
+          return;
+        }
+        this.file = file;
+        this.position = LOG_HEADER_SIZE;
+        this.allocated = LOG_HEADER_SIZE;
+        try {
+          // The name has to be durable before anything in the file counts.
+          if (this.options.forceSync) this.disk.syncDir(this.dir);
+        } catch (e) {
+          this.fail(e as Error);
+          return;
+        }
+        this.writeTo(file, batch);
+      });
+    });
+  }
+
+  private writeTo(file: LogFile, batch: LogBatch): void {
+    const { preAllocBytes } = this.options;
+    const end = this.position + batch.used;
+    if (preAllocBytes > 0 && end + 4096 >= this.allocated) {
+      const size = (Math.floor((end + 4096) / preAllocBytes) + 1) * preAllocBytes;
+      this.allocated = size;
+      file.extend(size, (error) => {
+        if (error !== null) this.fail(error);
+        else this.writeTo(file, batch);
+      });
+      return;
+    }
+    file.write(batch.buf, batch.used, this.position, (error) => {
+      if (error !== null) {
+        this.fail(error);
+        return;
+      }
+      this.position = end;
+      this.done(batch);
+    });
+  }
+
+  private done(batch: LogBatch): void {
+    if (this.failed) return;
+    this.hooks.onSync(this.now() - this.startedAt, batch.count);
+    this.hooks.onDurable(batch);
+    batch.clear();
+    this.inFlight = false;
+    if (this.batch.count > 0) {
+      if (this.idle !== null) this.write();
+      else this.flush();
+    } else if (this.idle !== null) {
+      this.idle();
+    }
+  }
+
+  private fail(error: Error): void {
+    if (this.failed) return;
+    this.failed = true;
+    this.hooks.onFatal(error);
+  }
+}

@@ -1,0 +1,170 @@
+// Recovery from data directories that Apache's servers wrote, whole and damaged: the same tree, or a refusal that says why.
+import assert from 'node:assert/strict';
+import { copyFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { StorageError } from '../../dist/storage/index.js';
+import { F } from '../../dist/tree/node-store.js';
+import { ownerId } from '../../dist/tree/owner.js';
+import { copyOf, type Expected, expectedOf, FIXTURES, type Result, recoverDir, temporaryDir } from './fixtures.js';
+
+function assertTree({ db }: Result, expected: Expected): void {
+  const { store } = db.tree;
+  assert.equal(`0x${db.tree.lastProcessedZxid.toString(16)}`, expected.lastZxid);
+  assert.equal(db.tree.digest.toBigInt().toString(), expected.treeDigest.value);
+  assert.equal(db.tree.digestMismatches, 0);
+  const sessions = [...db.sessionTimeouts].map(([id, timeoutMs]) => ({ id: `0x${id.toString(16)}`, timeoutMs }));
+  const byId = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : 1);
+  assert.deepEqual(sessions.sort(byId), [...expected.sessions].sort(byId));
+  for (const node of expected.nodes) {
+    const id = store.findString(node.path);
+    assert.notEqual(id, 0, node.path);
+    assert.equal(store.data(id)?.toString('base64') ?? null, node.data, node.path);
+    const hex = (field: number): string => `0x${store.getLong(id, field).toString(16)}`;
+    assert.equal(hex(F.czxid), node.stat.czxid, node.path);
+    assert.equal(hex(F.mzxid), node.stat.mzxid, node.path);
+    assert.equal(hex(F.pzxid), node.stat.pzxid, node.path);
+    assert.equal(store.getLong(id, F.ctime), node.stat.ctime);
+    assert.equal(store.getLong(id, F.mtime), node.stat.mtime);
+    assert.equal(store.get(id, F.version), node.stat.version);
+    assert.equal(store.get(id, F.aversion), node.stat.aversion);
+    assert.equal(store.get(id, F.cversion), node.persisted.cversion, node.path);
+    const owner = BigInt.asUintN(64, ownerId(store.get(id, F.owner), store.get(id, F.owner + 1)));
+    assert.equal(owner, BigInt(node.persisted.ephemeralOwner), node.path);
+    assert.deepEqual(db.tree.aclList(id), node.acl, node.path);
+    const names = Array.from(store.children(id), (child) => store.path(child).slice(store.namePrefix(id)));
+    assert.deepEqual(names.sort(), [...node.children].sort(), node.path);
+  }
+  assert.equal(store.count, expected.nodes.length);
+}
+
+test('a directory of 3.8.0 gives the tree its clients saw, with every digest matching', async (t) => {
+  assertTree(await recoverDir(copyOf(t, 'standalone-3.8.0')), expectedOf('standalone-3.8.0'));
+});
+
+type FuzzyNode = [string, string | null, string, string, string, number, number, number, number, number, string, number];
+
+test('a fuzzy snapshot with its log gives the tree its clients saw', async (t) => {
+  const expected = JSON.parse(readFileSync(join(FIXTURES, 'fuzzy-3.8.0/expected.json'), 'utf8')) as {
+    lastZxid: string;
+    treeDigest: { value: string };
+    acls: [number, string, string][][];
+    nodes: FuzzyNode[];
+  };
+  const { db } = await recoverDir(copyOf(t, 'fuzzy-3.8.0'));
+  const { store } = db.tree;
+  assert.equal(`0x${db.tree.lastProcessedZxid.toString(16)}`, expected.lastZxid);
+  assert.equal(db.tree.digest.toBigInt().toString(), expected.treeDigest.value);
+  assert.equal(db.tree.digestMismatches, 0);
+  assert.equal(store.count, expected.nodes.length);
+  for (const [path, data, czxid, mzxid, pzxid, , , version, cversion, aversion, , acl] of expected.nodes) {
+    const id = store.findString(path);
+    const hex = (field: number): string => `0x${store.getLong(id, field).toString(16)}`;
+    assert.deepEqual(
+      [store.data(id)?.toString('base64') ?? null, hex(F.czxid), hex(F.mzxid), hex(F.pzxid), store.get(id, F.version)],
+      [data, czxid, mzxid, pzxid, version],
+      path,
+    );
+    assert.equal(store.get(id, F.cversion) * 2 - store.get(id, F.numChildren), cversion, path);
+    assert.equal(store.get(id, F.aversion), aversion, path);
+    const list = db.tree.aclList(id)?.map((entry) => [entry.perms, entry.scheme, entry.id]);
+    assert.deepEqual(list, expected.acls[acl], path);
+  }
+});
+
+test('every snapshot of a directory leads to the same tree', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const version2 = join(dir, 'version-2');
+  for (const newest of ['snapshot.6c', 'snapshot.5a', 'snapshot.47', 'snapshot.34', 'snapshot.28', 'snapshot.17']) {
+    rmSync(join(version2, newest));
+    assertTree(await recoverDir(dir), expectedOf('standalone-3.8.0'));
+  }
+});
+
+test('compressed snapshots, those of 3.9 and those without digest are read', async (t) => {
+  for (const [file, name] of [
+    ['snapshot.7f.gz', 'snapshot.7f.gz'],
+    ['snapshot.7f.snappy', 'snapshot.7f.snappy'],
+    ['snapshot.7f.written-by-3.9.5', 'snapshot.7f'],
+    ['snapshot.7f.without-digest', 'snapshot.7f'],
+  ] as const) {
+    const dir = copyOf(t, 'standalone-3.8.0');
+    for (const old of readdirSync(join(dir, 'version-2'))) rmSync(join(dir, 'version-2', old));
+    copyFileSync(join(FIXTURES, 'snapshots', file), join(dir, 'version-2', name));
+    const result = await recoverDir(dir);
+    assert.equal(result.warnings.length, 0, file);
+    assert.equal(result.db.tree.digest.toBigInt().toString(), expectedOf('standalone-3.8.0').treeDigest.value, file);
+  }
+});
+
+interface Variant {
+  name: string;
+  put: string[];
+  remove: string[];
+}
+
+const variants = (JSON.parse(readFileSync(join(FIXTURES, 'damaged/variants.json'), 'utf8')) as { variants: Variant[] }).variants;
+/** The last zxid that must be recovered, or that the server must refuse to start. */
+const outcome: Record<string, string> = {
+  cut: '0x7d',
+  zeroed: '0x7e',
+  noeor: '0x7e',
+  crc: '0x7e',
+  crcmid: 'refused',
+  eormid: 'refused',
+  lenhuge: '0x7f',
+  lenneg: '0x7f',
+  emptytail: '0x7f',
+  hdrpartial: '0x7f',
+  hdronly: '0x7f',
+  crcolder: '0x7f',
+  midlogmissing: '0x7f',
+  snapcut: '0x7f',
+  snapcrc: '0x7f',
+  nosnap: 'refused',
+  gap: 'refused',
+};
+
+for (const variant of variants) {
+  test(`damage '${variant.name}': ${outcome[variant.name]}`, async (t) => {
+    const dir = copyOf(t, 'standalone-3.8.0');
+    for (const file of variant.remove) rmSync(join(dir, 'version-2', file));
+    for (const file of variant.put) copyFileSync(join(FIXTURES, 'damaged', variant.name, file), join(dir, 'version-2', file));
+    const expected = outcome[variant.name];
+    assert.notEqual(expected, undefined);
+    if (expected === 'refused') {
+      await assert.rejects(recoverDir(dir), (e) => e instanceof StorageError && e.remedy.length > 0);
+      return;
+    }
+    const result = await recoverDir(dir);
+    assert.equal(`0x${result.db.tree.lastProcessedZxid.toString(16)}`, expected);
+    if (expected !== '0x7f' || variant.name.startsWith('len')) assert.equal(result.warnings.length, 1, 'the cut is told');
+  });
+}
+
+test('a log cut at any byte of its last records recovers what is whole before it', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const log = join(dir, 'version-2', 'log.6d');
+  const whole = readFileSync(log);
+  const ends: number[] = []; // where each record ends
+  for (let at = 16; at < 1538; ) {
+    at += 12 + whole.readInt32BE(at + 8) + 1;
+    ends.push(at);
+  }
+  assert.equal(ends.length, 19);
+  for (let cut = ends[15] as number; cut <= 1538; cut++) {
+    writeFileSync(log, whole);
+    truncateSync(log, cut);
+    const { recovered } = await recoverDir(dir);
+    assert.equal(recovered.lastZxid, 0x6c + ends.filter((end) => end <= cut).length, `cut at ${cut}`);
+    // As after a crash in a preallocated file: the rest of the torn record is zero.
+    writeFileSync(log, Buffer.concat([whole.subarray(0, cut), Buffer.alloc(16400 - cut)]));
+    const zeroed = (await recoverDir(dir)).recovered;
+    assert.ok(zeroed.lastZxid >= recovered.lastZxid && zeroed.lastZxid <= 0x7f, `zeroed at ${cut}`);
+  }
+});
+
+test('an empty directory is a fresh start', async (t) => {
+  const { recovered } = await recoverDir(temporaryDir(t));
+  assert.equal(recovered.fresh, true);
+});

@@ -1,0 +1,82 @@
+// Snapshots: what is written is read back, also while the tree changes under the writer.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { OpCode } from '@nodekeeper/protocol';
+import { type Compression, loadSnapshot, nodeDisk, parseSnapshotName, writeSnapshot } from '../../dist/storage/index.js';
+import { SnapshotSource } from '../../dist/tree/snapshot-source.js';
+import { Harness } from '../tree/harness.js';
+import { newDatabase, temporaryDir } from './fixtures.js';
+
+const OPTIONS = { digestEnabled: true, serializeLastProcessedZxid: false };
+
+for (const compression of ['', 'gz', 'snappy'] as Compression[]) {
+  test(`a snapshot with compression '${compression}' is read back whole`, async (t) => {
+    const dir = temporaryDir(t);
+    const h = new Harness();
+    for (let i = 0; i < 3000; i++) h.create(`/n${i}`, { data: 'x'.repeat(i % 400) });
+    h.create('/null', { data: null });
+    h.create('/acl', { acl: [{ perms: 3, scheme: 'ip', id: '127.0.0.1' }] });
+    const { file } = await writeSnapshot(nodeDisk, dir, new SnapshotSource(h.tree, [[5n, 4000]]), { ...OPTIONS, compression });
+    assert.deepEqual(readdirSync(dir), [file], 'no temporary file is left');
+    const db = newDatabase();
+    const name = parseSnapshotName(file);
+    assert.ok(name);
+    await loadSnapshot(nodeDisk, dir, name, db);
+    assert.equal(db.tree.digest.toBigInt(), h.tree.digest.toBigInt());
+    assert.equal(db.tree.store.count, h.tree.store.count);
+    assert.equal(db.tree.store.data(db.tree.store.findString('/null')), null);
+    assert.deepEqual(db.tree.aclList(db.tree.store.findString('/acl')), [{ perms: 3, scheme: 'ip', id: '127.0.0.1' }]);
+    assert.deepEqual([...db.sessionTimeouts], [[5n, 4000]]);
+  });
+}
+
+test('a snapshot taken while the tree changes gives the same tree once the log is replayed over it', async (t) => {
+  for (let seed = 1; seed <= 12; seed++) {
+    const dir = temporaryDir(t);
+    const h = new Harness();
+    let random = seed * 7919;
+    const next = (n: number): number => {
+      random = (Math.imul(random, 1103515245) + 12345) & 0x7fffffff;
+      return (random >>> 8) % n;
+    };
+    const change = (): void => {
+      const path = `/n${next(40)}${next(2) ? `/m${next(5)}` : ''}`;
+      const kind = next(6);
+      if (kind < 2) h.create(path, { data: 'x'.repeat(next(3000)), flags: next(3) });
+      else if (kind < 4) h.delete(path);
+      else if (kind === 4) h.set(path, 'y'.repeat(next(3000)));
+      else {
+        h.run(OpCode.setACL, (w) => w.string(path).int(1).int(1 + next(31)).string('ip').string(`10.0.0.${next(200)}`).int(-1));
+      }
+    };
+    for (let i = 0; i < 800; i++) change();
+    const from = h.entries.length;
+    const source = new SnapshotSource(h.tree, []);
+    const fuzzy = {
+      zxid: source.zxid,
+      sessions: () => source.sessions(),
+      acls: () => source.acls(),
+      digest: () => source.digest(),
+      writeNodes: (w: Parameters<SnapshotSource['writeNodes']>[0]) => {
+        for (let i = 0; i < 8; i++) change();
+        return source.writeNodes(w, 1000);
+      },
+    };
+    const { file } = await writeSnapshot(nodeDisk, dir, fuzzy, { ...OPTIONS, compression: '' });
+    for (let i = 0; i < 50; i++) change();
+    const db = newDatabase();
+    const name = parseSnapshotName(file);
+    assert.ok(name);
+    await loadSnapshot(nodeDisk, dir, name, db);
+    db.snapshotLoaded(name.zxid);
+    for (const entry of h.entries.slice(from)) db.apply(entry, 0, entry.length);
+    assert.equal(db.tree.digest.toBigInt(), h.tree.digest.toBigInt(), `seed ${seed}`);
+    assert.equal(db.tree.digestMismatches, 0, `seed ${seed}`);
+    assert.equal(db.tree.store.count, h.tree.store.count);
+    for (const id of h.tree.store.children(1)) {
+      const path = h.tree.store.path(id);
+      assert.deepEqual(db.tree.aclList(db.tree.store.findString(path)), h.tree.aclList(id), path);
+    }
+  }
+});
