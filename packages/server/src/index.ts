@@ -1,2 +1,6 @@
 // The package's public face.
-export {};
+export { ConfigError, loadConfig, type ServerConfig } from './config/index.js';
+export { createLogger, type Logger, silentLogger } from './log.js';
+export { StandaloneServer, type ServerOptions } from './server.js';
+export { StorageError } from './storage/errors.js';
+export { FULL_VERSION, NODEKEEPER_VERSION, ZOOKEEPER_VERSION } from './version.js';

@@ -171,11 +171,10 @@ export class ClientConnection implements Client, TurnTaker {
   private mayWork(): boolean {
     if (this.outputFull || this.stream !== null) return false;
     if (this.state !== 'ready') return this.state === 'handshake';
-    if (this.fifo.length === 0) {
-      this.overLimit = false;
-      return true;
-    }
-    this.overLimit = this.port.processor.outstanding >= this.port.limits.globalOutstandingLimit;
+    const { limits, processor } = this.port;
+    // Beyond the limit a connection may still have one request in work.
+    const limited = this.fifo.length > 0 && processor.outstanding >= limits.globalOutstandingLimit;
+    this.overLimit = limited || (limits.requestLimit > 0 && processor.outstanding >= limits.requestLimit);
     return !this.overLimit;
   }
 

@@ -25,6 +25,12 @@ export interface ClientPortLimits {
   readonly sessionlessTimeout: number;
   readonly backlog: number | undefined;
   readonly keepAlive: boolean;
+  /** Requests in work beyond which no connection is read; 0 for no limit. */
+  readonly requestLimit: number;
+  /** Frames above this size count as large; -1 for none. */
+  readonly largeRequestThreshold: number;
+  /** Bytes that large requests in work may have in all. */
+  readonly largeRequestMaxBytes: number;
 }
 
 export interface ClientPortHooks {
@@ -36,6 +42,7 @@ export interface ClientPortHooks {
   nextSessionId(): bigint;
   /** The clocks of a turn. */
   readClocks(): void;
+  endTurn(): void;
 }
 
 /** What went over the port; plain numbers that the hot path counts up. */
@@ -97,7 +104,10 @@ export class ClientPort {
     this.throttle = parts.throttle;
     this.limits = limits;
     this.hooks = hooks;
-    this.turns = new Turns(() => this.beginTurn());
+    this.turns = new Turns(
+      () => this.beginTurn(),
+      () => hooks.endTurn(),
+    );
   }
 
   /** Starts listening. Rejects with the system's error, `EADDRINUSE` among them. Resolves with the port. */

@@ -20,10 +20,15 @@ export class Turns {
   private readonly pool: ReplyBuffer[] = [];
   private scheduled = false;
   private readonly beginTurn: () => void;
+  private readonly endTurn: () => void;
 
-  /** @param beginTurn called at the start of each turn: reads the clocks */
-  constructor(beginTurn: () => void) {
+  /**
+   * @param beginTurn called at the start of each turn: reads the clocks
+   * @param endTurn called before the replies of a turn leave: sends the gathered transactions on their way
+   */
+  constructor(beginTurn: () => void, endTurn: () => void) {
     this.beginTurn = beginTurn;
+    this.endTurn = endTurn;
   }
 
   /** Gives the taker a share of each following turn until it says that nothing is left. */
@@ -39,6 +44,7 @@ export class Turns {
 
   /** Ends a turn: everything written goes out. */
   flush(): void {
+    this.endTurn();
     for (let i = 0; i < this.dirty.length; i++) (this.dirty[i] as TurnTaker).flush();
     this.dirty.length = 0;
   }

@@ -1,0 +1,243 @@
+// The server's configuration as one typed object.
+
+import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
+import { type Member, parseMember } from './quorum.js';
+
+export { environmentName, type Key, KEY_FAMILIES, KEYS, nearestKey } from './keys.js';
+export { ConfigError, type Sources } from './parse.js';
+export type { Member } from './quorum.js';
+
+/** Times in milliseconds, sizes in bytes unless the name says otherwise. */
+export interface ServerConfig {
+  readonly clientPort: number;
+  readonly clientPortAddress: string | undefined;
+  readonly clientPortListenBacklog: number | undefined;
+  readonly dataDir: string;
+  readonly dataLogDir: string;
+  readonly tickTime: number;
+  readonly minSessionTimeout: number;
+  readonly maxSessionTimeout: number;
+  readonly maxClientCnxns: number;
+  readonly maxCnxns: number;
+  readonly globalOutstandingLimit: number;
+  readonly juteMaxBuffer: number;
+  readonly juteMaxBufferExtraSize: number;
+  readonly clientTcpKeepAlive: boolean;
+  readonly sessionlessCnxnTimeout: number;
+  readonly snapCount: number;
+  readonly snapSizeLimit: number;
+  readonly txnLogSizeLimit: number;
+  readonly preAllocBytes: number;
+  readonly forceSync: boolean;
+  readonly fsyncWarningThreshold: number;
+  readonly flushDelay: number;
+  readonly maxBatchSize: number;
+  readonly snapshotCompression: '' | 'gz' | 'snappy';
+  readonly snapshotTrustEmpty: boolean;
+  readonly serializeLastProcessedZxid: boolean;
+  readonly digestEnabled: boolean;
+  readonly dbAutocreate: boolean;
+  readonly dataDirAutocreate: boolean;
+  readonly closeSessionTxnEnabled: boolean;
+  readonly snapRetainCount: number;
+  readonly purgeIntervalHours: number;
+  readonly extendedTypesEnabled: boolean;
+  readonly containerCheckInterval: number;
+  readonly containerMaxPerMinute: number;
+  readonly containerMaxNeverUsedInterval: number;
+  readonly enforceQuota: boolean;
+  readonly skipAcl: boolean;
+  readonly superDigest: string | undefined;
+  readonly digestAlg: string;
+  readonly digestAuthEnabled: boolean;
+  /** Schemes of which a client must have an identity; empty if it need not. */
+  readonly requiredSchemes: readonly string[];
+  /** Schemes of further providers (sasl, x509 …). */
+  readonly extraSchemes: readonly string[];
+  readonly reconfigEnabled: boolean;
+  readonly largeRequestMaxBytes: number;
+  readonly largeRequestThreshold: number;
+  readonly requestThrottleMaxRequests: number;
+  readonly connectionThrottle: {
+    readonly tokens: number;
+    readonly fillTime: number;
+    readonly fillCount: number;
+    readonly freezeTime: number;
+    readonly dropIncrease: number;
+    readonly dropDecrease: number;
+    readonly decreaseRatio: number;
+    readonly weightEnabled: boolean;
+    readonly globalSessionWeight: number;
+    readonly renewSessionWeight: number;
+  };
+  readonly fourLetterWords: readonly string[];
+  readonly admin: {
+    readonly enabled: boolean;
+    readonly address: string;
+    readonly port: number;
+    readonly commandUrl: string;
+    readonly idleTimeout: number;
+  };
+  /** Undefined unless the Prometheus provider is chosen. */
+  readonly prometheus: { readonly host: string; readonly port: number; readonly exportProcess: boolean } | undefined;
+  readonly auditEnabled: boolean;
+  readonly members: readonly Member[];
+  /** The id in session ids: 1 for a standalone server. */
+  readonly serverId: number;
+  /** zoo.cfg as it was read. */
+  readonly text: string;
+  readonly path: string | undefined;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads the configuration from all sources.
+ * @throws ConfigError with place, key and what is allowed
+ */
+export function loadConfig(sources: Sources = {}): ServerConfig {
+  return build(readSettings(sources), sources.file === undefined);
+}
+
+/** Where an embedded server keeps its data, and where it listens. */
+const EMBEDDED = { dataDir: 'data', clientPort: 2181 } as const;
+
+function build(settings: Settings, embedded: boolean): ServerConfig {
+  const { values } = settings;
+  const warnings = [...settings.warnings];
+  const n = (name: string): number => values.get(name) as number;
+  const b = (name: string): boolean => values.get(name) as boolean;
+  const s = (name: string): string | undefined => values.get(name) as string | undefined;
+  const where = settings.path ?? 'configuration';
+
+  const members: Member[] = [];
+  const schemes: string[] = [];
+  for (const [name, value] of settings.families) {
+    const server = /^server\.(\d+)$/.exec(name);
+    if (server !== null) {
+      const member = parseMember(Number(server[1]), value);
+      if (typeof member === 'string') throw new ConfigError(`${where}: ${name}=${value}: ${member}`);
+      members.push(member);
+    }
+    if (name.startsWith('authProvider.')) {
+      if (value.endsWith('SASLAuthenticationProvider')) schemes.push('sasl');
+      else if (value.endsWith('X509AuthenticationProvider')) schemes.push('x509');
+      else warnings.push(`${where}: ${name}=${value}: a Java class cannot be loaded here; its scheme is not available`);
+    }
+  }
+  const voters = members.filter((member) => member.role === 'participant');
+  if (members.length > 0 && voters.length === 0) throw new ConfigError(`${where}: there are observers but no participants`);
+  if (voters.length > 1) {
+    throw new ConfigError(
+      `${where}: ${voters.length} servers are listed: this version runs standalone servers only. Remove the server lines but one`,
+    );
+  }
+
+  const dataDir = s('dataDir') ?? (embedded ? EMBEDDED.dataDir : undefined);
+  if (dataDir === undefined) throw new ConfigError(`${where}: dataDir is not set. Add dataDir=<path>`);
+  const only = members[0]?.clientAddress;
+  const clientPort = values.get('clientPort') ?? only?.port ?? (embedded ? EMBEDDED.clientPort : undefined);
+  if (clientPort === undefined) throw new ConfigError(`${where}: clientPort is not set. Add clientPort=2181`);
+  const tickTime = n('tickTime');
+  const min = n('minSessionTimeout') === -1 ? 2 * tickTime : n('minSessionTimeout');
+  const max = n('maxSessionTimeout') === -1 ? 20 * tickTime : n('maxSessionTimeout');
+  if (min > max) throw new ConfigError(`${where}: minSessionTimeout (${min}) must not be larger than maxSessionTimeout (${max})`);
+  const requiredSchemes = requiredAuth(settings, where);
+  let snapRetainCount = n('autopurge.snapRetainCount');
+  if (snapRetainCount < 3) {
+    warnings.push(`${where}: autopurge.snapRetainCount=${snapRetainCount}: 3 are kept`);
+    snapRetainCount = 3;
+  }
+  const extra = n('jute.maxbuffer.extrasize');
+  const backlog = n('clientPortListenBacklog');
+  const address = s('clientPortAddress') ?? (only === undefined || only.host === '0.0.0.0' ? undefined : only.host);
+  return Object.freeze({
+    clientPort: clientPort as number,
+    clientPortAddress: address,
+    clientPortListenBacklog: backlog === -1 ? undefined : backlog,
+    dataDir,
+    dataLogDir: s('dataLogDir') ?? dataDir,
+    tickTime,
+    minSessionTimeout: min,
+    maxSessionTimeout: max,
+    maxClientCnxns: n('maxClientCnxns'),
+    maxCnxns: n('maxCnxns'),
+    globalOutstandingLimit: n('globalOutstandingLimit'),
+    juteMaxBuffer: n('jute.maxbuffer'),
+    juteMaxBufferExtraSize: extra === -1 ? n('jute.maxbuffer') : Math.max(extra, 1024),
+    clientTcpKeepAlive: b('clientTcpKeepAlive'),
+    sessionlessCnxnTimeout: n('nio.sessionlessCnxnTimeout'),
+    snapCount: n('snapCount'),
+    snapSizeLimit: n('snapSizeLimitInKb') * 1024,
+    txnLogSizeLimit: n('txnLogSizeLimitInKb') * 1024,
+    preAllocBytes: n('preAllocSize') * 1024,
+    forceSync: s('forceSync') !== 'no',
+    fsyncWarningThreshold: n('fsync.warningthresholdms'),
+    flushDelay: n('flushDelay'),
+    maxBatchSize: n('maxBatchSize'),
+    snapshotCompression: s('snapshot.compression.method') as ServerConfig['snapshotCompression'],
+    snapshotTrustEmpty: b('snapshot.trust.empty'),
+    serializeLastProcessedZxid: b('serializeLastProcessedZxid.enabled'),
+    digestEnabled: b('digest.enabled'),
+    dbAutocreate: b('db.autocreate'),
+    dataDirAutocreate: b('datadir.autocreate'),
+    closeSessionTxnEnabled: b('closeSessionTxn.enabled'),
+    snapRetainCount,
+    purgeIntervalHours: n('autopurge.purgeInterval'),
+    extendedTypesEnabled: b('extendedTypesEnabled'),
+    containerCheckInterval: n('znode.container.checkIntervalMs'),
+    containerMaxPerMinute: n('znode.container.maxPerMinute'),
+    containerMaxNeverUsedInterval: n('znode.container.maxNeverUsedIntervalMs'),
+    enforceQuota: b('enforceQuota'),
+    skipAcl: s('skipACL') === 'yes',
+    superDigest: s('DigestAuthenticationProvider.superDigest'),
+    digestAlg: s('DigestAuthenticationProvider.digestAlg') ?? 'SHA1',
+    digestAuthEnabled: b('DigestAuthenticationProvider.enabled'),
+    requiredSchemes,
+    extraSchemes: schemes,
+    reconfigEnabled: b('reconfigEnabled'),
+    largeRequestMaxBytes: n('largeRequestMaxBytes'),
+    largeRequestThreshold: n('largeRequestThreshold'),
+    requestThrottleMaxRequests: n('request_throttle_max_requests'),
+    connectionThrottle: {
+      tokens: n('connection_throttle_tokens'),
+      fillTime: n('connection_throttle_fill_time'),
+      fillCount: n('connection_throttle_fill_count'),
+      freezeTime: n('connection_throttle_freeze_time'),
+      dropIncrease: n('connection_throttle_drop_increase'),
+      dropDecrease: n('connection_throttle_drop_decrease'),
+      decreaseRatio: n('connection_throttle_decrease_ratio'),
+      weightEnabled: b('connection_throttle_weight_enabled'),
+      globalSessionWeight: n('connection_throttle_global_session_weight'),
+      renewSessionWeight: n('connection_throttle_renew_session_weight'),
+    },
+    fourLetterWords: (s('4lw.commands.whitelist') ?? '').split(',').map((word) => word.trim()).filter((word) => word !== ''),
+    admin: {
+      enabled: b('admin.enableServer'),
+      address: s('admin.serverAddress') ?? '0.0.0.0',
+      port: n('admin.serverPort'),
+      commandUrl: s('admin.commandURL') ?? '/commands',
+      idleTimeout: n('admin.idleTimeout'),
+    },
+    prometheus: s('metricsProvider.className')?.endsWith('PrometheusMetricsProvider')
+      ? {
+          host: s('metricsProvider.httpHost') ?? '0.0.0.0',
+          port: n('metricsProvider.httpPort'),
+          exportProcess: b('metricsProvider.exportJvmInfo'),
+        }
+      : undefined,
+    auditEnabled: b('audit.enable'),
+    members,
+    serverId: 1,
+    text: settings.text,
+    path: settings.path,
+    warnings,
+  });
+}
+
+function requiredAuth(settings: Settings, where: string): string[] {
+  if (settings.values.get('sessionRequireClientSASLAuth') === true) return ['sasl'];
+  if (settings.values.get('enforce.auth.enabled') !== true) return [];
+  const schemes = String(settings.values.get('enforce.auth.schemes') ?? '').split(',').map((x) => x.trim()).filter((x) => x !== '');
+  if (schemes.length === 0) throw new ConfigError(`${where}: enforce.auth.enabled=true needs enforce.auth.schemes`);
+  return schemes;
+}

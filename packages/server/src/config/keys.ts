@@ -1,0 +1,281 @@
+// Every option Apache ZooKeeper documents, in one table: what it is called, what it may be, what it is by default, what it does
+// here. docs/configuration.md is made from it.
+
+export type KeyType = 'int' | 'bool' | 'yesno' | 'text' | 'path' | 'port' | 'ratio';
+
+export interface Key {
+  /** As in zoo.cfg. */
+  readonly name: string;
+  readonly type: KeyType;
+  readonly default: number | boolean | string | undefined;
+  /** Smallest and largest value of a number. */
+  readonly min?: number;
+  readonly max?: number;
+  readonly choices?: readonly string[];
+  readonly unit?: string;
+  readonly meaning: string;
+  /** `ignored`: accepted so that existing files work, without effect in this server. `ensemble`: for servers of an ensemble. */
+  readonly effect: 'honoured' | 'ignored' | 'ensemble';
+  /** The Java system property, where it is not `zookeeper.` and the name. */
+  readonly property?: string;
+}
+
+type Extra = Partial<Omit<Key, 'name' | 'type' | 'default' | 'meaning'>>;
+
+const key = (name: string, type: KeyType, fallback: Key['default'], meaning: string, extra: Extra = {}): Key => ({
+  name,
+  type,
+  default: fallback,
+  meaning,
+  effect: 'honoured',
+  ...extra,
+});
+
+const ignored: Extra = { effect: 'ignored' };
+const ensemble: Extra = { effect: 'ensemble' };
+const ms: Extra = { unit: 'ms', min: 0 };
+
+export const KEYS: readonly Key[] = [
+  // where and how it listens
+  key('clientPort', 'port', undefined, 'Port for clients.'),
+  key('clientPortAddress', 'text', undefined, 'Address to listen on for clients; all if not set.'),
+  key('secureClientPort', 'port', undefined, 'Port for clients over TLS.', ignored),
+  key('secureClientPortAddress', 'text', undefined, 'Address to listen on for clients over TLS.', ignored),
+  key('clientPortListenBacklog', 'int', -1, 'Connections the system queues before they are accepted; -1 leaves it to the system.', { min: -1 }),
+  key('tickTime', 'int', 2000, 'The unit of time: session deadlines are rounded to it.', { unit: 'ms', min: 1 }),
+  key('minSessionTimeout', 'int', -1, 'Shortest session timeout granted; -1 for 2 ticks.', { unit: 'ms', min: -1 }),
+  key('maxSessionTimeout', 'int', -1, 'Longest session timeout granted; -1 for 20 ticks.', { unit: 'ms', min: -1 }),
+  key('maxClientCnxns', 'int', 60, 'Connections from one address; 0 for no limit.', { min: 0 }),
+  key('maxCnxns', 'int', 0, 'Connections in all; 0 for no limit.', { min: 0 }),
+  key('globalOutstandingLimit', 'int', 1000, 'Requests in work beyond which connections with a request in work are not read.', { min: 1 }),
+  key('jute.maxbuffer', 'int', 0xfffff, 'Largest request.', { unit: 'bytes', min: 1024, max: 0x3fffffff, property: 'jute.maxbuffer' }),
+  key('jute.maxbuffer.extrasize', 'int', -1, 'How much larger than jute.maxbuffer a log entry may be; -1 for as much again.', { unit: 'bytes', min: -1 }),
+  key('clientTcpKeepAlive', 'bool', false, 'Whether the system probes idle client connections.'),
+  key('nio.sessionlessCnxnTimeout', 'int', 10000, 'How long a connection may be without a session.', ms),
+  key('nio.numSelectorThreads', 'int', undefined, 'Threads of the Java server.', ignored),
+  key('nio.numWorkerThreads', 'int', undefined, 'Threads of the Java server.', ignored),
+  key('nio.directBufferBytes', 'int', 65536, 'Buffers of the Java server.', ignored),
+  key('nio.shutdownTimeout', 'int', 5000, 'Threads of the Java server.', ignored),
+  key('serverCnxnFactory', 'text', undefined, 'Network layer of the Java server.', ignored),
+  key('netty.advancedFlowControl.enabled', 'bool', false, 'Network layer of the Java server.', ignored),
+  key('netty.server.outstandingHandshake.limit', 'int', -1, 'TLS handshakes under way at once.', ignored),
+  key('netty.server.earlyDropSecureConnectionHandshakes', 'bool', false, 'TLS handshakes during a stop.', ignored),
+  // storage
+  key('dataDir', 'path', undefined, 'Directory of snapshots, of myid and, unless dataLogDir is set, of logs.'),
+  key('dataLogDir', 'path', undefined, 'Directory of transaction logs.'),
+  key('snapCount', 'int', 100000, 'Transactions between snapshots: from half of it to all of it, at random.', { min: 2 }),
+  key('snapSizeLimitInKb', 'int', 4194304, 'Log size between snapshots, likewise; 0 or less for no limit.', { unit: 'KB' }),
+  key('txnLogSizeLimitInKb', 'int', -1, 'Size above which a new log is begun; -1 for no limit.', { unit: 'KB', min: -1 }),
+  key('preAllocSize', 'int', 65536, 'By how much a log grows ahead of need; 0 for not at all.', { unit: 'KB', min: 0 }),
+  key('forceSync', 'yesno', 'yes', 'Whether writes are on disk before they are acknowledged. `no` can lose acknowledged writes.', { property: 'zookeeper.forceSync' }),
+  key('fsync.warningthresholdms', 'int', 1000, 'A sync slower than this is logged.', { ...ms, property: 'fsync.warningthresholdms' }),
+  key('flushDelay', 'int', 0, 'How long to gather writes for one sync; 0 for no waiting.', ms),
+  key('maxWriteQueuePollTime', 'int', -1, 'Waiting for more writes in the Java server.', { ...ignored, unit: 'ms' }),
+  key('maxBatchSize', 'int', 1000, 'Writes that end such a wait.', { min: 1 }),
+  key('snapshot.compression.method', 'text', '', 'Compression of snapshots.', { choices: ['', 'gz', 'snappy'] }),
+  key('snapshot.trust.empty', 'bool', false, 'Start from logs without a snapshot, once, when upgrading from 3.4.'),
+  key('serializeLastProcessedZxid.enabled', 'bool', false, "Whether snapshots carry the last zxid for 3.9's restore command."),
+  key('digest.enabled', 'bool', true, 'Whether transactions and snapshots carry a digest of the tree.'),
+  key('db.autocreate', 'bool', true, 'Whether an empty database may be used without an `initialize` file.'),
+  key('datadir.autocreate', 'bool', true, 'Whether missing data directories are created.'),
+  key('closeSessionTxn.enabled', 'bool', true, 'Whether closing a session lists its ephemerals in the log.'),
+  key('autopurge.snapRetainCount', 'int', 3, 'Snapshots that purging keeps, at least 3.', { min: 1 }),
+  key('autopurge.purgeInterval', 'int', 0, 'Hours between purges; 0 for never.', { unit: 'hours', min: 0 }),
+  key('snapshotSizeFactor', 'ratio', 0.33, 'How much log is read to bring a learner up to date.', ensemble),
+  key('commitLogCount', 'int', 500, 'Transactions kept in memory for learners.', ensemble),
+  // nodes
+  key('extendedTypesEnabled', 'bool', false, 'Whether TTL nodes can be created.'),
+  key('emulate353TTLNodes', 'bool', false, 'Read TTL nodes as 3.5.3 wrote them.', ignored),
+  key('znode.container.checkIntervalMs', 'int', 60000, 'How often empty containers and outlived TTL nodes are looked for.', { unit: 'ms', min: 1, property: 'znode.container.checkIntervalMs' }),
+  key('znode.container.maxPerMinute', 'int', 10000, 'How many of them are deleted per minute.', { min: 1, property: 'znode.container.maxPerMinute' }),
+  key('znode.container.maxNeverUsedIntervalMs', 'int', 0, 'After how long a container that never had children goes; 0 for never.', { ...ms, property: 'znode.container.maxNeverUsedIntervalMs' }),
+  key('enforceQuota', 'bool', false, 'Whether hard quotas are enforced.'),
+  // access
+  key('skipACL', 'yesno', 'no', 'Switches permission checks off.'),
+  key('DigestAuthenticationProvider.superDigest', 'text', undefined, 'user:hash of the superuser.'),
+  key('DigestAuthenticationProvider.digestAlg', 'text', 'SHA1', 'Hash of the digest scheme.', { choices: ['SHA1', 'SHA-256', 'SHA3-256', 'SHA-512'] }),
+  key('DigestAuthenticationProvider.enabled', 'bool', true, 'Whether the digest scheme is there.'),
+  key('enforce.auth.enabled', 'bool', false, 'Whether clients must authenticate.'),
+  key('enforce.auth.schemes', 'text', undefined, 'The schemes, one of which they must use, separated by commas.'),
+  key('sessionRequireClientSASLAuth', 'bool', false, 'The same with scheme sasl.'),
+  key('allowSaslFailedClients', 'bool', false, 'Whether clients go on after SASL failed.', ignored),
+  key('letAnySaslUserDoX', 'text', undefined, 'SASL identity that every SASL user has.', ignored),
+  key('superUser', 'text', undefined, 'SASL identity of the superuser.', ignored),
+  key('X509AuthenticationProvider.superUser', 'text', undefined, 'Certificate subject of the superuser.', ignored),
+  key('IPAuthenticationProvider.usexforwardedfor', 'bool', false, 'Address of admin clients behind a proxy.', ignored),
+  key('ssl.authProvider', 'text', 'x509', 'Scheme of TLS clients.', ignored),
+  key('ensembleAuthName', 'text', undefined, 'Names that clients may check the ensemble by.', ignored),
+  key('enableEagerACLCheck', 'bool', false, 'Whether a follower checks ACLs before it forwards.', ensemble),
+  // throttling
+  key('largeRequestMaxBytes', 'int', 104857600, 'Bytes that large requests in work may have in all.', { unit: 'bytes', min: 0 }),
+  key('largeRequestThreshold', 'int', -1, 'Size from which a request is a large one; -1 for no such limit.', { unit: 'bytes', min: -1 }),
+  key('request_throttle_max_requests', 'int', 0, 'Requests in work beyond which further ones wait; 0 for no limit.', { min: 0 }),
+  key('request_throttle_stall_time', 'int', 100, 'How long the Java server waits then.', { ...ignored, unit: 'ms' }),
+  key('request_throttle_drop_stale', 'bool', true, 'Dropping of stale requests in the Java server.', ignored),
+  key('request_stale_latency_check', 'bool', false, 'Dropping of stale requests in the Java server.', ignored),
+  key('request_stale_connection_check', 'bool', true, 'Dropping of stale requests in the Java server.', ignored),
+  key('request_throttler.shutdownTimeout', 'int', 10000, 'A thread of the Java server.', { ...ignored, unit: 'ms' }),
+  key('throttled_op_wait_time', 'int', 0, 'Waiting requests are refused after this time; 0 for never.', { ...ignored, unit: 'ms' }),
+  key('connection_throttle_tokens', 'int', 0, 'Tokens for connecting; 0 for no throttle.', { min: 0 }),
+  key('connection_throttle_fill_time', 'int', 1, 'After how long tokens come back.', { unit: 'ms', min: 1 }),
+  key('connection_throttle_fill_count', 'int', 1, 'How many come back.', { min: 1 }),
+  key('connection_throttle_freeze_time', 'int', -1, 'How often the drop probability changes; -1 for no dropping.', { unit: 'ms', min: -1 }),
+  key('connection_throttle_drop_increase', 'ratio', 0.02, 'By how much it rises.'),
+  key('connection_throttle_drop_decrease', 'ratio', 0.002, 'By how much it falls.'),
+  key('connection_throttle_decrease_ratio', 'ratio', 0, 'Share of tokens in use below which it falls.'),
+  key('connection_throttle_weight_enabled', 'bool', false, 'Whether kinds of connects need different numbers of tokens.'),
+  key('connection_throttle_global_session_weight', 'int', 3, 'Tokens for a new session.', { min: 1 }),
+  key('connection_throttle_renew_session_weight', 'int', 2, 'Tokens for a known session.', { min: 1 }),
+  key('connection_throttle_local_session_weight', 'int', 1, 'Tokens for a local session.', { min: 1 }),
+  // caches of the Java server
+  key('maxResponseCacheSize', 'int', 400, 'Reply cache of the Java server.', ignored),
+  key('maxGetChildrenResponseCacheSize', 'int', 400, 'Reply cache of the Java server.', ignored),
+  key('watchManagerName', 'text', undefined, 'Watch tables of the Java server.', ignored),
+  key('watcherCleanThreadsNum', 'int', 2, 'Watch tables of the Java server.', ignored),
+  key('watcherCleanThreshold', 'int', 1000, 'Watch tables of the Java server.', ignored),
+  key('watcherCleanIntervalInSeconds', 'int', 600, 'Watch tables of the Java server.', ignored),
+  key('maxInProcessingDeadWatchers', 'int', -1, 'Watch tables of the Java server.', ignored),
+  key('bitHashCacheSize', 'int', 10, 'Watch tables of the Java server.', ignored),
+  key('commitProcessor.numWorkerThreads', 'int', undefined, 'Threads of the Java server.', ignored),
+  key('commitProcessor.shutdownTimeout', 'int', 5000, 'Threads of the Java server.', ignored),
+  key('maxReadBatchSize', 'int', -1, 'Threads of the Java server.', ignored),
+  key('maxCommitBatchSize', 'int', 1, 'Threads of the Java server.', ignored),
+  key('jvm.pause.monitor', 'bool', false, 'Pauses of the Java machine.', ignored),
+  key('jvm.pause.info-threshold.ms', 'int', 1000, 'Pauses of the Java machine.', ignored),
+  key('jvm.pause.warn-threshold.ms', 'int', 10000, 'Pauses of the Java machine.', ignored),
+  key('jvm.pause.sleep.time.ms', 'int', 500, 'Pauses of the Java machine.', ignored),
+  key('messageTracker.Enabled', 'bool', false, 'Tracing in the Java server.', ignored),
+  key('messageTracker.BufferSize', 'int', 10, 'Tracing in the Java server.', ignored),
+  key('pathStats.enabled', 'bool', false, 'Counts per path in the Java server.', ignored),
+  // administration
+  key('4lw.commands.whitelist', 'text', 'srvr', 'Four-letter words that are answered, separated by commas; `*` for all.'),
+  key('admin.enableServer', 'bool', true, 'Whether there is an HTTP admin server.'),
+  key('admin.serverAddress', 'text', '0.0.0.0', 'Where it listens.'),
+  key('admin.serverPort', 'port', 8080, 'Where it listens.'),
+  key('admin.idleTimeout', 'int', 30000, 'When it closes an idle connection.', ms),
+  key('admin.commandURL', 'text', '/commands', 'Where its commands are.'),
+  key('admin.httpVersion', 'int', 11, 'HTTP version of the Java server.', ignored),
+  key('admin.portUnification', 'bool', false, 'HTTP and HTTPS on one port.', ignored),
+  key('admin.forceHttps', 'bool', false, 'HTTPS only.', ignored),
+  key('admin.needClientAuth', 'bool', false, 'Client certificates for the admin server.', ignored),
+  key('admin.snapshot.enabled', 'bool', true, 'The snapshot command of 3.9.', ignored),
+  key('admin.restore.enabled', 'bool', true, 'The restore command of 3.9.', ignored),
+  key('admin.rateLimiterIntervalInMS', 'int', 300000, 'How often these two may be called.', { ...ignored, unit: 'ms' }),
+  key('metricsProvider.className', 'text', 'org.apache.zookeeper.metrics.impl.DefaultMetricsProvider', 'With PrometheusMetricsProvider, metrics are served over HTTP.'),
+  key('metricsProvider.httpHost', 'text', '0.0.0.0', 'Where.'),
+  key('metricsProvider.httpPort', 'port', 7000, 'Where.'),
+  key('metricsProvider.exportJvmInfo', 'bool', true, 'Whether metrics of the process are among them.'),
+  key('metricsProvider.numWorkerThreads', 'int', 1, 'Threads of the Java server.', ignored),
+  key('metricsProvider.maxQueueSize', 'int', 1000000, 'Threads of the Java server.', ignored),
+  key('metricsProvider.workerShutdownTimeoutMs', 'int', 1000, 'Threads of the Java server.', ignored),
+  key('metricsProvider.httpsPort', 'port', undefined, 'Metrics over HTTPS.', ignored),
+  key('audit.enable', 'bool', false, 'Whether writes are logged for audit.'),
+  key('audit.impl.class', 'text', undefined, 'Audit logger of the Java server.', ignored),
+  // ensembles
+  key('initLimit', 'int', undefined, 'Ticks for a follower to connect and catch up.', ensemble),
+  key('syncLimit', 'int', undefined, 'Ticks for a follower to answer.', ensemble),
+  key('connectToLearnerMasterLimit', 'int', 0, 'Ticks to connect to the leader.', ensemble),
+  key('electionAlg', 'int', 3, 'The election algorithm.', { ...ensemble, min: 3, max: 3 }),
+  key('quorumListenOnAllIPs', 'bool', false, 'Listen on all addresses for the other servers.', ensemble),
+  key('peerType', 'text', 'participant', 'Whether this server votes.', { ...ensemble, choices: ['participant', 'observer'] }),
+  key('observerMasterPort', 'port', undefined, 'Where observers may follow a follower.', ensemble),
+  key('syncEnabled', 'bool', true, 'Whether observers keep logs.', ensemble),
+  key('dynamicConfigFile', 'path', undefined, 'File with the members.', ensemble),
+  key('standaloneEnabled', 'bool', true, 'Whether one server alone runs without the quorum code.', ensemble),
+  key('reconfigEnabled', 'bool', false, 'Whether members can be changed at run time.'),
+  key('localSessionsEnabled', 'bool', false, 'Sessions known to one server only.', ensemble),
+  key('localSessionsUpgradingEnabled', 'bool', false, 'Whether such a session becomes a global one when it must.', ensemble),
+  key('readonlymode.enabled', 'bool', false, 'Whether a server without quorum serves reads.', { ...ensemble, property: 'readonlymode.enabled' }),
+  key('leaderServes', 'yesno', 'yes', 'Whether the leader serves clients.', ensemble),
+  key('fastleader.minNotificationInterval', 'int', 200, 'Resending of votes.', { ...ensemble, unit: 'ms' }),
+  key('fastleader.maxNotificationInterval', 'int', 60000, 'Resending of votes.', { ...ensemble, unit: 'ms' }),
+  key('cnxTimeout', 'int', 5000, 'Connecting to other servers.', { ...ensemble, unit: 'ms' }),
+  key('quorumCnxnTimeoutMs', 'int', -1, 'Reading from other servers.', { ...ensemble, unit: 'ms' }),
+  key('electionPortBindRetry', 'int', 3, 'Attempts to bind the election port.', ensemble),
+  key('tcpKeepAlive', 'bool', false, 'Probing of idle connections between servers.', ensemble),
+  key('leader.maxConcurrentSnapSyncs', 'int', 10, 'Learners that get a snapshot at once.', ensemble),
+  key('leader.maxConcurrentDiffSyncs', 'int', 100, 'Learners that get a diff at once.', ensemble),
+  key('leader.maxTimeToWaitForEpoch', 'int', -1, 'How long a new leader waits.', { ...ensemble, unit: 'ms' }),
+  key('leader.ackLoggingFrequency', 'int', 1000, 'How often acks are timed.', ensemble),
+  key('leader.closeSocketAsync', 'bool', false, 'Closing of connections to learners.', ensemble),
+  key('learner.asyncSending', 'bool', false, 'Sending by learners.', ensemble),
+  key('learner.closeSocketAsync', 'bool', false, 'Closing of connections by learners.', ensemble),
+  key('leaderConnectDelayDuringRetryMs', 'int', 100, 'Connecting to the leader again.', { ...ensemble, unit: 'ms' }),
+  key('observer.reconnectDelayMs', 'int', 0, 'Connecting of observers.', { ...ensemble, unit: 'ms' }),
+  key('observer.election.DelayMs', 'int', 200, 'Elections of observers.', { ...ensemble, unit: 'ms' }),
+  key('observerMaster.sizeLimit', 'int', 33554432, 'Queue of an observer master.', { ...ensemble, unit: 'bytes' }),
+  key('follower.skipLearnerRequestToNextProcessor', 'bool', false, 'Forwarded requests in the Java server.', ensemble),
+  key('sslQuorum', 'bool', false, 'TLS between servers.', ensemble),
+  key('portUnification', 'bool', false, 'TLS and plain between servers.', ensemble),
+  key('sslQuorumReloadCertFiles', 'bool', false, 'Reloading of certificates.', ensemble),
+  key('multiAddress.enabled', 'bool', false, 'Several addresses per server.', ensemble),
+  key('multiAddress.reachabilityCheckTimeoutMs', 'int', 1000, 'Testing of addresses.', { ...ensemble, unit: 'ms' }),
+  key('multiAddress.reachabilityCheckEnabled', 'bool', true, 'Testing of addresses.', ensemble),
+  key('oraclePath', 'path', undefined, 'Decides ties between two servers.', ensemble),
+  key('quorum.auth.enableSasl', 'bool', false, 'SASL between servers.', ensemble),
+  key('quorum.auth.serverRequireSasl', 'bool', false, 'SASL between servers.', ensemble),
+  key('quorum.auth.learnerRequireSasl', 'bool', false, 'SASL between servers.', ensemble),
+  key('quorum.auth.server.saslLoginContext', 'text', 'QuorumServer', 'SASL between servers.', ensemble),
+  key('quorum.auth.learner.saslLoginContext', 'text', 'QuorumLearner', 'SASL between servers.', ensemble),
+  key('quorum.auth.kerberos.servicePrincipal', 'text', 'zkquorum/localhost', 'SASL between servers.', ensemble),
+  key('quorum.cnxn.threads.size', 'int', 20, 'Threads of the Java server.', ensemble),
+  key('java.security.auth.login.config', 'path', undefined, 'SASL login configuration.', { ...ignored, property: 'java.security.auth.login.config' }),
+  key('client.portUnification', 'bool', false, 'TLS and plain on the client port.', ignored),
+  key('client.certReload', 'bool', false, 'Reloading of certificates.', ignored),
+  key('fips-mode', 'bool', true, 'TLS in the Java server.', ignored),
+];
+
+/** Families of keys that end in something free. */
+export const KEY_FAMILIES: readonly { readonly prefix: string; readonly meaning: string }[] = [
+  { prefix: 'server.', meaning: 'A member of the ensemble: host:quorumPort:electionPort[:role][;[host:]clientPort].' },
+  { prefix: 'group.', meaning: 'A group of members, for hierarchical quorums.' },
+  { prefix: 'weight.', meaning: "A member's weight, for hierarchical quorums." },
+  { prefix: 'authProvider.', meaning: 'A further authentication provider, by its Java class.' },
+  { prefix: 'ssl.', meaning: 'TLS on the client port.' },
+  { prefix: 'metricsProvider.', meaning: 'An option of the metrics provider.' },
+  { prefix: 'superUser.', meaning: 'A further SASL superuser.' },
+  { prefix: 'sasl.', meaning: 'SASL of the Java server.' },
+  { prefix: 'kerberos.', meaning: 'Kerberos of the Java server.' },
+];
+
+const byName = new Map(KEYS.map((k) => [k.name, k]));
+const byProperty = new Map(KEYS.map((k) => [k.property ?? `zookeeper.${k.name}`, k]));
+const byEnvironment = new Map(KEYS.map((k) => [environmentName(k.name), k]));
+
+export const keyByName = (name: string): Key | undefined => byName.get(name);
+export const keyByProperty = (property: string): Key | undefined => byProperty.get(property);
+export const keyByEnvironment = (variable: string): Key | undefined => byEnvironment.get(variable);
+
+/** The environment variable of a key: `snapCount` is NODEKEEPER_SNAP_COUNT, `4lw.commands.whitelist` NODEKEEPER_4LW_COMMANDS_WHITELIST. */
+export function environmentName(name: string): string {
+  const words = name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/[.-]/g, '_');
+  return `NODEKEEPER_${words.toUpperCase()}`;
+}
+
+/** The known key that is nearest to a name that is not known; undefined if none is near. */
+export function nearestKey(name: string): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of byName.keys()) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), bestDistance);
+    if (distance < bestDistance) {
+      bestDistance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let k = 1; k <= b.length; k++) {
+      const change = (row[k - 1] as number) + (a[i - 1] === b[k - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[k] as number) + 1, (next[k - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,130 @@
+// From zoo.cfg, environment and flags to checked values. Precedence: defaults, zoo.cfg, environment, flags.
+
+import { readFileSync } from 'node:fs';
+import { environmentName, type Key, KEY_FAMILIES, KEYS, keyByEnvironment, keyByName, keyByProperty, nearestKey } from './keys.js';
+import { parseProperties } from './properties.js';
+
+/** A value that cannot be used; the process ends with exit code 2. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly exitCode = 2;
+}
+
+export type Value = number | boolean | string;
+
+export interface Settings {
+  readonly values: ReadonlyMap<string, Value>;
+  /** Keys of the families (`server.1` …) with their texts. */
+  readonly families: ReadonlyMap<string, string>;
+  readonly warnings: readonly string[];
+  /** The text of zoo.cfg; empty without one. */
+  readonly text: string;
+  readonly path: string | undefined;
+}
+
+export interface Sources {
+  /** Path of zoo.cfg; none for the embedded defaults. */
+  readonly file?: string | undefined;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** `key=value` or `-Dproperty=value`. */
+  readonly flags?: readonly string[];
+}
+
+/** The Docker image's variables that have a key. */
+const DOCKER: Readonly<Record<string, string>> = {
+  ZOO_DATA_DIR: 'dataDir',
+  ZOO_DATA_LOG_DIR: 'dataLogDir',
+  ZOO_TICK_TIME: 'tickTime',
+  ZOO_INIT_LIMIT: 'initLimit',
+  ZOO_SYNC_LIMIT: 'syncLimit',
+  ZOO_MAX_CLIENT_CNXNS: 'maxClientCnxns',
+  ZOO_STANDALONE_ENABLED: 'standaloneEnabled',
+  ZOO_ADMINSERVER_ENABLED: 'admin.enableServer',
+  ZOO_AUTOPURGE_PURGEINTERVAL: 'autopurge.purgeInterval',
+  ZOO_AUTOPURGE_SNAPRETAINCOUNT: 'autopurge.snapRetainCount',
+  ZOO_4LW_COMMANDS_WHITELIST: '4lw.commands.whitelist',
+};
+
+/** @throws ConfigError naming the place, the key and what is allowed */
+export function readSettings(sources: Sources): Settings {
+  const values = new Map<string, Value>();
+  const families = new Map<string, string>();
+  const warnings: string[] = [];
+  for (const { name, default: fallback } of KEYS) if (fallback !== undefined) values.set(name, fallback);
+
+  const put = (name: string, value: string, where: string): void => {
+    const known = keyByName(name) ?? keyByProperty(name) ?? keyByProperty(`zookeeper.${name}`);
+    if (known !== undefined) {
+      values.set(known.name, check(known, value, where));
+      if (known.effect === 'ignored') warnings.push(`${where}: ${known.name} has no effect here (${known.meaning})`);
+      return;
+    }
+    if (KEY_FAMILIES.some((family) => name.startsWith(family.prefix))) {
+      families.set(name, value);
+      return;
+    }
+    const near = nearestKey(name);
+    warnings.push(`${where}: '${name}' is not a known option${near === undefined ? '' : `; did you mean '${near}'?`}`);
+  };
+
+  let text = '';
+  if (sources.file !== undefined) {
+    try {
+      text = readFileSync(sources.file, 'utf8');
+    } catch (e) {
+      throw new ConfigError(`${sources.file}: cannot be read: ${(e as Error).message}. Give the path of a zoo.cfg`);
+    }
+    for (const { key, value, line } of parseProperties(text)) put(key, value, `${sources.file}:${line}`);
+  }
+  for (const [variable, value] of Object.entries(sources.environment ?? {})) {
+    if (value === undefined) continue;
+    const docker = DOCKER[variable];
+    const known = keyByEnvironment(variable);
+    if (docker !== undefined) put(docker, value, `environment variable ${variable}`);
+    else if (known !== undefined) put(known.name, value, `environment variable ${variable}`);
+  }
+  for (const flag of sources.flags ?? []) {
+    const match = /^(?:-D)?([^=]+)=(.*)$/s.exec(flag);
+    if (match === null) throw new ConfigError(`'${flag}' is no option: key=value is expected`);
+    put(match[1] ?? '', match[2] ?? '', `command line`);
+  }
+  return { values, families, warnings, text, path: sources.file };
+}
+
+function check(key: Key, text: string, where: string): Value {
+  const fail = (allowed: string): never => {
+    throw new ConfigError(`${where}: ${key.name}=${text}: ${allowed} (${key.meaning} Also ${environmentName(key.name)})`);
+  };
+  switch (key.type) {
+    case 'int':
+    case 'port': {
+      const min = key.type === 'port' ? 0 : (key.min ?? Number.MIN_SAFE_INTEGER);
+      const max = key.type === 'port' ? 65535 : (key.max ?? 2 ** 53 - 1);
+      const n = Number(text);
+      if (!/^[+-]?\d+$/.test(text) || n < min || n > max) {
+        const range = min === Number.MIN_SAFE_INTEGER ? '' : max === 2 ** 53 - 1 ? ` of at least ${min}` : ` from ${min} to ${max}`;
+        fail(`a whole number${range}${key.unit === undefined ? '' : ` (${key.unit})`} is expected`);
+      }
+      return n;
+    }
+    case 'ratio': {
+      const n = Number(text);
+      if (text === '' || !(n >= 0)) fail('a number of at least 0 is expected');
+      return n;
+    }
+    case 'bool':
+      if (!/^(true|false)$/i.test(text)) fail("choose 'true' or 'false'");
+      return text.toLowerCase() === 'true';
+    case 'yesno':
+      if (!/^(yes|no)$/i.test(text)) fail("choose 'yes' or 'no'");
+      return text.toLowerCase();
+    case 'path':
+      if (text === '') fail('a path is expected');
+      return text;
+    default:
+      if (key.choices !== undefined && !key.choices.includes(text)) {
+        fail(`one of ${key.choices.map((c) => `'${c}'`).join(', ')} is expected`);
+      }
+      return text;
+  }
+}

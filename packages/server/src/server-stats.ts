@@ -1,0 +1,74 @@
+// What the server counts about the requests it answers: plain numbers that cost the hot path nothing.
+
+/** Smallest, largest and sum of a series, and how many there were. */
+export class Summary {
+  count = 0;
+  sum = 0;
+  min = -1;
+  max = -1;
+  /** Counts by power of two with four steps each, for quantiles. */
+  private readonly buckets = new Uint32Array(256);
+
+  add(value: number): void {
+    this.count++;
+    this.sum += value;
+    if (this.min < 0 || value < this.min) this.min = value;
+    if (value > this.max) this.max = value;
+    const bucket = bucketOf(value);
+    this.buckets[bucket] = (this.buckets[bucket] as number) + 1;
+  }
+
+  get average(): number {
+    return this.count === 0 ? 0 : this.sum / this.count;
+  }
+
+  /** The value below which a share `q` (0 to 1) of the series lies, within a fifth of it. */
+  quantile(q: number): number {
+    if (this.count === 0) return 0;
+    let rest = Math.ceil(this.count * q);
+    for (let i = 0; i < this.buckets.length; i++) {
+      rest -= this.buckets[i] as number;
+      if (rest <= 0) return Math.min(upperBound(i), this.max);
+    }
+    return this.max;
+  }
+
+  reset(): void {
+    this.count = 0;
+    this.sum = 0;
+    this.min = -1;
+    this.max = -1;
+    this.buckets.fill(0);
+  }
+}
+
+const OFFSET = 40; // bucket of the value 1
+
+function bucketOf(value: number): number {
+  if (value <= 0) return 0;
+  const bucket = Math.floor(Math.log2(value) * 4) + OFFSET + 1;
+  return bucket < 1 ? 1 : bucket > 255 ? 255 : bucket;
+}
+
+function upperBound(bucket: number): number {
+  return bucket === 0 ? 0 : 2 ** ((bucket - OFFSET) / 4);
+}
+
+/** Counts of one server. Times in milliseconds. */
+export class ServerStats {
+  readonly readLatency = new Summary();
+  readonly updateLatency = new Summary();
+  readonly fsyncTime = new Summary();
+  readonly batchSize = new Summary();
+  readonly snapshotTime = new Summary();
+  /** Latency of all requests, as srvr shows it. */
+  readonly latency = new Summary();
+  fsyncThresholdExceeded = 0;
+  staleSessionsExpired = 0;
+  snapshotErrors = 0;
+  dbInitTime = 0;
+  lastSnapshot: { readonly zxid: number; readonly at: number } = { zxid: 0, at: 0 };
+  lastResponseSize = -1;
+  minResponseSize = -1;
+  maxResponseSize = -1;
+}
