@@ -1,0 +1,74 @@
+// What one client's checks run against: a fresh server, behind a relay, that the checks may restart or cut off.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Kind, type RunningServer, startServer } from '../servers/index.js';
+import { Proxy } from './proxy.js';
+
+/** Sessions are granted 2 to 20 ticks: 1 to 10 s, so an expiry can be waited for. */
+const TICK_MS = 500;
+/** Empty containers and nodes past their TTL are looked for this often. */
+const CONTAINER_CHECK_MS = 500;
+/** The digest of `super:interop`. */
+const SUPER_DIGEST = 'super:y+ry5i/hJz5GpwMIo4gnHsXpHNM=';
+
+const CFG = {
+  tickTime: String(TICK_MS),
+  '4lw.commands.whitelist': '*',
+  extendedTypesEnabled: 'true',
+  'DigestAuthenticationProvider.superDigest': SUPER_DIGEST,
+};
+const PROPS = { 'znode.container.checkIntervalMs': String(CONTAINER_CHECK_MS) };
+
+export class Stage {
+  readonly kind: Kind;
+  readonly #dir: string;
+  readonly #proxy: Proxy;
+  #server: RunningServer;
+
+  private constructor(kind: Kind, dir: string, server: RunningServer, proxy: Proxy) {
+    this.kind = kind;
+    this.#dir = dir;
+    this.#server = server;
+    this.#proxy = proxy;
+  }
+
+  static async start(kind: Kind, extraCfg: Readonly<Record<string, string>> = {}): Promise<Stage> {
+    const dir = mkdtempSync(join(tmpdir(), 'interop-server-'));
+    const server = await startServer(kind, { dir, cfg: { ...CFG, ...extraCfg }, props: PROPS });
+    return new Stage(kind, dir, server, await Proxy.start(server.port));
+  }
+
+  /** The port clients connect to. */
+  get port(): number {
+    return this.#proxy.port;
+  }
+
+  /** Does what a program asks for in a line that begins with `@`; throws if there is no such request. */
+  async ask(request: string): Promise<void> {
+    if (request === 'cut') this.#proxy.cut();
+    else if (request === 'down') this.#proxy.down();
+    else if (request === 'up') this.#proxy.up();
+    else if (request === 'restart') await this.#restart('SIGTERM');
+    else if (request === 'kill') await this.#restart('SIGKILL');
+    else throw new Error(`no such request: @${request}`);
+  }
+
+  /** The end of what the server printed, for the report of a failure. */
+  serverOutput(): string {
+    return this.#server.output();
+  }
+
+  async stop(): Promise<void> {
+    await this.#proxy.stop();
+    await this.#server.stop();
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  async #restart(signal: NodeJS.Signals): Promise<void> {
+    const { port } = this.#server;
+    await this.#server.stop(signal);
+    this.#server = await startServer(this.kind, { dir: this.#dir, port, cfg: CFG, props: PROPS });
+  }
+}
