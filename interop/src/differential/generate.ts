@@ -105,7 +105,7 @@ class Generator {
         return this.request(conn, OpCode.setData, (w) => w.string(this.path(90)).buffer(this.data()).int(this.version()));
       case 10:
         return this.request(conn, OpCode.setACL, (w) => {
-          w.string(this.random.chance(70) ? random.pick(this.limited) : this.path(50));
+          w.string(this.random.chance(70) ? random.pick(this.limited) : this.ownPath());
           writeAclList(w, random.chance(60) ? OPEN_ACL_UNSAFE : this.acl());
           w.int(this.version());
         });
@@ -279,6 +279,12 @@ class Generator {
   /** A path; of `good` percent of the calls, one that may exist. */
   private path(good: number): string | null {
     return this.random.chance(good) ? this.random.pick(this.paths) : this.random.pick(this.odd);
+  }
+
+  /** A path of this sequence alone, or none at all: the ACLs of built-in nodes would reach into other sequences. */
+  private ownPath(): string | null {
+    const path = this.path(50);
+    return path?.startsWith('/zookeeper') || path === '/' ? null : path;
   }
 
   private watchable(): string[] {

@@ -1,8 +1,11 @@
 #!/usr/bin/env node
-import { createLogger, loadConfig, StandaloneServer } from '@nodekeeper/server';
-const file = process.argv[3];
-const config = loadConfig({ file, environment: process.env });
-const server = await StandaloneServer.open(config, { logger: await createLogger() });
-const port = await server.listen();
-console.log(`listening on ${port}`);
-for (const s of ['SIGTERM','SIGINT'] as const) process.on(s, () => { void server.close().then(() => process.exit(0)); });
+// The nodekeeper command. Running a server takes the short way: nothing is loaded that the server does not need.
+
+const [verb] = process.argv.slice(2);
+if (verb === 'start-foreground') {
+  const { startForeground } = await import('./start-foreground.js');
+  await startForeground(process.argv.slice(3));
+} else {
+  const { runCommand } = await import('./commands.js');
+  await runCommand(process.argv.slice(2));
+}

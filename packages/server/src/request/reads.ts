@@ -17,7 +17,7 @@ import { F, type NodeId } from '../tree/node-store.js';
 import { WatchEvent } from '../tree/watches.js';
 import type { Client } from './client.js';
 import { type AuthRules, allows, type Identity, redacted, userName } from './identity.js';
-import type { ReplyBuffer } from './reply-buffer.js';
+import { REPLY_HEAD, type ReplyBuffer } from './reply-buffer.js';
 
 /** Lists longer than this leave in pieces, so that nobody waits for them. */
 const STREAM_FROM = 2000;
@@ -219,53 +219,46 @@ export class Reads {
 
   // As multi, with getData and getChildren as parts; each part succeeds or fails for itself.
   private multiRead(client: Client, identities: readonly Identity[], xid: number, r: JuteReader): number {
+    const first = r.pos;
+    const writes = checkMultiRead(r);
+    r.pos = first;
     const out = client.output();
     const start = out.begin(xid, this.tree.lastProcessedZxid, ErrorCode.Ok);
-    try {
-      let kind = 0; // 1 reads, 2 writes
-      for (;;) {
-        const type = r.int();
-        const done = r.bool();
-        r.int();
-        if (done) break;
-        const isRead = type === OpCode.getData || type === OpCode.getChildren;
-        if (kind !== 0 && (kind === 1) !== isRead) throw new DecodeError('reads and writes mixed');
-        kind = isRead ? 1 : 2;
-        if (isRead) this.multiReadPart(out, identities, type, r);
-        else skipWritePart(type, r);
-      }
-      if (kind === 2) {
-        // Decoded, but nothing that a multiRead may hold: an error, and a body of the terminator alone.
-        out.pos = start;
-        out.begin(xid, this.tree.lastProcessedZxid, ErrorCode.MarshallingError);
-      }
-      out.multiHeader(-1, true, -1);
-      out.end(start);
-      return ErrorCode.Ok;
-    } catch (e) {
-      out.pos = start;
-      throw e;
+    // A write, and a null path where it is reached, fail the whole: then the results so far follow the error.
+    let failed = writes;
+    while (!failed) {
+      const type = r.int();
+      const done = r.bool();
+      r.int();
+      if (done) break;
+      failed = !this.multiReadPart(out, identities, type, r);
     }
+    out.multiHeader(-1, true, -1);
+    if (failed) out.intAt(start + REPLY_HEAD - 4, ErrorCode.MarshallingError);
+    out.end(start);
+    return ErrorCode.Ok;
   }
 
-  private multiReadPart(out: ReplyBuffer, identities: readonly Identity[], type: number, r: JuteReader): void {
+  /** False for a null path. */
+  private multiReadPart(out: ReplyBuffer, identities: readonly Identity[], type: number, r: JuteReader): boolean {
     const { store } = this.tree;
     const node = this.node(r);
     r.bool(); // the watch flag is not heeded
-    if (node === -1) throw new DecodeError('null path');
+    if (node === -1) return false;
     if (node === 0 || !this.mayRead(node, Perms.read, identities)) {
       const error = node === 0 ? ErrorCode.NoNode : ErrorCode.NoAuth;
       out.multiHeader(OpCode.error, false, error);
       out.int(error);
-      return;
+      return true;
     }
     out.multiHeader(type, false, ErrorCode.Ok);
     if (type === OpCode.getChildren) {
       this.childNames(out, node);
-      return;
+    } else {
+      out.data(store, node);
+      out.stat(store, node, this.extendedTypes);
     }
-    out.data(store, node);
-    out.stat(store, node, this.extendedTypes);
+    return true;
   }
 
   // SetWatches: long relativeZxid, vector<ustring> data, exist, child; SetWatches2 adds persistent, persistentRecursive
@@ -397,6 +390,26 @@ export function writeName(out: ReplyBuffer, store: DataTree['store'], child: Nod
   const length = store.get(child, F.pathLength);
   out.int(length - prefix);
   out.raw(store.arena.bytes(handle), at + prefix, at + length);
+}
+
+/** Decodes a multiRead whole; true if its parts are writes. Throws if it cannot be decoded or mixes reads and writes. */
+function checkMultiRead(r: JuteReader): boolean {
+  let kind = 0; // 1 reads, 2 writes
+  for (;;) {
+    const type = r.int();
+    const done = r.bool();
+    r.int();
+    if (done) return kind === 2;
+    const isRead = type === OpCode.getData || type === OpCode.getChildren;
+    if (kind !== 0 && (kind === 1) !== isRead) throw new DecodeError('reads and writes mixed');
+    kind = isRead ? 1 : 2;
+    if (isRead) {
+      r.string();
+      r.bool();
+    } else {
+      skipWritePart(type, r);
+    }
+  }
 }
 
 /** Steps over a write within a multiRead, which is refused once it was decoded. */

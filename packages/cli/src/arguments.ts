@@ -1,0 +1,77 @@
+// What the server verbs take: a configuration, and options that override it.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Sources } from '@nodekeeper/server/config';
+
+export interface ServerArguments {
+  /** zoo.cfg; undefined for the embedded defaults. */
+  readonly file: string | undefined;
+  readonly flags: readonly string[];
+  readonly json: boolean;
+  /** How long `start` waits for the port, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+const SHORTHANDS: Readonly<Record<string, string>> = {
+  '--client-port': 'clientPort',
+  '--client-port-address': 'clientPortAddress',
+  '--data-dir': 'dataDir',
+  '--data-log-dir': 'dataLogDir',
+  '--tick-time': 'tickTime',
+};
+
+export class UsageError extends Error {}
+
+/**
+ * Reads the arguments behind a verb: `[--config DIR] [FILE] [--client-port N] [--set KEY=VALUE] [-DPROPERTY=VALUE] …`
+ * @throws UsageError
+ */
+export function parseServerArguments(args: readonly string[], environment: NodeJS.ProcessEnv = process.env): ServerArguments {
+  let directory = environment.ZOOCFGDIR;
+  let name: string | undefined;
+  let json = false;
+  let timeoutMs = 30_000;
+  const flags: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    const [option = '', inline] = splitOption(arg);
+    const value = (): string => {
+      const v = inline ?? args[++i];
+      if (v === undefined) throw new UsageError(`${option} needs a value`);
+      return v;
+    };
+    const short = SHORTHANDS[option];
+    if (short !== undefined) flags.push(`${short}=${value()}`);
+    else if (option === '--config') directory = value();
+    else if (option === '--set') flags.push(value());
+    else if (option === '--json') json = true;
+    else if (option === '--timeout') timeoutMs = Number(value()) * 1000;
+    else if (arg.startsWith('-D')) flags.push(arg);
+    else if (arg.startsWith('-')) throw new UsageError(`'${arg}' is not an option`);
+    else if (name === undefined) name = arg;
+    else throw new UsageError(`'${arg}' is one argument too many`);
+  }
+  return { file: configFile(directory, name), flags: [...jvmFlags(environment), ...flags], json, timeoutMs };
+}
+
+function splitOption(arg: string): [string, string | undefined] {
+  const equals = arg.startsWith('--') ? arg.indexOf('=') : -1;
+  return equals < 0 ? [arg, undefined] : [arg.slice(0, equals), arg.slice(equals + 1)];
+}
+
+function configFile(directory: string | undefined, name: string | undefined): string | undefined {
+  if (name !== undefined) return name.includes('/') || directory === undefined ? name : join(directory, name);
+  if (directory !== undefined) return join(directory, 'zoo.cfg');
+  return existsSync('zoo.cfg') ? 'zoo.cfg' : undefined;
+}
+
+/** The -D options that zkServer.sh takes from the environment. */
+function jvmFlags(environment: NodeJS.ProcessEnv): string[] {
+  const text = `${environment.SERVER_JVMFLAGS ?? ''} ${environment.JVMFLAGS ?? ''}`;
+  return text.split(/\s+/).filter((word) => word.startsWith('-D') && word.includes('='));
+}
+
+export function sourcesOf(args: ServerArguments): Sources {
+  return { file: args.file, environment: process.env, flags: args.flags };
+}

@@ -1,0 +1,192 @@
+// The verbs of zkServer.sh: start, stop, restart, status, print-cmd, version; with its outputs and exit codes.
+
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadConfig, type ServerConfig } from '@nodekeeper/server/config';
+import { Command } from 'commander';
+import { parseServerArguments, type ServerArguments, sourcesOf, UsageError } from './arguments.js';
+import { findPortOwner, portTakenMessage } from './port-owner.js';
+import { answersHandshake, fourLetterWord } from './server-status.js';
+import { versionLine } from './version-line.js';
+
+const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
+const STOP_TIMEOUT_MS = 30_000;
+const POLL_MS = 25;
+
+export async function runCommand(argv: readonly string[]): Promise<void> {
+  const program = new Command('nodekeeper')
+    .description('A coordination service that speaks ZooKeeper’s protocols')
+    .configureHelp({ sortSubcommands: false })
+    .exitOverride((e) => process.exit(e.exitCode === 0 ? 0 : 1));
+  const verb = (name: string, description: string, action: (args: ServerArguments, raw: readonly string[]) => Promise<void>): void => {
+    program
+      .command(name)
+      .description(description)
+      .argument('[options...]', '[--config DIR] [ZOO_CFG] [--client-port N] [--data-dir DIR] [--set KEY=VALUE] [-DPROPERTY=VALUE] [--json]')
+      .allowUnknownOption()
+      .action(async (raw: string[]) => action(parseServerArguments(raw), raw));
+  };
+  verb('start-foreground', 'run a server until it is stopped', async () => {});
+  verb('start', 'start a server in the background and wait until it answers', start);
+  verb('stop', 'stop the server', stop);
+  verb('restart', 'stop and start', async (args, raw) => {
+    await stop(args);
+    await start(args, raw);
+  });
+  verb('status', 'tell whether the server runs, and its mode', status);
+  verb('print-cmd', 'print the command that start runs', async (args, raw) => {
+    console.log(commandLine(raw, logFile(config(args))));
+  });
+  verb('version', 'print the version', async (args) => {
+    console.log(args.json ? JSON.stringify({ version: versionLine() }) : versionLine());
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (e) {
+    if (!(e instanceof Error) || !(e instanceof UsageError || e.name === 'ConfigError')) throw e;
+    process.stderr.write(`${e.message}\n`);
+    process.exit(2);
+  }
+}
+
+function config(args: ServerArguments): ServerConfig {
+  process.stderr.write(`Using config: ${args.file ?? 'embedded defaults'}\n`);
+  return loadConfig(sourcesOf(args));
+}
+
+function pidFile(c: ServerConfig): string {
+  return process.env.ZOOPIDFILE ?? join(c.dataDir, 'zookeeper_server.pid');
+}
+
+function logFile(c: ServerConfig): string {
+  const dir = process.env.ZOO_LOG_DIR ?? join(c.dataDir, 'logs');
+  return join(dir, `nodekeeper-${userInfo().username}-server-${hostname()}.out`);
+}
+
+function commandLine(raw: readonly string[], log: string): string {
+  return `"${process.execPath}" "${MAIN}" start-foreground ${raw.map((a) => `"${a}"`).join(' ')} > "${log}" 2>&1 < /dev/null`;
+}
+
+function address(c: ServerConfig): string {
+  return c.clientPortAddress ?? 'localhost';
+}
+
+/** The pid in the file, if such a process runs and is a Nodekeeper server. */
+function runningPid(file: string): number | undefined {
+  let pid: number;
+  try {
+    pid = Number(readFileSync(file, 'utf8').trim());
+  } catch {
+    return undefined;
+  }
+  if (!Number.isInteger(pid) || pid <= 0 || !alive(pid)) return undefined;
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('start-foreground') ? pid : undefined;
+  } catch {
+    return pid; // no /proc here: the file is believed
+  }
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function start(args: ServerArguments, raw: readonly string[]): Promise<void> {
+  const c = config(args);
+  const file = pidFile(c);
+  process.stdout.write('Starting zookeeper ... ');
+  const running = runningPid(file);
+  if (running !== undefined) {
+    console.log(`already running as process ${running}.`);
+    process.exit(1);
+  }
+  if (c.clientPort !== 0 && findPortOwner(c.clientPort) !== undefined) {
+    console.log('FAILED TO START');
+    process.stderr.write(`${portTakenMessage(c.clientPort)}\n`);
+    process.exit(1);
+  }
+  const log = logFile(c);
+  mkdirSync(dirname(log), { recursive: true });
+  const out = openSync(log, 'a');
+  const before = statSync(log).size;
+  const child = spawn(process.execPath, [MAIN, 'start-foreground', ...raw.filter((a) => a !== '--json')], {
+    detached: true,
+    stdio: ['ignore', out, out],
+  });
+  closeSync(out);
+  let exit: number | null | undefined;
+  child.on('exit', (code) => {
+    exit = code;
+  });
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, String(child.pid));
+  } catch {
+    child.kill();
+    console.log('FAILED TO WRITE PID');
+    process.exit(1);
+  }
+  const until = Date.now() + args.timeoutMs;
+  while (exit === undefined && Date.now() < until) {
+    if (await answersHandshake(address(c), c.clientPort)) {
+      child.unref();
+      console.log('STARTED');
+      return;
+    }
+    await delay(POLL_MS);
+  }
+  console.log('FAILED TO START');
+  const said = readFileSync(log).subarray(before).toString().trim().split('\n').slice(-10).join('\n');
+  process.stderr.write(
+    exit === undefined
+      ? `The server runs as process ${child.pid} but does not answer on port ${c.clientPort} after ${args.timeoutMs / 1000} s. See ${resolve(log)}\n`
+      : `The server ended with code ${exit}:\n${said}\n`,
+  );
+  if (exit !== undefined) rmSync(file, { force: true });
+  process.exit(1);
+}
+
+async function stop(args: ServerArguments): Promise<void> {
+  const c = config(args);
+  const file = pidFile(c);
+  process.stdout.write('Stopping zookeeper ... ');
+  const pid = runningPid(file);
+  if (pid === undefined) {
+    console.log(`no zookeeper to stop (could not find file ${file})`);
+    rmSync(file, { force: true });
+    return;
+  }
+  process.kill(pid, 'SIGTERM');
+  const until = Date.now() + STOP_TIMEOUT_MS;
+  while (alive(pid) && Date.now() < until) await delay(POLL_MS);
+  if (alive(pid)) {
+    console.log('STILL RUNNING');
+    process.stderr.write(`Process ${pid} did not end within ${STOP_TIMEOUT_MS / 1000} s; kill -9 ${pid} ends it at once\n`);
+    process.exit(1);
+  }
+  rmSync(file, { force: true });
+  console.log('STOPPED');
+}
+
+async function status(args: ServerArguments): Promise<void> {
+  const c = config(args);
+  const host = address(c);
+  const text = await fourLetterWord(host, c.clientPort, 'srvr');
+  const mode = /^Mode: .*$/m.exec(text ?? '')?.[0];
+  if (args.json) {
+    console.log(JSON.stringify({ clientPort: c.clientPort, clientAddress: host, running: mode !== undefined, mode: mode?.slice(6) ?? null }));
+  } else {
+    console.log(`Client port found: ${c.clientPort}. Client address: ${host}. Client SSL: false.`);
+    console.log(mode ?? 'Error contacting service. It is probably not running.');
+  }
+  if (mode === undefined) process.exit(1);
+}

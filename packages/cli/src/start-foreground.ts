@@ -1,0 +1,53 @@
+// Runs a server until it is told to stop.
+
+import { createLogger, loadConfig, startServer } from '@nodekeeper/server';
+import { parseServerArguments, sourcesOf, UsageError } from './arguments.js';
+import { portTakenMessage } from './port-owner.js';
+
+const EXIT = { failed: 1, configuration: 2, dataDir: 3 } as const;
+
+export async function startForeground(args: readonly string[]): Promise<void> {
+  try {
+    const parsed = parseServerArguments(args);
+    const config = loadConfig(sourcesOf(parsed));
+    const server = await startServer(config, { logger: await createLogger() });
+    let stopping = false;
+    const stop = (): void => {
+      if (stopping) return;
+      stopping = true;
+      server.close().then(
+        () => process.exit(0),
+        (e: Error) => fail(EXIT.failed, e.message),
+      );
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+    if (parsed.file === undefined || process.stdout.isTTY) {
+      const address = config.clientPortAddress ?? 'localhost';
+      process.stdout.write(
+        [
+          `Nodekeeper listens for ZooKeeper clients on ${address}:${server.clientPort}; its data is in ${config.dataDir}.`,
+          `Try: zkCli.sh -server ${address}:${server.clientPort}   or   echo srvr | nc ${address} ${server.clientPort}`,
+          'Ctrl-C stops it.',
+          '',
+        ].join('\n'),
+      );
+    }
+  } catch (e) {
+    report(e as Error & { code?: string; port?: number });
+  }
+}
+
+function report(e: Error & { code?: string; port?: number }): never {
+  if (e instanceof UsageError) fail(EXIT.configuration, e.message);
+  if (e.name === 'ConfigError') fail(EXIT.configuration, `Invalid config, exiting abnormally\n${e.message}`);
+  if (e.name === 'StorageError') fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}`);
+  if (e.code === 'EADDRINUSE') fail(EXIT.failed, portTakenMessage(e.port ?? 0));
+  if (e.code === 'EACCES') fail(EXIT.failed, `${e.message}: choose a port above 1023 or give the right to use this one`);
+  fail(EXIT.failed, e.stack ?? e.message);
+}
+
+function fail(code: number, message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
