@@ -66,9 +66,30 @@ export class ServerStats {
   fsyncThresholdExceeded = 0;
   staleSessionsExpired = 0;
   snapshotErrors = 0;
-  dbInitTime = 0;
+  readonly dbInitTime = new Summary();
   lastSnapshot: { readonly zxid: number; readonly at: number } = { zxid: 0, at: 0 };
+  /** Bytes of replies that left together. */
   lastResponseSize = -1;
   minResponseSize = -1;
   maxResponseSize = -1;
+
+  onResponse(bytes: number): void {
+    this.lastResponseSize = bytes;
+    if (bytes > this.maxResponseSize) this.maxResponseSize = bytes;
+    if (this.minResponseSize < 0 || bytes < this.minResponseSize) this.minResponseSize = bytes;
+  }
+
+  onAnswered(isWrite: boolean, latency: number): void {
+    this.latency.add(latency);
+    (isWrite ? this.updateLatency : this.readLatency).add(latency);
+  }
+
+  /** What the srst command resets. */
+  reset(): void {
+    this.latency.reset();
+    this.fsyncThresholdExceeded = 0;
+    this.lastResponseSize = -1;
+    this.minResponseSize = -1;
+    this.maxResponseSize = -1;
+  }
 }

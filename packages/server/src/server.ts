@@ -10,6 +10,7 @@ import { ClientPort } from './net/client-port.js';
 import { ConnectionThrottle } from './net/connection-throttle.js';
 import type { Client } from './request/client.js';
 import { ContainerManager } from './request/containers.js';
+import type { PendingWrite } from './request/fifo.js';
 import type { AuthRules } from './request/identity.js';
 import { Preparer } from './request/prepare.js';
 import { RequestProcessor } from './request/processor.js';
@@ -51,6 +52,9 @@ export class StandaloneServer {
   /** Set by the admin side: four-letter words and audit. */
   isCommand: (word: number) => boolean = () => false;
   runCommand: (connection: ClientConnection, word: number, rest: Buffer) => void = () => {};
+  onWrite: ((write: PendingWrite, error: number) => void) | undefined;
+  /** The port that clients connect to, once it is open. */
+  boundPort = 0;
 
   private readonly disk: Disk;
   private readonly log: TxnLog;
@@ -119,10 +123,8 @@ export class StandaloneServer {
       { append: (entry, zxid) => this.log.append(entry, zxid) },
       {
         onSessionGone: (_session, client) => client?.close('session closed'),
-        onAnswered: (_op, isWrite, latency) => {
-          (isWrite ? this.stats.updateLatency : this.stats.readLatency).add(latency);
-        },
-        onWrite: () => {},
+        onAnswered: (isWrite, latency) => this.stats.onAnswered(isWrite, latency),
+        onWrite: (write, error) => this.onWrite?.(write, error),
       },
       { extendedTypesEnabled, maxLength },
     );
@@ -157,6 +159,7 @@ export class StandaloneServer {
         largeRequestMaxBytes: config.largeRequestMaxBytes,
       },
       {
+        onResponse: (bytes) => this.stats.onResponse(bytes),
         isCommand: (word) => this.isCommand(word),
         runCommand: (connection, word, rest) => this.runCommand(connection, word, rest),
         onAbort: (connection, reason) =>
@@ -202,13 +205,14 @@ export class StandaloneServer {
       logger.error({ mismatches: database.tree.digestMismatches }, 'the tree did not match the digests in the log');
     }
     const server = new StandaloneServer(config, dirs, database, recovered.lastZxid, options);
-    server.stats.dbInitTime = performance.now() - began;
+    const initTime = performance.now() - began;
+    server.stats.dbInitTime.add(initTime);
     server.takeOverSessions();
     if (recovered.fresh) await server.writeSnapshot();
     else server.stats.lastSnapshot = { zxid: recovered.snapshotZxid, at: Date.now() };
     logger.info(
       { zxid: `0x${recovered.lastZxid.toString(16)}`, nodes: database.tree.store.count, replayed: recovered.replayed },
-      `data recovered in ${Math.round(server.stats.dbInitTime)} ms`,
+      `data recovered in ${Math.round(initTime)} ms`,
     );
     if (recovered.replayed > 0) server.startSnapshot();
     return server;
@@ -217,6 +221,7 @@ export class StandaloneServer {
   /** Opens the client port; resolves with its number. Rejects with the system's error, EADDRINUSE among them. */
   async listen(): Promise<number> {
     const port = await this.port.listen(this.config.clientPort, this.config.clientPortAddress);
+    this.boundPort = port;
     this.every(EXPIRY_CHECK_MS, () => {
       this.stats.staleSessionsExpired += this.processor.expireSessions();
     });
@@ -243,6 +248,19 @@ export class StandaloneServer {
   /** The last zxid of which the effects are visible. */
   get lastZxid(): number {
     return this.database.tree.lastProcessedZxid;
+  }
+
+  /** Begins the counts of srvr anew. */
+  resetStats(): void {
+    this.stats.reset();
+    this.port.stats.packetsReceived = 0;
+    this.port.stats.packetsSent = 0;
+  }
+
+  /** Why a write could not be served now; undefined if it could. */
+  get notReady(): string | undefined {
+    if (this.failed) return 'the server has failed';
+    return this.stopping ? 'the server is stopping' : this.boundPort === 0 ? 'the client port is not open' : undefined;
   }
 
   /** Begins a snapshot unless one is being written. */

@@ -1,5 +1,7 @@
 // Starts a server with everything around it, clients first: what they do not need is loaded once they are served.
 
+import { createAudit } from './admin/audit.js';
+import { FourLetterWords } from './admin/four-letter.js';
 import type { ServerConfig } from './config/index.js';
 import { type ServerOptions, StandaloneServer } from './server.js';
 
@@ -7,6 +9,8 @@ export interface RunningServer {
   /** The port that clients connect to; the one chosen if the configuration said 0. */
   readonly clientPort: number;
   readonly server: StandaloneServer;
+  /** Resolves when the admin server is there, or cannot be. */
+  readonly adminStarted: Promise<void>;
   /** Stops serving; everything acknowledged is on disk when it resolves. */
   close(): Promise<void>;
 }
@@ -17,6 +21,27 @@ export interface RunningServer {
  */
 export async function startServer(config: ServerConfig, options: ServerOptions = {}): Promise<RunningServer> {
   const server = await StandaloneServer.open(config, options);
+  const words = new FourLetterWords(server);
+  server.isCommand = (code) => words.isCommand(code);
+  server.runCommand = (connection, code, rest) => words.run(connection, code, rest);
+  if (config.auditEnabled) server.onWrite = createAudit(server.logger);
   const clientPort = await server.listen();
-  return { clientPort, server, close: () => server.close() };
+  const admin = startAdminLater(server);
+  return {
+    clientPort,
+    server,
+    adminStarted: admin.then(() => {}),
+    async close() {
+      const parts = await admin;
+      await server.close();
+      await Promise.all(parts.map((part) => part.close()));
+    },
+  };
+}
+
+async function startAdminLater(server: StandaloneServer): Promise<{ close(): PromiseLike<unknown> }[]> {
+  if (!server.config.admin.enabled && server.config.prometheus === undefined) return [];
+  await new Promise((resolve) => setImmediate(resolve)); // the first clients go first
+  const { startAdmin } = await import('./admin/admin-server.js');
+  return startAdmin(server);
 }

@@ -98,6 +98,17 @@ export class ClientConnection implements Client, TurnTaker {
     return this.sendsReadOnly;
   }
 
+  /** Begins the counts of `cons` anew. */
+  resetStats(): void {
+    this.packetsReceived = 0;
+    this.packetsSent = 0;
+    this.answeredCount = 0;
+    this.totalLatency = 0;
+    this.lastLatency = 0;
+    this.minLatency = -1;
+    this.maxLatency = 0;
+  }
+
   /** Requests taken in and not answered. */
   get outstanding(): number {
     return this.fifo.length;
@@ -334,7 +345,7 @@ export class ClientConnection implements Client, TurnTaker {
       this.port.turns.giveBack(out);
       return;
     }
-    this.port.stats.bytesSent += out.pos;
+    this.port.onResponse(out.pos);
     this.socket.write(out.buf.subarray(0, out.pos));
     const unsent = this.socket.writableLength;
     if (unsent === 0) {
@@ -357,7 +368,13 @@ export class ClientConnection implements Client, TurnTaker {
     this.port.turns.flush();
   };
 
-  answered(): void {
+  answered(latency: number): void {
+    this.answeredCount++;
+    this.totalLatency += latency;
+    this.lastLatency = latency;
+    this.lastResponseAt = this.port.processor.wallTime;
+    if (latency > this.maxLatency) this.maxLatency = latency;
+    if (this.minLatency < 0 || latency < this.minLatency) this.minLatency = latency;
     if (this.paused && !this.queued) this.resumeWork();
   }
 

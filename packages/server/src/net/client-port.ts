@@ -39,6 +39,8 @@ export interface ClientPortHooks {
   runCommand(connection: ClientConnection, word: number, rest: Buffer): void;
   onAbort(connection: ClientConnection, reason: string): void;
   onRejected(address: string, reason: string): void;
+  /** So many bytes were sent in one write. */
+  onResponse(bytes: number): void;
   nextSessionId(): bigint;
   /** The clocks of a turn. */
   readClocks(): void;
@@ -138,6 +140,16 @@ export class ClientPort {
 
   beginTurn(): void {
     this.hooks.readClocks();
+  }
+
+  /** The probability with which a connect is refused at present. */
+  get dropProbability(): number {
+    return this.throttle.dropProbability;
+  }
+
+  onResponse(bytes: number): void {
+    this.stats.bytesSent += bytes;
+    this.hooks.onResponse(bytes);
   }
 
   isCommand(word: number): boolean {

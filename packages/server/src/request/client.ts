@@ -16,8 +16,8 @@ export interface Client extends Watcher {
   output(): ReplyBuffer;
   /** Ends the connection, what was written before is still sent. */
   close(reason: string): void;
-  /** Called when a reply was written for a request that had to wait. */
-  answered(): void;
+  /** Called when a reply was written; `latency` in milliseconds. */
+  answered(latency: number): void;
   /** Sends the list of a node's children piece by piece; later requests of the connection wait for it. */
   streamChildren(xid: number, node: number, withStat: boolean): void;
   /** No reply may be written now: such a list is under way, or what was written has not left. */

@@ -21,7 +21,7 @@ export interface ProcessorHooks {
   /** A session was closed: by its client, or because it expired. */
   onSessionGone(session: Session<Client>, client: Client | undefined): void;
   /** A request was answered. Milliseconds. */
-  onAnswered(op: number, isWrite: boolean, latency: number): void;
+  onAnswered(isWrite: boolean, latency: number): void;
   /** A write was decided: for the audit log. */
   onWrite(write: PendingWrite, error: number): void;
 }
@@ -85,7 +85,7 @@ export class RequestProcessor implements MultiListener {
     } else {
       client.lastZxid = this.tree.lastProcessedZxid;
       this.reads.answer(client, client.identities, xid, op, buf, start, end);
-      this.hooks.onAnswered(op, false, 0);
+      this.onAnswered(client, false, 0);
     }
   }
 
@@ -212,9 +212,13 @@ export class RequestProcessor implements MultiListener {
     this.shiftExpecting(client, write);
     client.lastZxid = write.zxid;
     this.reply(write, client, error, tree.touched);
-    this.hooks.onAnswered(write.op, true, this.now - write.arrived);
     this.answerWaitingReads(client);
-    client.answered();
+    this.onAnswered(client, true, this.now - write.arrived);
+  }
+
+  private onAnswered(client: Client, isWrite: boolean, latency: number): void {
+    this.hooks.onAnswered(isWrite, latency);
+    client.answered(latency);
   }
 
   private shiftExpecting(client: Client, write: PendingWrite): void {
@@ -229,7 +233,7 @@ export class RequestProcessor implements MultiListener {
     if (client !== null && !client.closed) {
       this.shiftExpecting(client, write);
       client.output().header(write.xid, write.zxid, ErrorCode.Ok);
-      this.hooks.onAnswered(write.op, true, this.now - write.arrived);
+      this.onAnswered(client, true, this.now - write.arrived);
     }
     if (session !== undefined) this.hooks.onSessionGone(session, owner ?? undefined);
   }
@@ -241,14 +245,13 @@ export class RequestProcessor implements MultiListener {
       this.outstanding--;
       client.lastZxid = this.tree.lastProcessedZxid;
       this.reads.answer(client, next.identities, next.xid, next.op, next.body, 0, next.body.length);
-      this.hooks.onAnswered(next.op, false, this.now - next.arrived);
+      this.onAnswered(client, false, this.now - next.arrived);
     }
   }
 
   /** Goes on with what waits behind a list that was sent in pieces. */
   resume(client: Client): void {
     this.answerWaitingReads(client);
-    client.answered();
   }
 
   private reply(write: PendingWrite, client: Client, error: number, node: NodeId): void {

@@ -1,0 +1,30 @@
+// What envi and /commands/environment tell: Java's names, filled with what Node knows.
+
+import { arch, freemem, hostname, release, tmpdir, totalmem, type, userInfo } from 'node:os';
+import { versionText } from './metrics.js';
+
+const mb = (bytes: number): string => `${Math.floor(bytes / 1048576)}MB`;
+
+export function environment(): [string, string][] {
+  const user = userInfo();
+  return [
+    ['zookeeper.version', versionText()],
+    ['host.name', hostname()],
+    ['java.version', `node ${process.version}`],
+    ['java.vendor', 'Node.js'],
+    ['java.home', process.execPath],
+    ['java.class.path', process.argv[1] ?? ''],
+    ['java.library.path', ''],
+    ['java.io.tmpdir', tmpdir()],
+    ['java.compiler', `v8 ${process.versions.v8}`],
+    ['os.name', type()],
+    ['os.arch', arch()],
+    ['os.version', release()],
+    ['user.name', user.username],
+    ['user.home', user.homedir],
+    ['user.dir', process.cwd()],
+    ['os.memory.free', mb(freemem())],
+    ['os.memory.max', mb(totalmem())],
+    ['os.memory.total', mb(process.memoryUsage().rss)],
+  ];
+}
