@@ -12,8 +12,8 @@ export interface ReadableFile {
 export interface LogFile {
   /** Writes and makes durable (unless the log was opened otherwise), then calls back. */
   write(from: Buffer, length: number, position: number, done: (error: Error | null) => void): void;
-  /** Gives the file a size, new bytes reading as zero. */
-  extend(size: number, done: (error: Error | null) => void): void;
+  /** Gives the file a size; new bytes read as zero. */
+  resize(size: number, done: (error: Error | null) => void): void;
   close(done: (error: Error | null) => void): void;
 }
 

@@ -139,7 +139,7 @@ function logFile(fd: number): LogFile {
   };
   return {
     write: (from, length, position, done) => writeAll(from, 0, length, position, done),
-    extend: (size, done) => ftruncate(fd, size, done),
+    resize: (size, done) => ftruncate(fd, size, done),
     close: (done) => close(fd, done),
   };
 }

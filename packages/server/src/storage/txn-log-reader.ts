@@ -8,6 +8,7 @@ import { StorageError } from './errors.js';
 import { LOG_HEADER_SIZE, LOG_MAGIC, LOG_VERSION, RECORD_END, RECORD_HEAD } from './txn-log.js';
 
 const CHUNK = 1024 * 1024;
+const ZEROS = Buffer.alloc(CHUNK);
 const SEARCH_LIMIT = 256 * 1024 * 1024;
 const ZXID_AT = 12;
 const TYPE_AT = 28;
@@ -105,20 +106,33 @@ class LogScan {
 
   /** The offset of a record behind `offset` that is whole and newer; undefined if there is none. */
   private nextValid(offset: number, lastZxid: number): number | undefined {
-    const length = Math.min(this.file.size - offset, SEARCH_LIMIT);
+    const from = this.skipZeros(offset);
+    const length = Math.min(this.file.size - from, SEARCH_LIMIT);
     if (length <= RECORD_HEAD) return undefined;
     const rest = Buffer.allocUnsafeSlow(length);
-    const got = readFully(this.file, rest, offset);
-    for (let at = 1; at + RECORD_HEAD + TYPE_AT + 5 <= got; at++) {
+    const got = readFully(this.file, rest, from);
+    for (let at = from === offset ? 1 : 0; at + RECORD_HEAD + TYPE_AT + 5 <= got; at++) {
       if (rest[at] !== 0 || rest[at + 1] !== 0 || rest[at + 2] !== 0 || rest[at + 3] !== 0) continue;
       const n = rest.readInt32BE(at + 8);
       if (n < TYPE_AT + 4 || n > this.maxEntry) continue;
-      const from = at + RECORD_HEAD;
-      if (from + n >= got || rest[from + n] !== RECORD_END) continue;
-      if (zxidAt(rest, from) <= lastZxid) continue;
-      if (adler32(ADLER_START, rest, from, from + n) === rest.readUInt32BE(at + 4)) return offset + at;
+      const entry = at + RECORD_HEAD;
+      if (entry + n >= got || rest[entry + n] !== RECORD_END) continue;
+      if (zxidAt(rest, entry) <= lastZxid) continue;
+      if (adler32(ADLER_START, rest, entry, entry + n) === rest.readUInt32BE(at + 4)) return from + at;
     }
     return undefined;
+  }
+
+  /** The preallocated rest of a log is zero: steps over it, up to where a record that does not begin in it could begin. */
+  private skipZeros(offset: number): number {
+    const chunk = Buffer.allocUnsafeSlow(CHUNK);
+    let at = offset;
+    for (;;) {
+      const got = this.file.read(chunk, 0, CHUNK, at);
+      if (got === 0) return this.file.size;
+      if (!chunk.subarray(0, got).equals(ZEROS.subarray(0, got))) return at === offset ? offset : at - RECORD_HEAD;
+      at += got;
+    }
   }
 
   /** Makes `length` bytes at `offset` available; returns where they begin in `buf`, or -1 if the file ends before. */

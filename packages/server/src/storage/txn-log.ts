@@ -149,7 +149,18 @@ export class TxnLog {
     }
     const { file } = this;
     this.file = null;
-    if (file !== null) await new Promise<void>((resolve, reject) => file.close((e) => (e === null ? resolve() : reject(e))));
+    if (file === null) return;
+    await new Promise<void>((resolve, reject) => {
+      this.retire(file, (e) => (e === null ? resolve() : reject(e)));
+    });
+  }
+
+  /** Gives back what was preallocated and not used, and closes the file. */
+  private retire(file: LogFile, done: (error: Error | null) => void): void {
+    file.resize(this.position, (error) => {
+      if (error !== null) done(error);
+      else file.close(done);
+    });
   }
 
   private write(): void {
@@ -170,9 +181,11 @@ export class TxnLog {
     this.rollWanted = false;
     const old = this.file;
     this.file = null;
-    old?.close((error) => {
-      if (error !== null) this.fail(error);
-    });
+    if (old !== null) {
+      this.retire(old, (error) => {
+        if (error !== null) this.fail(error);
+      });
+    }
     this.disk.createLog(join(this.dir, logName(batch.firstZxid)), this.options.forceSync, (error, file) => {
       if (error !== null || file === null) {
         this.fail(error ?? new Error('no log file'));
@@ -207,7 +220,7 @@ export class TxnLog {
     if (preAllocBytes > 0 && end + 4096 >= this.allocated) {
       const size = (Math.floor((end + 4096) / preAllocBytes) + 1) * preAllocBytes;
       this.allocated = size;
-      file.extend(size, (error) => {
+      file.resize(size, (error) => {
         if (error !== null) this.fail(error);
         else this.writeTo(file, batch);
       });
