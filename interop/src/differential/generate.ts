@@ -5,7 +5,13 @@ import { type Acl, JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@no
 import { Random } from './random.js';
 
 export type Step =
-  | { readonly kind: 'request'; readonly conn: number; readonly op: number; readonly body: Buffer; readonly xid: number }
+  | {
+      readonly kind: 'request';
+      readonly conn: number;
+      readonly op: number;
+      readonly body: Buffer;
+      readonly xid: number;
+    }
   | { readonly kind: 'reconnect'; readonly conn: number; readonly password: 'right' | 'wrong' }
   | { readonly kind: 'open'; readonly conn: number; readonly timeout: number; readonly readOnlyByte: boolean };
 
@@ -17,8 +23,14 @@ const LIMITED: readonly (readonly Acl[])[] = [
   [{ perms: 31, scheme: 'digest', id: 'bob:x' }],
   [{ perms: 31, scheme: 'auth', id: '' }],
   [{ perms: 31, scheme: 'ip', id: '127.0.0.1' }],
-  [{ perms: 5, scheme: 'ip', id: '127.0.0.0/8' }, { perms: 5, scheme: 'ip', id: '127.0.0.0/8' }],
-  [{ perms: 16, ...WORLD }, { perms: 4, scheme: 'digest', id: 'ann:y' }],
+  [
+    { perms: 5, scheme: 'ip', id: '127.0.0.0/8' },
+    { perms: 5, scheme: 'ip', id: '127.0.0.0/8' },
+  ],
+  [
+    { perms: 16, ...WORLD },
+    { perms: 4, scheme: 'digest', id: 'ann:y' },
+  ],
   [{ perms: 27, ...WORLD }],
 ];
 const INVALID: readonly (readonly Acl[] | null)[] = [
@@ -51,17 +63,58 @@ class Generator {
     this.random = new Random(seed);
     const root = `/d${seed}`;
     this.root = root;
-    this.paths = [root, ...['/a', '/b', '/a/x', '/a/y', '/b/z', '/a/x/deep', '/e', '/c', '/c/k', '/r/n', '/r/n/m', '/p/q', '/\u00e9\u4e2d', '/a b'].map((p) => root + p)];
+    this.paths = [
+      root,
+      ...[
+        '/a',
+        '/b',
+        '/a/x',
+        '/a/y',
+        '/b/z',
+        '/a/x/deep',
+        '/e',
+        '/c',
+        '/c/k',
+        '/r/n',
+        '/r/n/m',
+        '/p/q',
+        '/\u00e9\u4e2d',
+        '/a b',
+      ].map((p) => root + p),
+    ];
     this.limited = ['/l', '/l/m', '/s'].map((p) => root + p);
-    this.odd = ['', 'a', `${root}/`, `${root}//x`, `${root}/./x`, `${root}/../x`, `${root}/a/..`, `${root}/\u0001`, `${root}/\u0000`, `${root}/\uf8ff`, '/', '/zookeeper', '/zookeeper/config', '/zookeeper/quota', null];
+    this.odd = [
+      '',
+      'a',
+      `${root}/`,
+      `${root}//x`,
+      `${root}/./x`,
+      `${root}/../x`,
+      `${root}/a/..`,
+      `${root}/\u0001`,
+      `${root}/\u0000`,
+      `${root}/\uf8ff`,
+      '/',
+      '/zookeeper',
+      '/zookeeper/config',
+      '/zookeeper/quota',
+      null,
+    ];
   }
 
   run(count: number): Step[] {
     const steps: Step[] = [];
     for (let conn = 0; conn < CONNECTIONS; conn++) {
-      steps.push({ kind: 'open', conn, timeout: this.random.pick([10000, 30000, 100, 1_000_000]), readOnlyByte: this.random.chance(70) });
+      steps.push({
+        kind: 'open',
+        conn,
+        timeout: this.random.pick([10000, 30000, 100, 1_000_000]),
+        readOnlyByte: this.random.chance(70),
+      });
     }
-    steps.push(this.request(0, OpCode.create, (w) => createBody(w, this.root, Buffer.from('root'), OPEN_ACL_UNSAFE, 0)));
+    steps.push(
+      this.request(0, OpCode.create, (w) => createBody(w, this.root, Buffer.from('root'), OPEN_ACL_UNSAFE, 0)),
+    );
     for (const path of ['/r', '/p']) {
       steps.push(this.request(0, OpCode.create, (w) => createBody(w, this.root + path, null, OPEN_ACL_UNSAFE, 0)));
     }
@@ -78,7 +131,8 @@ class Generator {
   private step(): Step {
     const { random } = this;
     const conn = random.int(CONNECTIONS);
-    if (random.chance(1)) return { kind: 'reconnect', conn, password: random.pick(['right', 'right', 'wrong'] as const) };
+    if (random.chance(1))
+      return { kind: 'reconnect', conn, password: random.pick(['right', 'right', 'wrong'] as const) };
     if (random.chance(1)) return { kind: 'open', conn, timeout: 20000, readOnlyByte: true };
     const made = this.operation(conn);
     if (made.kind === 'request' && random.chance(3) && made.body.length > 0 && mayTruncate(made.op)) {
@@ -102,7 +156,9 @@ class Generator {
       case 7:
       case 8:
       case 9:
-        return this.request(conn, OpCode.setData, (w) => w.string(this.path(90)).buffer(this.data()).int(this.version()));
+        return this.request(conn, OpCode.setData, (w) =>
+          w.string(this.path(90)).buffer(this.data()).int(this.version()),
+        );
       case 10:
         return this.request(conn, OpCode.setACL, (w) => {
           w.string(this.random.chance(70) ? random.pick(this.limited) : this.ownPath());
@@ -110,7 +166,9 @@ class Generator {
           w.int(this.version());
         });
       case 11:
-        return this.request(conn, OpCode.getACL, (w) => w.string(random.chance(50) ? random.pick(this.limited) : this.path(90)));
+        return this.request(conn, OpCode.getACL, (w) =>
+          w.string(random.chance(50) ? random.pick(this.limited) : this.path(90)),
+        );
       case 12:
       case 13:
         return this.request(conn, OpCode.getData, (w) => w.string(this.readPath()).bool(random.chance(50)));
@@ -118,7 +176,9 @@ class Generator {
       case 15:
         return this.request(conn, OpCode.exists, (w) => w.string(this.path(90)).bool(random.chance(50)));
       case 16:
-        return this.request(conn, random.pick([OpCode.getChildren, OpCode.getChildren2]), (w) => w.string(this.readPath()).bool(random.chance(50)));
+        return this.request(conn, random.pick([OpCode.getChildren, OpCode.getChildren2]), (w) =>
+          w.string(this.readPath()).bool(random.chance(50)),
+        );
       case 17:
         return this.request(conn, OpCode.sync, (w) => w.string(this.path(70)));
       case 18:
@@ -132,7 +192,9 @@ class Generator {
       case 23:
         return random.chance(50)
           ? this.request(conn, OpCode.addWatch, (w) => w.string(`${this.root}/p`).int(0))
-          : this.request(conn, OpCode.addWatch, (w) => w.string(`${this.root}/r`).int(random.chance(85) ? 1 : random.pick([-1, 2, 7])));
+          : this.request(conn, OpCode.addWatch, (w) =>
+              w.string(`${this.root}/r`).int(random.chance(85) ? 1 : random.pick([-1, 2, 7])),
+            );
       case 24:
         return this.request(conn, random.pick([OpCode.checkWatches, OpCode.removeWatches]), (w) => {
           if (random.chance(30)) w.string(`${this.root}/${random.pick(['r', 'p'])}`).int(3);
@@ -141,9 +203,13 @@ class Generator {
       case 25:
         return this.auth(conn);
       case 26:
-        return this.request(conn, OpCode.getEphemerals, (w) => w.string(random.pick([null, '', '/', this.root, `${this.root}/a`])));
+        return this.request(conn, OpCode.getEphemerals, (w) =>
+          w.string(random.pick([null, '', '/', this.root, `${this.root}/a`])),
+        );
       case 27:
-        return this.request(conn, OpCode.getAllChildrenNumber, (w) => w.string(random.pick([this.root, `${this.root}/a`, '/none', ...this.limited])));
+        return this.request(conn, OpCode.getAllChildrenNumber, (w) =>
+          w.string(random.pick([this.root, `${this.root}/a`, '/none', ...this.limited])),
+        );
       case 28:
         return this.quota(conn);
       default:
@@ -182,7 +248,10 @@ class Generator {
       if (op === OpCode.createContainer && random.chance(70)) flags = 4;
       if (op === OpCode.createTTL && random.chance(80)) flags = random.pick([5, 6]);
       createBody(w, path, this.data(), acl, flags);
-      if (op === OpCode.createTTL) w.long53(flags === 5 || flags === 6 ? random.pick([100000, 1, 0, -1, 2 ** 40 - 1, 2 ** 40]) : random.pick([0, 5]));
+      if (op === OpCode.createTTL)
+        w.long53(
+          flags === 5 || flags === 6 ? random.pick([100000, 1, 0, -1, 2 ** 40 - 1, 2 ** 40]) : random.pick([0, 5]),
+        );
     });
   }
 
@@ -224,7 +293,11 @@ class Generator {
     return this.request(conn, OpCode.multiRead, (w) => {
       const parts = random.int(4);
       for (let i = 0; i < parts; i++) {
-        w.int(random.pick([4, 8])).bool(false).int(-1).string(this.readPath()).bool(random.chance(50));
+        w.int(random.pick([4, 8]))
+          .bool(false)
+          .int(-1)
+          .string(this.readPath())
+          .bool(random.chance(50));
       }
       if (random.chance(10)) w.int(2).bool(false).int(-1).string(this.root).int(-1);
       if (random.chance(97)) w.int(-1).bool(true).int(-1);
@@ -265,8 +338,21 @@ class Generator {
   private quota(conn: number): Step {
     const { random } = this;
     const base = `/zookeeper/quota${this.root}`;
-    const path = random.pick([base, `${base}/zookeeper_limits`, `${base}/zookeeper_stats`, `${base}/zookeeper_limits`, `${base}/zookeeper_stats`, `${base}/a`, `${base}/a/zookeeper_limits`, `${base}/a/zookeeper_stats`]);
-    const limits = random.pick(['count=8,bytes=-1', 'count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=12', 'count=3,bytes=100=;byteHardLimit=60;countHardLimit=-1']);
+    const path = random.pick([
+      base,
+      `${base}/zookeeper_limits`,
+      `${base}/zookeeper_stats`,
+      `${base}/zookeeper_limits`,
+      `${base}/zookeeper_stats`,
+      `${base}/a`,
+      `${base}/a/zookeeper_limits`,
+      `${base}/a/zookeeper_stats`,
+    ]);
+    const limits = random.pick([
+      'count=8,bytes=-1',
+      'count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=12',
+      'count=3,bytes=100=;byteHardLimit=60;countHardLimit=-1',
+    ]);
     const kind = random.int(8);
     if (kind < 5) {
       const text = path.endsWith('stats') ? '' : path.endsWith('limits') ? limits : '';
@@ -310,7 +396,13 @@ class Generator {
   }
 }
 
-function createBody(w: JuteWriter, path: string | null, data: Buffer | null, acl: readonly Acl[] | null, flags: number): void {
+function createBody(
+  w: JuteWriter,
+  path: string | null,
+  data: Buffer | null,
+  acl: readonly Acl[] | null,
+  flags: number,
+): void {
   w.string(path).buffer(data);
   writeAclList(w, acl);
   w.int(flags);

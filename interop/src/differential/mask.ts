@@ -30,7 +30,8 @@ export function describe(op: number, frame: Buffer, masks: Masks): string {
   const error = r.int();
   if (xid === -1) return `event type=${r.int()} state=${r.int()} path=${r.string()}${rest(r)}`;
   const head = `xid=${xid} zxid=${masks.zxid(zxid)} err=${error}`;
-  if (error !== 0) return `${head}${rest(r)}`;
+  const partial = error !== 0 && op === OpCode.multiRead && r.remaining > 0;
+  if (error !== 0 && !partial) return `${head}${rest(r)}`;
   return `${head} ${body(op, r, masks)}${rest(r)}`;
 }
 
@@ -89,7 +90,8 @@ function results(r: JuteReader, masks: Masks): string {
     if (type === OpCode.error) text += ` ${r.int()}`;
     else if (type === OpCode.create || type === OpCode.create2) {
       text += ` ${body(type, r, masks)}`;
-    } else if (type === OpCode.setData || type === OpCode.getData || type === OpCode.getChildren) text += ` ${body(type, r, masks)}`;
+    } else if (type === OpCode.setData || type === OpCode.getData || type === OpCode.getChildren)
+      text += ` ${body(type, r, masks)}`;
     out.push(text);
   }
 }

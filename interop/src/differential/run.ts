@@ -74,7 +74,8 @@ class SequenceRun {
       }
     }
     if (this.opened++ === 0) await this.learnBase(conn);
-    if (conn.id !== 0n && !this.masks.sessions.has(conn.id)) this.masks.sessions.set(conn.id, `session${this.masks.sessions.size}`);
+    if (conn.id !== 0n && !this.masks.sessions.has(conn.id))
+      this.masks.sessions.set(conn.id, `session${this.masks.sessions.size}`);
     if (response === undefined) return 'closed';
     if (response.readInt32BE(4) <= 0) while ((await conn.next()) !== undefined);
     else this.passwords.set(conn.id, conn.password);
@@ -126,5 +127,7 @@ class SequenceRun {
 function endsConnection(op: number, frame: Buffer): boolean {
   const zxid = frame.readBigInt64BE(4);
   const error = frame.readInt32BE(12);
-  return op === OpCode.closeSession || (error === ErrorCode.Unimplemented && zxid === -1n) || error === ErrorCode.AuthFailed;
+  return (
+    op === OpCode.closeSession || (error === ErrorCode.Unimplemented && zxid === -1n) || error === ErrorCode.AuthFailed
+  );
 }

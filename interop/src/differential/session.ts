@@ -16,7 +16,13 @@ export class RawSession {
   password: Buffer = Buffer.alloc(16);
 
   /** Connects and shakes hands. Returns the response, or undefined if the server closed instead. */
-  async open(port: number, timeout: number, id: bigint, password: Buffer, readOnlyByte: boolean): Promise<Buffer | undefined> {
+  async open(
+    port: number,
+    timeout: number,
+    id: bigint,
+    password: Buffer,
+    readOnlyByte: boolean,
+  ): Promise<Buffer | undefined> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     this.socket = socket;
     this.closed = false;

@@ -33,14 +33,19 @@ export interface RunningServer {
 }
 
 const JARS = '/usr/share/java';
-const WANTED = /^(zookeeper|zookeeper-jute|slf4j-api|slf4j-simple|netty-.*|snappy-java|metrics-core|jackson-.*|commons-cli|audience-annotations|jline.*)\.jar$/;
+const WANTED =
+  /^(zookeeper|zookeeper-jute|slf4j-api|slf4j-simple|netty-.*|snappy-java|metrics-core|jackson-.*|commons-cli|audience-annotations|jline.*)\.jar$/;
 const READY_MS = 20_000;
 const CLI = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
 
 /** The class path of Debian's ZooKeeper. */
 export function apacheClassPath(): string {
-  if (!existsSync(join(JARS, 'zookeeper.jar'))) throw new Error("Debian's package 'zookeeper' is not installed: apt-get install zookeeper");
-  return readdirSync(JARS).filter((name) => WANTED.test(name)).map((name) => join(JARS, name)).join(':');
+  if (!existsSync(join(JARS, 'zookeeper.jar')))
+    throw new Error("Debian's package 'zookeeper' is not installed: apt-get install zookeeper");
+  return readdirSync(JARS)
+    .filter((name) => WANTED.test(name))
+    .map((name) => join(JARS, name))
+    .join(':');
 }
 
 export async function startServer(kind: Kind, options: StartOptions = {}): Promise<RunningServer> {
@@ -59,7 +64,12 @@ export async function startServer(kind: Kind, options: StartOptions = {}): Promi
     ...options.cfg,
   };
   const file = join(dir, 'zoo.cfg');
-  writeFileSync(file, Object.entries(cfg).map(([k, v]) => `${k}=${v}\n`).join(''));
+  writeFileSync(
+    file,
+    Object.entries(cfg)
+      .map(([k, v]) => `${k}=${v}\n`)
+      .join(''),
+  );
   const props = Object.entries(options.props ?? {}).map(([k, v]) => `-D${k}=${v}`);
   const child =
     kind === 'apache'

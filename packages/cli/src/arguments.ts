@@ -27,7 +27,10 @@ export class UsageError extends Error {}
  * Reads the arguments behind a verb: `[--config DIR] [FILE] [--client-port N] [--set KEY=VALUE] [-DPROPERTY=VALUE] …`
  * @throws UsageError
  */
-export function parseServerArguments(args: readonly string[], environment: NodeJS.ProcessEnv = process.env): ServerArguments {
+export function parseServerArguments(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = process.env,
+): ServerArguments {
   let directory = environment.ZOOCFGDIR;
   let name: string | undefined;
   let json = false;

@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { loadConfig, type ServerConfig } from '@nodekeeper/server/config';
 import { Command } from 'commander';
 import { parseServerArguments, type ServerArguments, sourcesOf, UsageError } from './arguments.js';
@@ -22,11 +22,18 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .description('A coordination service that speaks ZooKeeper’s protocols')
     .configureHelp({ sortSubcommands: false })
     .exitOverride((e) => process.exit(e.exitCode === 0 ? 0 : 1));
-  const verb = (name: string, description: string, action: (args: ServerArguments, raw: readonly string[]) => Promise<void>): void => {
+  const verb = (
+    name: string,
+    description: string,
+    action: (args: ServerArguments, raw: readonly string[]) => Promise<void>,
+  ): void => {
     program
       .command(name)
       .description(description)
-      .argument('[options...]', '[--config DIR] [ZOO_CFG] [--client-port N] [--data-dir DIR] [--set KEY=VALUE] [-DPROPERTY=VALUE] [--json]')
+      .argument(
+        '[options...]',
+        '[--config DIR] [ZOO_CFG] [--client-port N] [--data-dir DIR] [--set KEY=VALUE] [-DPROPERTY=VALUE] [--json]',
+      )
       .allowUnknownOption()
       .action(async (raw: string[]) => action(parseServerArguments(raw), raw));
   };
@@ -170,7 +177,9 @@ async function stop(args: ServerArguments): Promise<void> {
   while (alive(pid) && Date.now() < until) await delay(POLL_MS);
   if (alive(pid)) {
     console.log('STILL RUNNING');
-    process.stderr.write(`Process ${pid} did not end within ${STOP_TIMEOUT_MS / 1000} s; kill -9 ${pid} ends it at once\n`);
+    process.stderr.write(
+      `Process ${pid} did not end within ${STOP_TIMEOUT_MS / 1000} s; kill -9 ${pid} ends it at once\n`,
+    );
     process.exit(1);
   }
   rmSync(file, { force: true });
@@ -183,7 +192,14 @@ async function status(args: ServerArguments): Promise<void> {
   const text = await fourLetterWord(host, c.clientPort, 'srvr');
   const mode = /^Mode: .*$/m.exec(text ?? '')?.[0];
   if (args.json) {
-    console.log(JSON.stringify({ clientPort: c.clientPort, clientAddress: host, running: mode !== undefined, mode: mode?.slice(6) ?? null }));
+    console.log(
+      JSON.stringify({
+        clientPort: c.clientPort,
+        clientAddress: host,
+        running: mode !== undefined,
+        mode: mode?.slice(6) ?? null,
+      }),
+    );
   } else {
     console.log(`Client port found: ${c.clientPort}. Client address: ${host}. Client SSL: false.`);
     console.log(mode ?? 'Error contacting service. It is probably not running.');

@@ -13,7 +13,8 @@ export function findPortOwner(port: number): PortOwner | undefined {
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     for (const line of read(table).split('\n').slice(1)) {
       const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
-      if (state === '0A' && Number.parseInt(local.split(':')[1] ?? '', 16) === port && inode !== undefined) inodes.add(inode);
+      if (state === '0A' && Number.parseInt(local.split(':')[1] ?? '', 16) === port && inode !== undefined)
+        inodes.add(inode);
     }
   }
   if (inodes.size === 0) return undefined;

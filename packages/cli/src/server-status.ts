@@ -3,7 +3,12 @@
 import { connect } from 'node:net';
 
 /** Sends a four-letter word; the reply, or undefined if there is none in time. */
-export function fourLetterWord(host: string, port: number, word: string, timeoutMs = 5000): Promise<string | undefined> {
+export function fourLetterWord(
+  host: string,
+  port: number,
+  word: string,
+  timeoutMs = 5000,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect({ host, port });

@@ -43,7 +43,8 @@ function report(e: Error & { code?: string; port?: number }): never {
   if (e.name === 'ConfigError') fail(EXIT.configuration, `Invalid config, exiting abnormally\n${e.message}`);
   if (e.name === 'StorageError') fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}`);
   if (e.code === 'EADDRINUSE') fail(EXIT.failed, portTakenMessage(e.port ?? 0));
-  if (e.code === 'EACCES') fail(EXIT.failed, `${e.message}: choose a port above 1023 or give the right to use this one`);
+  if (e.code === 'EACCES')
+    fail(EXIT.failed, `${e.message}: choose a port above 1023 or give the right to use this one`);
   fail(EXIT.failed, e.stack ?? e.message);
 }
 

@@ -15,7 +15,9 @@ export async function createLogger(): Promise<Logger> {
   const level = process.env.NODEKEEPER_LOG_LEVEL ?? 'info';
   if (!process.stderr.isTTY) return wrap(pino({ level }, destination({ fd: 2, sync: true })));
   const { default: pretty } = await import('pino-pretty');
-  return wrap(pino({ level }, pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' })));
+  return wrap(
+    pino({ level }, pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' })),
+  );
 }
 
 function wrap(log: Logger): Logger {

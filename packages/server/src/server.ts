@@ -71,7 +71,13 @@ export class StandaloneServer {
   private failed = false;
   private stopping = false;
 
-  private constructor(config: ServerConfig, dirs: DataDir, database: Database, lastZxid: number, options: ServerOptions) {
+  private constructor(
+    config: ServerConfig,
+    dirs: DataDir,
+    database: Database,
+    lastZxid: number,
+    options: ServerOptions,
+  ) {
     this.config = config;
     this.dirs = dirs;
     this.database = database;
@@ -163,7 +169,10 @@ export class StandaloneServer {
         isCommand: (word) => this.isCommand(word),
         runCommand: (connection, word, rest) => this.runCommand(connection, word, rest),
         onAbort: (connection, reason) =>
-          this.logger.warn({ client: `${connection.remoteAddress}:${connection.remotePort}` }, `connection closed: ${reason}`),
+          this.logger.warn(
+            { client: `${connection.remoteAddress}:${connection.remotePort}` },
+            `connection closed: ${reason}`,
+          ),
         onRejected: (address, reason) => this.logger.warn({ client: address }, `connection refused: ${reason}`),
         nextSessionId: () => this.newSessionId(),
         readClocks: () => this.readClocks(),
@@ -269,7 +278,10 @@ export class StandaloneServer {
     this.snapshotting = this.writeSnapshot()
       .catch((error: Error) => {
         this.stats.snapshotErrors++;
-        this.logger.error({ error: error.message }, 'a snapshot could not be written; the log is kept, the next one will be tried');
+        this.logger.error(
+          { error: error.message },
+          'a snapshot could not be written; the log is kept, the next one will be tried',
+        );
       })
       .finally(() => {
         this.snapshotting = null;

@@ -21,7 +21,13 @@ export async function startAdmin(server: StandaloneServer): Promise<FastifyInsta
     const app = Fastify({ keepAliveTimeout: admin.idleTimeout, exposeHeadRoutes: false });
     commands(app, server, admin.commandUrl);
     metrics(app);
-    const ok = await listen(app, admin.address, admin.port, server, 'admin.serverPort moves it, admin.enableServer=false switches it off');
+    const ok = await listen(
+      app,
+      admin.address,
+      admin.port,
+      server,
+      'admin.serverPort moves it, admin.enableServer=false switches it off',
+    );
     if (ok) started.push(app);
   }
   if (prometheus !== undefined) {
@@ -33,13 +39,22 @@ export async function startAdmin(server: StandaloneServer): Promise<FastifyInsta
   return started;
 }
 
-async function listen(app: FastifyInstance, host: string, port: number, server: StandaloneServer, remedy: string): Promise<boolean> {
+async function listen(
+  app: FastifyInstance,
+  host: string,
+  port: number,
+  server: StandaloneServer,
+  remedy: string,
+): Promise<boolean> {
   try {
     const url = await app.listen({ host, port });
     server.logger.info({ url }, 'admin server listens');
     return true;
   } catch (e) {
-    server.logger.warn({ host, port }, `the admin server is not there: ${(e as Error).message}. Clients are served all the same; ${remedy}`);
+    server.logger.warn(
+      { host, port },
+      `the admin server is not there: ${(e as Error).message}. Clients are served all the same; ${remedy}`,
+    );
     await app.close();
     return false;
   }

@@ -25,14 +25,20 @@ export function createAudit(logger: Logger): (write: PendingWrite, error: number
     if (operation === undefined) return;
     const { client } = write;
     const fields: [string, string | undefined][] = [
-      ['session', client?.session === undefined ? undefined : `0x${BigInt.asUintN(64, client.session.id).toString(16)}`],
+      [
+        'session',
+        client?.session === undefined ? undefined : `0x${BigInt.asUintN(64, client.session.id).toString(16)}`,
+      ],
       ['user', write.identities.map(userName).join(',') || process.env.USER],
       ['ip', client?.remoteAddress],
       ['operation', operation],
       ['znode', write.path ?? undefined],
       ['result', error === ErrorCode.Ok ? 'success' : 'failure'],
     ];
-    const line = fields.filter(([, value]) => value !== undefined).map(([key, value]) => `${key}=${value}`).join('\t');
+    const line = fields
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => `${key}=${value}`)
+      .join('\t');
     if (error === ErrorCode.Ok) logger.info({ audit: true }, line);
     else logger.error({ audit: true }, line);
   };

@@ -1,9 +1,9 @@
 // What the HTTP admin server's commands answer: Apache's names, aliases and fields. Payload first, then `command` and `error`.
 
+import type { ClientConnection } from '../net/client-connection.js';
 import type { StandaloneServer } from '../server.js';
 import { dirSize } from '../storage/data-dir.js';
 import { nodeDisk } from '../storage/node-disk.js';
-import type { ClientConnection } from '../net/client-connection.js';
 import { environment } from './environment.js';
 import { hex } from './four-letter.js';
 import { collectMetrics, flatMetrics, nodeCount, round, versionText } from './metrics.js';
@@ -24,16 +24,34 @@ const NAMES: readonly (readonly [names: readonly string[], run: Command])[] = [
       return {};
     },
   ],
-  [['dirs'], (server) => ({ datadir_size: dirSize(nodeDisk, server.dirs.snapshots), logdir_size: dirSize(nodeDisk, server.dirs.logs) })],
+  [
+    ['dirs'],
+    (server) => ({
+      datadir_size: dirSize(nodeDisk, server.dirs.snapshots),
+      logdir_size: dirSize(nodeDisk, server.dirs.logs),
+    }),
+  ],
   [['dump'], dump],
   [['environment', 'env', 'envi'], () => Object.fromEntries(environment())],
   [['get_trace_mask', 'gtmk'], () => ({ tracemask: traceMask })],
-  [['hash'], (server) => ({ digests: server.database.tree.digestLog.map(({ zxid, digest }) => ({ zxid, digest: Number(digest), digest_version: 2 })) })],
+  [
+    ['hash'],
+    (server) => ({
+      digests: server.database.tree.digestLog.map(({ zxid, digest }) => ({
+        zxid,
+        digest: Number(digest),
+        digest_version: 2,
+      })),
+    }),
+  ],
   [['initial_configuration', 'icfg'], (server) => ({ initial_configuration: server.config.text })],
   [['is_read_only', 'isro'], () => ({ read_only: false })],
   [
     ['last_snapshot', 'lsnp'],
-    (server) => ({ zxid: hex(server.stats.lastSnapshot.zxid), timestamp: Math.floor(server.stats.lastSnapshot.at / 1000) }),
+    (server) => ({
+      zxid: hex(server.stats.lastSnapshot.zxid),
+      timestamp: Math.floor(server.stats.lastSnapshot.at / 1000),
+    }),
   ],
   [['leader', 'lead'], () => ({ error: 'server is not initialized' })],
   [['monitor', 'mntr'], (server) => Object.fromEntries(flatMetrics(collectMetrics(server)))],
@@ -71,13 +89,19 @@ const NAMES: readonly (readonly [names: readonly string[], run: Command])[] = [
   [['zabstate'], () => ({ voting: false, zabstate: '' })],
 ];
 
-const byName = new Map(NAMES.flatMap(([names, run]) => names.map((name) => [name, { primary: names[0] as string, run }] as const)));
+const byName = new Map(
+  NAMES.flatMap(([names, run]) => names.map((name) => [name, { primary: names[0] as string, run }] as const)),
+);
 
 /** The commands' primary names, in order. */
 export const commandNames: readonly string[] = NAMES.map(([names]) => names[0] as string).sort();
 
 /** Runs a command by any of its names. */
-export function runAdminCommand(server: StandaloneServer, name: string, query: Readonly<Record<string, string | undefined>>): Payload {
+export function runAdminCommand(
+  server: StandaloneServer,
+  name: string,
+  query: Readonly<Record<string, string | undefined>>,
+): Payload {
   const command = byName.get(name);
   if (command === undefined) return { command: name, error: `Unknown command: ${name}` };
   const { error = null, ...payload } = command.run(server, query);
@@ -203,5 +227,9 @@ function watchSummary(server: StandaloneServer): Payload {
   const { watches } = server.database.tree;
   const watchers = new Set<unknown>();
   for (const [, at] of watches.byPath()) for (const w of at) watchers.add(w);
-  return { num_connections: watchers.size, num_paths: watches.dataPathCount, num_total_watches: watches.dataWatchCount };
+  return {
+    num_connections: watchers.size,
+    num_paths: watches.dataPathCount,
+    num_total_watches: watches.dataWatchCount,
+  };
 }

@@ -3,7 +3,7 @@
 import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
 import { type Member, parseMember } from './quorum.js';
 
-export { environmentName, type Key, KEY_FAMILIES, KEYS, nearestKey } from './keys.js';
+export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './keys.js';
 export { ConfigError, type Sources } from './parse.js';
 export type { Member } from './quorum.js';
 
@@ -125,7 +125,8 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     }
   }
   const voters = members.filter((member) => member.role === 'participant');
-  if (members.length > 0 && voters.length === 0) throw new ConfigError(`${where}: there are observers but no participants`);
+  if (members.length > 0 && voters.length === 0)
+    throw new ConfigError(`${where}: there are observers but no participants`);
   if (voters.length > 1) {
     throw new ConfigError(
       `${where}: ${voters.length} servers are listed: this version runs standalone servers only. Remove the server lines but one`,
@@ -140,7 +141,8 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
   const tickTime = n('tickTime');
   const min = n('minSessionTimeout') === -1 ? 2 * tickTime : n('minSessionTimeout');
   const max = n('maxSessionTimeout') === -1 ? 20 * tickTime : n('maxSessionTimeout');
-  if (min > max) throw new ConfigError(`${where}: minSessionTimeout (${min}) must not be larger than maxSessionTimeout (${max})`);
+  if (min > max)
+    throw new ConfigError(`${where}: minSessionTimeout (${min}) must not be larger than maxSessionTimeout (${max})`);
   const requiredSchemes = requiredAuth(settings, where);
   let snapRetainCount = n('autopurge.snapRetainCount');
   if (snapRetainCount < 3) {
@@ -210,7 +212,10 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
       globalSessionWeight: n('connection_throttle_global_session_weight'),
       renewSessionWeight: n('connection_throttle_renew_session_weight'),
     },
-    fourLetterWords: (s('4lw.commands.whitelist') ?? '').split(',').map((word) => word.trim()).filter((word) => word !== ''),
+    fourLetterWords: (s('4lw.commands.whitelist') ?? '')
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== ''),
     admin: {
       enabled: b('admin.enableServer'),
       address: s('admin.serverAddress') ?? '0.0.0.0',
@@ -237,7 +242,10 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
 function requiredAuth(settings: Settings, where: string): string[] {
   if (settings.values.get('sessionRequireClientSASLAuth') === true) return ['sasl'];
   if (settings.values.get('enforce.auth.enabled') !== true) return [];
-  const schemes = String(settings.values.get('enforce.auth.schemes') ?? '').split(',').map((x) => x.trim()).filter((x) => x !== '');
+  const schemes = String(settings.values.get('enforce.auth.schemes') ?? '')
+    .split(',')
+    .map((x) => x.trim())
+    .filter((x) => x !== '');
   if (schemes.length === 0) throw new ConfigError(`${where}: enforce.auth.enabled=true needs enforce.auth.schemes`);
   return schemes;
 }

@@ -1,7 +1,16 @@
 // From zoo.cfg, environment and flags to checked values. Precedence: defaults, zoo.cfg, environment, flags.
 
 import { readFileSync } from 'node:fs';
-import { environmentName, type Key, KEY_FAMILIES, KEYS, keyByEnvironment, keyByName, keyByProperty, nearestKey } from './keys.js';
+import {
+  environmentName,
+  KEY_FAMILIES,
+  KEYS,
+  type Key,
+  keyByEnvironment,
+  keyByName,
+  keyByProperty,
+  nearestKey,
+} from './keys.js';
 import { parseProperties } from './properties.js';
 
 /** A value that cannot be used; the process ends with exit code 2. */
@@ -93,7 +102,9 @@ export function readSettings(sources: Sources): Settings {
 
 function check(key: Key, text: string, where: string): Value {
   const fail = (allowed: string): never => {
-    throw new ConfigError(`${where}: ${key.name}=${text}: ${allowed} (${key.meaning} Also ${environmentName(key.name)})`);
+    throw new ConfigError(
+      `${where}: ${key.name}=${text}: ${allowed} (${key.meaning} Also ${environmentName(key.name)})`,
+    );
   };
   switch (key.type) {
     case 'int':
@@ -102,7 +113,8 @@ function check(key: Key, text: string, where: string): Value {
       const max = key.type === 'port' ? 65535 : (key.max ?? 2 ** 53 - 1);
       const n = Number(text);
       if (!/^[+-]?\d+$/.test(text) || n < min || n > max) {
-        const range = min === Number.MIN_SAFE_INTEGER ? '' : max === 2 ** 53 - 1 ? ` of at least ${min}` : ` from ${min} to ${max}`;
+        const range =
+          min === Number.MIN_SAFE_INTEGER ? '' : max === 2 ** 53 - 1 ? ` of at least ${min}` : ` from ${min} to ${max}`;
         fail(`a whole number${range}${key.unit === undefined ? '' : ` (${key.unit})`} is expected`);
       }
       return n;

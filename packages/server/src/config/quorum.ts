@@ -2,7 +2,11 @@
 
 export interface Member {
   readonly id: number;
-  readonly quorumAddresses: readonly { readonly host: string; readonly quorumPort: number; readonly electionPort: number }[];
+  readonly quorumAddresses: readonly {
+    readonly host: string;
+    readonly quorumPort: number;
+    readonly electionPort: number;
+  }[];
   readonly role: 'participant' | 'observer';
   readonly clientAddress: { readonly host: string; readonly port: number } | undefined;
 }

@@ -411,7 +411,8 @@ export class ClientConnection implements Client, TurnTaker {
     if (this.state === 'closed') return;
     if (this.stream !== null) {
       this.deferred.push(event);
-      if (this.deferred.length > DEFERRED_EVENTS_LIMIT) this.abort('too many notifications wait behind a list of children');
+      if (this.deferred.length > DEFERRED_EVENTS_LIMIT)
+        this.abort('too many notifications wait behind a list of children');
       return;
     }
     const frame = event.frame;

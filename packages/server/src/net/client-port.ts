@@ -114,9 +114,8 @@ export class ClientPort {
 
   /** Starts listening. Rejects with the system's error, `EADDRINUSE` among them. Resolves with the port. */
   listen(port: number, address: string | undefined): Promise<number> {
-    const server = createServer(
-      { noDelay: true, allowHalfOpen: true, keepAlive: this.limits.keepAlive },
-      (socket) => this.accept(socket),
+    const server = createServer({ noDelay: true, allowHalfOpen: true, keepAlive: this.limits.keepAlive }, (socket) =>
+      this.accept(socket),
     );
     return new Promise((resolve, reject) => {
       server.once('error', reject);

@@ -1,7 +1,15 @@
 // The write requests as records, decoded from a request's body. A body that ends early or holds an impossible length throws
 // DecodeError; a null where a value is needed is left for `prepare` to judge, as Apache's server does.
 
-import { type Acl, DecodeError, type JuteReader, isTtl, OPEN_ACL_UNSAFE, OpCode, readAclList } from '@nodekeeper/protocol';
+import {
+  type Acl,
+  DecodeError,
+  isTtl,
+  type JuteReader,
+  OPEN_ACL_UNSAFE,
+  OpCode,
+  readAclList,
+} from '@nodekeeper/protocol';
 import { skipOpenAcl } from '../tree/open-acl.js';
 
 export interface CreateRequest {

@@ -67,7 +67,9 @@ export function fixupAcl(
       for (const { scheme, id } of expanded) out.push({ perms: acl.perms, scheme, id });
     } else if (acl.id === null) {
       // Apache's server runs into a null pointer here unless no provider of the scheme looks at the id.
-      return hasProvider(rules, acl.scheme) || acl.scheme === 'world' ? ErrorCode.MarshallingError : ErrorCode.InvalidAcl;
+      return hasProvider(rules, acl.scheme) || acl.scheme === 'world'
+        ? ErrorCode.MarshallingError
+        : ErrorCode.InvalidAcl;
     } else if (acl.scheme === 'world' ? acl.id === 'anyone' : validId(rules, acl.scheme, acl.id)) {
       out.push(acl);
     } else {
@@ -135,7 +137,8 @@ function addressBytes(text: string): number[] | null {
   }
   const halves = text.split('::');
   if (halves.length > 2) return null;
-  const groups = (half: string): number[] => (half === '' ? [] : half.split(':').map((g) => (/^[0-9a-f]{1,4}$/i.test(g) ? Number.parseInt(g, 16) : -1)));
+  const groups = (half: string): number[] =>
+    half === '' ? [] : half.split(':').map((g) => (/^[0-9a-f]{1,4}$/i.test(g) ? Number.parseInt(g, 16) : -1));
   const head = groups(halves[0] ?? '');
   const tail = groups(halves[1] ?? '');
   const missing = 8 - head.length - tail.length;

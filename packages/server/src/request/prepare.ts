@@ -3,7 +3,6 @@
 // fails becomes an error transaction: it takes a zxid too.
 
 import {
-
   DecodeError,
   ErrorCode,
   isEphemeral,
@@ -28,12 +27,12 @@ import { TXN_HEADER_SIZE, TxnHeaderAt } from '../tree/txn-types.js';
 import { NodeChange, PendingChanges } from './changes.js';
 import {
   type CreateRequest,
+  type DeleteRequest,
   decodeCreate,
   decodeDelete,
   decodeMulti,
   decodeSetAcl,
   decodeSetData,
-  type DeleteRequest,
   type SetAclRequest,
   type SetDataRequest,
   type SubRequest,
@@ -163,7 +162,10 @@ export class Preparer {
       entry.buf.writeInt32BE(OpCode.error, TxnHeaderAt.type);
       entry.int(error);
     } else if (this.options.digestEnabled) {
-      entry.int(DIGEST_VERSION).int(this.digest.hi | 0).int(this.digest.lo | 0);
+      entry
+        .int(DIGEST_VERSION)
+        .int(this.digest.hi | 0)
+        .int(this.digest.lo | 0);
     }
     return error;
   }
@@ -486,4 +488,3 @@ function logType(type: number): number {
 function sequenceSuffix(n: number): string {
   return n < 0 ? `-${String(-n).padStart(9, '0')}` : String(n).padStart(10, '0');
 }
-

@@ -194,7 +194,8 @@ export class RequestProcessor implements MultiListener {
       this.multiReply.pos = 0;
     }
     const error = tree.apply(batch, write.start, write.end, write.multiTypes === null ? undefined : this);
-    if (error !== write.error) throw new Error(`zxid ${write.zxid} was prepared with ${write.error}, applied with ${error}`);
+    if (error !== write.error)
+      throw new Error(`zxid ${write.zxid} was prepared with ${write.error}, applied with ${error}`);
     this.preparer.applied(write.zxid);
     this.hooks.onWrite(write, error);
     if (write.op === OpCode.closeSession) {
@@ -222,7 +223,8 @@ export class RequestProcessor implements MultiListener {
   }
 
   private shiftExpecting(client: Client, write: PendingWrite): void {
-    if (client.fifo.shift() !== write) throw new Error(`zxid ${write.zxid} is not the oldest request of its connection`);
+    if (client.fifo.shift() !== write)
+      throw new Error(`zxid ${write.zxid} is not the oldest request of its connection`);
     this.outstanding--;
   }
 

@@ -307,7 +307,8 @@ export class Reads {
   private addWatch(client: Client, xid: number, r: JuteReader): number {
     const path = r.string();
     const mode = r.int();
-    if (mode !== AddWatchMode.persistent && mode !== AddWatchMode.persistentRecursive) return ErrorCode.MarshallingError;
+    if (mode !== AddWatchMode.persistent && mode !== AddWatchMode.persistentRecursive)
+      return ErrorCode.MarshallingError;
     if (path === null) return ErrorCode.MarshallingError;
     this.tree.watches.addPersistent(path, client, mode);
     const out = client.output();
@@ -335,7 +336,8 @@ export class Reads {
   private getEphemerals(client: Client, xid: number, r: JuteReader): number {
     const prefix = r.string();
     const all = client.session === undefined ? [] : this.tree.ephemeralPaths(client.session.id);
-    const wanted = prefix === null || prefix.trim() === '' || prefix === '/' ? all : all.filter((p) => p.startsWith(prefix));
+    const wanted =
+      prefix === null || prefix.trim() === '' || prefix === '/' ? all : all.filter((p) => p.startsWith(prefix));
     const out = client.output();
     const start = out.begin(xid, this.tree.lastProcessedZxid, ErrorCode.Ok);
     out.int(wanted.length);

@@ -18,7 +18,7 @@ const MASK = (1n << 48n) - 1n;
 /** The 16 bytes that prove a session: java.util.Random seeded with the id. */
 export function sessionPassword(id: bigint): Buffer {
   const out = Buffer.allocUnsafe(16);
-  let seed = ((id ^ SECRET) ^ MULTIPLIER) & MASK;
+  let seed = (id ^ SECRET ^ MULTIPLIER) & MASK;
   for (let i = 0; i < 16; i += 4) {
     seed = (seed * MULTIPLIER + 0xbn) & MASK;
     out.writeInt32LE(Number(BigInt.asIntN(32, seed >> 16n)), i);

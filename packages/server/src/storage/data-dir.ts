@@ -32,7 +32,12 @@ export function openDataDir(disk: Disk, dataDir: string, dataLogDir: string, aut
     try {
       disk.makeDir(dir);
     } catch (e) {
-      throw new StorageError(dir, undefined, `cannot be created: ${(e as Error).message}`, 'Check dataDir, dataLogDir and permissions');
+      throw new StorageError(
+        dir,
+        undefined,
+        `cannot be created: ${(e as Error).message}`,
+        'Check dataDir, dataLogDir and permissions',
+      );
     }
     for (const name of disk.list(dir)) if (name.startsWith(TEMPORARY)) disk.remove(join(dir, name));
   }
@@ -58,7 +63,8 @@ export function readMyid(disk: Disk, dataDir: string): number | undefined {
   const text = disk.readText(path);
   if (text === undefined) return undefined;
   const line = text.split('\n', 1)[0]?.trim() ?? '';
-  if (!/^\d+$/.test(line)) throw new StorageError(path, 0, `'${line}' is no server id`, 'Write a number from 1 to 255 into it');
+  if (!/^\d+$/.test(line))
+    throw new StorageError(path, 0, `'${line}' is no server id`, 'Write a number from 1 to 255 into it');
   return Number(line);
 }
 

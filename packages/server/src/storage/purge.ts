@@ -40,7 +40,8 @@ export async function purge(
     disk.remove(path);
     deleted.push(file);
   };
-  for (const name of sortedSnapshots(disk.list(dirs.snapshots))) if (name.zxid < oldest) remove(dirs.snapshots, name.file);
+  for (const name of sortedSnapshots(disk.list(dirs.snapshots)))
+    if (name.zxid < oldest) remove(dirs.snapshots, name.file);
   const logs = sortedLogs(disk.list(dirs.logs));
   let firstNeeded = 0;
   for (const log of logs) if (log.zxid <= oldest) firstNeeded = log.zxid;

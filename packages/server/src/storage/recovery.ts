@@ -36,7 +36,12 @@ const CANDIDATES = 100;
 const ERROR_TYPE = -1;
 
 /** @throws StorageError with what is wrong and what to do */
-export async function recover(disk: Disk, dirs: DataDir, target: RecoveryTarget, options: RecoveryOptions): Promise<Recovered> {
+export async function recover(
+  disk: Disk,
+  dirs: DataDir,
+  target: RecoveryTarget,
+  options: RecoveryOptions,
+): Promise<Recovered> {
   const snapshot = await loadNewest(disk, dirs, target, options);
   const logs = sortedLogs(disk.list(dirs.logs));
   if (snapshot === undefined) {
@@ -115,7 +120,12 @@ function replay(
       try {
         target.apply(buf, start, stop, zxid);
       } catch (e) {
-        throw new StorageError(file, offset, `zxid 0x${zxid.toString(16)}: ${(e as Error).message}`, 'Use a version that knows this transaction');
+        throw new StorageError(
+          file,
+          offset,
+          `zxid 0x${zxid.toString(16)}: ${(e as Error).message}`,
+          'Use a version that knows this transaction',
+        );
       }
       last = zxid;
       replayed++;

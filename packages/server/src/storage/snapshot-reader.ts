@@ -190,7 +190,8 @@ class SnapshotScan {
     const expected = this.sum;
     const at = this.take(8);
     const actual = this.buf.readUInt32BE(at + 4);
-    if (this.buf.readInt32BE(at) !== 0 || actual !== expected) throw this.error('the checksum does not match: the snapshot is damaged');
+    if (this.buf.readInt32BE(at) !== 0 || actual !== expected)
+      throw this.error('the checksum does not match: the snapshot is damaged');
     if (this.text() !== '/') throw this.error('the seal is not complete');
   }
 

@@ -113,7 +113,10 @@ async function writeContent(content: SnapshotContent, options: SnapshotOptions, 
   await seal();
   if (options.digestEnabled) {
     const { zxid, hi, lo } = content.digest();
-    w.long53(zxid).int(2).int(hi | 0).int(lo | 0);
+    w.long53(zxid)
+      .int(2)
+      .int(hi | 0)
+      .int(lo | 0);
     await seal();
   }
   if (options.serializeLastProcessedZxid) {

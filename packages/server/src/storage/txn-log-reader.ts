@@ -14,7 +14,14 @@ const ZXID_AT = 12;
 const TYPE_AT = 28;
 
 /** Takes an entry: `buf[start, end)` is valid during the call. */
-export type EntryVisitor = (buf: Buffer, start: number, end: number, zxid: number, type: number, offset: number) => void;
+export type EntryVisitor = (
+  buf: Buffer,
+  start: number,
+  end: number,
+  zxid: number,
+  type: number,
+  offset: number,
+) => void;
 
 export interface LogEnd {
   /** Where the last good record ends. */
@@ -54,14 +61,20 @@ class LogScan {
   }
 
   run(visit: EntryVisitor): LogEnd {
-    if (this.file.size < LOG_HEADER_SIZE) return { offset: 0, records: 0, torn: this.file.size === 0 ? undefined : 'an incomplete header' };
+    if (this.file.size < LOG_HEADER_SIZE)
+      return { offset: 0, records: 0, torn: this.file.size === 0 ? undefined : 'an incomplete header' };
     this.need(0, LOG_HEADER_SIZE);
     const magic = this.buf.readInt32BE(0);
     if (magic !== LOG_MAGIC) {
-      throw this.error(0, 'this is not a transaction log: it does not begin with ZKLG', 'Move the file away if it does not belong here');
+      throw this.error(
+        0,
+        'this is not a transaction log: it does not begin with ZKLG',
+        'Move the file away if it does not belong here',
+      );
     }
     const version = this.buf.readInt32BE(4);
-    if (version !== LOG_VERSION) throw this.error(4, `version ${version} is not known, 2 is`, 'Use a server that knows it');
+    if (version !== LOG_VERSION)
+      throw this.error(4, `version ${version} is not known, 2 is`, 'Use a server that knows it');
     let offset = LOG_HEADER_SIZE;
     let records = 0;
     let lastZxid = -1;
@@ -79,10 +92,12 @@ class LogScan {
         return { offset, records, torn: this.torn(offset, lastZxid, `a record of ${n} bytes`) };
       }
       const start = this.need(offset, RECORD_HEAD + n + 1);
-      if (start < 0) return { offset, records, torn: this.torn(offset, lastZxid, 'the end of the file inside a record') };
+      if (start < 0)
+        return { offset, records, torn: this.torn(offset, lastZxid, 'the end of the file inside a record') };
       const from = start + RECORD_HEAD;
       const end = from + n;
-      if (this.buf[end] !== RECORD_END) return { offset, records, torn: this.torn(offset, lastZxid, 'a record without its end mark') };
+      if (this.buf[end] !== RECORD_END)
+        return { offset, records, torn: this.torn(offset, lastZxid, 'a record without its end mark') };
       if (sumHigh !== 0 || adler32(ADLER_START, this.buf, from, end) !== sum) {
         return { offset, records, torn: this.torn(offset, lastZxid, 'a record with a wrong checksum') };
       }

@@ -118,7 +118,8 @@ export class TxnLog {
 
   /** Adds an entry to the gathering batch; returns where it stands there. {@link flush} sends it on its way. */
   append(entry: Buffer, zxid: number): number {
-    if (zxid <= this.lastZxid) throw new Error(`zxid 0x${zxid.toString(16)} is logged after 0x${this.lastZxid.toString(16)}`);
+    if (zxid <= this.lastZxid)
+      throw new Error(`zxid 0x${zxid.toString(16)} is logged after 0x${this.lastZxid.toString(16)}`);
     this.lastZxid = zxid;
     return this.batch.append(entry, zxid);
   }

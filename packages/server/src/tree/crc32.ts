@@ -24,7 +24,11 @@ export function crcBytes(state: number, buf: Uint8Array, start: number, end: num
   let c = state;
   let i = start;
   for (const last = end - 3; i < last; i += 4) {
-    c ^= (buf[i] as number) | ((buf[i + 1] as number) << 8) | ((buf[i + 2] as number) << 16) | ((buf[i + 3] as number) << 24);
+    c ^=
+      (buf[i] as number) |
+      ((buf[i + 1] as number) << 8) |
+      ((buf[i + 2] as number) << 16) |
+      ((buf[i + 3] as number) << 24);
     c =
       (T3[c & 255] as number) ^
       (T2[(c >>> 8) & 255] as number) ^
@@ -39,7 +43,10 @@ export function crcBytes(state: number, buf: Uint8Array, start: number, end: num
 export function crcWord(state: number, word: number): number {
   const c = state ^ ((word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff0000) | (word << 24));
   return (
-    (T3[c & 255] as number) ^ (T2[(c >>> 8) & 255] as number) ^ (T1[(c >>> 16) & 255] as number) ^ (T0[c >>> 24] as number)
+    (T3[c & 255] as number) ^
+    (T2[(c >>> 8) & 255] as number) ^
+    (T1[(c >>> 16) & 255] as number) ^
+    (T0[c >>> 24] as number)
   );
 }
 

@@ -1,7 +1,15 @@
 // The replicated state: applies committed transactions to the nodes and tells the watches. The same code runs for a live
 // write, for replay from the log and for a learner. Rules: docs/protocol.md, "Replay"; Apache's DataTree.processTxn.
 
-import { type Acl, ErrorCode, JuteReader, type JuteWriter, OpCode, parentPath, readAclList } from '@nodekeeper/protocol';
+import {
+  type Acl,
+  ErrorCode,
+  JuteReader,
+  type JuteWriter,
+  OpCode,
+  parentPath,
+  readAclList,
+} from '@nodekeeper/protocol';
 import { AclTable, OPEN_ACL_ID } from './acl-table.js';
 import { DIGEST_VERSION, TreeDigest } from './digest.js';
 import { F, isBelowZookeeper, NodeFlag, type NodeId, NodeStore, ROOT } from './node-store.js';

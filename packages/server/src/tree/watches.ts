@@ -244,4 +244,3 @@ function modesOfType(type: number): readonly [number, number] {
       return [WatchMode.recursive, 0];
   }
 }
-

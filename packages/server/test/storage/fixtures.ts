@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Database } from '../../dist/database.js';
-import { nodeDisk, openDataDir, recover, type Recovered } from '../../dist/storage/index.js';
+import { nodeDisk, openDataDir, type Recovered, recover } from '../../dist/storage/index.js';
 
 export const FIXTURES = fileURLToPath(new URL('../../test/fixtures/storage/', import.meta.url));
 export const MAX_ENTRY = 2 * 0xfffff;

@@ -42,7 +42,20 @@ test('a directory of 3.8.0 gives the tree its clients saw, with every digest mat
   assertTree(await recoverDir(copyOf(t, 'standalone-3.8.0')), expectedOf('standalone-3.8.0'));
 });
 
-type FuzzyNode = [string, string | null, string, string, string, number, number, number, number, number, string, number];
+type FuzzyNode = [
+  string,
+  string | null,
+  string,
+  string,
+  string,
+  number,
+  number,
+  number,
+  number,
+  number,
+  string,
+  number,
+];
 
 test('a fuzzy snapshot with its log gives the tree its clients saw', async (t) => {
   const expected = JSON.parse(readFileSync(join(FIXTURES, 'fuzzy-3.8.0/expected.json'), 'utf8')) as {
@@ -103,7 +116,8 @@ interface Variant {
   remove: string[];
 }
 
-const variants = (JSON.parse(readFileSync(join(FIXTURES, 'damaged/variants.json'), 'utf8')) as { variants: Variant[] }).variants;
+const variants = (JSON.parse(readFileSync(join(FIXTURES, 'damaged/variants.json'), 'utf8')) as { variants: Variant[] })
+  .variants;
 /** The last zxid that must be recovered, or that the server must refuse to start. */
 const outcome: Record<string, string> = {
   cut: '0x7d',
@@ -129,7 +143,8 @@ for (const variant of variants) {
   test(`damage '${variant.name}': ${outcome[variant.name]}`, async (t) => {
     const dir = copyOf(t, 'standalone-3.8.0');
     for (const file of variant.remove) rmSync(join(dir, 'version-2', file));
-    for (const file of variant.put) copyFileSync(join(FIXTURES, 'damaged', variant.name, file), join(dir, 'version-2', file));
+    for (const file of variant.put)
+      copyFileSync(join(FIXTURES, 'damaged', variant.name, file), join(dir, 'version-2', file));
     const expected = outcome[variant.name];
     assert.notEqual(expected, undefined);
     if (expected === 'refused') {
@@ -138,7 +153,8 @@ for (const variant of variants) {
     }
     const result = await recoverDir(dir);
     assert.equal(`0x${result.db.tree.lastProcessedZxid.toString(16)}`, expected);
-    if (expected !== '0x7f' || variant.name.startsWith('len')) assert.equal(result.warnings.length, 1, 'the cut is told');
+    if (expected !== '0x7f' || variant.name.startsWith('len'))
+      assert.equal(result.warnings.length, 1, 'the cut is told');
   });
 }
 

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
-import { type Compression, loadSnapshot, nodeDisk, parseSnapshotName, writeSnapshot } from '../../dist/storage/index.js';
+import {
+  type Compression,
+  loadSnapshot,
+  nodeDisk,
+  parseSnapshotName,
+  writeSnapshot,
+} from '../../dist/storage/index.js';
 import { SnapshotSource } from '../../dist/tree/snapshot-source.js';
 import { Harness } from '../tree/harness.js';
 import { newDatabase, temporaryDir } from './fixtures.js';
@@ -17,7 +23,10 @@ for (const compression of ['', 'gz', 'snappy'] as Compression[]) {
     for (let i = 0; i < 3000; i++) h.create(`/n${i}`, { data: 'x'.repeat(i % 400) });
     h.create('/null', { data: null });
     h.create('/acl', { acl: [{ perms: 3, scheme: 'ip', id: '127.0.0.1' }] });
-    const { file } = await writeSnapshot(nodeDisk, dir, new SnapshotSource(h.tree, [[5n, 4000]]), { ...OPTIONS, compression });
+    const { file } = await writeSnapshot(nodeDisk, dir, new SnapshotSource(h.tree, [[5n, 4000]]), {
+      ...OPTIONS,
+      compression,
+    });
     assert.deepEqual(readdirSync(dir), [file], 'no temporary file is left');
     const db = newDatabase();
     const name = parseSnapshotName(file);
@@ -47,7 +56,15 @@ test('a snapshot taken while the tree changes gives the same tree once the log i
       else if (kind < 4) h.delete(path);
       else if (kind === 4) h.set(path, 'y'.repeat(next(3000)));
       else {
-        h.run(OpCode.setACL, (w) => w.string(path).int(1).int(1 + next(31)).string('ip').string(`10.0.0.${next(200)}`).int(-1));
+        h.run(OpCode.setACL, (w) =>
+          w
+            .string(path)
+            .int(1)
+            .int(1 + next(31))
+            .string('ip')
+            .string(`10.0.0.${next(200)}`)
+            .int(-1),
+        );
       }
     };
     for (let i = 0; i < 800; i++) change();

@@ -54,9 +54,18 @@ test('pipelined writes are judged against what is still on its way', () => {
   assert.equal(h.preparer.path, '/p/c-0000000000');
   assert.equal(h.prepare(OpCode.create, createBody('/p/c-', { flags: 2 })), 0);
   assert.equal(h.preparer.path, '/p/c-0000000001');
-  assert.equal(h.prepare(OpCode.delete, (w) => w.string('/p').int(-1)), ErrorCode.NotEmpty);
-  assert.equal(h.prepare(OpCode.setData, (w) => w.string('/p').buffer(null).int(0)), 0);
-  assert.equal(h.prepare(OpCode.setData, (w) => w.string('/p').buffer(null).int(0)), ErrorCode.BadVersion);
+  assert.equal(
+    h.prepare(OpCode.delete, (w) => w.string('/p').int(-1)),
+    ErrorCode.NotEmpty,
+  );
+  assert.equal(
+    h.prepare(OpCode.setData, (w) => w.string('/p').buffer(null).int(0)),
+    0,
+  );
+  assert.equal(
+    h.prepare(OpCode.setData, (w) => w.string('/p').buffer(null).int(0)),
+    ErrorCode.BadVersion,
+  );
   assert.equal(h.tree.store.findString('/p'), 0, 'nothing is visible before it is committed');
   h.commit();
   check(h);
@@ -69,10 +78,17 @@ test('a failed multi changes nothing and gives its sequence numbers back', () =>
   const parts = (w: JuteWriter, failing: boolean): void => {
     w.int(OpCode.create).bool(false).int(-1);
     createBody('/q/s-', { flags: 2 })(w);
-    w.int(OpCode.delete).bool(false).int(-1).string(failing ? '/missing' : '/q/s-0000000000').int(-1);
+    w.int(OpCode.delete)
+      .bool(false)
+      .int(-1)
+      .string(failing ? '/missing' : '/q/s-0000000000')
+      .int(-1);
     w.int(-1).bool(true).int(-1);
   };
-  assert.equal(h.run(OpCode.multi, (w) => parts(w, true)), 0);
+  assert.equal(
+    h.run(OpCode.multi, (w) => parts(w, true)),
+    0,
+  );
   assert.equal(h.tree.store.findString('/q/s-0000000000'), 0);
   check(h);
   assert.equal(h.create('/q/s-', { flags: 2 }), 0);
@@ -123,7 +139,16 @@ test('replaying the log gives the same tree, and replaying it twice too', () => 
     if (kind < 2) h.create(path, { data: 'x'.repeat(next(300)), flags: next(4) });
     else if (kind === 2) h.delete(path);
     else if (kind === 3) h.set(path, 'y'.repeat(next(2000)));
-    else h.run(OpCode.setACL, (w) => w.string(path).int(1).int(1 + next(31)).string('ip').string('127.0.0.1').int(-1));
+    else
+      h.run(OpCode.setACL, (w) =>
+        w
+          .string(path)
+          .int(1)
+          .int(1 + next(31))
+          .string('ip')
+          .string('127.0.0.1')
+          .int(-1),
+      );
   }
   check(h);
   const again = new Harness();

@@ -68,7 +68,10 @@ export class Harness {
     return error;
   }
 
-  create(path: string, options: { data?: string | null; flags?: number; acl?: readonly Acl[]; op?: number; ttl?: number } = {}): number {
+  create(
+    path: string,
+    options: { data?: string | null; flags?: number; acl?: readonly Acl[]; op?: number; ttl?: number } = {},
+  ): number {
     return this.run(options.op ?? OpCode.create, createBody(path, options));
   }
 

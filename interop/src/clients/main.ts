@@ -1,0 +1,135 @@
+// The interop tests: Debian's unmodified ZooKeeper clients against the server under test, each through its own checks.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Kind } from '../servers/index.js';
+import { CLIENTS, type Client, COMMON_PACKAGES } from './clients.js';
+import type { Check } from './features.js';
+import { installMissing, versionOf } from './packages.js';
+import { type Outcome, type SuiteResult, scorecard } from './scorecard.js';
+import { Stage } from './stage.js';
+import { runSuite, SUITES } from './suites.js';
+
+const SCORECARD = fileURLToPath(new URL('../../../docs/compatibility.md', import.meta.url));
+
+const { values: options } = parseArgs({
+  options: {
+    server: { type: 'string', default: 'nodekeeper' },
+    only: { type: 'string', multiple: true, default: [] },
+    out: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+if (options.help) {
+  console.log(`usage: npm run test:interop -- [--server nodekeeper|apache] [--only NAME]... [--out FILE]
+  --server KIND  the server under test; apache validates the checks themselves
+  --only NAME    only this one of ${[...CLIENTS, ...SUITES].map(({ id }) => id).join(', ')}
+  --out FILE     where the scorecard goes; a full run against nodekeeper writes docs/compatibility.md`);
+  process.exit(0);
+}
+
+const kind = kindOf(options.server);
+const only = options.only.flatMap((list) => list.split(','));
+const unknown = only.filter((name) => ![...CLIENTS, ...SUITES].some(({ id }) => id === name));
+if (unknown.length > 0) throw new Error(`--only ${unknown.join()}: no such client or suite`);
+const chosen = <T extends { readonly id: string }>(all: readonly T[]): T[] =>
+  all.filter(({ id }) => only.length === 0 || only.includes(id));
+
+const clients = chosen(CLIENTS);
+// Apache's server is what those suites compare ours with: against itself they would show nothing about a client.
+const suites = kind === 'apache' && only.length === 0 ? [] : chosen(SUITES);
+installMissing([...COMMON_PACKAGES, ...clients.flatMap(({ packages }) => packages)]);
+
+const work = mkdtempSync(join(tmpdir(), 'interop-'));
+let number = 0;
+let serverTitle: string = kind;
+try {
+  const outcomes: Outcome[] = [];
+  for (const client of clients) outcomes.push(await runClient(client));
+  const results: SuiteResult[] = [];
+  for (const suite of suites) results.push(await runOther(suite));
+  report(outcomes, results);
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+
+async function runClient(client: Client): Promise<Outcome> {
+  const started = Date.now();
+  const version = (versionOf(client.packages[0]) ?? 'unknown').replace(/-[^-]*$/, '');
+  console.log(`# ${client.title} ${version}`);
+  const dir = join(work, client.id);
+  mkdirSync(dir);
+  client.build(dir);
+  const stage = await Stage.start(kind);
+  try {
+    serverTitle = `${kind} ${await serverVersion(stage.port)}`;
+    const checks = await client.run(dir, stage, print);
+    if (checks.some(({ ok }) => !ok))
+      console.log(`# the server's last words:\n${indent(lastLines(stage.serverOutput()))}`);
+    console.log(
+      `# ${client.title}: ${checks.filter(({ ok }) => ok).length} of ${checks.length} in ${seconds(started)} s`,
+    );
+    return { id: client.id, title: client.title, version, checks };
+  } finally {
+    await stage.stop();
+  }
+}
+
+async function runOther(suite: (typeof SUITES)[number]): Promise<SuiteResult> {
+  const started = Date.now();
+  const result = await runSuite(suite);
+  number += 1;
+  console.log(`${result.ok ? '' : 'not '}ok ${number} - ${suite.id}: ${result.summary} (${seconds(started)} s)`);
+  return result;
+}
+
+function report(outcomes: readonly Outcome[], results: readonly SuiteResult[]): void {
+  const checks = outcomes.flatMap((outcome) => outcome.checks);
+  const passed = [...checks, ...results].filter(({ ok }) => ok).length;
+  console.log(`1..${number}\n# server ${serverTitle}\n# pass ${passed}\n# fail ${number - passed}`);
+  const full = only.length === 0 && kind === 'nodekeeper';
+  const file = options.out ?? (full ? SCORECARD : undefined);
+  if (file !== undefined) writeFileSync(file, scorecard(serverTitle, outcomes, results));
+  process.exitCode = passed === number && number > 0 ? 0 : 1;
+}
+
+function print({ ok, feature, name, message }: Check): void {
+  number += 1;
+  console.log(`${ok ? '' : 'not '}ok ${number} - ${feature}: ${name}`);
+  if (!ok) console.log(indent(message));
+}
+
+function kindOf(text: string): Kind {
+  if (text !== 'apache' && text !== 'nodekeeper') throw new Error(`--server ${text}: apache or nodekeeper`);
+  return text;
+}
+
+/** What `srvr` calls itself, as far as it is a version. */
+function serverVersion(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('srvr'));
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(/version: ([\d.]+)/.exec(text)?.[1] ?? 'of unknown version'));
+  });
+}
+
+function indent(text: string): string {
+  return text.trimEnd().replace(/^/gm, '#   ');
+}
+
+function lastLines(text: string): string {
+  return text.split('\n').slice(-30).join('\n');
+}
+
+function seconds(since: number): string {
+  return ((Date.now() - since) / 1000).toFixed(1);
+}

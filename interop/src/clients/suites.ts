@@ -1,0 +1,49 @@
+// The other suites that belong to a full interop run: the differential test and the storage round trip, in short runs.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { SuiteResult } from './scorecard.js';
+
+const DIST = fileURLToPath(new URL('..', import.meta.url));
+
+interface Suite {
+  readonly id: string;
+  readonly title: string;
+  readonly main: string;
+  readonly args: readonly string[];
+}
+
+export const SUITES: readonly Suite[] = [
+  {
+    id: 'differential',
+    title: 'The same random requests to both servers, replies compared',
+    main: 'differential/main.js',
+    args: ['--seeds', '60'],
+  },
+  {
+    id: 'storage',
+    title: 'Data directories passed from one server to the other and back',
+    main: 'storage/main.js',
+    args: [],
+  },
+];
+
+/** Runs the suite to its end; its output is shown when it failed. */
+export async function runSuite({ title, main, args }: Suite): Promise<SuiteResult> {
+  const command = ['node', `interop/dist/${main}`, ...args].join(' ');
+  const file = join(DIST, main);
+  if (!existsSync(file)) return { title, command, ok: false, summary: 'it is not built' };
+  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  const keep = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-20_000);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) process.stdout.write(output.replace(/^/gm, '# '));
+  return { title, command, ok: code === 0, summary: output.trimEnd().split('\n').at(-1) ?? '' };
+}
