@@ -20,15 +20,15 @@ export function parseProperties(text: string): Property[] {
     }
     const match = /^((?:\\.|[^\\=:\s])*)\s*[=:]?\s*(.*)$/s.exec(logical);
     if (match === null) continue;
-    const key = unescape(match[1] ?? '');
-    found.set(key, { key, value: unescape(match[2] ?? '').trim(), line: first });
+    const key = unescaped(match[1] ?? '');
+    found.set(key, { key, value: unescaped(match[2] ?? '').trim(), line: first });
   }
   return [...found.values()];
 }
 
-function unescape(text: string): string {
-  return text.replace(/\\(u[0-9a-fA-F]{4}|.)/gs, (_, escape: string) => {
-    if (escape.length === 5) return String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-    return { t: '\t', n: '\n', r: '\r', f: '\f' }[escape] ?? escape;
+function unescaped(text: string): string {
+  return text.replace(/\\(u[0-9a-fA-F]{4}|.)/gs, (_, code: string) => {
+    if (code.length === 5) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
+    return { t: '\t', n: '\n', r: '\r', f: '\f' }[code] ?? code;
   });
 }
