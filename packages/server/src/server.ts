@@ -67,7 +67,6 @@ export class StandaloneServer {
   private snapshotAfterTxns = 0;
   private snapshotAfterBytes = 0;
   private nextId: bigint;
-  private flushScheduled = false;
   private failed = false;
   private stopping = false;
 
@@ -176,7 +175,7 @@ export class StandaloneServer {
         onRejected: (address, reason) => this.logger.warn({ client: address }, `connection refused: ${reason}`),
         nextSessionId: () => this.newSessionId(),
         readClocks: () => this.readClocks(),
-        endTurn: () => this.scheduleFlush(),
+        endTurn: () => this.log.flush(),
       },
     );
   }
@@ -328,7 +327,7 @@ export class StandaloneServer {
     for (const owner of [...tree.ephemeralOwners()]) {
       if (!sessionTimeouts.has(owner)) this.processor.closeSession(new Session<Client>(owner, 0));
     }
-    this.scheduleFlush();
+    this.log.flush();
   }
 
   private newSessionId(): bigint {
@@ -339,16 +338,6 @@ export class StandaloneServer {
   private readClocks(): void {
     this.processor.now = performance.now();
     this.processor.wallTime = Date.now();
-  }
-
-  /** The log is written once everything that arrived together has been read: one sync for all of it. */
-  private scheduleFlush(): void {
-    if (this.flushScheduled || this.log.batch.count === 0) return;
-    this.flushScheduled = true;
-    setImmediate(() => {
-      this.flushScheduled = false;
-      this.log.flush();
-    });
   }
 
   private commit(batch: LogBatch): void {

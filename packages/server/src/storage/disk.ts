@@ -14,6 +14,9 @@ export interface LogFile {
   write(from: Buffer, length: number, position: number, done: (error: Error | null) => void): void;
   /** Gives the file a size; new bytes read as zero. */
   resize(size: number, done: (error: Error | null) => void): void;
+  /** Writes zeros and has the disk allocate their blocks, beside the writes. The range must be written by nobody else meanwhile. */
+  zero(position: number, length: number, done: (error: Error | null) => void): void;
+  /** Waits for what is under way. */
   close(done: (error: Error | null) => void): void;
 }
 

@@ -4,6 +4,7 @@ import {
   close,
   closeSync,
   constants,
+  fdatasync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
@@ -62,8 +63,15 @@ export const nodeDisk: Disk = {
   createLog(path, durable, done) {
     // O_DSYNC: one system call writes and syncs the data, which is a trip to the thread pool less for each batch.
     open(path, durable ? LOG_FLAGS | constants.O_DSYNC : LOG_FLAGS, 0o644, (error, fd) => {
-      if (error !== null) done(error, null);
-      else done(null, logFile(fd));
+      if (error !== null) {
+        done(error, null);
+        return;
+      }
+      // Zeros go through a descriptor that does not sync each write.
+      open(path, constants.O_WRONLY, (zeroError, zeroFd) => {
+        if (zeroError !== null) done(zeroError, null);
+        else done(null, logFile(fd, zeroFd));
+      });
     });
   },
 
@@ -123,7 +131,11 @@ export const nodeDisk: Disk = {
   },
 };
 
-function logFile(fd: number): LogFile {
+const ZEROS = Buffer.alloc(1024 * 1024);
+
+function logFile(fd: number, zeroFd: number): LogFile {
+  let zeroing = false;
+  let closing: (() => void) | undefined;
   const writeAll = (
     from: Buffer,
     start: number,
@@ -140,7 +152,29 @@ function logFile(fd: number): LogFile {
   return {
     write: (from, length, position, done) => writeAll(from, 0, length, position, done),
     resize: (size, done) => ftruncate(fd, size, done),
-    close: (done) => close(fd, done),
+    zero(position, length, done) {
+      if (length > ZEROS.length || zeroing) throw new RangeError('one piece of zeros at a time');
+      zeroing = true;
+      const finish = (error: Error | null): void => {
+        zeroing = false;
+        done(error);
+        closing?.();
+      };
+      write(zeroFd, ZEROS, 0, length, position, (error) => {
+        if (error !== null) finish(error);
+        else fdatasync(zeroFd, finish);
+      });
+    },
+    close(done) {
+      const end = (): void => {
+        close(zeroFd, (error) => {
+          if (error !== null && error !== undefined) done(error);
+          else close(fd, (e) => done(e ?? null));
+        });
+      };
+      if (zeroing) closing = end;
+      else end();
+    },
   };
 }
 

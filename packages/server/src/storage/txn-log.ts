@@ -14,6 +14,10 @@ export const LOG_HEADER_SIZE = 16;
 export const RECORD_HEAD = 12;
 export const RECORD_END = 0x42;
 const FIRST_CAPACITY = 64 * 1024;
+/** Zeros are written this far ahead: a sync that finds its blocks allocated costs half as much (docs/decisions/0005). */
+const ZERO_LEAD = 4 * 1024 * 1024;
+const ZERO_MARGIN = 1024 * 1024;
+const ZERO_PIECE = 512 * 1024;
 const LARGEST_KEPT = 4 * 1024 * 1024;
 
 export interface TxnLogOptions {
@@ -84,11 +88,15 @@ export class TxnLog {
   private readonly now: () => number;
   /** The batch that gathers. */
   batch = new LogBatch();
-  private spare: LogBatch = new LogBatch();
+  private readonly spare: LogBatch[] = [];
   private inFlight = false;
   private file: LogFile | null = null;
   private position = 0;
   private allocated = 0;
+  private zeroedTo = 0;
+  /** Where zeros are being written; nothing may be logged from there on until they are. */
+  private zeroingFrom = Number.POSITIVE_INFINITY;
+  private afterZeroing: (() => void) | null = null;
   private startedAt = 0;
   private lastZxid: number;
   private rollWanted = false;
@@ -169,8 +177,7 @@ export class TxnLog {
     this.delay = undefined;
     if (this.inFlight || this.batch.count === 0 || this.failed) return;
     const batch = this.batch;
-    this.batch = this.spare;
-    this.spare = batch;
+    this.batch = this.spare.pop() ?? new LogBatch();
     this.inFlight = true;
     this.startedAt = this.now();
     const tooLarge = this.options.sizeLimitBytes > 0 && this.position > this.options.sizeLimitBytes;
@@ -203,6 +210,8 @@ export class TxnLog {
         this.file = file;
         this.position = LOG_HEADER_SIZE;
         this.allocated = LOG_HEADER_SIZE;
+        this.zeroedTo = 0;
+        this.zeroingFrom = Number.POSITIVE_INFINITY;
         try {
           // The name has to be durable before anything in the file counts.
           if (this.options.forceSync) this.disk.syncDir(this.dir);
@@ -227,6 +236,10 @@ export class TxnLog {
       });
       return;
     }
+    if (end > this.zeroingFrom) {
+      this.afterZeroing = () => this.writeTo(file, batch);
+      return;
+    }
     file.write(batch.buf, batch.used, this.position, (error) => {
       if (error !== null) {
         this.fail(error);
@@ -234,21 +247,44 @@ export class TxnLog {
       }
       this.position = end;
       this.done(batch);
+      this.zeroAhead(file);
+    });
+  }
+
+  /** Has the next blocks allocated while nobody waits for it. */
+  private zeroAhead(file: LogFile): void {
+    if (this.file !== file || this.zeroingFrom !== Number.POSITIVE_INFINITY || this.failed) return;
+    if (this.zeroedTo - this.position > ZERO_LEAD) return;
+    const from = Math.max(this.zeroedTo, this.position + ZERO_MARGIN);
+    const to = Math.min(from + ZERO_PIECE, this.allocated);
+    if (to <= from) return;
+    this.zeroingFrom = from;
+    file.zero(from, to - from, (error) => {
+      if (this.file !== file) return; // rolled meanwhile
+      this.zeroingFrom = Number.POSITIVE_INFINITY;
+      this.zeroedTo = to;
+      if (error !== null) {
+        this.fail(error);
+        return;
+      }
+      const waiting = this.afterZeroing;
+      this.afterZeroing = null;
+      waiting?.();
+      this.zeroAhead(file);
     });
   }
 
   private done(batch: LogBatch): void {
     if (this.failed) return;
     this.hooks.onSync(this.now() - this.startedAt, batch.count);
+    this.inFlight = false;
+    // The next batch goes to the disk while this one is applied and answered.
+    if (this.idle !== null) this.write();
+    else this.flush();
     this.hooks.onDurable(batch);
     batch.clear();
-    this.inFlight = false;
-    if (this.batch.count > 0) {
-      if (this.idle !== null) this.write();
-      else this.flush();
-    } else if (this.idle !== null) {
-      this.idle();
-    }
+    this.spare.push(batch);
+    if (!this.inFlight && this.batch.count === 0) this.idle?.();
   }
 
   private fail(error: Error): void {
