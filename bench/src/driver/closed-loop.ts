@@ -2,9 +2,12 @@
 
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
+import { within } from './deadline.js';
 import type { Histogram } from './histogram.js';
 import { type Address, openMany, type RawConnection } from './raw-connection.js';
 import type { RequestSource } from './request-source.js';
+
+const ANSWER_LIMIT = 60_000;
 
 /** One connection with its window. The times of sending stand in a ring, as replies come in order. */
 export class ClosedLoopClient {
@@ -42,7 +45,7 @@ export class ClosedLoopClient {
   /** Sends no more; what is outstanding will still be answered. */
   stop(): Promise<void> {
     this.stopping = true;
-    return this.done;
+    return within(ANSWER_LIMIT, 'the last replies', this.done);
   }
 
   private replied(replies: number): void {

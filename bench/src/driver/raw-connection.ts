@@ -2,11 +2,13 @@
 // (libuv reads and hands over in one go), ready-made frames go out, replies are only counted.
 
 import net from 'node:net';
+import { within } from './deadline.js';
 import { FrameScanner } from './frame-scanner.js';
 import { CLOSE_SESSION, connectRequest } from './frames.js';
 
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
 const SESSION_TIMEOUT = 600_000;
+const ANSWER_LIMIT = 30_000;
 const HANDSHAKE = connectRequest(SESSION_TIMEOUT);
 
 export interface Address {
@@ -45,11 +47,20 @@ export class RawConnection {
     this.socket.on('close', () => this.closed());
   }
 
-  /** Connects and opens a session. Rejects when the port is closed or the server hangs up or refuses. */
-  static open(address: Address): Promise<RawConnection> {
+  /**
+   * Connects and opens a session. Rejects when the port is closed, the server hangs up or refuses, or `limit`
+   * milliseconds have passed.
+   */
+  static open(address: Address, limit = ANSWER_LIMIT): Promise<RawConnection> {
     return new Promise((resolve, reject) => {
       const connection = new RawConnection(address);
-      connection.settle = (error) => (error ? reject(error) : resolve(connection));
+      const late = () => connection.socket.destroy(new Error(`no answer to the handshake within ${limit} ms`));
+      const timer = setTimeout(late, limit);
+      connection.settle = (error) => {
+        clearTimeout(timer);
+        if (error) reject(error);
+        else resolve(connection);
+      };
     });
   }
 
@@ -61,10 +72,12 @@ export class RawConnection {
   /** Ends the session by the protocol and waits until the server has hung up. */
   closeSession(): Promise<void> {
     this.closing = true;
-    return new Promise((resolve) => {
+    this.onReplies = () => {};
+    const hungUp = new Promise<void>((resolve) => {
       this.settle = () => resolve();
       this.socket.write(CLOSE_SESSION);
     });
+    return within(ANSWER_LIMIT, 'closeSession', hungUp);
   }
 
   /** Drops the socket; the session lives on in the server until it expires. */

@@ -19,7 +19,7 @@ export function renderReport(results: Results, environment: Environment, rounds:
   const { cpu, cores, memory, kernel, date, servers, warnings } = environment;
   const how = rounds === 1 ? 'one round' : `medians of ${rounds} rounds, servers by turns`;
   const parts = [
-    `${cpu}, ${cores} cores, ${memory}, ${kernel}; ${date.slice(0, 10)}; ${how}. Server and driver share the machine.`,
+    `${cpu}, ${cores} cores, ${memory}, ${kernel}; ${date.slice(0, 10)}; ${how}. Server and driver share the machine; a window is refilled by one write for each read, so that large windows travel in bursts.`,
     Object.values(servers)
       .map((server) => `- ${server}`)
       .join('\n'),

@@ -9,6 +9,7 @@ export function connected(host: string, port: number, pid: number | undefined): 
     host,
     port,
     pid,
+    dataDir: undefined,
     startTime: 0,
     stop: () => Promise.resolve(),
     restart: () => Promise.reject(new Error('a server that was not started here cannot be restarted')),

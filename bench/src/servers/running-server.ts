@@ -9,6 +9,8 @@ export interface RunningServer {
   readonly port: number;
   /** Undefined when the process is not known; then there are no figures for CPU and memory. */
   readonly pid: number | undefined;
+  /** Where its snapshots and logs are; undefined when that is not known. */
+  readonly dataDir: string | undefined;
   /** Milliseconds from the start of the process to the first answered handshake; 0 if it was not started here. */
   readonly startTime: number;
   /** Ends the process and removes its data. */

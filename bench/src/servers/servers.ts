@@ -2,17 +2,18 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
-import { RawConnection } from '../driver/raw-connection.js';
+import type { RawConnection } from '../driver/raw-connection.js';
 import { type CommandOptions, startCommand } from './commands.js';
+import { firstAnswer } from './first-answer.js';
 import type { RunningServer, ServerKind } from './running-server.js';
 
 const HOST = '127.0.0.1';
 const START_LIMIT = 300_000;
+const DATA = 'data';
 const STOP_LIMIT = 60_000;
-const RETRY_PAUSE = 2;
 
 export interface LaunchOptions extends CommandOptions {
   readonly port: number;
@@ -25,11 +26,12 @@ export interface LaunchOptions extends CommandOptions {
 const running = new Set<Launched>();
 
 /** Starts a server on an empty data directory and waits for its first answered handshake. Rejects if it dies before. */
-export function launch(kind: ServerKind, options: LaunchOptions): Promise<RunningServer> {
+export async function launch(kind: ServerKind, options: LaunchOptions): Promise<RunningServer> {
+  if (await isTaken(options.port)) throw new Error(`port ${options.port} is in use; choose another with --port`);
   const home = mkdtempSync(join(options.directory, `nodekeeper-bench-${kind}-`));
   const config = {
     tickTime: 2000,
-    dataDir: join(home, 'data'),
+    dataDir: join(home, DATA),
     clientPort: options.port,
     clientPortAddress: HOST,
     'admin.enableServer': 'false',
@@ -40,6 +42,17 @@ export function launch(kind: ServerKind, options: LaunchOptions): Promise<Runnin
   const lines = Object.entries(config).map(([key, value]) => `${key}=${value}\n`);
   writeFileSync(join(home, 'zoo.cfg'), lines.join(''));
   return start(kind, home, options);
+}
+
+/** Whether something listens there; its answers would be taken for the new server's. */
+function isTaken(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: HOST, port }, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
 
 async function start(kind: ServerKind, home: string, options: LaunchOptions): Promise<RunningServer> {
@@ -81,6 +94,10 @@ class Launched implements RunningServer {
     });
   }
 
+  get dataDir(): string {
+    return join(this.home, DATA, 'version-2');
+  }
+
   get pid(): number | undefined {
     return this.child.pid;
   }
@@ -94,13 +111,10 @@ class Launched implements RunningServer {
   }
 
   private async knock(until: number): Promise<RawConnection> {
-    for (;;) {
-      try {
-        return await RawConnection.open(this);
-      } catch (error) {
-        if (this.dead || performance.now() > until) throw await this.startFailure(error);
-        await delay(RETRY_PAUSE);
-      }
+    try {
+      return await firstAnswer(this, () => this.dead || performance.now() > until);
+    } catch (error) {
+      throw await this.startFailure(error);
     }
   }
 

@@ -44,9 +44,11 @@ export const fairness: Workload = {
 
 async function beside(kind: NeighbourKind, path: string, server: RunningServer, seconds: number, where: string) {
   const end = await startNeighbour(kind, server, path);
-  const samples = await victim(server, seconds, where);
-  await end();
-  return samples;
+  try {
+    return await victim(server, seconds, where);
+  } finally {
+    await end();
+  }
 }
 
 /** Sends gets and pings by turns, each kind over a session of its own. */

@@ -20,17 +20,15 @@ interface Orders extends Address {
 export async function startNeighbour(kind: NeighbourKind, server: Address, path: string): Promise<() => Promise<void>> {
   const orders: Orders = { kind, path, host: server.host, port: server.port };
   const worker = new Worker(new URL(import.meta.url), { workerData: orders });
-  await new Promise((resolve, reject) => {
-    worker.once('message', resolve);
+  const ended = new Promise<void>((resolve, reject) => {
+    worker.once('exit', () => resolve());
     worker.once('error', reject);
   });
-  return async () => {
-    const ended = new Promise<void>((resolve, reject) => {
-      worker.once('exit', () => resolve());
-      worker.once('error', reject);
-    });
+  ended.catch(() => {}); // told by the returned function
+  await Promise.race([new Promise((resolve) => worker.once('message', resolve)), ended]);
+  return () => {
     worker.postMessage('stop');
-    await ended;
+    return ended;
   };
 }
 

@@ -2,6 +2,7 @@
 // collected. Open loop, latency from the time a request was due. Reads and writes go over two sessions, so that a slow
 // disk shows in the writes only.
 
+import { readdirSync } from 'node:fs';
 import { getData, request, setData } from '../driver/frames.js';
 import { Histogram } from '../driver/histogram.js';
 import { runOpenLoop } from '../driver/open-loop.js';
@@ -9,7 +10,7 @@ import { openMany } from '../driver/raw-connection.js';
 import { RequestRing } from '../driver/request-source.js';
 import { DATA, fillSpread, spreadPath } from '../fill.js';
 import type { RunningServer } from '../servers/running-server.js';
-import type { Scale, Workload } from '../workload.js';
+import type { Sample, Scale, Workload } from '../workload.js';
 import { describeStall, StallFinder } from './stalls.js';
 import { percentiles } from './steady.js';
 
@@ -31,14 +32,29 @@ export const noPause: Workload = {
       await fillSpread(server, '/fill', pauseNodes, true);
       progress(`${pauseRate} operations a second for ${pauseMinutes} minutes`);
       await steadyClient(server, scale, WARMUP);
-      return await steadyClient(server, scale, pauseMinutes * 60);
+      const before = new Set(storageFiles(server));
+      const samples = await steadyClient(server, scale, pauseMinutes * 60);
+      const made = storageFiles(server).filter((name) => !before.has(name));
+      return [{ ...samples[0], notes: [describeStorage(made), ...(samples[0].notes ?? [])] }, ...samples.slice(1)];
     } finally {
       await server.stop();
     }
   },
 };
 
-async function steadyClient(server: RunningServer, scale: Scale, seconds: number) {
+function storageFiles({ dataDir }: RunningServer): string[] {
+  return dataDir === undefined ? [] : readdirSync(dataDir);
+}
+
+/** Says what was written beside the load. Throws if there was no snapshot, as the run then shows nothing. */
+function describeStorage(files: readonly string[]): string {
+  const snapshots = files.filter((name) => /^snapshot\.[0-9a-f]+/.test(name)).length;
+  const logs = files.filter((name) => /^log\.[0-9a-f]+$/.test(name)).length;
+  if (snapshots === 0) throw new Error('no snapshot was taken; run longer or lower --pause-snap-count');
+  return `${snapshots} snapshots and ${logs} new logs during the run`;
+}
+
+async function steadyClient(server: RunningServer, scale: Scale, seconds: number): Promise<Sample[]> {
   const stalls = new StallFinder();
   const connections = await openMany(server, 2);
   const step = Math.max(1, Math.floor(scale.pauseNodes / FRAMES));

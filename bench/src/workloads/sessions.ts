@@ -37,7 +37,11 @@ export const sessions: Workload = {
       running = false;
       return figures;
     };
-    const [figures] = await Promise.all([timed(), slots]);
-    return [{ name: 'session open + close', figures }];
+    try {
+      const [figures] = await Promise.all([timed(), slots]);
+      return [{ name: 'session open + close', figures }];
+    } finally {
+      running = false;
+    }
   },
 };
