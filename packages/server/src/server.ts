@@ -19,6 +19,7 @@ import { ServerStats } from './server-stats.js';
 import { firstSessionId } from './session/session-id.js';
 import { Session, SessionTable } from './session/session-table.js';
 import { type DataDir, mayStartEmpty, openDataDir } from './storage/data-dir.js';
+import { type DataLock, lockDataDir } from './storage/data-lock.js';
 import type { Disk } from './storage/disk.js';
 import { StorageError } from './storage/errors.js';
 import { nodeDisk } from './storage/node-disk.js';
@@ -67,6 +68,7 @@ export class StandaloneServer {
   private snapshotAfterTxns = 0;
   private snapshotAfterBytes = 0;
   private nextId: bigint;
+  private lock: DataLock | undefined;
   private failed = false;
   private stopping = false;
 
@@ -187,9 +189,27 @@ export class StandaloneServer {
   static async open(config: ServerConfig, options: ServerOptions = {}): Promise<StandaloneServer> {
     const logger = options.logger ?? silentLogger;
     const disk = options.disk ?? nodeDisk;
-    const began = performance.now();
     for (const warning of config.warnings) logger.warn({}, warning);
     const dirs = openDataDir(disk, config.dataDir, config.dataLogDir, config.dataDirAutocreate);
+    const lock = disk === nodeDisk ? await lockDataDir(config.dataDir) : undefined;
+    try {
+      return await StandaloneServer.recovered(config, options, dirs, lock);
+    } catch (e) {
+      await lock?.release();
+      throw e;
+    }
+  }
+
+  private static async recovered(
+    config: ServerConfig,
+    options: ServerOptions,
+    dirs: DataDir,
+    lock: DataLock | undefined,
+  ): Promise<StandaloneServer> {
+    const logger = options.logger ?? silentLogger;
+    const disk = options.disk ?? nodeDisk;
+    const began = performance.now();
+    const trusted = mayStartEmpty(disk, dirs, config.dbAutocreate);
     const database = new Database({
       seed: randomInt(2 ** 31),
       extendedTypesEnabled: config.extendedTypesEnabled,
@@ -200,7 +220,7 @@ export class StandaloneServer {
       trustEmptySnapshot: config.snapshotTrustEmpty,
       onWarning: (message) => logger.warn({}, message),
     });
-    if (recovered.fresh && !mayStartEmpty(disk, dirs, config.dbAutocreate)) {
+    if (recovered.fresh && !trusted) {
       throw new StorageError(
         dirs.snapshots,
         undefined,
@@ -213,6 +233,7 @@ export class StandaloneServer {
       logger.error({ mismatches: database.tree.digestMismatches }, 'the tree did not match the digests in the log');
     }
     const server = new StandaloneServer(config, dirs, database, recovered.lastZxid, options);
+    server.lock = lock;
     const initTime = performance.now() - began;
     server.stats.dbInitTime.add(initTime);
     server.takeOverSessions();
@@ -250,7 +271,11 @@ export class StandaloneServer {
     this.stopping = true;
     for (const timer of this.timers) clearInterval(timer);
     await this.port.close();
-    await this.log.close();
+    await this.log.close().catch((error: Error) => {
+      if (!this.failed) throw error; // otherwise onFatal was told
+    });
+    await this.snapshotting;
+    await this.lock?.release();
   }
 
   /** The last zxid of which the effects are visible. */

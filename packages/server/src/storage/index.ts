@@ -1,5 +1,6 @@
 // The storage layer's public face, for the server and for tools.
 export * from './data-dir.js';
+export { type DataLock, lockDataDir } from './data-lock.js';
 export type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';
 export { StorageError } from './errors.js';
 export * from './file-names.js';

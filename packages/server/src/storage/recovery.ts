@@ -1,10 +1,12 @@
 // Brings the tree back: the newest good snapshot, then the log behind it. Refuses where a transaction might be missing.
 
+import { join } from 'node:path';
 import type { DataDir } from './data-dir.js';
 import type { Disk } from './disk.js';
 import { StorageError } from './errors.js';
 import { type SnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
 import { loadSnapshot, quickTest, type SnapshotSink } from './snapshot-reader.js';
+import { LOG_HEADER_SIZE } from './txn-log.js';
 import { readLog } from './txn-log-reader.js';
 
 export interface RecoveryTarget extends SnapshotSink {
@@ -22,6 +24,8 @@ export interface RecoveryOptions {
   /** snapshot.trust.empty: logs without a snapshot count from an empty tree. */
   readonly trustEmptySnapshot: boolean;
   readonly onWarning: (message: string) => void;
+  /** Leaves every file as it is, for tools; a server cuts a torn tail off, as Apache's refuses to start on some of them. */
+  readonly readOnly?: boolean;
 }
 
 export interface Recovered {
@@ -30,6 +34,8 @@ export interface Recovered {
   readonly lastZxid: number;
   readonly snapshotZxid: number;
   readonly replayed: number;
+  /** What was found behind the last record, and cut unless reading only. */
+  readonly tornTail?: { readonly file: string; readonly offset: number; readonly problem: string };
 }
 
 const CANDIDATES = 100;
@@ -104,6 +110,7 @@ function replay(
   for (let i = 0; i < logs.length; i++) if ((logs[i]?.zxid ?? 0) <= snapshotZxid) first = i;
   let last = snapshotZxid;
   let replayed = 0;
+  let tornTail: Recovered['tornTail'];
   for (let i = first; i < logs.length; i++) {
     const { file } = logs[i] as { file: string };
     const end = readLog(disk, dirs.logs, file, options.maxEntry, (buf, start, stop, zxid, type, offset) => {
@@ -130,13 +137,34 @@ function replay(
       last = zxid;
       replayed++;
     });
-    if (end.torn !== undefined) {
+    if (end.torn === undefined) continue;
+    if (i === logs.length - 1) {
+      tornTail = { file, offset: end.offset, problem: end.torn };
+    } else {
       options.onWarning(
-        `${file} at offset ${end.offset}: ${end.torn}; a write that was never acknowledged is cut, the last transaction is 0x${last.toString(16)}`,
+        `${file} at offset ${end.offset}: ${end.torn}. The next log goes on behind it, so this was cut when a server started after a crash`,
       );
     }
   }
-  return { fresh: false, lastZxid: last, snapshotZxid, replayed };
+  const newest = logs[logs.length - 1];
+  if (options.readOnly !== true && newest !== undefined)
+    cutTail(disk, join(dirs.logs, newest.file), dirs.logs, tornTail?.offset);
+  if (tornTail !== undefined) {
+    options.onWarning(
+      `${tornTail.file} at offset ${tornTail.offset}: ${tornTail.problem}; a write that was never acknowledged is cut, the last transaction is 0x${last.toString(16)}`,
+    );
+  }
+  return { fresh: false, lastZxid: last, snapshotZxid, replayed, ...(tornTail === undefined ? {} : { tornTail }) };
+}
+
+/** Takes away what a crash left at the end of the newest log: Apache's servers do not start on all of it. */
+function cutTail(disk: Disk, path: string, dir: string, tornAt: number | undefined): void {
+  if ((disk.size(path) ?? 0) < LOG_HEADER_SIZE) {
+    disk.remove(path);
+    disk.syncDir(dir);
+  } else if (tornAt !== undefined) {
+    disk.truncate(path, tornAt);
+  }
 }
 
 /** Whether the zxid belongs to a later epoch than the one before it. */

@@ -1,21 +1,21 @@
 // Loads a snapshot into the tree without an object per node. Checks the seals (running Adler-32) that prove it whole.
 // Layout: docs/protocol.md, "Snapshots".
 
-import { createReadStream, createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { Transform, type TransformCallback } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { pipeline, Readable, Transform, type TransformCallback } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { Acl } from '@nodekeeper/protocol';
 import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, ReadableFile } from './disk.js';
 import { StorageError } from './errors.js';
-import { type SnapshotName, TEMPORARY } from './file-names.js';
+import type { SnapshotName } from './file-names.js';
 
 export const SNAPSHOT_MAGIC = 0x5a4b534e; // ZKSN
 export const SNAPSHOT_VERSION = 2;
 const CHUNK = 4 * 1024 * 1024;
 const MAX_FIELD = 256 * 1024 * 1024;
+const COMPRESSED_CHUNK = 256 * 1024;
+const LARGEST_SNAPPY_BLOCK = 64 * 1024 * 1024;
 
 /** What a snapshot is loaded into. */
 export interface SnapshotSink {
@@ -42,20 +42,16 @@ const REMEDY = 'An older snapshot is tried; if none is good, restore the data di
  */
 export async function loadSnapshot(disk: Disk, dir: string, name: SnapshotName, sink: SnapshotSink): Promise<void> {
   const path = join(dir, name.file);
-  if (name.compression === '') {
-    parse(disk, path, path, sink);
-    return;
-  }
-  const plain = join(dir, `${TEMPORARY}${name.file}.plain`);
+  const file = disk.open(path);
   try {
-    const expand = name.compression === 'gz' ? createGunzip() : await unsnappy();
-    await pipeline(createReadStream(path), expand, createWriteStream(plain));
-    parse(disk, plain, path, sink);
-  } catch (e) {
-    if (e instanceof StorageError) throw e;
-    throw new StorageError(path, undefined, `cannot be decompressed: ${(e as Error).message}`, REMEDY);
+    const source = await sourceFor(file, name);
+    try {
+      await new SnapshotScan(source, path).run(sink);
+    } finally {
+      source.close();
+    }
   } finally {
-    if (disk.size(plain) !== undefined) disk.remove(plain);
+    file.close();
   }
 }
 
@@ -78,101 +74,109 @@ export function quickTest(disk: Disk, dir: string, name: SnapshotName): boolean 
 
 const SEAL_END = Buffer.from([0, 0, 0, 1, 0x2f]);
 
-function parse(disk: Disk, path: string, shownPath: string, sink: SnapshotSink): void {
-  const file = disk.open(path);
-  try {
-    new SnapshotScan(file, shownPath).run(sink);
-  } finally {
-    file.close();
-  }
-}
-
 class SnapshotScan {
-  private readonly file: ReadableFile;
+  private readonly source: ByteSource;
   private readonly path: string;
   private buf = Buffer.allocUnsafeSlow(CHUNK);
-  private base = 0;
+  private base = 0; // offset in the uncompressed file of buf[0]
   private pos = 0;
   private filled = 0;
   private sum = ADLER_START;
   private summed = 0; // up to here in buf
 
-  constructor(file: ReadableFile, path: string) {
-    this.file = file;
+  constructor(source: ByteSource, path: string) {
+    this.source = source;
     this.path = path;
   }
 
-  run(sink: SnapshotSink): void {
+  async run(sink: SnapshotSink): Promise<void> {
+    await this.need(16);
     if (this.int() !== SNAPSHOT_MAGIC) throw this.error('this is not a snapshot: it does not begin with ZKSN');
     const version = this.int();
     if (version !== SNAPSHOT_VERSION) throw this.error(`version ${version} is not known, 2 is`);
     this.take(8); // dbid
-    this.sessions(sink);
-    this.acls(sink);
-    this.nodes(sink);
-    this.seal();
-    if (!this.hasMore()) return;
+    await this.sessions(sink);
+    await this.acls(sink);
+    await this.nodes(sink);
+    await this.seal();
+    if (!(await this.fill(1))) return;
+    await this.need(16);
     const hi = this.int();
     const lo = this.int() >>> 0;
     const digestVersion = this.int();
-    if (digestVersion === 2) sink.digest(hi * 4294967296 + lo, digestVersion, this.int() >>> 0, this.int() >>> 0);
-    else this.take(this.length()); // the first version kept a text
-    this.seal();
-    if (!this.hasMore()) return;
+    if (digestVersion === 2) {
+      await this.need(8);
+      sink.digest(hi * 4294967296 + lo, digestVersion, this.int() >>> 0, this.int() >>> 0);
+    } else {
+      await this.text(); // the first version kept a text
+    }
+    await this.seal();
+    if (!(await this.fill(1))) return;
+    await this.need(8);
     this.take(8); // the last zxid, since 3.9
-    this.seal();
+    await this.seal();
   }
 
   // int count; per session: long id, int timeout
-  private sessions(sink: SnapshotSink): void {
+  private async sessions(sink: SnapshotSink): Promise<void> {
+    await this.need(4);
     const count = this.int();
     for (let i = 0; i < count; i++) {
+      if (this.lacks(12)) await this.need(12);
       const at = this.take(12);
       sink.session(this.buf.readBigInt64BE(at), this.buf.readInt32BE(at + 8));
     }
   }
 
   // int count; per entry: long id, vector<ACL>
-  private acls(sink: SnapshotSink): void {
+  private async acls(sink: SnapshotSink): Promise<void> {
+    await this.need(4);
     const count = this.int();
     for (let i = 0; i < count; i++) {
+      await this.need(12);
       const at = this.take(8);
       const id = this.buf.readInt32BE(at) * 4294967296 + this.buf.readUInt32BE(at + 4);
       const list: Acl[] = [];
       const entries = this.int();
-      for (let k = 0; k < entries; k++) list.push(this.aclEntry());
+      for (let k = 0; k < entries; k++) list.push(await this.aclEntry());
       sink.acl(id, list);
     }
   }
 
-  private aclEntry(): Acl {
+  private async aclEntry(): Promise<Acl> {
+    await this.need(4);
     const perms = this.int();
-    const scheme = this.text();
-    const id = this.text();
+    const scheme = await this.text();
+    const id = await this.text();
     return { perms, scheme, id };
   }
 
-  private text(): string {
-    const n = this.length();
+  private async text(): Promise<string | null> {
+    await this.need(4);
+    const n = this.int();
+    if (n === -1) return null;
+    this.checkLength(n);
+    await this.need(n);
     const at = this.take(n);
     return this.buf.toString('utf8', at, at + n);
   }
 
   // repeated: ustring path, buffer data, long aclId, 60 bytes; ended by the path `/`
-  private nodes(sink: SnapshotSink): void {
+  private async nodes(sink: SnapshotSink): Promise<void> {
     for (;;) {
-      const pathLength = this.length();
-      // Everything of the node but its data, whose length follows: one check for most.
-      let at = this.need(pathLength + 4);
-      if (pathLength === 1 && this.buf[at] === 0x2f) {
+      if (this.lacks(4)) await this.need(4);
+      const pathLength = this.checkLength(this.int());
+      if (this.lacks(pathLength + 4)) await this.need(pathLength + 4);
+      if (pathLength === 1 && this.buf[this.pos] === 0x2f) {
         this.pos += 1;
         return;
       }
-      const dataLength = this.buf.readInt32BE(at + pathLength);
+      const dataLength = this.buf.readInt32BE(this.pos + pathLength);
       if (dataLength < -1 || dataLength > MAX_FIELD) throw this.error(`data of ${dataLength} bytes`);
-      const stored = dataLength < 0 ? 0 : dataLength;
+      const stored = Math.max(dataLength, 0);
       const size = pathLength + 4 + stored + 8 + 60;
-      at = this.take(size);
+      if (this.lacks(size)) await this.need(size);
+      const at = this.take(size);
       const { buf } = this;
       const dataStart = at + pathLength + 4;
       const tail = dataStart + stored;
@@ -185,34 +189,36 @@ class SnapshotScan {
     }
   }
 
-  private seal(): void {
+  // long Adler-32 of everything before, ustring `/`
+  private async seal(): Promise<void> {
     this.addToSum();
     const expected = this.sum;
+    await this.need(8);
     const at = this.take(8);
     const actual = this.buf.readUInt32BE(at + 4);
     if (this.buf.readInt32BE(at) !== 0 || actual !== expected)
       throw this.error('the checksum does not match: the snapshot is damaged');
-    if (this.text() !== '/') throw this.error('the seal is not complete');
-  }
-
-  private hasMore(): boolean {
-    return this.base + this.pos < this.file.size;
+    if ((await this.text()) !== '/') throw this.error('the seal is not complete');
   }
 
   private int(): number {
     return this.buf.readInt32BE(this.take(4));
   }
 
-  private length(): number {
-    const n = this.int();
+  private checkLength(n: number): number {
     if (n < 0 || n > MAX_FIELD) throw this.error(`a field of ${n} bytes`);
     return n;
   }
 
+  /** Steps over `n` bytes that are there; returns where they begin in `buf`. */
   private take(n: number): number {
-    const at = this.need(n);
+    const at = this.pos;
     this.pos = at + n;
     return at;
+  }
+
+  private lacks(n: number): boolean {
+    return this.pos + n > this.filled;
   }
 
   private addToSum(): void {
@@ -220,29 +226,101 @@ class SnapshotScan {
     this.summed = this.pos;
   }
 
-  /** Makes `n` bytes available at the cursor; returns where they begin in `buf`. */
-  private need(n: number): number {
-    if (this.pos + n <= this.filled) return this.pos;
+  /** Makes `n` bytes available at the cursor. */
+  private async need(n: number): Promise<void> {
+    if (!(await this.fill(n))) throw this.error('the file ends early: the snapshot was never finished');
+  }
+
+  /** As {@link need}; false if the file ends before. */
+  private async fill(n: number): Promise<boolean> {
+    if (!this.lacks(n)) return true;
     this.addToSum();
-    const left = this.filled - this.pos;
     const target = n > this.buf.length ? Buffer.allocUnsafeSlow(n * 2) : this.buf;
     this.buf.copy(target, 0, this.pos, this.filled);
     this.buf = target;
     this.base += this.pos;
+    this.filled -= this.pos;
     this.pos = 0;
     this.summed = 0;
-    this.filled = left;
     while (this.filled < n) {
-      const got = this.file.read(this.buf, this.filled, this.buf.length - this.filled, this.base + this.filled);
-      if (got === 0) throw this.error('the file ends early: the snapshot was never finished');
+      const reading = this.source.read(this.buf, this.filled, this.buf.length - this.filled);
+      const got = typeof reading === 'number' ? reading : await this.decompressed(reading);
+      if (got === 0) return false;
       this.filled += got;
     }
-    return 0;
+    return true;
+  }
+
+  private async decompressed(reading: Promise<number>): Promise<number> {
+    try {
+      return await reading;
+    } catch (e) {
+      throw this.error(`cannot be decompressed: ${(e as Error).message}`);
+    }
   }
 
   private error(problem: string): StorageError {
     return new StorageError(this.path, this.base + this.pos, problem, REMEDY);
   }
+}
+
+/** The uncompressed bytes in order. */
+interface ByteSource {
+  /** Reads up to `length` bytes; 0 at the end. Answers at once where nothing has to be waited for. */
+  read(into: Buffer, offset: number, length: number): number | Promise<number>;
+  close(): void;
+}
+
+async function sourceFor(file: ReadableFile, name: SnapshotName): Promise<ByteSource> {
+  if (name.compression !== '')
+    return expandedSource(file, name.compression === 'gz' ? createGunzip() : await unsnappy());
+  let position = 0;
+  return {
+    read(into, offset, length) {
+      const got = file.read(into, offset, length, position);
+      position += got;
+      return got;
+    },
+    close: () => {},
+  };
+}
+
+function expandedSource(file: ReadableFile, expand: Transform): ByteSource {
+  let closed = false;
+  const input = Readable.from(
+    (function* () {
+      for (let position = 0; !closed; ) {
+        const piece = Buffer.allocUnsafeSlow(COMPRESSED_CHUNK);
+        const got = file.read(piece, 0, piece.length, position);
+        if (got === 0) return;
+        position += got;
+        yield piece.subarray(0, got);
+      }
+    })(),
+    { objectMode: false },
+  );
+  pipeline(input, expand, () => {}); // an error ends the iteration below
+  const pieces = expand[Symbol.asyncIterator]();
+  let piece: Buffer = Buffer.alloc(0);
+  let at = 0;
+  return {
+    async read(into, offset, length) {
+      while (at === piece.length) {
+        const next = await pieces.next();
+        if (next.done === true) return 0;
+        piece = next.value as Buffer;
+        at = 0;
+      }
+      const got = piece.copy(into, offset, at, Math.min(piece.length, at + length));
+      at += got;
+      return got;
+    },
+    close() {
+      closed = true;
+      input.destroy();
+      expand.destroy();
+    },
+  };
 }
 
 /** How snappy-java frames a stream: magic, int version, int compatible version, then int length and one block each. */
@@ -269,6 +347,7 @@ async function unsnappy(): Promise<Transform> {
         }
         while (rest.length - at >= 4) {
           const n = rest.readInt32BE(at);
+          if (n <= 0 || n > LARGEST_SNAPPY_BLOCK) throw new Error(`a block of ${n} bytes`);
           if (rest.length - at - 4 < n) break;
           this.push(uncompressSync(rest.subarray(at + 4, at + 4 + n)));
           at += 4 + n;

@@ -146,12 +146,20 @@ function gzipEncoder(put: (data: Buffer) => Promise<void>): Encoder {
   const drained = (async () => {
     for await (const chunk of gzip) await put(chunk as Buffer);
   })();
+  // A failed put ends the loop, which destroys the stream; the waiting write then says only that, so it asks here for the cause.
+  drained.catch(() => {});
   return {
-    write: (slice) =>
-      new Promise<void>((resolve, reject) => {
-        // The slice's memory is used again, the stream may keep it: a copy.
-        gzip.write(Buffer.from(slice), (e) => (e ? reject(e) : resolve()));
-      }),
+    async write(slice) {
+      try {
+        await new Promise<void>((resolve, reject) => {
+          // The slice's memory is used again, the stream may keep it: a copy.
+          gzip.write(Buffer.from(slice), (e) => (e ? reject(e) : resolve()));
+        });
+      } catch (e) {
+        await drained;
+        throw e;
+      }
+    },
     end: async () => {
       gzip.end();
       await drained;

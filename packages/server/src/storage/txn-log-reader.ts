@@ -8,8 +8,8 @@ import { StorageError } from './errors.js';
 import { LOG_HEADER_SIZE, LOG_MAGIC, LOG_VERSION, RECORD_END, RECORD_HEAD } from './txn-log.js';
 
 const CHUNK = 1024 * 1024;
-const ZEROS = Buffer.alloc(CHUNK);
-const SEARCH_LIMIT = 256 * 1024 * 1024;
+const ZEROS = Buffer.alloc(64 * 1024);
+const SMALLEST_ENTRY = 32; // a header and no body
 const ZXID_AT = 12;
 const TYPE_AT = 28;
 
@@ -88,7 +88,14 @@ class LogScan {
         if (sum === 0) return { offset, records, torn: this.torn(offset, lastZxid, undefined) };
         return { offset, records, torn: this.torn(offset, lastZxid, 'a record without length') };
       }
-      if (n < TYPE_AT + 4 || n > this.maxEntry) {
+      if (n > this.maxEntry && this.isWhole(offset, n, sum)) {
+        throw this.error(
+          offset,
+          `a whole record of ${n} bytes, more than the ${this.maxEntry} that are allowed`,
+          'Set jute.maxbuffer at least as high as when it was written',
+        );
+      }
+      if (n < SMALLEST_ENTRY || n > this.maxEntry) {
         return { offset, records, torn: this.torn(offset, lastZxid, `a record of ${n} bytes`) };
       }
       const start = this.need(offset, RECORD_HEAD + n + 1);
@@ -119,35 +126,74 @@ class LogScan {
     );
   }
 
-  /** The offset of a record behind `offset` that is whole and newer; undefined if there is none. */
+  /** The offset of a record behind `offset` that is whole and newer; undefined if there is none up to the end of the file. */
   private nextValid(offset: number, lastZxid: number): number | undefined {
-    const from = this.skipZeros(offset);
-    const length = Math.min(this.file.size - from, SEARCH_LIMIT);
-    if (length <= RECORD_HEAD) return undefined;
-    const rest = Buffer.allocUnsafeSlow(length);
-    const got = readFully(this.file, rest, from);
-    for (let at = from === offset ? 1 : 0; at + RECORD_HEAD + TYPE_AT + 5 <= got; at++) {
-      if (rest[at] !== 0 || rest[at + 1] !== 0 || rest[at + 2] !== 0 || rest[at + 3] !== 0) continue;
-      const n = rest.readInt32BE(at + 8);
-      if (n < TYPE_AT + 4 || n > this.maxEntry) continue;
-      const entry = at + RECORD_HEAD;
-      if (entry + n >= got || rest[entry + n] !== RECORD_END) continue;
-      if (zxidAt(rest, entry) <= lastZxid) continue;
-      if (adler32(ADLER_START, rest, entry, entry + n) === rest.readUInt32BE(at + 4)) return from + at;
+    // Room for two records, so that what is left of a window is moved at most once per record's length.
+    if (this.buf.length < 2 * this.recordSize(this.maxEntry)) this.grow(2 * this.recordSize(this.maxEntry), offset);
+    for (let pos = offset + 1; ; ) {
+      let at = this.need(pos, this.recordSize(SMALLEST_ENTRY));
+      if (at < 0) return undefined;
+      const { buf } = this;
+      const last = this.filled - this.recordSize(SMALLEST_ENTRY);
+      let n = 0;
+      while (at <= last) {
+        // The upper half of a checksum is zero.
+        if (buf[at + 3] !== 0) at += 4;
+        else if (buf[at] !== 0 || buf[at + 1] !== 0 || buf[at + 2] !== 0) at++;
+        else {
+          n = buf.readInt32BE(at + 8);
+          if (n >= SMALLEST_ENTRY && n <= this.maxEntry) break;
+          at += n === 0 && this.isZero(at) ? ZEROS.length - RECORD_HEAD + 1 : 1; // preallocated space is skipped fast
+        }
+      }
+      pos = this.base + at;
+      if (at > last) continue;
+      if (this.isRecord(pos, n, lastZxid)) return pos;
+      pos++;
     }
-    return undefined;
   }
 
-  /** The preallocated rest of a log is zero: steps over it, up to where a record that does not begin in it could begin. */
-  private skipZeros(offset: number): number {
-    const chunk = Buffer.allocUnsafeSlow(CHUNK);
-    let at = offset;
-    for (;;) {
-      const got = this.file.read(chunk, 0, CHUNK, at);
-      if (got === 0) return this.file.size;
-      if (!chunk.subarray(0, got).equals(ZEROS.subarray(0, got))) return at === offset ? offset : at - RECORD_HEAD;
-      at += got;
+  private isZero(at: number): boolean {
+    return at + ZEROS.length <= this.filled && this.buf.compare(ZEROS, 0, ZEROS.length, at, at + ZEROS.length) === 0;
+  }
+
+  private isRecord(offset: number, n: number, lastZxid: number): boolean {
+    const at = this.need(offset, this.recordSize(n));
+    if (at < 0) return false;
+    const { buf } = this;
+    const from = at + RECORD_HEAD;
+    if (buf[from + n] !== RECORD_END || zxidAt(buf, from) <= lastZxid) return false;
+    return adler32(ADLER_START, buf, from, from + n) === buf.readUInt32BE(at + 4);
+  }
+
+  /** Whether a record too long for the buffer stands at `offset` undamaged. */
+  private isWhole(offset: number, n: number, expected: number): boolean {
+    const end = offset + RECORD_HEAD + n;
+    if (end >= this.file.size) return false;
+    const piece = Buffer.allocUnsafeSlow(CHUNK);
+    if (this.file.read(piece, 0, 1, end) !== 1 || piece[0] !== RECORD_END) return false;
+    let sum = ADLER_START;
+    for (let pos = offset + RECORD_HEAD; pos < end; ) {
+      const got = this.file.read(piece, 0, Math.min(CHUNK, end - pos), pos);
+      if (got === 0) return false;
+      sum = adler32(sum, piece, 0, got);
+      pos += got;
     }
+    return sum === expected;
+  }
+
+  private recordSize(n: number): number {
+    return RECORD_HEAD + n + 1;
+  }
+
+  /** Takes a larger buffer, keeping what was read from `offset` on. */
+  private grow(capacity: number, offset: number): void {
+    const at = offset - this.base;
+    const grown = Buffer.allocUnsafeSlow(capacity);
+    if (at < this.filled) this.buf.copy(grown, 0, at, this.filled);
+    this.buf = grown;
+    this.filled = Math.max(0, this.filled - at);
+    this.base = offset;
   }
 
   /** Makes `length` bytes at `offset` available; returns where they begin in `buf`, or -1 if the file ends before. */
@@ -155,14 +201,12 @@ class LogScan {
     const at = offset - this.base;
     if (at + length <= this.filled) return at;
     if (length > this.buf.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(length, this.buf.length * 2));
-      this.buf.copy(grown, 0, at, this.filled);
-      this.buf = grown;
+      this.grow(Math.max(length, this.buf.length * 2), offset);
     } else {
-      this.buf.copy(this.buf, 0, at, this.filled);
+      if (at < this.filled) this.buf.copy(this.buf, 0, at, this.filled);
+      this.filled = Math.max(0, this.filled - at);
+      this.base = offset;
     }
-    this.filled -= at;
-    this.base = offset;
     while (this.filled < length) {
       const got = this.file.read(this.buf, this.filled, this.buf.length - this.filled, this.base + this.filled);
       if (got === 0) return -1;
@@ -178,14 +222,4 @@ class LogScan {
 
 function zxidAt(buf: Buffer, entry: number): number {
   return buf.readInt32BE(entry + ZXID_AT) * 4294967296 + buf.readUInt32BE(entry + ZXID_AT + 4);
-}
-
-function readFully(file: ReadableFile, into: Buffer, position: number): number {
-  let got = 0;
-  while (got < into.length) {
-    const n = file.read(into, got, into.length - got, position + got);
-    if (n === 0) break;
-    got += n;
-  }
-  return got;
 }

@@ -94,6 +94,8 @@ export class TxnLog {
   private position = 0;
   private allocated = 0;
   private zeroedTo = 0;
+  /** Where the batch on its way ends. */
+  private writingTo = 0;
   /** Where zeros are being written; nothing may be logged from there on until they are. */
   private zeroingFrom = Number.POSITIVE_INFINITY;
   private afterZeroing: (() => void) | null = null;
@@ -103,6 +105,8 @@ export class TxnLog {
   private failed = false;
   private delay: ReturnType<typeof setTimeout> | undefined;
   private idle: (() => void) | null = null;
+  private closing: Promise<void> | null = null;
+  private failure: Error | null = null;
 
   /**
    * @param lastZxid the zxid of the last record that is on disk
@@ -126,6 +130,7 @@ export class TxnLog {
 
   /** Adds an entry to the gathering batch; returns where it stands there. {@link flush} sends it on its way. */
   append(entry: Buffer, zxid: number): number {
+    if (this.closing !== null) throw new Error('the log is closed');
     if (zxid <= this.lastZxid)
       throw new Error(`zxid 0x${zxid.toString(16)} is logged after 0x${this.lastZxid.toString(16)}`);
     this.lastZxid = zxid;
@@ -148,14 +153,21 @@ export class TxnLog {
     this.rollWanted = true;
   }
 
-  /** Writes out what is left and closes the file. */
-  async close(): Promise<void> {
-    if (this.batch.count > 0 || this.inFlight) {
-      await new Promise<void>((resolve) => {
-        this.idle = resolve;
-        if (!this.inFlight) this.write();
-      });
-    }
+  /**
+   * Writes out what is left and closes the file.
+   * @throws the error of a write or sync, also one that {@link TxnLogHooks.onFatal} was told before
+   */
+  close(): Promise<void> {
+    this.closing ??= this.finish();
+    return this.closing;
+  }
+
+  private async finish(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.idle = () => (this.failure === null ? resolve() : reject(this.failure));
+      if (this.failed || (!this.inFlight && this.batch.count === 0)) this.idle();
+      else if (!this.inFlight) this.write();
+    });
     const { file } = this;
     this.file = null;
     if (file === null) return;
@@ -211,6 +223,7 @@ export class TxnLog {
         this.position = LOG_HEADER_SIZE;
         this.allocated = LOG_HEADER_SIZE;
         this.zeroedTo = 0;
+        this.writingTo = 0;
         this.zeroingFrom = Number.POSITIVE_INFINITY;
         try {
           // The name has to be durable before anything in the file counts.
@@ -240,6 +253,7 @@ export class TxnLog {
       this.afterZeroing = () => this.writeTo(file, batch);
       return;
     }
+    this.writingTo = end;
     file.write(batch.buf, batch.used, this.position, (error) => {
       if (error !== null) {
         this.fail(error);
@@ -255,7 +269,8 @@ export class TxnLog {
   private zeroAhead(file: LogFile): void {
     if (this.file !== file || this.zeroingFrom !== Number.POSITIVE_INFINITY || this.failed) return;
     if (this.zeroedTo - this.position > ZERO_LEAD) return;
-    const from = Math.max(this.zeroedTo, this.position + ZERO_MARGIN);
+    // The next batch may be on its way already: zeros must never meet it.
+    const from = Math.max(this.zeroedTo, Math.max(this.position, this.writingTo) + ZERO_MARGIN);
     const to = Math.min(from + ZERO_PIECE, this.allocated);
     if (to <= from) return;
     this.zeroingFrom = from;
@@ -290,6 +305,9 @@ export class TxnLog {
   private fail(error: Error): void {
     if (this.failed) return;
     this.failed = true;
+    this.failure = error;
+    clearTimeout(this.delay);
     this.hooks.onFatal(error);
+    this.idle?.();
   }
 }

@@ -1,0 +1,366 @@
+// A standalone server through its client port: sessions, durability, limits, bad input.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ErrorCode, EventType, OpCode } from '@nodekeeper/protocol';
+import { digestId } from '../../dist/net/auth.js';
+import type { Disk } from '../../dist/storage/disk.js';
+import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { dataDir, RawClient, serve } from './raw-client.js';
+
+test('a session is negotiated, and its password is the one Java derives', async (t) => {
+  const { clientPort } = await serve(t);
+  const short = await RawClient.open(t, clientPort, { timeout: 1 });
+  assert.equal(short.timeout, 4000);
+  const long = await RawClient.open(t, clientPort, { timeout: 1_000_000 });
+  assert.equal(long.timeout, 40000);
+  assert.notEqual(short.id, long.id);
+  const { sessionPassword } = await import('../../dist/session/session-id.js');
+  assert.equal(sessionPassword(0x1000058e7230000n).toString('hex'), 'bf9caf57e088420b3553cea82954197f');
+  assert.deepEqual(short.password, sessionPassword(short.id));
+});
+
+test('what was acknowledged is there after a restart, sessions and ephemerals too', async (t) => {
+  const dir = dataDir(t);
+  const first = await serve(t, { dataDir: dir });
+  const a = await RawClient.open(t, first.clientPort);
+  await a.create('/a', 'one');
+  await a.create('/e', 'mine', 1);
+  await first.close();
+  await a.closed();
+  const second = await serve(t, { dataDir: dir });
+  const b = await RawClient.open(t, second.clientPort, { id: a.id, password: a.password });
+  assert.equal(b.id, a.id);
+  assert.equal(await b.getData('/a'), 'one');
+  assert.equal(await b.getData('/e'), 'mine');
+  assert.equal((await b.request(OpCode.closeSession)).error, 0);
+  const c = await RawClient.open(t, second.clientPort);
+  assert.equal(await c.getData('/e'), undefined);
+});
+
+test('a wrong password is refused and the connection that had the session is closed all the same', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  const thief = await RawClient.plain(t, clientPort);
+  await thief.handshake({ id: a.id, password: Buffer.alloc(16, 1) });
+  assert.equal(thief.timeout, 0);
+  await thief.closed();
+  await a.closed();
+  const again = await RawClient.open(t, clientPort, { id: a.id, password: a.password });
+  assert.equal(again.id, a.id);
+});
+
+test('a client that has seen a later zxid is turned away', async (t) => {
+  const { clientPort } = await serve(t);
+  const client = await RawClient.plain(t, clientPort);
+  assert.equal(await client.handshake({ lastZxidSeen: 1000 }), false);
+});
+
+test('an expired session loses its ephemerals, and those who watch are told', async (t) => {
+  const { clientPort } = await serve(t, { tickTime: 50 });
+  const watcher = await RawClient.open(t, clientPort, { timeout: 1000 });
+  const dying = await RawClient.open(t, clientPort, { timeout: 100 });
+  await dying.create('/e', '', 1);
+  await watcher.request(OpCode.exists, (w) => w.string('/e').bool(true));
+  await dying.closed();
+  while (watcher.events.length === 0) await watcher.ping();
+  assert.equal(watcher.events[0]?.type, EventType.nodeDeleted);
+  assert.equal(await watcher.getData('/e'), undefined);
+});
+
+test('a notification comes before any reply that shows the change', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  const b = await RawClient.open(t, clientPort);
+  await a.create('/w', '0');
+  for (let i = 1; i <= 50; i++) {
+    await a.getData('/w', true);
+    b.send(OpCode.setData, (w) =>
+      w
+        .string('/w')
+        .buffer(Buffer.from(String(i)))
+        .int(-1),
+    );
+    let seen = await a.getData('/w');
+    while (seen !== String(i)) seen = await a.getData('/w');
+    assert.equal(a.events.length, i, 'the event is here before the new value');
+    await b.reply();
+  }
+});
+
+test('replies keep the order of requests, reads behind the writes of their connection', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  await a.create('/o', '');
+  const xids: number[] = [];
+  for (let i = 0; i < 200; i++) {
+    xids.push(
+      a.send(OpCode.setData, (w) =>
+        w
+          .string('/o')
+          .buffer(Buffer.from(String(i)))
+          .int(-1),
+      ),
+    );
+    xids.push(a.send(OpCode.getData, (w) => w.string('/o').bool(false)));
+  }
+  for (let i = 0; i < 200; i++) {
+    assert.equal((await a.reply()).xid, xids[2 * i]);
+    const read = await a.reply();
+    assert.equal(read.xid, xids[2 * i + 1]);
+    assert.equal(read.body.buffer()?.toString(), String(i));
+  }
+});
+
+test('pipelined writes of many connections all take effect once', async (t) => {
+  const { clientPort, server } = await serve(t);
+  const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(t, clientPort)));
+  await clients[0]?.create('/n', '');
+  await Promise.all(
+    clients.map(async (client) => {
+      for (let i = 0; i < 100; i++) client.send(OpCode.setData, (w) => w.string('/n').buffer(null).int(-1));
+      for (let i = 0; i < 100; i++) assert.equal((await client.reply()).error, 0);
+    }),
+  );
+  const reply = await (clients[0] as RawClient).request(OpCode.exists, (w) => w.string('/n').bool(false));
+  for (let i = 0; i < 4; i++) reply.body.long();
+  assert.equal(reply.body.int(), 2000, 'every write raised the version');
+  assert.equal(server.processor.outstanding, 0);
+});
+
+test('the superuser passes every ACL, a stranger does not', async (t) => {
+  const superDigest = digestId('super:pw');
+  const { clientPort } = await serve(t, { 'DigestAuthenticationProvider.superDigest': superDigest });
+  const a = await RawClient.open(t, clientPort);
+  assert.equal((await a.request(OpCode.auth, (w) => w.int(0).string('digest').buffer(Buffer.from('bob:x')))).error, 0);
+  await a.create('/mine', 'secret');
+  const acl = await a.request(OpCode.setACL, (w) => w.string('/mine').int(1).int(31).string('auth').string('').int(-1));
+  assert.equal(acl.error, 0);
+  assert.equal(await a.getData('/mine'), 'secret');
+  const b = await RawClient.open(t, clientPort);
+  assert.equal((await b.request(OpCode.getData, (w) => w.string('/mine').bool(false))).error, ErrorCode.NoAuth);
+  await b.request(OpCode.auth, (w) => w.int(0).string('digest').buffer(Buffer.from('super:pw')));
+  assert.equal(await b.getData('/mine'), 'secret');
+});
+
+test('frames that are too long, negative or too short close the connection and nothing else', async (t) => {
+  const { clientPort, server } = await serve(t);
+  const witness = await RawClient.open(t, clientPort);
+  const before = server.lastZxid;
+  for (const length of [-1, 0x7fffffff, 0xfffff + 1]) {
+    const a = await RawClient.open(t, clientPort);
+    const frame = Buffer.alloc(8);
+    frame.writeInt32BE(length);
+    a.socket.write(frame);
+    await a.closed();
+  }
+  const short = await RawClient.open(t, clientPort);
+  short.sendFrame(Buffer.alloc(3));
+  await short.closed();
+  await witness.ping();
+  assert.equal(server.lastZxid, before + 4, 'only the sessions took a zxid');
+});
+
+test('unknown operations and a check outside multi are answered -6 and closed', async (t) => {
+  const { clientPort } = await serve(t);
+  for (const op of [0, 10, 13, 99, -10, 1000]) {
+    const a = await RawClient.open(t, clientPort);
+    const reply = await a.request(op, (w) => w.string('/').int(-1));
+    assert.deepEqual([reply.error, reply.zxid], [ErrorCode.Unimplemented, -1], String(op));
+    await a.closed();
+  }
+});
+
+test('createTTL with other flags, which kills Apache servers, is a bad argument', async (t) => {
+  const { clientPort } = await serve(t, { extendedTypesEnabled: true });
+  const a = await RawClient.open(t, clientPort);
+  const reply = await a.request(OpCode.createTTL, (w) =>
+    w.string('/x').buffer(null).int(1).int(31).string('world').string('anyone').int(0).long53(-1),
+  );
+  assert.equal(reply.error, ErrorCode.BadArguments);
+});
+
+test('a failed sync ends the server, and nothing of that batch is acknowledged', async (t) => {
+  let broken = false;
+  const disk: Disk = {
+    ...nodeDisk,
+    createLog(path, durable, done) {
+      nodeDisk.createLog(path, durable, (error, file) => {
+        if (file === null) done(error, null);
+        else {
+          done(null, {
+            ...file,
+            write: (from, length, position, written) =>
+              broken
+                ? setImmediate(() => written(new Error('input/output error')))
+                : file.write(from, length, position, written),
+          });
+        }
+      });
+    },
+  };
+  let fatal: Error | undefined;
+  const { clientPort, server } = await serve(t, {}, { disk, onFatal: (e) => (fatal = e) });
+  const a = await RawClient.open(t, clientPort);
+  await a.create('/ok', '');
+  const before = server.lastZxid;
+  broken = true;
+  a.send(OpCode.setData, (w) => w.string('/ok').buffer(Buffer.from('lost')).int(-1));
+  const b = await RawClient.plain(t, clientPort);
+  while (fatal === undefined) await new Promise((resolve) => setImmediate(resolve));
+  assert.match(fatal.message, /input\/output error/);
+  assert.equal(server.lastZxid, before);
+  assert.notEqual(server.notReady, undefined);
+  a.socket.destroy();
+  b.socket.destroy();
+});
+
+test('a reader that does not read is not written to without bound, and others are served', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  await a.create('/big', 'x'.repeat(900_000));
+  const slow = await RawClient.open(t, clientPort);
+  slow.socket.pause();
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 500; i++) slow.send(OpCode.getData, (w) => w.string('/big').bool(false));
+  for (let i = 0; i < 50; i++) await a.ping();
+  assert.ok(
+    process.memoryUsage().arrayBuffers - before < 100e6,
+    '450 MB of replies are not made ahead of their reader',
+  );
+  slow.socket.resume();
+  for (let i = 0; i < 500; i++) assert.equal((await slow.reply()).body.buffer()?.length, 900_000);
+});
+
+test('a list of very many children is that of one moment, whatever happens while it is sent', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  const b = await RawClient.open(t, clientPort);
+  await a.create('/many', '');
+  const count = 20_000;
+  for (let i = 0; i < count; i++) {
+    a.send(OpCode.create, (w) =>
+      w.string(`/many/n${i}`).buffer(null).int(1).int(31).string('world').string('anyone').int(0),
+    );
+  }
+  for (let i = 0; i < count; i++) await a.reply();
+  a.send(OpCode.getChildren2, (w) => w.string('/many').bool(true));
+  a.send(OpCode.exists, (w) => w.string('/many/n1').bool(false));
+  for (let i = 0; i < 500; i++) b.send(OpCode.delete, (w) => w.string(`/many/n${i}`).int(-1));
+  const list = await a.reply();
+  const names = list.body.vector((r) => r.string() ?? '') ?? [];
+  assert.equal(list.body.remaining, 68, 'the Stat follows');
+  assert.ok(names.length >= count - 500);
+  assert.equal(new Set(names).size, names.length);
+  assert.ok(names.every((name) => /^n\d+$/.test(name)));
+  assert.equal((await a.reply()).xid, list.xid + 1);
+  for (let i = 0; i < 500; i++) assert.equal((await b.reply()).error, 0);
+  await a.ping();
+  assert.equal(a.events.length, 1, 'the watch that came with the list has fired');
+});
+
+test('connections beyond maxClientCnxns are closed at once', async (t) => {
+  const { clientPort } = await serve(t, { maxClientCnxns: 3 });
+  const good = [];
+  for (let i = 0; i < 3; i++) good.push(await RawClient.open(t, clientPort));
+  const extra = await RawClient.plain(t, clientPort);
+  await extra.closed();
+  good[0]?.socket.destroy();
+  for (;;) {
+    const again = await RawClient.plain(t, clientPort);
+    if (await again.handshake()) break;
+  }
+});
+
+test('connections that never ask for a session are closed in time', async (t) => {
+  const { clientPort } = await serve(t, { 'nio.sessionlessCnxnTimeout': 50 });
+  const idle = await RawClient.plain(t, clientPort);
+  await idle.closed();
+});
+
+test('snapshots are taken and logs rolled while requests go on, and old files can be purged', async (t) => {
+  const dir = dataDir(t);
+  const first = await serve(t, { dataDir: dir, snapCount: 100 });
+  const a = await RawClient.open(t, first.clientPort);
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < 100; i++)
+      a.send(OpCode.create, (w) =>
+        w.string(`/r${round}-${i}`).buffer(null).int(1).int(31).string('world').string('anyone').int(0),
+      );
+    for (let i = 0; i < 100; i++) assert.equal((await a.reply()).error, 0);
+  }
+  await first.close();
+  const files = readdirSync(join(dir, 'version-2'));
+  assert.ok(files.filter((name) => name.startsWith('snapshot.')).length > 2, files.join());
+  assert.ok(files.filter((name) => name.startsWith('log.')).length > 2, files.join());
+  const { purge, openDataDir } = await import('../../dist/storage/index.js');
+  const deleted = await purge(nodeDisk, openDataDir(nodeDisk, dir, dir, true), 3);
+  assert.ok(deleted.length > 0);
+  const second = await serve(t, { dataDir: dir });
+  assert.equal(second.server.database.tree.store.count, 4 + 2000);
+  assert.equal(second.server.database.tree.digestMismatches, 0);
+});
+
+test('containers go when they are empty, TTL nodes when their time is over', async (t) => {
+  const { clientPort } = await serve(t, { extendedTypesEnabled: true, 'znode.container.checkIntervalMs': 20 });
+  const a = await RawClient.open(t, clientPort);
+  const acl = 1;
+  await a.request(OpCode.createContainer, (w) =>
+    w.string('/c').buffer(null).int(acl).int(31).string('world').string('anyone').int(4),
+  );
+  await a.request(OpCode.createTTL, (w) =>
+    w.string('/t').buffer(null).int(acl).int(31).string('world').string('anyone').int(5).long53(30),
+  );
+  await a.create('/c/x');
+  await a.request(OpCode.exists, (w) => w.string('/t').bool(true));
+  await a.request(OpCode.delete, (w) => w.string('/c/x').int(-1));
+  await a.request(OpCode.exists, (w) => w.string('/c').bool(true));
+  while (a.events.length < 2) await a.ping();
+  assert.deepEqual(a.events.map((e) => `${e.type} ${e.path}`).sort(), ['2 /c', '2 /t']);
+});
+
+test('four-letter words are answered before the handshake, those not on the list are refused', async (t) => {
+  const { clientPort } = await serve(t, { '4lw.commands.whitelist': 'ruok,srvr,mntr' });
+  const ask = (word: string): Promise<string> =>
+    new Promise((resolve) => {
+      let text = '';
+      const socket = connect({ port: clientPort, host: '127.0.0.1' }, () => socket.end(word));
+      socket.on('data', (chunk) => {
+        text += chunk.toString();
+      });
+      socket.on('close', () => resolve(text));
+    });
+  assert.equal(await ask('ruok'), 'imok');
+  assert.match(
+    await ask('srvr'),
+    /^Zookeeper version: \d+\.\d+\.\d+.*\nLatency min\/avg\/max: .*\n(.*\n)*Mode: standalone\nNode count: 5\n$/,
+  );
+  assert.match(await ask('mntr'), /^zk_version\t/);
+  assert.equal(await ask('stat'), 'stat is not executed because it is not in the whitelist.\n');
+});
+
+test('a stop closes the clients and loses nothing that was acknowledged', async (t) => {
+  const dir = dataDir(t);
+  const first = await serve(t, { dataDir: dir });
+  const a = await RawClient.open(t, first.clientPort);
+  let acknowledged = 0;
+  const writing = (async () => {
+    for (let i = 0; ; i++) {
+      try {
+        if ((await a.create(`/s${i}`)).error === 0) acknowledged++;
+      } catch {
+        return;
+      }
+    }
+  })();
+  while (acknowledged < 50) await new Promise((resolve) => setImmediate(resolve));
+  const began = performance.now();
+  await first.close();
+  assert.ok(performance.now() - began < 1000);
+  await writing;
+  const second = await serve(t, { dataDir: dir });
+  const { store } = second.server.database.tree;
+  for (let i = 0; i < acknowledged; i++) assert.notEqual(store.findString(`/s${i}`), 0, `/s${i}`);
+});

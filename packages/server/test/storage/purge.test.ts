@@ -1,0 +1,51 @@
+// Purging: the newest whole snapshots stay, with every log that one of them needs.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { nodeDisk, openDataDir, purge } from '../../dist/storage/index.js';
+import { copyOf, recoverDir } from './fixtures.js';
+
+function open(dir: string) {
+  return openDataDir(nodeDisk, dir, dir, true);
+}
+
+test('three snapshots stay and the logs that the oldest of them needs', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const deleted = await purge(nodeDisk, open(dir), 3);
+  assert.deepEqual(deleted.sort(), [
+    'log.1',
+    'log.18',
+    'log.29',
+    'snapshot.0',
+    'snapshot.17',
+    'snapshot.28',
+    'snapshot.34',
+  ]);
+  assert.deepEqual(readdirSync(join(dir, 'version-2')).sort(), [
+    'log.36',
+    'log.48',
+    'log.5c',
+    'log.6d',
+    'snapshot.47',
+    'snapshot.5a',
+    'snapshot.6c',
+  ]);
+  assert.equal((await recoverDir(dir)).recovered.lastZxid, 0x7f);
+});
+
+test('a damaged snapshot does not count among those that stay', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const newest = join(dir, 'version-2', 'snapshot.6c');
+  const bytes = readFileSync(newest);
+  bytes[4000] = (bytes[4000] as number) ^ 1; // its end is intact: only the seal shows it
+  writeFileSync(newest, bytes);
+  const deleted = await purge(nodeDisk, open(dir), 3);
+  assert.deepEqual(deleted.sort(), ['log.1', 'log.18', 'snapshot.0', 'snapshot.17', 'snapshot.28']);
+  assert.equal((await recoverDir(dir)).recovered.lastZxid, 0x7f);
+});
+
+test('nothing is deleted while there are fewer whole snapshots than shall stay', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  assert.deepEqual(await purge(nodeDisk, open(dir), 8), []);
+});

@@ -1,0 +1,136 @@
+// Reading logs: every record of the captured ones, and damage that must not pass for a torn tail.
+import assert from 'node:assert/strict';
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { nodeDisk, readLog, StorageError, TxnLog } from '../../dist/storage/index.js';
+import { FIXTURES, MAX_ENTRY, temporaryDir } from './fixtures.js';
+
+async function logOf(dir: string, sizes: readonly number[]): Promise<Buffer> {
+  const log = new TxnLog(
+    nodeDisk,
+    dir,
+    0,
+    { preAllocBytes: 0, forceSync: false, sizeLimitBytes: 0, flushDelayMs: 0, maxBatchSize: 1000 },
+    { onDurable: () => {}, onFatal: (e) => assert.fail(e), onSync: () => {} },
+    () => 0,
+  );
+  sizes.forEach((size, i) => {
+    const entry = Buffer.alloc(size, 0x11);
+    entry.writeInt32BE(0, 12);
+    entry.writeUInt32BE(i + 1, 16);
+    log.append(entry, i + 1);
+  });
+  await log.close();
+  return readFileSync(join(dir, 'log.1'));
+}
+
+function count(dir: string, maxEntry = MAX_ENTRY): { records: number; torn: string | undefined } {
+  const { records, torn } = readLog(nodeDisk, dir, 'log.1', maxEntry, () => {});
+  return { records, torn };
+}
+
+test("every record of Apache's logs is read, up to where the server's own list says they end", () => {
+  const { logs } = JSON.parse(readFileSync(join(FIXTURES, 'standalone-3.8.0/expected.json'), 'utf8')) as {
+    logs: { file: string; records: number; firstZxid: string; lastZxid: string; endOffset: number }[];
+  };
+  assert.equal(logs.length, 7);
+  for (const expected of logs) {
+    const zxids: number[] = [];
+    const end = readLog(
+      nodeDisk,
+      join(FIXTURES, 'standalone-3.8.0/version-2'),
+      expected.file,
+      MAX_ENTRY,
+      (_buf, _start, _end, zxid) => zxids.push(zxid),
+    );
+    assert.deepEqual(
+      [zxids.length, end.records, zxids[0], zxids[zxids.length - 1], end.offset, end.torn],
+      [
+        expected.records,
+        expected.records,
+        Number(expected.firstZxid),
+        Number(expected.lastZxid),
+        expected.endOffset,
+        undefined,
+      ],
+      expected.file,
+    );
+  }
+});
+
+test('a whole record larger than is allowed is refused, not cut', async (t) => {
+  const dir = temporaryDir(t);
+  await logOf(dir, [100, 5000]);
+  assert.equal(count(dir, 5000).records, 2);
+  assert.throws(
+    () => count(dir, 4999),
+    (e) => e instanceof StorageError && /5000 bytes/.test(e.message) && /jute.maxbuffer/.test(e.remedy),
+  );
+});
+
+test('a valid record is found behind damage and behind more zeros than the reader holds at once', async (t) => {
+  const dir = temporaryDir(t);
+  const whole = await logOf(dir, [100, 100, 100]);
+  const second = 16 + 113;
+  const third = second + 113;
+  for (const gap of [0, 1, 63, 65_535, 65_536, 65_537, 3_000_001, 9_000_003]) {
+    writeFileSync(
+      join(dir, 'log.1'),
+      Buffer.concat([whole.subarray(0, second), Buffer.alloc(113 + gap), whole.subarray(third)]),
+    );
+    assert.throws(
+      () => count(dir, 1000),
+      (e) => e instanceof StorageError && e.offset === second,
+      `${gap} zeros`,
+    );
+    const noise = Buffer.alloc(113 + gap, 0x33);
+    writeFileSync(join(dir, 'log.1'), Buffer.concat([whole.subarray(0, second), noise, whole.subarray(third)]));
+    assert.throws(
+      () => count(dir, 1000),
+      (e) => e instanceof StorageError && e.offset === second,
+      `${gap} bytes of noise`,
+    );
+  }
+});
+
+test('a valid record is found however far behind damage it stands', async (t) => {
+  const dir = temporaryDir(t);
+  const whole = await logOf(dir, [100, 100, 100]);
+  const second = 16 + 113;
+  writeFileSync(join(dir, 'log.1'), whole.subarray(0, second));
+  const fd = openSync(join(dir, 'log.1'), 'r+');
+  writeSync(fd, whole, second + 113, 113, 300 * 1024 * 1024 + 1); // a sparse file: this takes no space
+  closeSync(fd);
+  assert.throws(
+    () => count(dir),
+    (e) => e instanceof StorageError && e.offset === second,
+  );
+});
+
+test('an older record behind the end, left from a longer use of the space, is no reason to refuse', async (t) => {
+  const dir = temporaryDir(t);
+  const whole = await logOf(dir, [100, 100]);
+  const second = 16 + 113;
+  writeFileSync(join(dir, 'log.1'), Buffer.concat([whole, Buffer.alloc(300, 1), whole.subarray(16, second)]));
+  assert.equal(count(dir).records, 2);
+});
+
+test('each flipped byte of a record in front of another is refused, of the last record cut', async (t) => {
+  const dir = temporaryDir(t);
+  const whole = await logOf(dir, [60, 60, 60]);
+  for (let record = 0; record < 3; record++) {
+    const start = 16 + record * 73;
+    for (let at = start; at < start + 73; at++) {
+      const damaged = Buffer.from(whole);
+      damaged[at] = (damaged[at] as number) ^ 0x40;
+      writeFileSync(join(dir, 'log.1'), damaged);
+      if (record < 2) assert.throws(() => count(dir), StorageError, `byte ${at}`);
+      else {
+        const { records, torn } = count(dir);
+        assert.equal(records, 2, `byte ${at}`);
+        assert.notEqual(torn, undefined);
+      }
+    }
+  }
+});

@@ -1,0 +1,292 @@
+// The log on a disk that the test holds in its hand: what is written when, what counts as durable, what a failure does.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type Disk, type LogBatch, nodeDisk, readLog, TxnLog, type TxnLogOptions } from '../../dist/storage/index.js';
+import { MAX_ENTRY, temporaryDir } from './fixtures.js';
+
+const OPTIONS: TxnLogOptions = {
+  preAllocBytes: 0,
+  forceSync: true,
+  sizeLimitBytes: 0,
+  flushDelayMs: 0,
+  maxBatchSize: 1000,
+};
+
+/** A log entry: a header with the zxid and filler. */
+function entry(zxid: number, size = 60): Buffer {
+  const buf = Buffer.alloc(size, 0x5a);
+  buf.writeInt32BE(0, 12);
+  buf.writeUInt32BE(zxid, 16);
+  return buf;
+}
+
+interface Operation {
+  what: 'create' | 'write' | 'zero' | 'close';
+  file: string;
+  position: number;
+  length: number;
+  data: Buffer;
+  /** Lets the operation end. */
+  end(error?: Error): void;
+}
+
+/** Operations wait until the test ends them. */
+class HeldDisk {
+  readonly waiting: Operation[] = [];
+  readonly all: Operation[] = [];
+  readonly disk: Disk;
+
+  constructor() {
+    this.disk = {
+      ...nodeDisk,
+      syncDir: () => {},
+      createLog: (path, _durable, done) => {
+        this.hold('create', path, 0, Buffer.alloc(0), (error) =>
+          done(
+            error,
+            error !== null
+              ? null
+              : {
+                  write: (from, length, position, written) =>
+                    this.hold('write', path, position, Buffer.from(from.subarray(0, length)), written),
+                  zero: (position, length, ready) => this.hold('zero', path, position, Buffer.alloc(length), ready),
+                  resize: (_size, resized) => resized(null),
+                  close: (closed) => this.hold('close', path, 0, Buffer.alloc(0), closed),
+                },
+          ),
+        );
+      },
+    };
+  }
+
+  private hold(
+    what: Operation['what'],
+    file: string,
+    position: number,
+    data: Buffer,
+    done: (error: Error | null) => void,
+  ): void {
+    const operation: Operation = {
+      what,
+      file,
+      position,
+      length: data.length,
+      data,
+      end: (error) => {
+        this.waiting.splice(this.waiting.indexOf(operation), 1);
+        done(error ?? null);
+      },
+    };
+    this.waiting.push(operation);
+    this.all.push(operation);
+  }
+
+  next(what: Operation['what']): Operation {
+    const operation = this.waiting.find((one) => one.what === what);
+    assert.ok(operation, `no ${what} waits, but ${this.waiting.map((one) => one.what)}`);
+    return operation;
+  }
+}
+
+function held(options: Partial<TxnLogOptions> = {}) {
+  const held = new HeldDisk();
+  const durable: number[] = [];
+  const batches: Buffer[] = [];
+  const fatal: Error[] = [];
+  const log = new TxnLog(
+    held.disk,
+    '/logs',
+    0,
+    { ...OPTIONS, ...options },
+    {
+      onDurable: (batch: LogBatch) => {
+        durable.push(batch.lastZxid);
+        batches.push(Buffer.from(batch.buf.subarray(0, batch.used)));
+      },
+      onFatal: (error) => fatal.push(error),
+      onSync: () => {},
+    },
+    () => 0,
+  );
+  return { held, durable, batches, fatal, log };
+}
+
+test('nothing is durable before file, header and batch have reached the disk', () => {
+  const { held: disk, durable, log } = held();
+  log.append(entry(1), 1);
+  log.flush();
+  disk.next('create').end();
+  assert.deepEqual(durable, []);
+  const header = disk.next('write');
+  assert.deepEqual([...header.data], [0x5a, 0x4b, 0x4c, 0x47, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+  header.end();
+  assert.deepEqual(durable, []);
+  disk.next('write').end();
+  assert.deepEqual(durable, [1]);
+});
+
+test('what is appended while a batch is on its way is one later batch, written where the first ends', () => {
+  const { held: disk, durable, batches, log } = held();
+  log.append(entry(1), 1);
+  log.flush();
+  log.append(entry(2), 2);
+  log.append(entry(3), 3);
+  log.flush();
+  disk.next('create').end();
+  disk.next('write').end();
+  const first = disk.next('write');
+  assert.equal(disk.waiting.length, 1, 'one write at a time');
+  log.append(entry(4), 4);
+  first.end();
+  assert.deepEqual(durable, [1]);
+  const second = disk.next('write');
+  assert.equal(second.position, first.position + first.length);
+  assert.equal(second.length, 3 * first.length);
+  second.end();
+  assert.deepEqual(durable, [1, 4]);
+  assert.deepEqual(batches[0], first.data, 'the bytes stay until the batch is reported');
+  assert.deepEqual(batches[1], second.data);
+});
+
+for (const failing of ['create', 'header', 'batch', 'zero'] as const) {
+  test(`an error of '${failing}' is fatal once and nothing is acknowledged after it`, async () => {
+    const { held: disk, durable, fatal, log } = held({ preAllocBytes: 8 * 1024 * 1024 });
+    const broken = new Error('EIO');
+    log.append(entry(1), 1);
+    log.flush();
+    log.append(entry(2), 2);
+    for (const step of ['create', 'header', 'batch', 'zero'] as const) {
+      const operation = disk.next(step === 'header' || step === 'batch' ? 'write' : step);
+      operation.end(step === failing ? broken : undefined);
+      if (step === failing) break;
+    }
+    assert.deepEqual(fatal, [broken]);
+    const acknowledged = failing === 'zero' ? [1] : [];
+    assert.deepEqual(durable, acknowledged);
+    log.flush();
+    while (disk.waiting.length > 0) disk.waiting[0]?.end();
+    assert.deepEqual(durable, acknowledged);
+    assert.equal(fatal.length, 1);
+    await assert.rejects(log.close(), broken, 'closing ends, with the cause');
+  });
+}
+
+test('zeros are written ahead and never meet a batch', () => {
+  const { held: disk, durable, log } = held({ preAllocBytes: 16 * 1024 * 1024 });
+  let random = 1;
+  const next = (n: number): number => {
+    random = (Math.imul(random, 1103515245) + 12345) & 0x7fffffff;
+    return (random >>> 8) % n;
+  };
+  let zxid = 0;
+  for (let step = 0; step < 600; step++) {
+    if (next(3) > 0) {
+      zxid++;
+      log.append(entry(zxid, 40 + next(next(8) === 0 ? 1_900_000 : 200)), zxid);
+      if (next(40) === 0) log.roll();
+      log.flush();
+    }
+    const running = disk.waiting.filter((one) => one.what === 'write' || one.what === 'zero');
+    for (const a of running) {
+      for (const b of running) {
+        if (a === b || a.file !== b.file) continue;
+        assert.ok(a.position + a.length <= b.position || b.position + b.length <= a.position, 'two writes overlap');
+      }
+    }
+    disk.waiting[next(disk.waiting.length)]?.end();
+  }
+  while (disk.waiting.length > 0) disk.waiting[0]?.end();
+  assert.equal(durable[durable.length - 1], zxid);
+  // Play the operations in the order they were begun: no zero may lie on a record.
+  const files = new Map<string, Map<number, number>>();
+  for (const { what, file, position, length } of disk.all) {
+    const written = files.get(file) ?? new Map<number, number>();
+    files.set(file, written);
+    if (what === 'write') written.set(position, length);
+    if (what !== 'zero') continue;
+    for (const [start, size] of written) assert.ok(start + size <= position, 'zeros over a record');
+  }
+  assert.ok(disk.all.some((one) => one.what === 'zero') && files.size > 5);
+});
+
+test('a delayed batch goes on its way once it has maxBatchSize entries', () => {
+  const { held: disk, log } = held({ flushDelayMs: 60_000, maxBatchSize: 3 });
+  for (let zxid = 1; zxid <= 3; zxid++) {
+    assert.equal(disk.waiting.length, 0);
+    log.append(entry(zxid), zxid);
+    log.flush();
+  }
+  disk.next('create');
+});
+
+test('a zxid that does not rise is refused', () => {
+  const { log } = held();
+  log.append(entry(5), 5);
+  assert.throws(() => log.append(entry(5), 5), /0x5 is logged after 0x5/);
+});
+
+test('closing writes what has gathered, also when asked twice, and ends appending', async () => {
+  const { held: disk, durable, log } = held();
+  log.append(entry(1), 1);
+  const closed = Promise.all([log.close(), log.close()]);
+  while (durable.length === 0) disk.waiting[0]?.end();
+  await new Promise(setImmediate);
+  disk.next('close').end();
+  await closed;
+  assert.deepEqual(durable, [1]);
+  assert.throws(() => log.append(entry(2), 2), /closed/);
+});
+
+for (const preAllocBytes of [0, 16 * 1024, 64 * 1024 * 1024]) {
+  test(`logs on a real disk are read back over rolls, preallocation ${preAllocBytes}`, async (t) => {
+    const dir = temporaryDir(t);
+    let durable = 0;
+    const log = new TxnLog(
+      nodeDisk,
+      dir,
+      0,
+      { ...OPTIONS, preAllocBytes },
+      {
+        onDurable: (batch) => {
+          durable = batch.lastZxid;
+        },
+        onFatal: (e) => assert.fail(e),
+        onSync: () => {},
+      },
+      () => performance.now(),
+    );
+    for (let zxid = 1; zxid <= 2000; zxid++) {
+      log.append(entry(zxid, 32 + (zxid % 700)), zxid);
+      if (zxid % 100 === 0) log.flush();
+      if (zxid % 500 === 0) {
+        log.roll();
+        await new Promise(setImmediate);
+      }
+    }
+    await log.close();
+    assert.equal(durable, 2000);
+    const seen: number[] = [];
+    const names = readdirSync(dir).sort((a, b) => Number.parseInt(a.slice(4), 16) - Number.parseInt(b.slice(4), 16));
+    assert.ok(names.length > 1);
+    for (const name of names) {
+      const before = seen.length;
+      const end = readLog(nodeDisk, dir, name, MAX_ENTRY, (buf, start, stop, zxid) => {
+        assert.deepEqual(buf.subarray(start, stop), entry(zxid, 32 + (zxid % 700)));
+        seen.push(zxid);
+      });
+      assert.equal(end.torn, undefined);
+      assert.equal(name, `log.${(seen[before] as number).toString(16)}`);
+      const rest = readFileSync(join(dir, name)).subarray(end.offset);
+      assert.ok(
+        rest.every((byte) => byte === 0),
+        'padding is zero',
+      );
+    }
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 2000 }, (_, i) => i + 1),
+    );
+  });
+}
