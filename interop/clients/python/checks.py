@@ -50,9 +50,9 @@ def eventually(condition, timeout=10.0, what="it"):
         time.sleep(0.01)
 
 
-def event(timeout_holder, what="the event", timeout=10.0):
+def event(awaited, what="the event", timeout=10.0):
     """Waits for a threading.Event."""
-    assert timeout_holder.wait(timeout), "%s didn't come in %s s" % (what, timeout)
+    assert awaited.wait(timeout), "%s didn't come in %s s" % (what, timeout)
 
 
 class Seen:
@@ -86,7 +86,7 @@ def run():
             failed += 1
             print("not ok %d - %s: %s" % (number, feature, name))
             print("# %s: %s" % (type(error).__name__, str(error).replace("\n", " ")))
-            for line in traceback.format_exc().splitlines():
+            for line in traceback.format_exc().splitlines()[-12:-1]:
                 print("# " + line)
             sys.stdout.flush()
     sys.exit(1 if failed else 0)

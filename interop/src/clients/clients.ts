@@ -19,9 +19,13 @@ export interface Client {
   readonly title: string;
   /** The first one's version is the client's. */
   readonly packages: readonly string[];
+  /** Lines of its server's configuration beyond the usual ones. */
+  readonly cfg?: Readonly<Record<string, string>>;
   /** Compiles what must be compiled into `dir`, a directory of its own. */
   readonly build: (dir: string) => void;
   readonly run: (dir: string, stage: Stage, seen: (check: Check) => void) => Promise<Check[]>;
+  /** Runs, and keeps what it sees as what is expected from then on; only with Apache's server. */
+  readonly record?: (stage: Stage, seen: (check: Check) => void) => Promise<Check[]>;
 }
 
 const JAVA_PACKAGES = ['zookeeper', 'default-jdk-headless', 'libcurator-client-java', 'libcurator-recipes-java'];
@@ -41,7 +45,8 @@ export const CLIENTS: readonly Client[] = [
     title: 'zkCli.sh',
     packages: ['zookeeper', 'default-jre-headless'],
     build: () => undefined,
-    run: (_dir, stage, seen) => runZkCli(stage, seen),
+    run: (_dir, stage, seen) => runZkCli(stage, false, seen),
+    record: (stage, seen) => runZkCli(stage, true, seen),
   },
   {
     id: 'curator',
@@ -54,6 +59,8 @@ export const CLIENTS: readonly Client[] = [
     id: 'kazoo',
     title: 'kazoo (Python)',
     packages: ['python3-kazoo'],
+    // This version ends its connection's thread at the error code for a disabled reconfig, which it doesn't know.
+    cfg: { reconfigEnabled: 'true' },
     build: () => undefined,
     run: program(() => ({ file: '/usr/bin/python3', args: [join(SOURCES, 'python/kazoo_client.py')] })),
   },

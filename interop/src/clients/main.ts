@@ -20,6 +20,7 @@ const { values: options } = parseArgs({
   options: {
     server: { type: 'string', default: 'nodekeeper' },
     only: { type: 'string', multiple: true, default: [] },
+    record: { type: 'boolean', default: false },
     out: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -29,11 +30,13 @@ if (options.help) {
   console.log(`usage: npm run test:interop -- [--server nodekeeper|apache] [--only NAME]... [--out FILE]
   --server KIND  the server under test; apache validates the checks themselves
   --only NAME    only this one of ${[...CLIENTS, ...SUITES].map(({ id }) => id).join(', ')}
+  --record       with Apache's server: keep what a client prints as what is expected of it (zkcli, cli_mt)
   --out FILE     where the scorecard goes; a full run against nodekeeper writes docs/compatibility.md`);
   process.exit(0);
 }
 
 const kind = kindOf(options.server);
+if (options.record && kind !== 'apache') throw new Error("--record goes with --server apache");
 const only = options.only.flatMap((list) => list.split(','));
 const unknown = only.filter((name) => ![...CLIENTS, ...SUITES].some(({ id }) => id === name));
 if (unknown.length > 0) throw new Error(`--only ${unknown.join()}: no such client or suite`);
@@ -65,10 +68,11 @@ async function runClient(client: Client): Promise<Outcome> {
   const dir = join(work, client.id);
   mkdirSync(dir);
   client.build(dir);
-  const stage = await Stage.start(kind);
+  const stage = await Stage.start(kind, client.cfg);
   try {
     serverTitle = `${kind} ${await serverVersion(stage.port)}`;
-    const checks = await client.run(dir, stage, print);
+    const record = options.record ? client.record : undefined;
+    const checks = await (record === undefined ? client.run(dir, stage, print) : record(stage, print));
     if (checks.some(({ ok }) => !ok))
       console.log(`# the server's last words:\n${indent(lastLines(stage.serverOutput()))}`);
     console.log(

@@ -11,7 +11,7 @@ import type { Stage } from './stage.js';
 const PLAN = /^1\.\.(\d+)$/;
 const RESULT = /^(not )?ok \d+ - ([a-z-]+): (.*)$/;
 /** A program that takes longer hangs. */
-const LIMIT_MS = 180_000;
+const LIMIT_MS = 120_000;
 
 export interface Command {
   readonly file: string;
@@ -31,20 +31,25 @@ export async function runProgram(command: Command, stage: Stage, seen: (check: C
   // A program that died has closed its input: its exit is what gets reported.
   child.stdin.on('error', () => undefined);
   const checks: Check[] = [];
+  let told = 0;
+  // A check is told once what stands below it has been read.
+  const tell = (): void => {
+    for (; told < checks.length; told += 1) seen(checks[told]);
+  };
   let planned = -1;
   for await (const line of createInterface({ input: child.stdout })) {
     const plan = PLAN.exec(line);
     const result = RESULT.exec(line);
+    if (!line.startsWith('# ')) tell();
     if (plan !== null) planned = Number(plan[1]);
     else if (result !== null) checks.push(checkOf(result));
     else if (line.startsWith('# ')) addMessage(checks, line.slice(2));
     else if (line.startsWith('@')) child.stdin.write(`${await answer(stage, line.slice(1))}\n`);
-    if (result !== null && result[1] === undefined) seen(checks[checks.length - 1]);
   }
   const [code, signal] = await exited;
   clearTimeout(timer);
   checks.push(ending(planned, checks.length, code, signal, stderr()));
-  for (const check of checks) if (!check.ok || check.feature === 'program') seen(check);
+  tell();
   return checks;
 }
 

@@ -4,13 +4,15 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Kind, type RunningServer, startServer } from '../servers/index.js';
+import { type Kind, type RunningServer, type StartOptions, startServer } from '../servers/index.js';
 import { Proxy } from './proxy.js';
 
 /** Sessions are granted 2 to 20 ticks: 1 to 10 s, so an expiry can be waited for. */
 const TICK_MS = 500;
 /** Empty containers and nodes past their TTL are looked for this often. */
 const CONTAINER_CHECK_MS = 500;
+/** A server that takes longer to answer after a start is taken for hung. */
+const START_MS = 40_000;
 /** Who may do anything, to the programs too. */
 const SUPER = 'super:interop';
 const SUPER_DIGEST = `super:${createHash('sha1').update(SUPER).digest('base64')}`;
@@ -26,20 +28,23 @@ const PROPS = { 'znode.container.checkIntervalMs': String(CONTAINER_CHECK_MS) };
 export class Stage {
   readonly kind: Kind;
   readonly #dir: string;
+  readonly #cfg: Readonly<Record<string, string>>;
   readonly #proxy: Proxy;
   #server: RunningServer;
 
-  private constructor(kind: Kind, dir: string, server: RunningServer, proxy: Proxy) {
+  private constructor(kind: Kind, dir: string, cfg: Record<string, string>, server: RunningServer, proxy: Proxy) {
     this.kind = kind;
     this.#dir = dir;
+    this.#cfg = cfg;
     this.#server = server;
     this.#proxy = proxy;
   }
 
-  static async start(kind: Kind, extraCfg: Readonly<Record<string, string>> = {}): Promise<Stage> {
+  static async start(kind: Kind, extra: Readonly<Record<string, string>> = {}): Promise<Stage> {
+    const cfg = { ...CFG, ...extra };
     const dir = mkdtempSync(join(tmpdir(), 'interop-server-'));
-    const server = await startServer(kind, { dir, cfg: { ...CFG, ...extraCfg }, props: PROPS });
-    return new Stage(kind, dir, server, await Proxy.start(server.port));
+    const server = await startInTime(kind, { dir, cfg, props: PROPS });
+    return new Stage(kind, dir, cfg, server, await Proxy.start(server.port));
   }
 
   /** The port clients connect to. */
@@ -71,6 +76,18 @@ export class Stage {
   async #restart(signal: NodeJS.Signals): Promise<void> {
     const { port } = this.#server;
     await this.#server.stop(signal);
-    this.#server = await startServer(this.kind, { dir: this.#dir, port, cfg: CFG, props: PROPS });
+    this.#server = await startInTime(this.kind, { dir: this.#dir, port, cfg: this.#cfg, props: PROPS });
+  }
+}
+
+async function startInTime(kind: Kind, options: StartOptions): Promise<RunningServer> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${kind} doesn't answer after its start`)), START_MS);
+  });
+  try {
+    return await Promise.race([startServer(kind, options), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

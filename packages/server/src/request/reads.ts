@@ -1,5 +1,5 @@
 // Answers requests that change nothing, from the tree as it stands. Order of checks and effects as in Apache's
-// FinalRequestProcessor, with 3.9's rules where 3.8 differs (docs/compatibility notes in docs/decisions/0004).
+// FinalRequestProcessor, with 3.9's rules where 3.8 differs (docs/decisions/0004-38-or-39.md).
 
 import {
   AddWatchMode,
