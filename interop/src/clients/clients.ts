@@ -5,11 +5,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { apacheClassPath } from '../servers/index.js';
-import { runCliMt } from './cli-mt.js';
 import type { Check } from './features.js';
 import { type Command, runProgram } from './program.js';
+import { runRecorded } from './recorded-shell.js';
+import { CLI_MT, ZKCLI } from './shells.js';
 import type { Stage } from './stage.js';
-import { runZkCli } from './zkcli.js';
 
 const SOURCES = fileURLToPath(new URL('../../clients/', import.meta.url));
 const JAVA_JARS = ['curator-client', 'curator-framework', 'curator-recipes', 'guava'];
@@ -45,8 +45,8 @@ export const CLIENTS: readonly Client[] = [
     title: 'zkCli.sh',
     packages: ['zookeeper', 'default-jre-headless'],
     build: () => undefined,
-    run: (_dir, stage, seen) => runZkCli(stage, false, seen),
-    record: (stage, seen) => runZkCli(stage, true, seen),
+    run: (_dir, stage, seen) => runRecorded(ZKCLI, stage.port, false, seen),
+    record: (stage, seen) => runRecorded(ZKCLI, stage.port, true, seen),
   },
   {
     id: 'curator',
@@ -87,7 +87,8 @@ export const CLIENTS: readonly Client[] = [
     title: 'cli_mt (C shell)',
     packages: ['zookeeper-bin'],
     build: () => undefined,
-    run: (_dir, stage, seen) => runCliMt(stage, seen),
+    run: (_dir, stage, seen) => runRecorded(CLI_MT, stage.port, false, seen),
+    record: (stage, seen) => runRecorded(CLI_MT, stage.port, true, seen),
   },
   {
     id: 'go',

@@ -36,7 +36,7 @@ if (options.help) {
 }
 
 const kind = kindOf(options.server);
-if (options.record && kind !== 'apache') throw new Error("--record goes with --server apache");
+if (options.record && kind !== 'apache') throw new Error('--record goes with --server apache');
 const only = options.only.flatMap((list) => list.split(','));
 const unknown = only.filter((name) => ![...CLIENTS, ...SUITES].some(({ id }) => id === name));
 if (unknown.length > 0) throw new Error(`--only ${unknown.join()}: no such client or suite`);
@@ -131,7 +131,8 @@ function indent(text: string): string {
 }
 
 function lastLines(text: string): string {
-  return text.split('\n').slice(-30).join('\n');
+  const lines = text.split('\n').filter((line) => !line.startsWith('\tat '));
+  return lines.slice(-15).join('\n');
 }
 
 function seconds(since: number): string {

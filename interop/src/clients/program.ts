@@ -19,9 +19,9 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts the command with the port as its last argument and answers what it asks for, until it ends. */
+/** Starts the command with the relay's and the server's own port as its last arguments; answers what it asks for. */
 export async function runProgram(command: Command, stage: Stage, seen: (check: Check) => void): Promise<Check[]> {
-  const child = spawn(command.file, [...command.args, String(stage.port)], {
+  const child = spawn(command.file, [...command.args, String(stage.port), String(stage.serverPort)], {
     env: { ...process.env, ...command.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Kind, type RunningServer, type StartOptions, startServer } from '../servers/index.js';
-import { Proxy } from './proxy.js';
+import { Relay } from './relay.js';
 
 /** Sessions are granted 2 to 20 ticks: 1 to 10 s, so an expiry can be waited for. */
 const TICK_MS = 500;
@@ -29,34 +29,39 @@ export class Stage {
   readonly kind: Kind;
   readonly #dir: string;
   readonly #cfg: Readonly<Record<string, string>>;
-  readonly #proxy: Proxy;
+  readonly #relay: Relay;
   #server: RunningServer;
 
-  private constructor(kind: Kind, dir: string, cfg: Record<string, string>, server: RunningServer, proxy: Proxy) {
+  private constructor(kind: Kind, dir: string, cfg: Record<string, string>, server: RunningServer, relay: Relay) {
     this.kind = kind;
     this.#dir = dir;
     this.#cfg = cfg;
     this.#server = server;
-    this.#proxy = proxy;
+    this.#relay = relay;
   }
 
   static async start(kind: Kind, extra: Readonly<Record<string, string>> = {}): Promise<Stage> {
     const cfg = { ...CFG, ...extra };
     const dir = mkdtempSync(join(tmpdir(), 'interop-server-'));
     const server = await startInTime(kind, { dir, cfg, props: PROPS });
-    return new Stage(kind, dir, cfg, server, await Proxy.start(server.port));
+    return new Stage(kind, dir, cfg, server, await Relay.start(server.port));
   }
 
   /** The port clients connect to. */
   get port(): number {
-    return this.#proxy.port;
+    return this.#relay.port;
+  }
+
+  /** The server's own port, past the relay. */
+  get serverPort(): number {
+    return this.#server.port;
   }
 
   /** Does what a program asks for in a line that begins with `@`; throws if there is no such request. */
   async ask(request: string): Promise<void> {
-    if (request === 'cut') this.#proxy.cut();
-    else if (request === 'down') this.#proxy.down();
-    else if (request === 'up') this.#proxy.up();
+    if (request === 'cut') this.#relay.cut();
+    else if (request === 'down') this.#relay.down();
+    else if (request === 'up') this.#relay.up();
     else if (request === 'restart') await this.#restart('SIGTERM');
     else if (request === 'kill') await this.#restart('SIGKILL');
     else throw new Error(`no such request: @${request}`);
@@ -68,7 +73,7 @@ export class Stage {
   }
 
   async stop(): Promise<void> {
-    await this.#proxy.stop();
+    await this.#relay.stop();
     await this.#server.stop();
     rmSync(this.#dir, { recursive: true, force: true });
   }

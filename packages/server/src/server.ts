@@ -69,6 +69,7 @@ export class StandaloneServer {
   private snapshotAfterBytes = 0;
   private nextId: bigint;
   private lock: DataLock | undefined;
+  private flushScheduled = false;
   private failed = false;
   private stopping = false;
 
@@ -177,7 +178,7 @@ export class StandaloneServer {
         onRejected: (address, reason) => this.logger.warn({ client: address }, `connection refused: ${reason}`),
         nextSessionId: () => this.newSessionId(),
         readClocks: () => this.readClocks(),
-        endTurn: () => this.log.flush(),
+        endTurn: () => this.flushLog(),
       },
     );
   }
@@ -365,6 +366,15 @@ export class StandaloneServer {
     this.processor.wallTime = Date.now();
   }
 
+  /** An idle log is written once everything that arrived together has been read: one sync for all of it. */
+  private flushLog(): void {
+    if (this.flushScheduled || this.log.batch.count === 0) return;
+    this.flushScheduled = true;
+    setImmediate(() => {
+      this.flushScheduled = false;
+      this.log.flush();
+    });
+  }
   private commit(batch: LogBatch): void {
     if (this.failed) return;
     this.readClocks();

@@ -1,90 +1,212 @@
 // The HTTP admin server: Apache's /commands, and what orchestrators ask for (/ready, /health, /metrics). Loaded once clients are
 // served; a port that is taken is told and does not stop the server.
 
-import Fastify, { type FastifyInstance } from 'fastify';
+import { Readable } from 'node:stream';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Registry } from 'prom-client';
+import type { Logger } from '../log.js';
 import type { StandaloneServer } from '../server.js';
-import { commandNames, runAdminCommand } from './commands.js';
+import {
+  type CommandLimits,
+  type CommandReply,
+  commandNames,
+  isRestore,
+  type Query,
+  runAdminCommand,
+} from './commands.js';
+import { prettyJson } from './jackson.js';
+import { textOrStream } from './pieces.js';
 import { createRegistry } from './prometheus.js';
+import { RateLimit } from './rate-limit.js';
+import type { ServerView } from './server-view.js';
+import { viewOf } from './standalone-view.js';
 
-/** Starts the admin server and, if it is configured, the metrics port. Returns what to close. */
-export async function startAdmin(server: StandaloneServer): Promise<FastifyInstance[]> {
-  const { admin, prometheus } = server.config;
-  const started: FastifyInstance[] = [];
-  const registry = createRegistry(server, prometheus?.exportProcess ?? true);
-  const metrics = (app: FastifyInstance): void => {
-    app.get('/metrics', async (_request, reply) => {
-      reply.type(registry.contentType);
-      return registry.metrics();
-    });
+export interface AdminSettings {
+  readonly admin: {
+    readonly enabled: boolean;
+    readonly address: string;
+    readonly port: number;
+    readonly commandUrl: string;
+    /** Milliseconds. */
+    readonly idleTimeout: number;
+  };
+  /** Undefined unless the Prometheus provider is chosen. */
+  readonly prometheus: { readonly host: string; readonly port: number; readonly exportProcess: boolean } | undefined;
+}
+
+/** Defaults of admin.snapshot.enabled, admin.restore.enabled and admin.rateLimiterIntervalInMS. */
+const SNAPSHOT_ENABLED = true;
+const RESTORE_ENABLED = true;
+const RATE_LIMIT_MS = 300_000;
+
+/** A started HTTP server. */
+export interface AdminPort {
+  readonly url: string;
+  close(): PromiseLike<unknown>;
+}
+
+/** Starts a standalone server's admin server and, if it is configured, its metrics port. Returns what to close. */
+export function startAdmin(server: StandaloneServer): Promise<AdminPort[]> {
+  return startAdminPorts(viewOf(server), server.config, server.logger);
+}
+
+/** Starts what the settings ask for, as far as the ports are free. Never rejects for a port that is not. */
+export async function startAdminPorts(view: ServerView, settings: AdminSettings, logger: Logger): Promise<AdminPort[]> {
+  const { admin, prometheus } = settings;
+  const registry = createRegistry(view, prometheus?.exportProcess ?? true);
+  const started: AdminPort[] = [];
+  const open = async (app: FastifyInstance, host: string, port: number, remedy: string): Promise<void> => {
+    try {
+      const url = await app.listen({ host, port });
+      logger.info({ url }, 'admin server listens');
+      started.push({ url, close: () => app.close() });
+    } catch (e) {
+      const reason = (e as Error).message;
+      logger.warn(
+        { host, port },
+        `the admin server is not there: ${reason}. Clients are served all the same; ${remedy}`,
+      );
+      await app.close();
+    }
   };
   if (admin.enabled) {
-    const app = Fastify({ keepAliveTimeout: admin.idleTimeout, exposeHeadRoutes: false });
-    commands(app, server, admin.commandUrl);
-    metrics(app);
-    const ok = await listen(
-      app,
-      admin.address,
-      admin.port,
-      server,
-      'admin.serverPort moves it, admin.enableServer=false switches it off',
-    );
-    if (ok) started.push(app);
+    const app = createAdminApp(view, registry, admin.commandUrl, admin.idleTimeout, defaultLimits(), logger);
+    const remedy = 'admin.serverPort moves it, admin.enableServer=false switches it off';
+    await open(app, admin.address, admin.port, remedy);
   }
   if (prometheus !== undefined) {
-    const app = Fastify({ exposeHeadRoutes: false });
-    metrics(app);
-    const ok = await listen(app, prometheus.host, prometheus.port, server, 'metricsProvider.httpPort moves it');
-    if (ok) started.push(app);
+    const app = Fastify({ forceCloseConnections: true });
+    addMetrics(app, registry);
+    await open(app, prometheus.host, prometheus.port, 'metricsProvider.httpPort moves it');
   }
   return started;
 }
 
-async function listen(
-  app: FastifyInstance,
-  host: string,
-  port: number,
-  server: StandaloneServer,
-  remedy: string,
-): Promise<boolean> {
-  try {
-    const url = await app.listen({ host, port });
-    server.logger.info({ url }, 'admin server listens');
-    return true;
-  } catch (e) {
-    server.logger.warn(
-      { host, port },
-      `the admin server is not there: ${(e as Error).message}. Clients are served all the same; ${remedy}`,
-    );
-    await app.close();
-    return false;
-  }
+/** Apache's server counts the snapshot command's interval in microseconds, so that it is a thousandth of the restore command's. */
+export function defaultLimits(): CommandLimits {
+  const now = (): number => performance.now();
+  return {
+    snapshotEnabled: SNAPSHOT_ENABLED,
+    restoreEnabled: RESTORE_ENABLED,
+    snapshotRate: new RateLimit(RATE_LIMIT_MS / 1000, now),
+    restoreRate: new RateLimit(RATE_LIMIT_MS, now),
+  };
 }
 
-function commands(app: FastifyInstance, server: StandaloneServer, url: string): void {
-  const list = commandNames.map((name) => `<a href="${url}/${name}">${name}</a>\n<br/>\n`).join('');
-  for (const path of [url, `${url}/`]) {
-    app.get(path, async (_request, reply) => {
-      reply.type('text/html;charset=utf-8');
-      return list;
-    });
-  }
-  app.get<{ Params: { name: string }; Querystring: Record<string, string> }>(`${url}/:name`, async (request, reply) => {
-    reply.type('application/json');
-    return pretty(runAdminCommand(server, request.params.name, request.query));
+/** The application, not listening yet. */
+export function createAdminApp(
+  view: ServerView,
+  registry: Registry,
+  commandUrl: string,
+  idleTimeout: number,
+  limits: CommandLimits,
+  logger: Logger,
+): FastifyInstance {
+  const app = Fastify({ keepAliveTimeout: idleTimeout, forceCloseConnections: true });
+  // A body is only of use to the command that reads it; it gets the bytes as they come.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, body, done) => done(null, body));
+  app.setNotFoundHandler((request, reply) => errorPage(reply, 404, 'Not Found', request.url));
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) logger.error({ url: request.url, error: error.message }, 'an admin command failed');
+    errorPage(reply, status, error.message, request.url);
   });
-  app.post(`${url}/:name`, async (_request, reply) => {
-    reply.code(405).type('text/html;charset=utf-8');
-    return 'HTTP method POST is not supported by this URL';
+  addCommands(app, view, commandUrl, limits);
+  addMetrics(app, registry);
+  addProbes(app, view);
+  return app;
+}
+
+function addMetrics(app: FastifyInstance, registry: Registry): void {
+  app.get('/metrics', async (_request, reply) => {
+    reply.type(registry.contentType);
+    return registry.metrics();
   });
+}
+
+function addProbes(app: FastifyInstance, view: ServerView): void {
   app.get('/ready', async (_request, reply) => {
-    const reason = server.notReady;
+    const reason = await view.whyNotReady();
     if (reason !== undefined) reply.code(503);
     return { ready: reason === undefined, reason: reason ?? null };
   });
   app.get('/health', async () => ({ healthy: true }));
 }
 
-/** JSON as Apache prints it: two blanks, and ` : ` between name and value. */
-function pretty(payload: object): string {
-  return JSON.stringify(payload, null, 2).replace(/^(\s*"(?:[^"\\]|\\.)*"): /gm, '$1 : ');
+function addCommands(app: FastifyInstance, view: ServerView, commandUrl: string, limits: CommandLimits): void {
+  const url = commandUrl.replace(/\/+$/, '');
+  const list = commandNames.map((name) => `<a href="${url}/${name}">${name}</a>\n<br/>\n`).join('');
+  const sendList = (_request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+    reply.type('text/html;charset=utf-8').send(list);
+  const run = async (request: FastifyRequest, name: string): Promise<CommandReply> =>
+    runAdminCommand(view, limits, name, {
+      query: firstValues(request.query as Readonly<Record<string, string | string[]>>),
+      authorization: request.headers.authorization,
+      remoteAddress: request.ip.replace(/^::ffff:/, ''),
+      body: request.body instanceof Readable ? request.body : undefined,
+    });
+  app.get(url, sendList);
+  app.get(`${url}/*`, async (request, reply) => {
+    const name = (request.params as { '*': string })['*'];
+    if (name === '') return sendList(request, reply);
+    if (isRestore(name)) return methodNotAllowed(request, reply);
+    return send(reply, await run(request, name));
+  });
+  app.post(`${url}/*`, async (request, reply) => {
+    const name = (request.params as { '*': string })['*'];
+    if (!isRestore(name)) return methodNotAllowed(request, reply);
+    return send(reply, await run(request, name));
+  });
+  for (const path of [url, `${url}/*`]) {
+    app.route({ method: ['PUT', 'DELETE', 'PATCH'], url: path, handler: methodNotAllowed });
+    app.options(path, (_request, reply) => reply.header('Allow', 'GET, HEAD, POST, OPTIONS').send());
+  }
+  app.post(url, methodNotAllowed);
+}
+
+function send(reply: FastifyReply, { status, payload, headers, stream }: CommandReply): FastifyReply {
+  reply.code(status).headers(headers ?? {});
+  if (stream !== undefined) return reply.type('application/octet-stream').send(stream);
+  const json = textOrStream(prettyJson(payload));
+  // Bytes: to a text Fastify would add a charset, which Apache's type has not.
+  return reply.header('Content-Type', 'application/json').send(typeof json === 'string' ? Buffer.from(json) : json);
+}
+
+/** The first value of each parameter, as a servlet takes it. */
+function firstValues(query: Readonly<Record<string, string | string[]>>): Query {
+  return Object.fromEntries(
+    Object.entries(query).map(([name, value]) => [name, typeof value === 'string' ? value : value[0]]),
+  );
+}
+
+function methodNotAllowed(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return errorPage(reply, 405, `HTTP method ${request.method} is not supported by this URL`, request.url);
+}
+
+/** An error as a web page, in the form that the Java server's container gives it. */
+function errorPage(reply: FastifyReply, status: number, message: string, url: string): FastifyReply {
+  const title = `${status} ${escapeHtml(message)}`;
+  return reply
+    .code(status)
+    .header('Cache-Control', 'must-revalidate,no-cache,no-store')
+    .type('text/html;charset=utf-8')
+    .send(`<html>
+<head>
+<meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>
+<title>Error ${title}</title>
+</head>
+<body><h2>HTTP ERROR ${title}</h2>
+<table>
+<tr><th>URI:</th><td>${escapeHtml(url)}</td></tr>
+<tr><th>STATUS:</th><td>${status}</td></tr>
+<tr><th>MESSAGE:</th><td>${escapeHtml(message)}</td></tr>
+</table>
+</body>
+</html>
+`);
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }

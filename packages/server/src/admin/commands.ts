@@ -1,235 +1,362 @@
 // What the HTTP admin server's commands answer: Apache's names, aliases and fields. Payload first, then `command` and `error`.
 
-import type { ClientConnection } from '../net/client-connection.js';
-import type { StandaloneServer } from '../server.js';
-import { dirSize } from '../storage/data-dir.js';
-import { nodeDisk } from '../storage/node-disk.js';
+import type { Readable } from 'node:stream';
+import { interestOps } from './connection-text.js';
 import { environment } from './environment.js';
-import { hex } from './four-letter.js';
-import { collectMetrics, flatMetrics, nodeCount, round, versionText } from './metrics.js';
-import { shortOpName } from './op-names.js';
+import { type Json, LazyArray, LazyObject } from './jackson.js';
+import { bareHex, hex, JavaDouble } from './java-text.js';
+import { largestLatency, leastLatency, metricRows } from './metrics.js';
+import { withPauses } from './pieces.js';
+import type { RateLimit } from './rate-limit.js';
+import type { ConnectionView, ServerView } from './server-view.js';
+import { collectBySession, countWatchingSessions } from './watch-tables.js';
 
-export type Payload = Record<string, unknown>;
-type Command = (server: StandaloneServer, query: Readonly<Record<string, string | undefined>>) => Payload;
+/** What the query string says; the first value of each name. */
+export type Query = Readonly<Record<string, string | undefined>>;
 
-let traceMask = 306;
+export interface CommandReply {
+  readonly status: number;
+  readonly payload: { readonly [name: string]: Json };
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent instead of the payload. */
+  readonly stream?: Readable;
+}
 
-const NAMES: readonly (readonly [names: readonly string[], run: Command])[] = [
-  [['configuration', 'conf', 'config'], configuration],
-  [['connections', 'cons'], (server) => ({ connections: connections(server, longForm), secure_connections: [] })],
-  [
-    ['connection_stat_reset', 'crst'],
-    (server) => {
-      for (const c of server.port.connections) c.resetStats();
+/** What is on and how often it may be called: options of 3.9's snapshot and restore. */
+export interface CommandLimits {
+  readonly snapshotEnabled: boolean;
+  readonly restoreEnabled: boolean;
+  readonly snapshotRate: RateLimit;
+  readonly restoreRate: RateLimit;
+}
+
+export interface CommandRequest {
+  readonly query: Query;
+  /** The header Authorization. */
+  readonly authorization: string | undefined;
+  readonly remoteAddress: string;
+  readonly body: Readable | undefined;
+}
+
+type Fields = { readonly [name: string]: Json };
+
+interface Command {
+  readonly names: readonly [string, ...string[]];
+  /** Whether it runs without a serving server. */
+  readonly always?: boolean;
+  readonly run: (view: ServerView, query: Query) => Fields | Promise<Fields>;
+}
+
+const COMMANDS: readonly Command[] = [
+  { names: ['configuration', 'conf', 'config'], run: configuration },
+  {
+    names: ['connection_stat_reset', 'crst'],
+    run: (view) => {
+      view.resetConnectionStats();
       return {};
     },
-  ],
-  [
-    ['dirs'],
-    (server) => ({
-      datadir_size: dirSize(nodeDisk, server.dirs.snapshots),
-      logdir_size: dirSize(nodeDisk, server.dirs.logs),
-    }),
-  ],
-  [['dump'], dump],
-  [['environment', 'env', 'envi'], () => Object.fromEntries(environment())],
-  [['get_trace_mask', 'gtmk'], () => ({ tracemask: traceMask })],
-  [
-    ['hash'],
-    (server) => ({
-      digests: server.database.tree.digestLog.map(({ zxid, digest }) => ({
-        zxid,
-        digest: Number(digest),
-        digest_version: 2,
-      })),
-    }),
-  ],
-  [['initial_configuration', 'icfg'], (server) => ({ initial_configuration: server.config.text })],
-  [['is_read_only', 'isro'], () => ({ read_only: false })],
-  [
-    ['last_snapshot', 'lsnp'],
-    (server) => ({
-      zxid: hex(server.stats.lastSnapshot.zxid),
-      timestamp: Math.floor(server.stats.lastSnapshot.at / 1000),
-    }),
-  ],
-  [['leader', 'lead'], () => ({ error: 'server is not initialized' })],
-  [['monitor', 'mntr'], (server) => Object.fromEntries(flatMetrics(collectMetrics(server)))],
-  [['observer_connection_stat_reset', 'orst'], () => ({})],
-  [['observers', 'obsr'], () => ({ synced_observers: 0, observers: [] })],
-  [['ruok'], () => ({})],
-  [['server_stats', 'srvr'], serverStats],
-  [
-    ['set_trace_mask', 'stmk'],
-    (_server, query) => {
-      const mask = Number(query.traceMask);
-      if (query.traceMask === undefined || !Number.isInteger(mask)) {
-        return { error: 'setTraceMask requires long traceMask argument' };
-      }
-      traceMask = mask;
-      return { tracemask: mask };
+  },
+  {
+    names: ['connections', 'cons'],
+    run: (view) => ({ connections: connections(view, longForm), secure_connections: [] }),
+  },
+  {
+    names: ['dirs'],
+    run: (view) => {
+      const { snapshots, logs } = view.dirSizes();
+      return { datadir_size: snapshots, logdir_size: logs };
     },
-  ],
-  [
-    ['stats', 'stat'],
-    (server) => ({ ...serverStats(server), connections: connections(server, shortForm), secure_connections: [] }),
-  ],
-  [
-    ['stat_reset', 'srst'],
-    (server) => {
-      server.resetStats();
+  },
+  { names: ['dump'], run: dump },
+  {
+    names: ['environment', 'env', 'envi'],
+    always: true,
+    run: (view) => Object.fromEntries(environment(view.version)),
+  },
+  { names: ['get_trace_mask', 'gtmk'], always: true, run: (view) => ({ tracemask: view.traceMask }) },
+  {
+    names: ['hash'],
+    run: (view) => ({
+      digests: Array.from(view.digests(), ({ zxid, digest }) => ({ zxid, digest, digest_version: 2 })),
+    }),
+  },
+  { names: ['initial_configuration', 'icfg'], run: (view) => ({ initial_configuration: view.conf.text }) },
+  { names: ['is_read_only', 'isro'], run: (view) => ({ read_only: view.readOnly }) },
+  {
+    names: ['last_snapshot', 'lsnp'],
+    run: (view) => {
+      const { zxid, at } = view.lastSnapshot();
+      return { zxid: bareHex(zxid), timestamp: Math.floor(at / 1000) };
+    },
+  },
+  { names: ['leader', 'lead'], run: () => ({ error: 'server is not initialized' }) },
+  { names: ['monitor', 'mntr'], run: (view) => Object.fromEntries(metricRows(view)) },
+  { names: ['observer_connection_stat_reset', 'orst'], run: () => ({}) },
+  { names: ['observers', 'obsr'], run: () => ({ synced_observers: 0, observers: [] }) },
+  { names: ['ruok'], run: () => ({}) },
+  { names: ['server_stats', 'srvr'], run: serverStats },
+  { names: ['set_trace_mask', 'stmk'], always: true, run: setTraceMask },
+  {
+    names: ['stat_reset', 'srst'],
+    run: (view) => {
+      view.resetStats();
       return {};
     },
-  ],
-  [['system_properties', 'sysp'], () => ({ 'node.version': process.version, 'user.dir': process.cwd() })],
-  [['voting_view'], () => ({ current_config: {} })],
-  [['watches', 'wchc'], (server) => ({ session_id_to_watched_paths: bySession(server) })],
-  [['watches_by_path', 'wchp'], (server) => ({ path_to_session_ids: byPath(server) })],
-  [['watch_summary', 'wchs'], watchSummary],
-  [['zabstate'], () => ({ voting: false, zabstate: '' })],
+  },
+  {
+    names: ['stats', 'stat'],
+    run: (view) => ({ ...serverStats(view), connections: connections(view, shortForm), secure_connections: [] }),
+  },
+  { names: ['system_properties', 'sysp'], always: true, run: systemProperties },
+  { names: ['voting_view'], run: () => ({ current_config: {} }) },
+  { names: ['watch_summary', 'wchs'], run: watchSummary },
+  {
+    names: ['watches', 'wchc'],
+    run: async (view) => {
+      const bySession = await withPauses(collectBySession(view));
+      return { session_id_to_watched_paths: new LazyObject(keyed(bySession)) };
+    },
+  },
+  {
+    names: ['watches_by_path', 'wchp'],
+    run: (view) => ({ path_to_session_ids: new LazyObject(sessionsByPath(view)) }),
+  },
+  { names: ['zabstate'], always: true, run: () => ({ voting: false, zabstate: '' }) },
 ];
 
-const byName = new Map(
-  NAMES.flatMap(([names, run]) => names.map((name) => [name, { primary: names[0] as string, run }] as const)),
-);
+const SNAPSHOT = { names: ['snapshot', 'snap'] } as const;
+export const RESTORE = { names: ['restore', 'rest'] } as const;
 
-/** The commands' primary names, in order. */
-export const commandNames: readonly string[] = NAMES.map(([names]) => names[0] as string).sort();
+const byName = new Map(COMMANDS.flatMap((command) => command.names.map((name) => [name, command] as const)));
 
-/** Runs a command by any of its names. */
-export function runAdminCommand(
-  server: StandaloneServer,
+/** The commands' primary names, sorted. */
+export const commandNames: readonly string[] = [...COMMANDS, SNAPSHOT, RESTORE].map(({ names }) => names[0]).sort();
+
+const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests';
+
+/** Whether a name is one of the command that takes a body. */
+export function isRestore(name: string): boolean {
+  return (RESTORE.names as readonly string[]).includes(name);
+}
+
+/** Runs a command by any of its names. Errors are told in the reply. */
+export async function runAdminCommand(
+  view: ServerView,
+  limits: CommandLimits,
   name: string,
-  query: Readonly<Record<string, string | undefined>>,
-): Payload {
+  request: CommandRequest,
+): Promise<CommandReply> {
+  if ((SNAPSHOT.names as readonly string[]).includes(name)) return snapshot(view, limits, name, request);
+  if (isRestore(name)) return restore(view, limits, name, request);
   const command = byName.get(name);
-  if (command === undefined) return { command: name, error: `Unknown command: ${name}` };
-  const { error = null, ...payload } = command.run(server, query);
-  return { ...payload, command: command.primary, error };
+  if (command === undefined) return failed(200, name, `Unknown command: ${name}`);
+  if (!view.serving && command.always !== true) return failed(200, name, NOT_SERVING);
+  const fields = await command.run(view, request.query);
+  const end = { command: command.names[0], error: null };
+  // An error of the command's own stands where the command put it, before its name.
+  return { status: 200, payload: { ...fields, ...end, ...fields } };
 }
 
-function configuration({ config, dirs, boundPort }: StandaloneServer): Payload {
+function failed(status: number, command: string, error: string | null): CommandReply {
+  return { status, payload: { command, error } };
+}
+
+// ---- snapshot and restore (3.9) ----
+
+/** Why such a command is not run; undefined if it is. Apache's status codes and texts. */
+function refusal(view: ServerView, name: string, request: CommandRequest): CommandReply | undefined {
+  if (!view.serving) return failed(200, name, NOT_SERVING);
+  if (request.authorization === undefined) return failed(401, name, 'Auth info is missing for the command');
+  const authorization = view.authorize(request.authorization, request.remoteAddress);
+  if (authorization === 'not authenticated') return failed(401, name, 'Not authenticated');
+  return authorization === 'not authorized' ? failed(403, name, 'Not authorized') : undefined;
+}
+
+async function snapshot(
+  view: ServerView,
+  limits: CommandLimits,
+  name: string,
+  request: CommandRequest,
+): Promise<CommandReply> {
+  const refused = refusal(view, name, request);
+  if (refused !== undefined) return refused;
+  const command = SNAPSHOT.names[0];
+  if (!limits.snapshotEnabled || view.snapshot === undefined) return failed(503, command, null);
+  if (!limits.snapshotRate.allow()) return failed(429, command, null);
+  try {
+    const taken = await view.snapshot();
+    const headers = { last_zxid: hex(taken.zxid), snapshot_size: String(taken.size) };
+    const streaming = (request.query.streaming ?? 'true').toLowerCase() === 'true';
+    const reply = { status: 200, payload: { command, error: null }, headers };
+    return streaming ? { ...reply, stream: taken.open() } : reply;
+  } catch (e) {
+    return failed(500, command, (e as Error).message);
+  }
+}
+
+async function restore(
+  view: ServerView,
+  limits: CommandLimits,
+  name: string,
+  request: CommandRequest,
+): Promise<CommandReply> {
+  const refused = refusal(view, name, request);
+  if (refused !== undefined) return refused;
+  const command = RESTORE.names[0];
+  if (!limits.restoreEnabled || view.restore === undefined) return failed(503, command, null);
+  if (request.body === undefined) return failed(400, command, null);
+  if (!limits.restoreRate.allow()) return failed(429, command, null);
+  try {
+    const zxid = await view.restore(request.body);
+    return { status: 200, payload: { last_zxid: zxid, command, error: null } };
+  } catch (e) {
+    return failed(500, command, (e as Error).message);
+  }
+}
+
+// ---- the others ----
+
+function configuration({ conf }: ServerView): Fields {
   return {
-    client_port: boundPort,
-    data_dir: dirs.snapshots,
-    data_log_dir: dirs.logs,
-    tick_time: config.tickTime,
-    max_client_cnxns: config.maxClientCnxns,
-    min_session_timeout: config.minSessionTimeout,
-    max_session_timeout: config.maxSessionTimeout,
-    server_id: 0,
-    client_port_listen_backlog: config.clientPortListenBacklog ?? -1,
+    client_port: conf.clientPort,
+    data_dir: conf.snapshotDir,
+    data_log_dir: conf.logDir,
+    tick_time: conf.tickTime,
+    max_client_cnxns: conf.maxClientCnxns,
+    min_session_timeout: conf.minSessionTimeout,
+    max_session_timeout: conf.maxSessionTimeout,
+    server_id: conf.serverId,
+    client_port_listen_backlog: conf.clientPortListenBacklog,
   };
 }
 
-function serverStats(server: StandaloneServer): Payload {
-  const { stats, port, processor, dirs } = server;
+function serverStats(view: ServerView): Fields {
+  const c = view.counts();
+  const { snapshots, logs } = view.dirSizes();
   const response = {
-    last_buffer_size: stats.lastResponseSize,
-    min_buffer_size: stats.minResponseSize,
-    max_buffer_size: stats.maxResponseSize,
+    last_buffer_size: c.lastResponseSize,
+    min_buffer_size: c.minResponseSize,
+    max_buffer_size: c.maxResponseSize,
   };
   return {
-    version: versionText(),
-    read_only: false,
+    version: view.version,
+    read_only: view.readOnly,
     server_stats: {
-      packets_sent: port.stats.packetsSent,
-      packets_received: port.stats.packetsReceived,
-      fsync_threshold_exceed_count: stats.fsyncThresholdExceeded,
+      packets_sent: c.packetsSent,
+      packets_received: c.packetsReceived,
+      fsync_threshold_exceed_count: c.fsyncThresholdExceeded,
       client_response_stats: response,
-      data_dir_size: dirSize(nodeDisk, dirs.snapshots),
-      log_dir_size: dirSize(nodeDisk, dirs.logs),
-      provider_null: false,
-      server_state: 'standalone',
-      last_processed_zxid: server.lastZxid,
-      outstanding_requests: processor.outstanding,
-      avg_latency: round(stats.latency.average),
-      max_latency: Math.max(0, Math.floor(stats.latency.max)),
-      min_latency: Math.max(0, Math.floor(stats.latency.min)),
-      num_alive_client_connections: port.connections.size,
-      uptime: Date.now() - server.startedAt,
-      auth_failed_count: port.stats.authFailed,
+      data_dir_size: snapshots,
+      log_dir_size: logs,
+      server_state: view.state,
+      last_processed_zxid: c.zxid,
+      outstanding_requests: c.outstanding,
+      avg_latency: JavaDouble.average(c.avgLatency),
+      max_latency: largestLatency(c),
+      min_latency: leastLatency(c),
+      num_alive_client_connections: c.connections,
+      uptime: Math.floor(c.uptime),
+      auth_failed_count: c.authFailed,
       non_mtlsremote_conn_count: 0,
       non_mtlslocal_conn_count: 0,
+      provider_null: false,
     },
     client_response: response,
-    node_count: nodeCount(server),
+    node_count: c.nodes,
   };
 }
 
-function connections(server: StandaloneServer, form: (c: ClientConnection) => Payload): Payload[] {
-  return Array.from(server.port.connections, form);
+function setTraceMask(view: ServerView, { traceMask }: Query): Fields {
+  const usage = 'setTraceMask requires long traceMask argument';
+  if (traceMask === undefined) return { error: usage };
+  const mask = parseJavaLong(traceMask);
+  if (mask === undefined) return { error: `${usage}, got ${traceMask}` };
+  view.traceMask = mask;
+  return { tracemask: view.traceMask };
 }
 
-function shortForm(c: ClientConnection): Payload {
+function parseJavaLong(text: string): bigint | undefined {
+  if (!/^[+-]?\d{1,19}$/.test(text)) return undefined;
+  const value = BigInt(text.replace('+', ''));
+  return BigInt.asIntN(64, value) === value ? value : undefined;
+}
+
+function systemProperties(): Fields {
+  return { 'node.version': process.version, 'user.dir': process.cwd() };
+}
+
+function connections(view: ServerView, form: (c: ConnectionView) => Fields): LazyArray {
+  return new LazyArray(mapped(view.connections(), form));
+}
+
+function* mapped<T, U>(items: Iterable<T>, map: (item: T) => U): Generator<U> {
+  for (const item of items) yield map(item);
+}
+
+function shortForm(c: ConnectionView): Fields {
   return {
-    remote_socket_address: `${c.remoteAddress}:${c.remotePort}`,
-    interest_ops: 1,
+    remote_socket_address: c.remote,
+    interest_ops: interestOps(c, undefined),
     outstanding_requests: c.outstanding,
     packets_received: c.packetsReceived,
     packets_sent: c.packetsSent,
   };
 }
 
-function longForm(c: ClientConnection): Payload {
-  const { session } = c;
-  if (session === undefined) return shortForm(c);
+function longForm(c: ConnectionView): Fields {
+  const s = c.session;
+  if (s === undefined) return shortForm(c);
   return {
     ...shortForm(c),
-    session_id: Number(session.id),
-    last_operation: shortOpName(c.lastOp),
-    established: c.established,
-    session_timeout: session.timeout,
-    last_cxid: c.lastCxid,
-    last_zxid: c.lastZxid,
-    last_response_time: c.lastResponseAt,
-    last_latency: Math.floor(c.lastLatency),
-    min_latency: Math.max(0, Math.floor(c.minLatency)),
-    avg_latency: c.answeredCount === 0 ? 0 : Math.floor(c.totalLatency / c.answeredCount),
-    max_latency: Math.floor(c.maxLatency),
+    session_id: javaLong(s.id),
+    last_operation: s.lastOperation,
+    established: s.established,
+    session_timeout: s.timeout,
+    last_cxid: s.lastCxid,
+    last_zxid: s.lastZxid,
+    last_response_time: s.lastResponseAt,
+    last_latency: s.lastLatency,
+    min_latency: s.minLatency,
+    avg_latency: s.avgLatency,
+    max_latency: s.maxLatency,
   };
 }
 
-function dump(server: StandaloneServer): Payload {
-  const wall = Date.now() - performance.now();
-  const expiry: Record<string, number[]> = {};
-  for (const [deadline, bucket] of server.sessions.expiryBuckets()) {
-    expiry[Math.round(wall + deadline)] = Array.from(bucket, (s) => Number(s.id));
-  }
-  const ephemerals: Record<string, string[]> = {};
-  for (const owner of server.database.tree.ephemeralOwners()) {
-    ephemerals[String(owner)] = server.database.tree.ephemeralPaths(owner);
-  }
-  return { expiry_time_to_session_ids: expiry, session_id_to_ephemeral_paths: ephemerals };
-}
-
-function bySession(server: StandaloneServer): Record<string, string[]> {
-  const out: Record<string, string[]> = {};
-  for (const [path, watchers] of server.database.tree.watches.byPath()) {
-    for (const w of watchers) {
-      const id = String((w as ClientConnection).session?.id ?? 0);
-      out[id] ??= [];
-      out[id].push(path);
-    }
-  }
-  return out;
-}
-
-function byPath(server: StandaloneServer): Record<string, number[]> {
-  const out: Record<string, number[]> = {};
-  for (const [path, watchers] of server.database.tree.watches.byPath()) {
-    out[path] = Array.from(watchers, (w) => Number((w as ClientConnection).session?.id ?? 0));
-  }
-  return out;
-}
-
-function watchSummary(server: StandaloneServer): Payload {
-  const { watches } = server.database.tree;
-  const watchers = new Set<unknown>();
-  for (const [, at] of watches.byPath()) for (const w of at) watchers.add(w);
+function dump(view: ServerView): Fields {
+  const buckets = [...view.expiryBuckets()].sort(([a], [b]) => a - b);
   return {
-    num_connections: watchers.size,
-    num_paths: watches.dataPathCount,
-    num_total_watches: watches.dataWatchCount,
+    expiry_time_to_session_ids: new LazyObject(
+      mapped(
+        buckets,
+        ([deadline, ids]) => [String(Math.round(deadline)), new LazyArray(mapped(ids, javaLong))] as const,
+      ),
+    ),
+    session_id_to_ephemeral_paths: new LazyObject(
+      mapped(
+        [...view.ephemeralOwners()],
+        (id) => [String(javaLong(id)), new LazyArray(view.ephemeralPaths(id))] as const,
+      ),
+    ),
   };
+}
+
+async function watchSummary(view: ServerView): Promise<Fields> {
+  return {
+    num_connections: await withPauses(countWatchingSessions(view)),
+    num_paths: view.watchedPaths,
+    num_total_watches: view.dataWatches,
+  };
+}
+
+function* keyed(bySession: ReadonlyMap<bigint, readonly string[]>): Generator<readonly [string, Json]> {
+  for (const [id, paths] of bySession) yield [String(javaLong(id)), paths];
+}
+
+function* sessionsByPath(view: ServerView): Generator<readonly [string, Json]> {
+  for (const [path, ids] of view.watchesByPath()) yield [path, new LazyArray(mapped(ids, javaLong))];
+}
+
+/** A session id as Java's signed long has it. */
+function javaLong(id: bigint): bigint {
+  return BigInt.asIntN(64, id);
 }

@@ -1,14 +1,14 @@
 // What envi and /commands/environment tell: Java's names, filled with what Node knows.
 
 import { arch, freemem, hostname, release, tmpdir, totalmem, type, userInfo } from 'node:os';
-import { versionText } from './metrics.js';
 
 const mb = (bytes: number): string => `${Math.floor(bytes / 1048576)}MB`;
 
-export function environment(): [string, string][] {
+/** @param version the server's, with its build date */
+export function environment(version: string): [string, string][] {
   const user = userInfo();
   return [
-    ['zookeeper.version', versionText()],
+    ['zookeeper.version', version],
     ['host.name', hostname()],
     ['java.version', `node ${process.version}`],
     ['java.vendor', 'Node.js'],

@@ -1,243 +1,274 @@
 // Four-letter words: asked with four bytes on the client port, answered with text, then the connection is closed. Outputs are
-// Apache's; those that can be long are made piece by piece, as fast as they are taken.
+// Apache's, byte for byte; those that can be long are made piece by piece.
 
-import { Readable } from 'node:stream';
 import type { ClientConnection } from '../net/client-connection.js';
 import type { StandaloneServer } from '../server.js';
-import { dirSize } from '../storage/data-dir.js';
-import { nodeDisk } from '../storage/node-disk.js';
+import { longLine, shortLine } from './connection-text.js';
 import { environment } from './environment.js';
-import { javaDate } from './java-date.js';
-import { collectMetrics, flatMetrics, javaDouble, nodeCount, round, versionText } from './metrics.js';
-import { shortOpName } from './op-names.js';
-
-type Lines = Iterable<string>;
+import { bareHex, hex, JavaDouble, javaDate } from './java-text.js';
+import { largestLatency, leastLatency } from './metrics.js';
+import { mntrText } from './mntr.js';
+import { type Pieces, sendPieces } from './pieces.js';
+import type { ConnectionView, ServerView } from './server-view.js';
+import { viewOf } from './standalone-view.js';
+import { collectBySession, countWatchingSessions } from './watch-tables.js';
 
 const WORDS = 'conf cons crst dirs dump envi gtmk hash isro mntr ruok srst srvr stat stmk wchc wchp wchs'.split(' ');
-/** What a telnet client sends to close. */
-const TELNET_CLOSE = -720899;
-const DEFAULT_TRACE_MASK = 306n;
+/** What a telnet client sends when its user interrupts it (IAC IP IAC DO), under the name Apache gives it. */
+const TELNET_CLOSE = 'telnet close';
+const TELNET_CLOSE_CODE = -720899;
+/** Words that need no running server. */
+const ALWAYS_ANSWERED = new Set(['ruok', 'envi', 'gtmk', 'stmk']);
+const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests';
 
+const byCode = new Map<number, string>(WORDS.map((word) => [Buffer.from(word).readInt32BE(0), word]));
+byCode.set(TELNET_CLOSE_CODE, TELNET_CLOSE);
+
+/** Whether the first four bytes of a connection, as a big-endian number, are a word. Whether it is allowed is another matter. */
+export function isFourLetterWord(code: number): boolean {
+  return byCode.has(code);
+}
+
+/**
+ * The words that the option 4lw.commands.whitelist allows; `srvr` always is one of them.
+ * @param names its elements; `*` stands for all words
+ */
+export function allowedWords(names: Iterable<string>): ReadonlySet<string> {
+  const allowed = new Set<string>(['srvr']);
+  for (const name of names) {
+    if (name === '*') return new Set(byCode.values());
+    allowed.add(name);
+  }
+  return allowed;
+}
+
+export interface WordRequest {
+  /** The word's four bytes as a big-endian number. */
+  readonly code: number;
+  /** What came behind the word. */
+  readonly rest: Buffer;
+  /** The identity of the connection that asks; see {@link ConnectionView}. */
+  readonly asking: unknown;
+}
+
+/**
+ * Answers a word: with a text, or with pieces if it may be long; undefined if the connection is closed without an answer.
+ * @throws RangeError if the code is no word
+ */
+export function runFourLetterWord(
+  request: WordRequest,
+  view: ServerView,
+  allowed: ReadonlySet<string>,
+): string | Pieces | undefined {
+  const word = byCode.get(request.code);
+  if (word === undefined) throw new RangeError(`not a four-letter word: ${request.code}`);
+  if (!allowed.has(word)) return `${word} is not executed because it is not in the whitelist.\n`;
+  if (!view.serving && !ALWAYS_ANSWERED.has(word)) return notServing(word);
+  const { asking, rest } = request;
+  switch (word) {
+    case 'ruok':
+      return 'imok';
+    case 'isro':
+      return view.readOnly ? 'ro' : 'rw';
+    case 'srvr':
+      return `${versionLine(view)}${readOnlyLine(view)}${counters(view)}`;
+    case 'stat':
+      return stat(view, asking);
+    case 'conf':
+      return conf(view);
+    case 'cons':
+      return cons(view, asking);
+    case 'crst':
+      view.resetConnectionStats();
+      return 'Connection stats reset.\n';
+    case 'srst':
+      view.resetStats();
+      return 'Server stats reset.\n';
+    case 'dump':
+      return dump(view);
+    case 'envi':
+      return `Environment:\n${environment(view.version)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join('')}`;
+    case 'dirs': {
+      const { snapshots, logs } = view.dirSizes();
+      return `datadir_size: ${snapshots}\nlogdir_size: ${logs}\n`;
+    }
+    case 'wchs':
+      return watchSummary(view);
+    case 'wchc':
+      return watchesBySession(view);
+    case 'wchp':
+      return watchesByPath(view);
+    case 'mntr':
+      return mntrText(view);
+    case 'hash':
+      return hash(view);
+    case 'gtmk':
+      return String(view.traceMask);
+    case 'stmk':
+      if (rest.length < 8) return undefined;
+      view.traceMask = rest.readBigInt64BE(0);
+      return String(view.traceMask);
+    default:
+      return undefined; // telnet close
+  }
+}
+
+/** The words of one server's client port. */
 export class FourLetterWords {
   private readonly server: StandaloneServer;
-  private readonly byCode = new Map<number, string>(WORDS.map((word) => [Buffer.from(word).readInt32BE(0), word]));
   private readonly allowed: ReadonlySet<string>;
-  private traceMask = DEFAULT_TRACE_MASK;
 
   constructor(server: StandaloneServer) {
     this.server = server;
-    const { fourLetterWords } = server.config;
-    this.allowed = new Set(fourLetterWords.includes('*') ? WORDS : fourLetterWords);
+    this.allowed = allowedWords(server.config.fourLetterWords);
   }
 
   isCommand(code: number): boolean {
-    return code === TELNET_CLOSE || this.byCode.has(code);
+    return isFourLetterWord(code);
   }
 
   /** Answers and closes. `rest` is what came behind the word. */
   run(connection: ClientConnection, code: number, rest: Buffer): void {
-    const word = this.byCode.get(code);
+    const view = viewOf(this.server);
     const { socket } = connection;
-    if (word === undefined) {
-      socket.end();
-      return;
+    const answer = runFourLetterWord({ code, rest, asking: connection }, view, this.allowed);
+    if (answer === undefined) {
+      socket.destroySoon();
+    } else if (typeof answer === 'string') {
+      view.onAnswered(); // an answer does not count itself
+      socket.write(answer);
+      socket.destroySoon();
+    } else {
+      sendPieces(answer, socket, (error) => {
+        view.onAnswered();
+        socket.destroy();
+        if (error !== undefined) this.server.logger.warn({ error: error.message }, 'a four-letter word was cut off');
+      });
     }
-    this.server.port.stats.packetsSent++;
-    if (!this.allowed.has(word)) {
-      socket.end(`${word} is not executed because it is not in the whitelist.\n`);
-      return;
-    }
-    const lines = this.answer(word, connection, rest);
-    if (typeof lines === 'string') socket.end(lines);
-    else Readable.from(lines).pipe(socket);
-  }
-
-  private answer(word: string, connection: ClientConnection, rest: Buffer): string | Lines {
-    switch (word) {
-      case 'ruok':
-        return 'imok';
-      case 'isro':
-        return 'rw';
-      case 'srvr':
-        return `${this.versionLine()}${this.counters()}`;
-      case 'stat':
-        return this.stat(connection);
-      case 'conf':
-        return this.conf();
-      case 'cons':
-        return this.cons(connection);
-      case 'crst':
-        for (const c of this.server.port.connections) c.resetStats();
-        return 'Connection stats reset.\n';
-      case 'srst':
-        this.server.resetStats();
-        return 'Server stats reset.\n';
-      case 'dump':
-        return this.dump();
-      case 'envi':
-        return `Environment:\n${environment()
-          .map(([k, v]) => `${k}=${v}\n`)
-          .join('')}`;
-      case 'wchs': {
-        const { watches } = this.server.database.tree;
-        const watchers = new Set<unknown>();
-        for (const [, at] of watches.byPath()) for (const w of at) watchers.add(w);
-        return `${watchers.size} connections watching ${watches.dataPathCount} paths\nTotal watches:${watches.dataWatchCount}\n`;
-      }
-      case 'wchc':
-        return this.watchesBySession();
-      case 'wchp':
-        return this.watchesByPath();
-      case 'dirs': {
-        const { dirs } = this.server;
-        return `datadir_size: ${dirSize(nodeDisk, dirs.snapshots)}\nlogdir_size: ${dirSize(nodeDisk, dirs.logs)}\n`;
-      }
-      case 'hash':
-        return this.server.database.tree.digestLog
-          .map(({ zxid, digest }) => `${zxid.toString(16)}: ${digest}\n`)
-          .join('');
-      case 'gtmk':
-        return String(this.traceMask);
-      case 'stmk':
-        if (rest.length >= 8) this.traceMask = rest.readBigInt64BE(0);
-        return String(this.traceMask);
-      default:
-        return this.mntr();
-    }
-  }
-
-  private versionLine(): string {
-    return `Zookeeper version: ${versionText()}\n`;
-  }
-
-  private counters(): string {
-    const { stats, port, processor } = this.server;
-    const { latency } = stats;
-    return [
-      `Latency min/avg/max: ${Math.max(0, Math.floor(latency.min))}/${javaDouble(round(latency.average))}/${Math.max(0, Math.floor(latency.max))}`,
-      `Received: ${port.stats.packetsReceived}`,
-      `Sent: ${port.stats.packetsSent}`,
-      `Connections: ${port.connections.size}`,
-      `Outstanding: ${processor.outstanding}`,
-      `Zxid: 0x${this.server.lastZxid.toString(16)}`,
-      'Mode: standalone',
-      `Node count: ${nodeCount(this.server)}`,
-      '',
-    ].join('\n');
-  }
-
-  private *stat(self: ClientConnection): Lines {
-    yield `${this.versionLine()}Clients:\n`;
-    for (const c of this.server.port.connections) yield `${shortLine(c, self)}\n`;
-    yield `\n${this.counters()}`;
-  }
-
-  private *cons(self: ClientConnection): Lines {
-    for (const c of this.server.port.connections) yield `${longLine(c, self)}\n`;
-    yield '\n';
-  }
-
-  private conf(): string {
-    const { config, dirs } = this.server;
-    return [
-      `clientPort=${this.server.boundPort}`,
-      'secureClientPort=-1',
-      `dataDir=${dirs.snapshots}`,
-      `dataDirSize=${dirSize(nodeDisk, dirs.snapshots)}`,
-      `dataLogDir=${dirs.logs}`,
-      `dataLogSize=${dirSize(nodeDisk, dirs.logs)}`,
-      `tickTime=${config.tickTime}`,
-      `maxClientCnxns=${config.maxClientCnxns}`,
-      `minSessionTimeout=${config.minSessionTimeout}`,
-      `maxSessionTimeout=${config.maxSessionTimeout}`,
-      `clientPortListenBacklog=${config.clientPortListenBacklog ?? -1}`,
-      'serverId=0',
-      '',
-    ].join('\n');
-  }
-
-  private *dump(): Lines {
-    const { sessions, database, port } = this.server;
-    const { tree } = database;
-    const wall = Date.now() - performance.now();
-    const buckets = [...sessions.expiryBuckets()].sort(([a], [b]) => a - b);
-    yield `SessionTracker dump:\nSession Sets (${buckets.length})/(${sessions.size}):\n`;
-    for (const [deadline, bucket] of buckets) {
-      const ids = [...bucket];
-      yield `${ids.length} expire at ${javaDate(wall + deadline)}:\n`;
-      for (const session of ids) yield `\t${hex(session.id)}\n`;
-    }
-    const owners = [...tree.ephemeralOwners()];
-    yield `ephemeral nodes dump:\nSessions with Ephemerals (${owners.length}):\n`;
-    for (const owner of owners) {
-      yield `${hex(owner)}:\n`;
-      for (const path of tree.ephemeralPaths(owner)) yield `\t${path}\n`;
-    }
-    const byDeadline = new Map<number, ClientConnection[]>();
-    for (const c of port.connections) {
-      const deadline = c.session?.deadline ?? c.openedAt + this.server.config.sessionlessCnxnTimeout;
-      byDeadline.set(deadline, [...(byDeadline.get(deadline) ?? []), c]);
-    }
-    yield `Connections dump:\nConnections Sets (${byDeadline.size})/(${port.connections.size}):\n`;
-    for (const [deadline, connections] of [...byDeadline].sort(([a], [b]) => a - b)) {
-      yield `${connections.length} expire at ${javaDate(wall + deadline)}:\n`;
-      for (const c of connections) {
-        yield `\tip: /${c.remoteAddress}:${c.remotePort} sessionId: ${hex(c.session?.id ?? 0n)}\n`;
-      }
-    }
-  }
-
-  private *watchesBySession(): Lines {
-    const paths = new Map<bigint, string[]>();
-    for (const [path, watchers] of this.server.database.tree.watches.byPath()) {
-      for (const watcher of watchers) {
-        const id = (watcher as ClientConnection).session?.id ?? 0n;
-        const known = paths.get(id);
-        if (known === undefined) paths.set(id, [path]);
-        else known.push(path);
-      }
-    }
-    for (const [id, watched] of paths) {
-      yield `${hex(id)}\n`;
-      for (const path of watched) yield `\t${path}\n`;
-    }
-    yield '\n';
-  }
-
-  private *watchesByPath(): Lines {
-    for (const [path, watchers] of this.server.database.tree.watches.byPath()) {
-      yield `${path}\n`;
-      for (const watcher of watchers) yield `\t${hex((watcher as ClientConnection).session?.id ?? 0n)}\n`;
-    }
-    yield '\n';
-  }
-
-  private mntr(): string {
-    let text = '';
-    for (const [key, value] of flatMetrics(collectMetrics(this.server))) {
-      const double = key.startsWith('avg_') || key === 'connection_drop_probability';
-      text += `zk_${key}\t${double && typeof value === 'number' ? javaDouble(value) : value}\n`;
-    }
-    return text;
   }
 }
 
-export function hex(n: bigint | number): string {
-  return `0x${typeof n === 'number' ? (n < 0 ? 'ffffffffffffffff' : n.toString(16)) : BigInt.asUintN(64, n).toString(16)}`;
+function notServing(word: string): string {
+  if (word === 'isro') return 'null';
+  return word === 'hash' ? NOT_SERVING : `${NOT_SERVING}\n`;
 }
 
-/** Interest as Java's selector has it: 1 while requests are read; 0 for the connection that asks. */
-function interest(c: ClientConnection, self: ClientConnection): number {
-  return c === self ? 0 : 1;
+function versionLine(view: ServerView): string {
+  return `Zookeeper version: ${view.version}\n`;
 }
 
-function shortLine(c: ClientConnection, self: ClientConnection): string {
-  return ` /${c.remoteAddress}:${c.remotePort}[${interest(c, self)}](queued=${c.outstanding},recved=${c.packetsReceived},sent=${c.packetsSent})`;
+function readOnlyLine(view: ServerView): string {
+  return view.readOnly ? 'READ-ONLY mode; serving only read-only clients\n' : '';
 }
 
-function longLine(c: ClientConnection, self: ClientConnection): string {
-  const short = shortLine(c, self);
-  if (c.session === undefined) return short;
-  const average = c.answeredCount === 0 ? 0 : Math.floor(c.totalLatency / c.answeredCount);
-  return `${short.slice(0, -1)},sid=${hex(c.session.id)},lop=${shortOpName(c.lastOp)},est=${c.established},to=${c.session.timeout},lcxid=${hex(c.lastCxid)},lzxid=${hex(c.lastZxid)},lresp=${c.lastResponseAt},llat=${Math.floor(c.lastLatency)},minlat=${Math.max(0, Math.floor(c.minLatency))},avglat=${average},maxlat=${Math.floor(c.maxLatency)})`;
+function counters(view: ServerView): string {
+  const c = view.counts();
+  return [
+    `Latency min/avg/max: ${leastLatency(c)}/${JavaDouble.average(c.avgLatency)}/${largestLatency(c)}`,
+    `Received: ${c.packetsReceived}`,
+    `Sent: ${c.packetsSent}`,
+    `Connections: ${c.connections}`,
+    `Outstanding: ${c.outstanding}`,
+    `Zxid: ${hex(c.zxid)}`,
+    `Mode: ${view.state}`,
+    `Node count: ${c.nodes}`,
+    '',
+  ].join('\n');
+}
+
+function* stat(view: ServerView, asking: unknown): Pieces {
+  yield `${versionLine(view)}${readOnlyLine(view)}Clients:\n`;
+  for (const c of view.connections()) yield `${shortLine(c, asking)}\n`;
+  yield `\n${counters(view)}`;
+}
+
+function* cons(view: ServerView, asking: unknown): Pieces {
+  for (const c of view.connections()) yield `${longLine(c, asking)}\n`;
+  yield '\n';
+}
+
+function conf(view: ServerView): string {
+  const { conf } = view;
+  const { snapshots, logs } = view.dirSizes();
+  return [
+    `clientPort=${conf.clientPort}`,
+    'secureClientPort=-1',
+    `dataDir=${conf.snapshotDir}`,
+    `dataDirSize=${snapshots}`,
+    `dataLogDir=${conf.logDir}`,
+    `dataLogSize=${logs}`,
+    `tickTime=${conf.tickTime}`,
+    `maxClientCnxns=${conf.maxClientCnxns}`,
+    `minSessionTimeout=${conf.minSessionTimeout}`,
+    `maxSessionTimeout=${conf.maxSessionTimeout}`,
+    `clientPortListenBacklog=${conf.clientPortListenBacklog}`,
+    `serverId=${conf.serverId}`,
+    '',
+  ].join('\n');
+}
+
+// Heads with counts come first, so the rows are fixed before anything is sent; their text is made as it leaves.
+function* dump(view: ServerView): Pieces {
+  const buckets = Array.from(view.expiryBuckets(), ([deadline, ids]) => [deadline, [...ids]] as const);
+  buckets.sort(([a], [b]) => a - b);
+  const owners = [...view.ephemeralOwners()];
+  const connections = connectionsByDeadline(view);
+
+  const sessions = buckets.reduce((sum, [, ids]) => sum + ids.length, 0);
+  yield `SessionTracker dump:\nSession Sets (${buckets.length})/(${sessions}):\n`;
+  for (const [deadline, ids] of buckets) {
+    yield `${ids.length} expire at ${javaDate(view.wallClock(deadline))}:\n`;
+    for (const id of ids) yield `\t${hex(id)}\n`;
+  }
+  yield `ephemeral nodes dump:\nSessions with Ephemerals (${owners.length}):\n`;
+  for (const owner of owners) {
+    yield `${hex(owner)}:\n`;
+    for (const path of view.ephemeralPaths(owner)) yield `\t${path}\n`;
+  }
+  const total = connections.reduce((sum, [, at]) => sum + at.length, 0);
+  yield `Connections dump:\nConnections Sets (${connections.length})/(${total}):\n`;
+  for (const [deadline, at] of connections) {
+    yield `${at.length} expire at ${javaDate(view.wallClock(deadline))}:\n`;
+    for (const c of at) yield `\tip: /${c.remote} sessionId: ${hex(c.session?.id ?? 0n)}\n`;
+  }
+}
+
+function connectionsByDeadline(view: ServerView): [number, ConnectionView[]][] {
+  const byDeadline = new Map<number, ConnectionView[]>();
+  for (const c of view.connections()) {
+    const at = byDeadline.get(c.deadline);
+    if (at === undefined) byDeadline.set(c.deadline, [c]);
+    else at.push(c);
+  }
+  return [...byDeadline].sort(([a], [b]) => a - b);
+}
+
+function* watchSummary(view: ServerView): Pieces {
+  const connections = yield* countWatchingSessions(view);
+  yield `${connections} connections watching ${view.watchedPaths} paths\nTotal watches:${view.dataWatches}\n`;
+}
+
+function* watchesBySession(view: ServerView): Pieces {
+  const bySession = yield* collectBySession(view);
+  for (const [id, paths] of bySession) {
+    yield `${hex(id)}\n`;
+    for (const path of paths) yield `\t${path}\n`;
+  }
+  yield '\n';
+}
+
+function* watchesByPath(view: ServerView): Pieces {
+  for (const [path, sessions] of view.watchesByPath()) {
+    yield `${path}\n`;
+    for (const id of sessions) yield `\t${hex(id)}\n`;
+  }
+  yield '\n';
+}
+
+function hash(view: ServerView): string {
+  let text = '';
+  for (const { zxid, digest } of view.digests()) text += `${bareHex(zxid)}: ${digest}\n`;
+  return text;
 }

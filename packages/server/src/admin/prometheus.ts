@@ -1,38 +1,84 @@
-// Metrics for Prometheus, under Apache's names, read when they are asked for.
+// Metrics for Prometheus, under Apache's names and types, read when they are asked for.
 
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { StandaloneServer } from '../server.js';
-import { collectMetrics } from './metrics.js';
+import { Counter, collectDefaultMetrics, Gauge, Registry, Summary } from 'prom-client';
+import { JavaDouble } from './java-text.js';
+import { COUNTERS, QUANTILE_SUMMARIES, SUMMARIES } from './metric-names.js';
+import { EMPTY_SUMMARY, gauges } from './metrics.js';
+import type { ServerView } from './server-view.js';
 
-const QUANTILES = [0.5, 0.9, 0.99];
+const BASIC = [0.5];
+const ADVANCED = [0.5, 0.9, 0.99];
 
-/** A registry whose metrics are read from the server at each scrape. */
-export function createRegistry(server: StandaloneServer, withProcess: boolean): Registry {
+/**
+ * A registry whose metrics are read from the server at each scrape.
+ * @param withProcess adds what prom-client tells of the process and of Node
+ */
+export function createRegistry(view: ServerView, withProcess: boolean): Registry {
   const registry = new Registry();
+  const registers = [registry];
   if (withProcess) collectDefaultMetrics({ register: registry });
-  const gauges = new Map<string, Gauge>();
-  const set = (name: string, value: number, labels: Record<string, string> = {}): void => {
-    let gauge = gauges.get(name);
-    if (gauge === undefined) {
-      gauge = new Gauge({ name, help: name, labelNames: Object.keys(labels), registers: [registry] });
-      gauges.set(name, gauge);
-    }
-    gauge.set(labels, value);
-  };
-  const refresh = (): void => {
-    const { gauges: values, counters, summaries, quantiles } = collectMetrics(server);
-    for (const [name, value] of values) if (typeof value === 'number') set(name, value);
-    for (const [name, value] of counters) set(name, value);
-    for (const [name, s] of [...summaries, ...quantiles]) {
-      for (const q of quantiles.has(name) ? QUANTILES : [0.5]) set(name, s.quantile(q), { quantile: String(q) });
-      set(`${name}_count`, s.count);
-      set(`${name}_sum`, s.sum);
-    }
-  };
-  const { metrics } = registry;
-  registry.metrics = () => {
-    refresh();
-    return metrics.call(registry);
-  };
+
+  const all = new Map<string, Gauge>();
+  let first: Gauge | undefined;
+  for (const [name, value] of gauges(view)) {
+    if (typeof value === 'string') continue;
+    const gauge = new Gauge({ name, help: name, registers });
+    first ??= gauge;
+    all.set(name, gauge);
+  }
+  if (first !== undefined) collectInto(first, () => setGauges(view, all));
+
+  for (const name of COUNTERS) {
+    const counter = new Counter({ name, help: name, registers });
+    collectInto(counter, () => {
+      counter.reset();
+      counter.inc(view.counter(name) ?? 0);
+    });
+  }
+  for (const name of SUMMARIES) registry.registerMetric(new LiveSummary(name, view, BASIC));
+  for (const name of QUANTILE_SUMMARIES) registry.registerMetric(new LiveSummary(name, view, ADVANCED));
   return registry;
+}
+
+/** prom-client calls `collect` before it reads a metric. */
+function collectInto(metric: object, collect: () => void): void {
+  Object.assign(metric, { collect });
+}
+
+function setGauges(view: ServerView, all: ReadonlyMap<string, Gauge>): void {
+  for (const [name, value] of gauges(view)) {
+    if (typeof value !== 'string') all.get(name)?.set(value instanceof JavaDouble ? value.value : value);
+  }
+}
+
+/** prom-client's summary keeps samples of its own; this one tells what the server has measured. */
+class LiveSummary extends Summary {
+  private readonly series: string;
+  private readonly view: ServerView;
+  private readonly quantiles: readonly number[];
+
+  constructor(name: string, view: ServerView, quantiles: readonly number[]) {
+    super({ name, help: name, registers: [] });
+    this.series = name;
+    this.view = view;
+    this.quantiles = quantiles;
+  }
+
+  override async get(): ReturnType<Summary['get']> {
+    const s = this.view.summary(this.series) ?? EMPTY_SUMMARY;
+    const { series } = this;
+    const values = this.quantiles.map((quantile) => ({
+      metricName: series,
+      labels: { quantile },
+      value: s.count === 0 ? Number.NaN : s.quantile(quantile),
+    }));
+    return {
+      ...(await super.get()),
+      values: [
+        ...values,
+        { metricName: `${series}_sum`, labels: {}, value: s.sum },
+        { metricName: `${series}_count`, labels: {}, value: s.count },
+      ],
+    };
+  }
 }

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-export class Proxy {
+export class Relay {
   readonly port: number;
   readonly #server: Server;
   readonly #open = new Set<Socket>();
@@ -15,15 +15,16 @@ export class Proxy {
   }
 
   /** Listens on a free port of the loopback and relays to `target` there. */
-  static async start(target: number): Promise<Proxy> {
-    const server = createServer();
+  static async start(target: number): Promise<Relay> {
+    // A client may close its side after a four-letter word, and still wait for the answer.
+    const server = createServer({ allowHalfOpen: true });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('the relay has no port');
-    const proxy = new Proxy(server, address.port);
-    server.on('connection', (client) => proxy.#relay(client, target));
-    return proxy;
+    const relay = new Relay(server, address.port);
+    server.on('connection', (client) => relay.#relay(client, target));
+    return relay;
   }
 
   /** Closes every connection there is; new ones are welcome. */
@@ -52,7 +53,7 @@ export class Proxy {
       client.destroy();
       return;
     }
-    const server = connect({ port: target, host: '127.0.0.1' });
+    const server = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true });
     client.setNoDelay(true);
     server.setNoDelay(true);
     client.pipe(server);

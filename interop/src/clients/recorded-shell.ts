@@ -1,22 +1,33 @@
-// Types the recorded session of interop/clients/zkcli/session.txt into zkCli.sh and compares all it prints. In that file
-// `# feature` starts a section, `> ` is a command, `! ` an event of a watch, every other line output. It was recorded
-// with Apache's server; times and ids are masked. To record it anew: --server apache --only zkcli --record.
+// Types a recorded session into a client's shell and compares all it prints. In the file of the session `# feature`
+// starts a section, `> ` is a command, `! ` an event of a watch, every other line output; `<port>` in a command stands
+// for the port of the server. It was recorded with Apache's server (--server apache --record), with times and ids masked.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Check, type Feature, featureOf } from './features.js';
-import type { Stage } from './stage.js';
 
-const SESSION = fileURLToPath(new URL('../../clients/zkcli/session.txt', import.meta.url));
-const SCRIPT = '/usr/share/zookeeper/bin/zkCli.sh';
-/** A command that needs no connection, and what it answers: the end of the output of the one before. */
-const MARK = 'printwatches';
-const MARKED = /^printwatches is (on|off)$/;
 const LIMIT_MS = 20_000;
 /** While recording, how long events are waited for after a command. */
-const QUIET_MS = 700;
+const QUIET_MS = 500;
+
+export interface ShellKind {
+  /** The file of the session, in interop/clients/. */
+  readonly session: string;
+  /** How the shell is started; for bash, so that both of its outputs can go into one pipe and keep their order. */
+  readonly command: (port: number) => string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** A command that does nothing, and the line that answers it: the end of the output of the one before. */
+  readonly mark: string;
+  readonly marked: RegExp;
+  /** A line that tells of an event. */
+  readonly event: RegExp;
+  /** Lines that say nothing about a command. */
+  readonly noise: RegExp;
+  /** Takes out of a line what differs from run to run. */
+  readonly mask: (line: string) => string;
+}
 
 interface Step {
   readonly feature: Feature;
@@ -25,9 +36,16 @@ interface Step {
   readonly events: readonly string[];
 }
 
-export async function runZkCli(stage: Stage, record: boolean, seen: (check: Check) => void): Promise<Check[]> {
-  const steps = parse(readFileSync(SESSION, 'utf8'));
-  const shell = new Shell(stage.port);
+/** Runs the session against the server on the port; with `record`, what is seen becomes what is expected. */
+export async function runRecorded(
+  kind: ShellKind,
+  port: number,
+  record: boolean,
+  seen: (check: Check) => void,
+): Promise<Check[]> {
+  const file = fileURLToPath(new URL(`../../clients/${kind.session}`, import.meta.url));
+  const steps = parse(readFileSync(file, 'utf8'));
+  const shell = new Shell(kind, port);
   const checks: Check[] = [];
   const recorded: Step[] = [];
   const tell = (check: Check): void => {
@@ -41,25 +59,29 @@ export async function runZkCli(stage: Stage, record: boolean, seen: (check: Chec
       recorded.push(got);
       tell(compare(step, got));
     }
-    tell({ feature: 'program', name: 'quit ends the shell', ...ended(await shell.quit()) });
+    const code = await shell.quit();
+    tell({
+      feature: 'program',
+      name: 'quit ends the shell',
+      ok: code === 0,
+      message: code === 0 ? '' : `exit ${code}`,
+    });
   } catch (error) {
     tell({ feature: 'program', name: 'answers every command', ok: false, message: String(error) });
   } finally {
     shell.kill();
   }
-  if (record && recorded.length === steps.length) writeFileSync(SESSION, format(recorded));
+  if (record && recorded.length === steps.length) writeFileSync(file, format(recorded));
   return checks;
-}
-
-function ended(code: number | null): Pick<Check, 'ok' | 'message'> {
-  return { ok: code === 0, message: code === 0 ? '' : `exit ${code}` };
 }
 
 function compare(step: Step, got: Step): Check {
   const expected = [...step.output, ...step.events.map((event) => `! ${event}`)].join('\n');
   const actual = [...got.output, ...got.events.map((event) => `! ${event}`)].join('\n');
   const ok = expected === actual;
-  const message = ok ? '' : `printed another answer than with Apache's server\n--- Apache's\n${expected}\n--- this one's\n${actual}`;
+  const message = ok
+    ? ''
+    : `another answer than with Apache's server\n--- Apache's\n${expected}\n--- this one's\n${actual}`;
   return { feature: step.feature, name: step.command, ok, message };
 }
 
@@ -87,32 +109,22 @@ function format(steps: readonly Step[]): string {
   return text;
 }
 
-/** Times, ids and ports differ from run to run. */
-function mask(line: string): string {
-  return line
-    .replace(/\b0x[0-9a-f]+/g, '0x…')
-    .replace(/\b[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \S+ \d{4}/g, '<time>')
-    .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:<port>')
-    .replace(/^ZooKeeper CLI version: .*/, 'ZooKeeper CLI version: …')
-    .trimEnd();
-}
-
-/** zkCli.sh, reading from a pipe: without a terminal it prints no prompt. */
 class Shell {
+  readonly #kind: ShellKind;
+  readonly #port: number;
   readonly #child: ChildProcess;
   readonly #exited: Promise<[number | null]>;
-  readonly #port: number;
   #rest = '';
   #lines: string[] = [];
   #events: string[] = [];
   #changed: () => void = () => undefined;
 
-  constructor(port: number) {
+  constructor(kind: ShellKind, port: number) {
+    this.#kind = kind;
     this.#port = port;
-    // Both of its outputs go into one pipe, so that their order is kept.
-    this.#child = spawn('bash', ['-c', `exec ${SCRIPT} -server 127.0.0.1:${port} 2>&1`], {
+    this.#child = spawn('bash', ['-c', `exec ${kind.command(port)} 2>&1`], {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, JAVA_TOOL_OPTIONS: '', CLIENT_JVMFLAGS: '-Dfile.encoding=UTF-8 -XX:TieredStopAtLevel=1', LC_ALL: 'C.UTF-8' },
+      env: { ...process.env, LC_ALL: 'C.UTF-8', TZ: 'UTC', ...kind.env },
     });
     this.#exited = once(this.#child, 'close') as Promise<[number | null]>;
     this.#child.stdin?.on('error', () => undefined);
@@ -120,7 +132,7 @@ class Shell {
     this.#child.stdout?.on('data', (text: string) => this.#read(text));
   }
 
-  /** Waits until it is connected. */
+  /** Waits until it is connected, which it tells as an event. */
   async ready(): Promise<void> {
     await this.#until(() => this.#events.length > 0, 'the connection');
     await this.#mark();
@@ -129,22 +141,22 @@ class Shell {
   }
 
   async run(step: Step, record: boolean): Promise<Step> {
-    this.#child.stdin?.write(`${step.command.replaceAll('<port>', String(this.#port))}\n`);
+    this.#type(step.command.replaceAll('<port>', String(this.#port)));
     await this.#mark();
-    // An event's line is written by another thread, and may come after the answer's.
+    // An event is told by another thread, and may come after the answer.
     if (record) await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
     else if (this.#events.length < step.events.length) {
-      await this.#until(() => this.#events.length >= step.events.length, `an event of ${step.command}`).catch(() => undefined);
+      await this.#until(() => this.#events.length >= step.events.length, 'an event').catch(() => undefined);
     }
-    const output = this.#lines;
-    const events = this.#events.sort();
+    const got = { ...step, output: this.#lines, events: this.#events.sort() };
     this.#lines = [];
     this.#events = [];
-    return { feature: step.feature, command: step.command, output, events };
+    return got;
   }
 
+  /** Ends it as its user would; its exit code. */
   async quit(): Promise<number | null> {
-    this.#child.stdin?.write('quit\n');
+    this.#type('quit');
     const [code] = await this.#exited;
     return code;
   }
@@ -153,18 +165,23 @@ class Shell {
     this.#child.kill('SIGKILL');
   }
 
+  #type(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
+  }
+
   async #mark(): Promise<void> {
-    this.#child.stdin?.write(`${MARK}\n`);
-    await this.#until(() => this.#lines.some((line) => MARKED.test(line)), 'the end of an answer');
-    this.#lines = this.#lines.filter((line) => !MARKED.test(line));
+    this.#type(this.#kind.mark);
+    await this.#until(() => this.#lines.some((line) => this.#kind.marked.test(line)), 'the end of an answer');
+    this.#lines = this.#lines.filter((line) => !this.#kind.marked.test(line));
   }
 
   #read(text: string): void {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
-      if (line.startsWith('WatchedEvent ')) this.#events.push(mask(line));
-      else if (line !== '' && line !== 'WATCHER::') this.#lines.push(mask(line));
+      if (this.#kind.noise.test(line)) continue;
+      const masked = this.#kind.mask(line).trimEnd();
+      (this.#kind.event.test(line) ? this.#events : this.#lines).push(masked);
     }
     this.#changed();
   }

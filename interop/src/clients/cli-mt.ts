@@ -1,5 +1,0 @@
-import type { Check } from './features.js';
-import type { Stage } from './stage.js';
-export async function runCliMt(_s: Stage, _seen: (c: Check) => void): Promise<Check[]> {
-  return [];
-}

@@ -1,0 +1,36 @@
+// The shells that come with ZooKeeper, driven by recorded sessions: zkCli.sh of the Java client, cli_mt of the C client.
+
+import type { ShellKind } from './recorded-shell.js';
+
+export const ZKCLI: ShellKind = {
+  session: 'zkcli/session.txt',
+  command: (port) => `/usr/share/zookeeper/bin/zkCli.sh -server 127.0.0.1:${port}`,
+  env: { CLIENT_JVMFLAGS: '-Dfile.encoding=UTF-8 -XX:TieredStopAtLevel=1' },
+  // Needs no connection, and is answered at once.
+  mark: 'printwatches',
+  marked: /^printwatches is (on|off)$/,
+  event: /^WatchedEvent /,
+  noise: /^(WATCHER::)?$/,
+  mask: (line) =>
+    line
+      .replace(/\b0x[0-9a-f]+/g, '0x…')
+      .replace(/\b[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \S+ \d{4}/g, '<time>')
+      .replace(/(connect 127\.0\.0\.1):\d+/g, '$1:<port>')
+      .replace(/^ZooKeeper CLI version: .*/, 'ZooKeeper CLI version: …'),
+};
+
+export const CLI_MT: ShellKind = {
+  session: 'c/cli-mt-session.txt',
+  command: (port) => `stdbuf -oL /usr/lib/zookeeper/bin/cli_mt 127.0.0.1:${port}`,
+  // Answers come in the order of the requests.
+  mark: 'sync /mark',
+  marked: /^\[\/mark\]: rc = 0$/,
+  event: /^Watcher /,
+  noise: /^(time = \d+ msec|Got a new session id: .*)?$/,
+  mask: (line) =>
+    line
+      .replace(/\b0x[0-9a-f]+/g, '0x…')
+      .replace(/(session Id = )[0-9a-f]+/, '$1…')
+      .replace(/((?:czxid|mzxid|ephemeralOwner) ?= ?)[1-9a-f][0-9a-f]*/g, '$1…')
+      .replace(/\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}/g, '<time>'),
+};

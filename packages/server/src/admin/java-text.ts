@@ -1,0 +1,51 @@
+// Values as Java prints them, where Apache's outputs show it: dates, doubles, 64-bit hexadecimals.
+
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/**
+ * Java's Date.toString: `Sat Nov 21 03:14:19 UTC 2026`.
+ * @param ms milliseconds since 1970
+ */
+export function javaDate(ms: number): string {
+  const d = new Date(ms);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const zone = d.toLocaleTimeString('en-US', { timeZoneName: 'short' }).split(' ').pop() ?? 'UTC';
+  return `${DAYS[d.getDay()]} ${MONTHS[d.getMonth()]} ${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())} ${zone} ${d.getFullYear()}`;
+}
+
+/** A number that Java holds as a double, so that it is printed with a decimal point. */
+export class JavaDouble {
+  readonly value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+
+  /** An average, rounded to four decimals as Apache does. */
+  static average(value: number): JavaDouble {
+    return new JavaDouble(Math.round(value * 10_000) / 10_000);
+  }
+
+  /** Java's Double.toString for finite numbers: `0.0`, `0.8065`, `5.0E-4`, `1.2E7`. */
+  toString(): string {
+    const size = Math.abs(this.value);
+    if (size === 0 || (size >= 1e-3 && size < 1e7)) return withPoint(String(this.value));
+    const [digits = '0', exponent = '0'] = this.value.toExponential().split('e');
+    return `${withPoint(digits)}E${Number(exponent)}`;
+  }
+}
+
+function withPoint(digits: string): string {
+  return digits.includes('.') ? digits : `${digits}.0`;
+}
+
+/** `0x` and the hexadecimal digits of a Java long; -1 is `0xffffffffffffffff`. */
+export function hex(n: bigint | number): string {
+  return `0x${bareHex(n)}`;
+}
+
+/** The same without `0x`. */
+export function bareHex(n: bigint | number): string {
+  return (typeof n === 'number' && n >= 0 ? n : BigInt.asUintN(64, BigInt(n))).toString(16);
+}

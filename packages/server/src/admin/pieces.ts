@@ -1,0 +1,67 @@
+// Long texts made piece by piece: gathered into chunks, sent as fast as they are taken, with other work let in between.
+
+import { pipeline, Readable, type Writable } from 'node:stream';
+
+/** A text in pieces. An empty piece is a place to pause in work that yields nothing for a while. */
+export type Pieces = Iterable<string>;
+
+const CHUNK = 16 * 1024;
+/** How long pieces are made without a pause, in milliseconds. */
+const SLICE_MS = 5;
+const CLOCK_EVERY = 64;
+
+/** The text in chunks of some 16 KB; other work gets its turn between them. */
+export async function* chunks(pieces: Pieces): AsyncGenerator<string> {
+  let text = '';
+  let began = performance.now();
+  let made = 0;
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length >= CHUNK) {
+      yield text;
+      text = '';
+    }
+    const look = piece === '' || ++made % CLOCK_EVERY === 0;
+    if (look && performance.now() - began > SLICE_MS) {
+      await new Promise((resolve) => setImmediate(resolve));
+      began = performance.now();
+    }
+  }
+  if (text !== '') yield text;
+}
+
+/** A stream of the text. */
+export function streamOf(pieces: Pieces): Readable {
+  return Readable.from(chunks(pieces), { objectMode: false, highWaterMark: CHUNK });
+}
+
+/** The text itself if it is short, a stream of it otherwise. */
+export function textOrStream(pieces: Pieces): string | Readable {
+  const left = pieces[Symbol.iterator]();
+  let text = '';
+  while (text.length < CHUNK) {
+    const piece = left.next();
+    if (piece.done === true) return text;
+    text += piece.value;
+  }
+  return streamOf(rest(text, left));
+}
+
+function* rest(first: string, left: Iterator<string>): Pieces {
+  yield first;
+  for (let piece = left.next(); piece.done !== true; piece = left.next()) yield piece.value;
+}
+
+/** Runs work that offers pauses, with other work let in between; resolves with its result. */
+export async function withPauses<T>(work: Generator<'', T>): Promise<T> {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Writes the text as fast as it is taken and ends `out`; `onEnd` is told of the error if that fails. */
+export function sendPieces(pieces: Pieces, out: Writable, onEnd: (error: Error | undefined) => void): void {
+  pipeline(streamOf(pieces), out, (error) => onEnd(error ?? undefined));
+}

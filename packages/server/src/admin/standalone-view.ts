@@ -1,0 +1,271 @@
+// The standalone server as the admin side sees it.
+
+import { authenticate } from '../net/auth.js';
+import type { ClientConnection } from '../net/client-connection.js';
+import { allows } from '../request/identity.js';
+import type { StandaloneServer } from '../server.js';
+import { dirSize } from '../storage/data-dir.js';
+import { nodeDisk } from '../storage/node-disk.js';
+import { ROOT } from '../tree/node-store.js';
+import { BUILD_DATE, FULL_VERSION } from '../version.js';
+import { shortOpName } from './op-names.js';
+import type {
+  Authorization,
+  ConfView,
+  ConnectionSession,
+  ConnectionView,
+  Counts,
+  ServerView,
+  SummaryView,
+} from './server-view.js';
+
+const DEFAULT_TRACE_MASK = 306n;
+const PERMISSION_BITS = [1, 2, 4, 8, 16];
+/** What stands in `lastOp` when nothing does. */
+const NO_OPERATION = -1_000;
+
+const views = new WeakMap<StandaloneServer, ServerView>();
+
+/** The one view of a server: words and HTTP commands share what it keeps. */
+export function viewOf(server: StandaloneServer): ServerView {
+  let view = views.get(server);
+  if (view === undefined) {
+    view = new StandaloneView(server);
+    views.set(server, view);
+  }
+  return view;
+}
+
+class StandaloneView implements ServerView {
+  private readonly server: StandaloneServer;
+  readonly version = `${FULL_VERSION}, built on ${BUILD_DATE}`;
+  readonly readOnly = false;
+  readonly state = 'standalone';
+  traceMask = DEFAULT_TRACE_MASK;
+
+  constructor(server: StandaloneServer) {
+    this.server = server;
+  }
+
+  get serving(): boolean {
+    return this.server.notReady === undefined;
+  }
+
+  get conf(): ConfView {
+    const { config, dirs, boundPort } = this.server;
+    return {
+      clientPort: boundPort,
+      snapshotDir: dirs.snapshots,
+      logDir: dirs.logs,
+      tickTime: config.tickTime,
+      maxClientCnxns: config.maxClientCnxns,
+      minSessionTimeout: config.minSessionTimeout,
+      maxSessionTimeout: config.maxSessionTimeout,
+      clientPortListenBacklog: config.clientPortListenBacklog ?? -1,
+      serverId: 0, // Apache's standalone server says so, though its session ids begin with 1
+      text: config.text,
+    };
+  }
+
+  counts(): Counts {
+    const { stats, port, processor, sessions, database, startedAt } = this.server;
+    const { tree } = database;
+    return {
+      packetsReceived: port.stats.packetsReceived,
+      packetsSent: port.stats.packetsSent,
+      minLatency: stats.latency.min,
+      avgLatency: stats.latency.average,
+      maxLatency: stats.latency.max,
+      outstanding: processor.outstanding,
+      zxid: this.server.lastZxid,
+      connections: port.connections.size,
+      sessions: sessions.size,
+      nodes: tree.store.count + 1,
+      ephemerals: tree.ephemeralCount,
+      watches: tree.watches.count,
+      approximateDataSize: tree.store.dataBytes + tree.store.pathBytes,
+      lastResponseSize: withoutPrefix(stats.lastResponseSize),
+      minResponseSize: withoutPrefix(stats.minResponseSize),
+      maxResponseSize: withoutPrefix(stats.maxResponseSize),
+      authFailed: port.stats.authFailed,
+      fsyncThresholdExceeded: stats.fsyncThresholdExceeded,
+      dropProbability: port.dropProbability,
+      uptime: Date.now() - startedAt,
+    };
+  }
+
+  counter(name: string): number | undefined {
+    const { stats, port, database } = this.server;
+    switch (name) {
+      case 'bytes_received_count':
+        return port.stats.bytesReceived;
+      case 'response_bytes':
+        return port.stats.bytesSent;
+      case 'connection_request_count':
+        return port.stats.connectionRequests;
+      case 'connection_revalidate_count':
+        return port.stats.revalidations;
+      case 'connection_rejected':
+        return port.stats.rejected;
+      case 'sessionless_connections_expired':
+        return port.stats.sessionlessExpired;
+      case 'stale_sessions_expired':
+        return stats.staleSessionsExpired;
+      case 'digest_mismatches_count':
+        return database.tree.digestMismatches;
+      case 'snapshot_error_count':
+        return stats.snapshotErrors;
+      default:
+        return undefined;
+    }
+  }
+
+  summary(name: string): SummaryView | undefined {
+    const { stats } = this.server;
+    switch (name) {
+      case 'readlatency':
+        return stats.readLatency;
+      case 'updatelatency':
+        return stats.updateLatency;
+      case 'fsynctime':
+        return stats.fsyncTime;
+      case 'snapshottime':
+        return stats.snapshotTime;
+      case 'sync_processor_batch_size':
+        return stats.batchSize;
+      case 'dbinittime':
+        return stats.dbInitTime;
+      default:
+        return undefined;
+    }
+  }
+
+  dirSizes(): { snapshots: number; logs: number } {
+    const { dirs } = this.server;
+    return { snapshots: dirSize(nodeDisk, dirs.snapshots), logs: dirSize(nodeDisk, dirs.logs) };
+  }
+
+  lastSnapshot(): { readonly zxid: number; readonly at: number } {
+    return this.server.stats.lastSnapshot;
+  }
+
+  digests(): Iterable<{ zxid: number; digest: bigint }> {
+    return this.server.database.tree.digestLog;
+  }
+
+  *connections(): Generator<ConnectionView> {
+    const interval = this.server.config.sessionlessCnxnTimeout;
+    for (const c of this.server.port.connections) yield connectionView(c, interval);
+  }
+
+  *expiryBuckets(): Generator<readonly [number, Iterable<bigint>]> {
+    for (const [deadline, sessions] of this.server.sessions.expiryBuckets()) yield [deadline, ids(sessions)];
+  }
+
+  ephemeralOwners(): Iterable<bigint> {
+    return this.server.database.tree.ephemeralOwners();
+  }
+
+  ephemeralPaths(owner: bigint): Iterable<string> {
+    return this.server.database.tree.ephemeralPaths(owner);
+  }
+
+  *watchesByPath(): Generator<readonly [string, Iterable<bigint>]> {
+    for (const [path, watchers] of this.server.database.tree.watches.byPath()) {
+      yield [path, sessionsOf(watchers as Iterable<ClientConnection>)];
+    }
+  }
+
+  get watchedPaths(): number {
+    return this.server.database.tree.watches.dataPathCount;
+  }
+
+  get dataWatches(): number {
+    return this.server.database.tree.watches.dataWatchCount;
+  }
+
+  wallClock(monotonic: number): number {
+    return Date.now() - performance.now() + monotonic;
+  }
+
+  onAnswered(): void {
+    this.server.port.stats.packetsSent++;
+  }
+
+  resetStats(): void {
+    this.server.resetStats();
+  }
+
+  resetConnectionStats(): void {
+    for (const c of this.server.port.connections) {
+      c.resetStats();
+      c.lastOp = NO_OPERATION;
+      c.lastCxid = -1;
+      c.lastZxid = -1;
+      c.lastResponseAt = 0;
+    }
+  }
+
+  async whyNotReady(): Promise<string | undefined> {
+    return this.server.notReady;
+  }
+
+  // `<scheme> <token>`: who this proves has to have each permission on the root.
+  authorize(header: string, remoteAddress: string): Authorization {
+    const parts = header.split(' ');
+    const [scheme = '', token] = parts;
+    if (parts.length > 2) return 'not authenticated';
+    const { port, database } = this.server;
+    const given = token === undefined ? null : Buffer.from(token);
+    const identities = authenticate(port.authSettings, scheme, given, remoteAddress);
+    if (identities === null) return 'not authenticated';
+    const aclId = database.tree.aclOf(ROOT);
+    const list = database.tree.acls.get(aclId);
+    const every = PERMISSION_BITS.every((bit) => allows(port.auth, aclId, list, bit, identities));
+    return every ? 'allowed' : 'not authorized';
+  }
+}
+
+/** Apache's sizes of replies do not count the length in front. */
+function withoutPrefix(bytes: number): number {
+  return bytes < 0 ? bytes : bytes - 4;
+}
+
+function* ids(sessions: Iterable<{ readonly id: bigint }>): Generator<bigint> {
+  for (const { id } of sessions) yield id;
+}
+
+function* sessionsOf(watchers: Iterable<ClientConnection>): Generator<bigint> {
+  for (const { session } of watchers) yield session?.id ?? 0n;
+}
+
+/** Deadlines of connections are rounded up to whole intervals, as Apache keeps them. */
+function connectionView(c: ClientConnection, interval: number): ConnectionView {
+  const end = c.session?.deadline ?? c.openedAt + interval;
+  return {
+    identity: c,
+    remote: `${c.remoteAddress}:${c.remotePort}`,
+    outstanding: c.outstanding,
+    packetsReceived: c.packetsReceived,
+    packetsSent: c.packetsSent,
+    deadline: Math.ceil(end / interval) * interval,
+    session: c.session === undefined ? undefined : sessionView(c, c.session.id, c.session.timeout),
+  };
+}
+
+function sessionView(c: ClientConnection, id: bigint, timeout: number): ConnectionSession {
+  const sinceStart = Date.now() - performance.now();
+  return {
+    id,
+    timeout,
+    lastOperation: shortOpName(c.lastOp),
+    established: c.established,
+    lastCxid: c.lastCxid,
+    lastZxid: c.lastZxid,
+    lastResponseAt: c.lastResponseAt === 0 ? 0 : Math.max(0, Math.floor(c.lastResponseAt - sinceStart)),
+    lastLatency: Math.floor(c.lastLatency),
+    minLatency: Math.max(0, Math.floor(c.minLatency)),
+    avgLatency: c.answeredCount === 0 ? 0 : Math.floor(c.totalLatency / c.answeredCount),
+    maxLatency: Math.floor(c.maxLatency),
+  };
+}

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { COUNTERS, QUANTILE_SUMMARIES, SUMMARIES } from '../../dist/admin/metric-names.js';
+import { mntrText } from '../../dist/admin/mntr.js';
+import { createRegistry } from '../../dist/admin/prometheus.js';
+import { Summary } from '../../dist/server-stats.js';
+import { FakeView, recorded } from './fake-view.js';
+
+function rows(text: string): Map<string, string> {
+  return new Map(
+    text
+      .trim()
+      .split('\n')
+      .map((line) => {
+        const [key = '', value = ''] = line.split('\t');
+        return [key, value] as const;
+      }),
+  );
+}
+
+function kind(value: string): string {
+  if (/^-?\d+$/.test(value)) return 'whole number';
+  return /^-?\d+\.\d+(E-?\d+)?$/.test(value) ? 'double' : 'text';
+}
+
+test('mntr has every key of the Apache server that is not of a namespace, each with its kind of value', () => {
+  const apache = rows(recorded.words.mntr ?? '');
+  const ours = rows(mntrText(new FakeView()));
+  for (const [key, value] of apache) {
+    if (key.endsWith('_per_namespace')) continue;
+    assert.equal(kind(ours.get(key) ?? 'missing'), kind(value), key);
+  }
+  const added = [...ours.keys()].filter((key) => !apache.has(key)).sort();
+  assert.deepEqual(added, [
+    'zk_avg_restore_time', // these came with 3.9
+    'zk_cnt_restore_time',
+    'zk_max_restore_time',
+    'zk_min_restore_time',
+    'zk_restore_error_count',
+    'zk_restore_rate_limited_count',
+    'zk_snapshot_error_count',
+    'zk_snapshot_rate_limited_count',
+    'zk_sum_restore_time',
+  ]);
+});
+
+test('mntr shows the counts of the recorded server as it did', () => {
+  const apache = rows(recorded.words.mntr ?? '');
+  const view = new FakeView();
+  view.now.packetsReceived = 170;
+  view.now.packetsSent = 169;
+  const ours = rows(mntrText(view));
+  for (const key of [
+    ...['version', 'server_state', 'ephemerals_count', 'num_alive_connections', 'avg_latency', 'znode_count'],
+    ...['global_sessions', 'last_client_response_size', 'max_client_response_size', 'min_client_response_size'],
+    ...['packets_sent', 'packets_received', 'watch_count', 'min_latency', 'max_latency', 'approximate_data_size'],
+    ...['uptime', 'connection_drop_probability', 'outstanding_requests', 'auth_failed_count'],
+  ]) {
+    assert.equal(ours.get(`zk_${key}`), apache.get(`zk_${key}`), key);
+  }
+});
+
+test('mntr spreads a series over average, least, largest, count, sum and quantiles', () => {
+  const view = new FakeView();
+  const series = new Summary();
+  for (const value of [1, 1, 1, 2]) series.add(value);
+  view.summaries.set('updatelatency', series).set('fsynctime', series);
+  view.counters.set('bytes_received_count', 4744);
+  const ours = rows(mntrText(view));
+  assert.equal(ours.get('zk_avg_updatelatency'), '1.25');
+  assert.equal(ours.get('zk_min_updatelatency'), '1');
+  assert.equal(ours.get('zk_max_updatelatency'), '2');
+  assert.equal(ours.get('zk_cnt_updatelatency'), '4');
+  assert.equal(ours.get('zk_sum_updatelatency'), '5');
+  assert.equal(ours.get('zk_p999_updatelatency'), '2');
+  assert.equal(ours.get('zk_avg_fsynctime'), '1.25');
+  assert.equal(ours.has('zk_p99_fsynctime'), false);
+  assert.equal(ours.get('zk_bytes_received_count'), '4744');
+});
+
+test('no metric has two names or two types', () => {
+  const names = [...COUNTERS, ...SUMMARIES, ...QUANTILE_SUMMARIES];
+  assert.equal(new Set(names).size, names.length);
+});
+
+test("Prometheus gets Apache's names and types, read anew at each scrape", async () => {
+  const view = new FakeView();
+  const series = new Summary();
+  view.summaries.set('updatelatency', series).set('fsynctime', series);
+  const registry = createRegistry(view, false);
+  const before = await registry.metrics();
+  assert.match(before, /^# TYPE updatelatency summary$/m);
+  assert.match(before, /^updatelatency\{quantile="0\.99"\} Nan$/m);
+  assert.match(before, /^updatelatency_count 0$/m);
+  assert.match(before, /^# TYPE znode_count gauge$/m);
+  assert.match(before, /^znode_count 11$/m);
+  assert.match(before, /^# TYPE bytes_received_count counter$/m);
+  assert.match(before, /^bytes_received_count 0$/m);
+  assert.doesNotMatch(before, /^(version|server_state)\b/m);
+
+  series.add(3);
+  view.now.nodes = 12;
+  view.counters.set('bytes_received_count', 7);
+  const after = await registry.metrics();
+  assert.match(after, /^updatelatency\{quantile="0\.9"\} 3$/m);
+  assert.match(after, /^updatelatency_sum 3$/m);
+  assert.match(after, /^updatelatency_count 1$/m);
+  assert.match(after, /^fsynctime\{quantile="0\.5"\} 3$/m);
+  assert.doesNotMatch(after, /^fsynctime\{quantile="0\.9"\}/m);
+  assert.match(after, /^znode_count 12$/m);
+  assert.match(after, /^bytes_received_count 7$/m);
+  const third = await registry.metrics();
+  assert.match(third, /^bytes_received_count 7$/m);
+});
+
+test('metrics of the process are exported if wanted', async () => {
+  assert.match(await createRegistry(new FakeView(), true).metrics(), /^process_resident_memory_bytes \d/m);
+  assert.doesNotMatch(await createRegistry(new FakeView(), false).metrics(), /^process_/m);
+});
