@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 
 /** The installed version, or undefined. */
 export function versionOf(name: string): string | undefined {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const asked = spawnSync('dpkg-query', ['-W', '-f', '${db:Status-Status} ${Version}', name], { encoding: 'utf8' });
   const [status, version] = (asked.stdout ?? '').split(' ');
   return asked.status === 0 && status === 'installed' ? version : undefined;

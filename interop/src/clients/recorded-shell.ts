@@ -25,6 +25,8 @@ export interface ShellKind {
   readonly event: RegExp;
   /** Lines that say nothing about a command. */
   readonly noise: RegExp;
+  /** Neighbouring lines of which the order means nothing. */
+  readonly unordered: RegExp;
   /** Takes out of a line what differs from run to run. */
   readonly mask: (line: string) => string;
 }
@@ -109,6 +111,20 @@ function format(steps: readonly Step[]): string {
   return text;
 }
 
+/** The lines, each run of those that match in the order of their text. */
+function sortRuns(lines: readonly string[], unordered: RegExp): string[] {
+  const sorted: string[] = [];
+  let run: string[] = [];
+  for (const line of lines) {
+    if (unordered.test(line)) run.push(line);
+    else {
+      sorted.push(...run.sort(), line);
+      run = [];
+    }
+  }
+  return [...sorted, ...run.sort()];
+}
+
 class Shell {
   readonly #kind: ShellKind;
   readonly #port: number;
@@ -148,7 +164,7 @@ class Shell {
     else if (this.#events.length < step.events.length) {
       await this.#until(() => this.#events.length >= step.events.length, 'an event').catch(() => undefined);
     }
-    const got = { ...step, output: this.#lines, events: this.#events.sort() };
+    const got = { ...step, output: sortRuns(this.#lines, this.#kind.unordered), events: this.#events.sort() };
     this.#lines = [];
     this.#events = [];
     return got;

@@ -11,6 +11,7 @@ export const ZKCLI: ShellKind = {
   marked: /^printwatches is (on|off)$/,
   event: /^WatchedEvent /,
   noise: /^(WATCHER::)?$/,
+  unordered: /^$/,
   mask: (line) =>
     line
       .replace(/\b0x[0-9a-f]+/g, '0x…')
@@ -26,7 +27,9 @@ export const CLI_MT: ShellKind = {
   mark: 'sync /mark',
   marked: /^\[\/mark\]: rc = 0$/,
   event: /^Watcher /,
-  noise: /^(time = \d+ msec|Got a new session id: .*)?$/,
+  noise: /^(time = -?\d+ msec|Got a new session id: .*|\tname = \/mark)?$/,
+  // The names of children, in the order of a hash table of the server.
+  unordered: /^\t[^ =]+$/,
   mask: (line) =>
     line
       .replace(/\b0x[0-9a-f]+/g, '0x…')

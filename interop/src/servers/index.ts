@@ -125,6 +125,8 @@ function answers(port: number): Promise<boolean> {
   request.writeInt32BE(16, 28);
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' });
+    // Apache's server can accept a connection in the moment it starts and never read it.
+    socket.setTimeout(1000, () => socket.destroy());
     const done = (result: boolean): void => {
       socket.destroy();
       resolve(result);
