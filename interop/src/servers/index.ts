@@ -22,20 +22,29 @@ export interface StartOptions {
 
 export interface RunningServer {
   readonly kind: Kind;
+  /** Always loopback. */
+  readonly host: string;
   readonly port: number;
   readonly pid: number;
   readonly dir: string;
   readonly dataDir: string;
+  /** The end of what the server has printed. */
   output(): string;
-  /** Sends the signal and waits for the end. */
+  /** Sends the signal (SIGTERM if not given) and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<void>;
+  /** Resolves at the end of the process with its exit code, null if a signal ended it. */
   readonly exited: Promise<number | null>;
 }
 
+export type ServerHandle = RunningServer;
+
+const HOST = '127.0.0.1';
 const JARS = '/usr/share/java';
 const WANTED =
   /^(zookeeper|zookeeper-jute|slf4j-api|slf4j-simple|netty-.*|snappy-java|metrics-core|jackson-.*|commons-cli|audience-annotations|jline.*)\.jar$/;
 const READY_MS = 20_000;
+/** A probe that is accepted and not answered is given up after this. */
+const PROBE_MS = 5_000;
 const CLI = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
 
 /** The class path of Debian's ZooKeeper. */
@@ -48,6 +57,17 @@ export function apacheClassPath(): string {
     .join(':');
 }
 
+/** Starts Debian's Apache ZooKeeper. Throws with the server's output if it doesn't answer in time. */
+export function startApache(options: StartOptions = {}): Promise<ServerHandle> {
+  return startServer('apache', options);
+}
+
+/** Starts this repository's server by its command line, as a user would. */
+export function startNodekeeper(options: StartOptions = {}): Promise<ServerHandle> {
+  return startServer('nodekeeper', options);
+}
+
+/** Starts a server of the given kind; resolves once a handshake is answered. */
 export async function startServer(kind: Kind, options: StartOptions = {}): Promise<RunningServer> {
   const temporary = options.dir === undefined;
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), `${kind}-`));
@@ -58,7 +78,7 @@ export async function startServer(kind: Kind, options: StartOptions = {}): Promi
     tickTime: '2000',
     dataDir,
     clientPort: String(port),
-    clientPortAddress: '127.0.0.1',
+    clientPortAddress: HOST,
     'admin.enableServer': 'false',
     maxClientCnxns: '0',
     ...options.cfg,
@@ -94,13 +114,21 @@ async function watch(
   dataDir: string,
   temporary: boolean,
 ): Promise<RunningServer> {
+  // A test that fails half-way must not leave its servers behind.
+  const reap = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.once('exit', reap);
   let output = '';
   const keep = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-100_000);
   };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
-  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  const exited = once(child, 'exit').then(([code]) => {
+    process.removeListener('exit', reap);
+    return code as number | null;
+  });
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await exited;
@@ -114,7 +142,7 @@ async function watch(
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return { kind, port, pid: child.pid as number, dir, dataDir, output: () => output, stop, exited };
+  return { kind, host: HOST, port, pid: child.pid as number, dir, dataDir, output: () => output, stop, exited };
 }
 
 /** Whether a handshake on the port is answered. */
@@ -127,7 +155,9 @@ function answers(port: number): Promise<boolean> {
     const socket = connect({ port, host: '127.0.0.1' });
     // Apache's server can accept a connection in the moment it starts and never read it.
     socket.setTimeout(1000, () => socket.destroy());
+    const timer = setTimeout(() => done(false), PROBE_MS);
     const done = (result: boolean): void => {
+      clearTimeout(timer);
       socket.destroy();
       resolve(result);
     };
@@ -145,9 +175,10 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
+/** A port that nobody listens on at the moment. */
 export async function freePort(): Promise<number> {
   const server = createServer();
-  server.listen(0, '127.0.0.1');
+  server.listen(0, HOST);
   await once(server, 'listening');
   const address = server.address();
   server.close();

@@ -52,7 +52,7 @@ export class ReplyBuffer {
 
   /** A reply of a header alone. */
   header(xid: number, zxid: number, error: number): void {
-    this.view.setInt32(this.begin(xid, zxid, error), REPLY_HEAD - 4);
+    this.end(this.begin(xid, zxid, error));
   }
 
   byte(v: number): void {

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ErrorCode, EventType, OpCode } from '@nodekeeper/protocol';
+import { ErrorCode, EventType, JuteWriter, OpCode } from '@nodekeeper/protocol';
 import { digestId } from '../../dist/net/auth.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
@@ -128,6 +128,23 @@ test('pipelined writes of many connections all take effect once', async (t) => {
   for (let i = 0; i < 4; i++) reply.body.long();
   assert.equal(reply.body.int(), 2000, 'every write raised the version');
   assert.equal(server.processor.outstanding, 0);
+});
+
+test('replies of one turn are whole however many there are', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  const payloads: Buffer[] = [];
+  for (let i = 0; i < 5000; i++) {
+    const w = new JuteWriter().int(0).int(i).int(OpCode.exists).string(`/missing-${i}`).bool(false);
+    const frame = Buffer.from(w.bytes());
+    frame.writeInt32BE(frame.length - 4, 0);
+    payloads.push(frame);
+  }
+  a.socket.write(Buffer.concat(payloads));
+  for (let i = 0; i < 5000; i++) {
+    const reply = await a.reply();
+    assert.deepEqual([reply.xid, reply.error], [i, ErrorCode.NoNode]);
+  }
 });
 
 test('the superuser passes every ACL, a stranger does not', async (t) => {
