@@ -85,9 +85,12 @@ def _():
 def _():
     first = connect()
     first.create("/not-taken-over", ephemeral=True)
-    second = connect(client_id=(first.client_id[0], b"x" * 16))
-    assert second.client_id[0] != first.client_id[0]
+    mine = first.client_id
+    second = connect(client_id=(mine[0], b"x" * 16))
+    assert second.client_id[0] != mine[0]
     assert zk.exists("/not-taken-over") is not None
+    eventually(lambda: first.connected, what="the first one's reconnection")
+    equal(first.client_id, mine)
     second.stop()
     first.stop()
 
@@ -254,8 +257,10 @@ def _():
     zk.create("/acl/no-read", b"x", acl=[make_acl("world", "anyone", write=True, admin=True)])
     raises(NoAuthError, zk.get, "/acl/no-read")
     raises(NoAuthError, zk.get_children, "/acl/no-read")
-    assert zk.exists("/acl/no-read"), "exists needs no permission"
-
+    if zk.server_version() >= (3, 8, 4):  # CVE-2024-23944
+        raises(NoAuthError, zk.exists, "/acl/no-read")
+    else:
+    
 
 @check("acl", "digest: only the one who knows the password")
 def _():

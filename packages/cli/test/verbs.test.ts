@@ -1,0 +1,137 @@
+// The command's verbs, run as a user runs them: as processes.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+async function zooCfg(t: TestContext, lines: string[] = []): Promise<{ file: string; port: number; dataDir: string }> {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-cli-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const port = await freePort();
+  const file = join(dir, 'zoo.cfg');
+  const dataDir = join(dir, 'data');
+  writeFileSync(
+    file,
+    [
+      `dataDir=${dataDir}`,
+      `clientPort=${port}`,
+      'clientPortAddress=127.0.0.1',
+      'admin.enableServer=false',
+      'preAllocSize=64',
+      ...lines,
+      '',
+    ].join('\n'),
+  );
+  return { file, port, dataDir };
+}
+
+function run(...args: string[]): { code: number | null; out: string; err: string } {
+  const result = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', timeout: 60_000 });
+  return { code: result.status, out: result.stdout, err: result.stderr };
+}
+
+test('start, status, start again, stop, stop again: outputs and exit codes are those of zkServer.sh', async (t) => {
+  const { file, port, dataDir } = await zooCfg(t);
+  t.after(() => run('stop', file));
+  const started = run('start', file);
+  assert.equal(started.code, 0, started.err);
+  assert.equal(started.out, 'Starting zookeeper ... STARTED\n');
+  assert.match(started.err, /^Using config: /);
+  assert.ok(existsSync(join(dataDir, 'zookeeper_server.pid')));
+  const status = run('status', file);
+  assert.equal(status.code, 0);
+  assert.equal(
+    status.out,
+    `Client port found: ${port}. Client address: 127.0.0.1. Client SSL: false.\nMode: standalone\n`,
+  );
+  assert.deepEqual(JSON.parse(run('status', '--json', file).out), {
+    clientPort: port,
+    clientAddress: '127.0.0.1',
+    running: true,
+    mode: 'standalone',
+  });
+  const again = run('start', file);
+  assert.equal(again.code, 1);
+  assert.match(again.out, /already running as process \d+\.\n$/);
+  const restarted = run('restart', file);
+  assert.equal(restarted.code, 0);
+  assert.equal(restarted.out, 'Stopping zookeeper ... STOPPED\nStarting zookeeper ... STARTED\n');
+  assert.equal(run('stop', file).out, 'Stopping zookeeper ... STOPPED\n');
+  const gone = run('status', file);
+  assert.equal(gone.code, 1);
+  assert.match(gone.out, /Error contacting service\. It is probably not running\./);
+  const nothing = run('stop', file);
+  assert.equal(nothing.code, 0);
+  assert.match(nothing.out, /no zookeeper to stop \(could not find file/);
+});
+
+test('a port that is taken is told with its owner and ways out', async (t) => {
+  const { file, port } = await zooCfg(t);
+  const other = createServer().listen(port, '127.0.0.1');
+  await once(other, 'listening');
+  t.after(() => other.close());
+  const child = spawn(process.execPath, [MAIN, 'start', file]);
+  let text = '';
+  child.stdout.on('data', (chunk) => (text += chunk));
+  child.stderr.on('data', (chunk) => (text += chunk));
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 1);
+  assert.match(text, /FAILED TO START/);
+  assert.match(text, new RegExp(`Port ${port} is taken by process ${process.pid} `));
+  assert.match(text, /--client-port/);
+});
+
+test('a configuration that cannot be used ends with code 2 and says where', async (t) => {
+  const { file } = await zooCfg(t, ['tickTime=never']);
+  const result = run('start-foreground', file);
+  assert.equal(result.code, 2);
+  assert.match(result.err, /zoo\.cfg:6: tickTime=never/);
+});
+
+test('a data directory that cannot be used ends with code 3', async (t) => {
+  const { file } = await zooCfg(t, ['datadir.autocreate=false']);
+  const result = run('start-foreground', file);
+  assert.equal(result.code, 3);
+  assert.match(result.err, /Unable to access datadir/);
+});
+
+test('SIGTERM ends the server in the foreground with code 0, within a second', async (t) => {
+  const { file } = await zooCfg(t);
+  const child = spawn(process.execPath, [MAIN, 'start-foreground', file, '--set', 'snapCount=1000']);
+  let log = '';
+  child.stderr.on('data', (chunk) => (log += chunk));
+  while (!log.includes('data recovered')) await once(child.stderr, 'data');
+  while (run('status', file).code !== 0);
+  const began = performance.now();
+  child.kill('SIGTERM');
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 0);
+  assert.ok(performance.now() - began < 1000);
+});
+
+test('version, print-cmd and help', async (t) => {
+  const { file } = await zooCfg(t);
+  assert.match(run('version').out, /^Apache ZooKeeper, version \d+\.\d+\.\d+/);
+  assert.match(run('print-cmd', file).out, /start-foreground/);
+  const help = run('--help');
+  assert.equal(help.code, 0);
+  for (const verb of ['start-foreground', 'start', 'stop', 'restart', 'status', 'print-cmd', 'version'])
+    assert.match(help.out, new RegExp(verb));
+  assert.equal(run('nonsense').code, 1);
+});

@@ -1,0 +1,138 @@
+// Configuration: what zoo.cfg, the environment and flags make of a server, and how mistakes are told.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import fc from 'fast-check';
+import { ConfigError, environmentName, KEYS, loadConfig, nearestKey } from '../../dist/config/index.js';
+import { parseProperties } from '../../dist/config/properties.js';
+import { parseMember } from '../../dist/config/quorum.js';
+
+function file(t: TestContext, text: string): string {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-cfg-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const path = join(dir, 'zoo.cfg');
+  writeFileSync(path, text);
+  return path;
+}
+
+test('without any configuration the server is embedded: port 2181, data in ./data', () => {
+  const config = loadConfig();
+  assert.equal(config.clientPort, 2181);
+  assert.equal(config.dataDir, 'data');
+  assert.equal(config.minSessionTimeout, 4000);
+  assert.equal(config.maxSessionTimeout, 40000);
+  assert.deepEqual(config.warnings, []);
+});
+
+test('a zoo.cfg as distributions ship it is read', (t) => {
+  const path = file(
+    t,
+    'tickTime=3000\ninitLimit=10\nsyncLimit=5\n# a comment\ndataDir=/var/lib/zookeeper\nclientPort=2182\nautopurge.purgeInterval=1\nautopurge.snapRetainCount=5\n',
+  );
+  const config = loadConfig({ file: path });
+  assert.equal(config.tickTime, 3000);
+  assert.equal(config.maxSessionTimeout, 60000);
+  assert.equal(config.dataDir, '/var/lib/zookeeper');
+  assert.equal(config.purgeIntervalHours, 1);
+  assert.equal(config.snapRetainCount, 5);
+  assert.deepEqual(config.warnings, []);
+});
+
+test('flags win over the environment, that over zoo.cfg', (t) => {
+  const path = file(t, 'dataDir=/d\nclientPort=1\nsnapCount=10\ntickTime=100\n');
+  const environment = { NODEKEEPER_SNAP_COUNT: '20', NODEKEEPER_TICK_TIME: '200', ZOO_MAX_CLIENT_CNXNS: '7' };
+  const config = loadConfig({ file: path, environment, flags: ['-Dzookeeper.snapCount=30', 'clientPort=2'] });
+  assert.equal(config.snapCount, 30);
+  assert.equal(config.tickTime, 200);
+  assert.equal(config.clientPort, 2);
+  assert.equal(config.maxClientCnxns, 7);
+});
+
+test('an unknown option is warned of, with file, line and the nearest known one', (t) => {
+  const path = file(t, 'dataDir=/d\nclientPort=1\nsnapCont=10\n');
+  const { warnings } = loadConfig({ file: path });
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? '', /zoo\.cfg:3: 'snapCont' is not a known option; did you mean 'snapCount'\?/);
+  assert.equal(nearestKey('qqqqqqqqqqqqqq'), undefined);
+});
+
+for (const [line, said] of [
+  ['tickTime=fast', /zoo\.cfg:3: tickTime=fast: a whole number of at least 1 \(ms\) is expected/],
+  ['tickTime=0', /a whole number of at least 1/],
+  ['clientPort=65536', /from 0 to 65535/],
+  ['extendedTypesEnabled=yes', /choose 'true' or 'false'/],
+  ['forceSync=maybe', /choose 'yes' or 'no'/],
+  ['snapshot.compression.method=zip', /one of '', 'gz', 'snappy' is expected/],
+  ['minSessionTimeout=5000\nmaxSessionTimeout=4000', /must not be larger/],
+  ['enforce.auth.enabled=true', /needs enforce\.auth\.schemes/],
+  ['server.1=nonsense', /host:quorumPort:electionPort/],
+  ['server.1=a:1:2:observer', /observers but no participants/],
+] as const) {
+  test(`a bad value stops the start: ${line.split('\n')[0]}`, (t) => {
+    const path = file(t, `dataDir=/d\nclientPort=1\n${line}\n`);
+    assert.throws(
+      () => loadConfig({ file: path }),
+      (e) => e instanceof ConfigError && e.exitCode === 2 && said.test(e.message),
+    );
+  });
+}
+
+test('dataDir and clientPort are asked for', (t) => {
+  assert.throws(() => loadConfig({ file: file(t, 'clientPort=1\n') }), /dataDir is not set/);
+  assert.throws(() => loadConfig({ file: file(t, 'dataDir=/d\n') }), /clientPort is not set/);
+  assert.throws(() => loadConfig({ file: '/no/such/zoo.cfg' }), /cannot be read/);
+});
+
+test('one listed server runs standalone and lends its client port; several are refused for now', (t) => {
+  const one = loadConfig({ file: file(t, 'dataDir=/d\nserver.1=h:2888:3888;127.0.0.1:2199\n') });
+  assert.equal(one.clientPort, 2199);
+  assert.equal(one.clientPortAddress, '127.0.0.1');
+  assert.throws(
+    () => loadConfig({ file: file(t, 'dataDir=/d\nclientPort=1\nserver.1=a:1:2\nserver.2=b:1:2\n') }),
+    /standalone servers only/,
+  );
+});
+
+test('members are parsed with roles, several addresses and IPv6', () => {
+  assert.deepEqual(parseMember(1, '[::1]:2888:3888:observer;[::1]:2181'), {
+    id: 1,
+    quorumAddresses: [{ host: '::1', quorumPort: 2888, electionPort: 3888 }],
+    role: 'observer',
+    clientAddress: { host: '::1', port: 2181 },
+  });
+  const two = parseMember(2, 'a:1:2|b:3:4');
+  assert.ok(typeof two !== 'string' && two.quorumAddresses.length === 2);
+});
+
+test('every option has a variable of its own', () => {
+  const names = KEYS.map((key) => environmentName(key.name));
+  assert.equal(new Set(names).size, names.length);
+  assert.equal(environmentName('4lw.commands.whitelist'), 'NODEKEEPER_4LW_COMMANDS_WHITELIST');
+  assert.equal(environmentName('clientPort'), 'NODEKEEPER_CLIENT_PORT');
+});
+
+test('every default is a value that the option itself accepts', (t) => {
+  for (const key of KEYS) {
+    if (key.default === undefined) continue;
+    const path = file(t, `dataDir=/d\nclientPort=1\n${key.name}=${key.default}\n`);
+    assert.doesNotThrow(() => loadConfig({ file: path }), key.name);
+  }
+});
+
+test('properties keep keys, values and lines, whatever stands in them', () => {
+  const word = fc.stringMatching(/^[a-zA-Z0-9._-]{1,12}$/);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(word, word), { maxLength: 20 }), (pairs) => {
+      const text = pairs.map(([key, value]) => `${key}=${value}`).join('\n');
+      const parsed = new Map(parseProperties(text).map((p) => [p.key, p.value]));
+      assert.deepEqual(parsed, new Map(pairs));
+    }),
+  );
+  assert.deepEqual(parseProperties('a = b\\\n   c\n! no\n# no\nx:y\nw\\=z=1'), [
+    { key: 'a', value: 'bc', line: 1 },
+    { key: 'x', value: 'y', line: 5 },
+    { key: 'w=z', value: '1', line: 6 },
+  ]);
+});
