@@ -259,8 +259,7 @@ def _():
     raises(NoAuthError, zk.get_children, "/acl/no-read")
     if zk.server_version() >= (3, 8, 4):  # CVE-2024-23944
         raises(NoAuthError, zk.exists, "/acl/no-read")
-    else:
-    
+
 
 @check("acl", "digest: only the one who knows the password")
 def _():

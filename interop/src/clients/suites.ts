@@ -20,14 +20,20 @@ export const SUITES: readonly Suite[] = [
   {
     id: 'differential',
     title: 'The same random requests to both servers, replies compared',
-    main: 'differential/main.js',
-    args: ['--seeds', '60'],
+    main: 'compare/main.js',
+    args: ['--seeds', '150'],
   },
   {
     id: 'storage',
     title: 'Data directories passed from one server to the other and back',
     main: 'storage/main.js',
     args: [],
+  },
+  {
+    id: 'fuzz',
+    title: 'Damaged frames of every operation',
+    main: 'fuzz/main.js',
+    args: ['--frames', '500000'],
   },
 ];
 

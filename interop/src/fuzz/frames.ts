@@ -1,7 +1,7 @@
 // Frames to begin with, one or more of every operation, and what is done to them.
 
 import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
-import type { Random } from '../differential/random.js';
+import type { Random } from '../compare/random.js';
 
 /** Where fuzzed requests may do as they like; everything else has to stay as it is. */
 export const PLAYGROUND = '/fuzz';

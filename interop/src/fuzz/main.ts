@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, opName, writeAclList } from '@nodekeeper/protocol';
-import { Random } from '../differential/random.js';
-import { RawSession } from '../differential/session.js';
+import { Random } from '../compare/random.js';
+import { RawSession } from '../compare/session.js';
 import { startServer } from '../servers/index.js';
 import { mutate, PLAYGROUND, validFrames } from './frames.js';
 

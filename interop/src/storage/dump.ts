@@ -1,7 +1,7 @@
 // Everything a superuser can see of a server's tree: data, Stat and ACL of every node.
 
 import { JuteReader, JuteWriter, OpCode, readAclList, readStat } from '@nodekeeper/protocol';
-import { RawSession } from '../differential/session.js';
+import { RawSession } from '../compare/session.js';
 
 /** A session with the rights of the superuser `super:test`. */
 export async function superSession(port: number): Promise<RawSession> {

@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
-import { generate } from '../differential/generate.js';
-import { runSequence } from '../differential/run.js';
-import { RawSession } from '../differential/session.js';
+import { generate } from '../compare/generate.js';
+import { runSequence } from '../compare/run.js';
+import { RawSession } from '../compare/session.js';
 import { type Kind, type RunningServer, startServer } from '../servers/index.js';
 import { call, dumpTree, superSession } from './dump.js';
 

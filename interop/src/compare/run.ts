@@ -7,15 +7,17 @@ import { RawSession } from './session.js';
 
 const BARRIER_XID = -2;
 
-/** What each step brought, in comparable text. */
-export async function runSequence(port: number, steps: readonly Step[]): Promise<string[]> {
-  const run = new SequenceRun(port);
+/** What each step brought, in comparable text. With `depth` above 1 so many requests at a time are sent in one write. */
+export async function runSequence(port: number, steps: readonly Step[], depth = 1): Promise<string[]> {
+  const run = new SequenceRun(port, depth);
   try {
     return await run.all(steps);
   } finally {
     await run.end();
   }
 }
+
+type Request = Extract<Step, { kind: 'request' }>;
 
 class SequenceRun {
   private readonly port: number;
@@ -24,14 +26,79 @@ class SequenceRun {
   private opened = 0;
   private readonly passwords = new Map<bigint, Buffer>();
 
-  constructor(port: number) {
+  private readonly depth: number;
+
+  constructor(port: number, depth: number) {
     this.port = port;
+    this.depth = depth;
   }
 
   async all(steps: readonly Step[]): Promise<string[]> {
     const out: string[] = [];
-    for (const step of steps) out.push(await this.one(step));
+    for (let at = 0; at < steps.length; ) {
+      const group = this.groupAt(steps, at);
+      at += Math.max(1, group.length);
+      if (group.length < 2) {
+        out.push(await this.one(steps[at - 1] as Step));
+        continue;
+      }
+      out.push(await this.together(group));
+      for (let i = 1; i < group.length; i++) out.push('with the one before');
+    }
     return out;
+  }
+
+  /** The requests from a place on that can be sent together; all go over the first one's connection. */
+  private groupAt(steps: readonly Step[], from: number): Request[] {
+    const group: Request[] = [];
+    while (group.length < this.depth) {
+      const step = steps[from + group.length];
+      if (step?.kind !== 'request' || !keepsOrder(step.op)) break;
+      group.push(step);
+    }
+    return group;
+  }
+
+  private async together(group: readonly Request[]): Promise<string> {
+    const index = group[0]?.conn ?? 0;
+    const conn = this.conns[index];
+    if (conn === undefined || conn.closed) return 'not connected';
+    const ops = new Map<number, number>();
+    const frames: Buffer[] = [];
+    for (const { xid, op, body } of group) {
+      ops.set(xid, op);
+      frames.push(
+        Buffer.concat([
+          new JuteWriter()
+            .int(8 + body.length)
+            .int(xid)
+            .int(op)
+            .bytes(),
+          body,
+        ]),
+      );
+    }
+    conn.sendRaw(Buffer.concat(frames));
+    const seen: string[] = [];
+    for (let left = group.length; left > 0; ) {
+      const frame = await conn.next();
+      if (frame === undefined) {
+        seen.push('closed');
+        break;
+      }
+      const xid = frame.readInt32BE(0);
+      seen.push(describe(ops.get(xid) ?? 0, frame, this.masks));
+      if (xid !== -1) left--;
+    }
+    return [...seen, ...(await this.eventsElsewhere())].join('\n    ');
+  }
+
+  private async eventsElsewhere(): Promise<string[]> {
+    const events: string[] = [];
+    for (let i = 0; i < CONNECTIONS; i++) {
+      for (const event of await this.barrier(i)) events.push(`conn${i}: ${event}`);
+    }
+    return events;
   }
 
   /** Closes every session that was opened: one that expired later would move the zxid in the middle of another run. */
@@ -50,11 +117,7 @@ class SequenceRun {
 
   private async one(step: Step): Promise<string> {
     const own = step.kind === 'request' ? await this.request(step) : await this.connect(step);
-    const events: string[] = [];
-    for (let i = 0; i < CONNECTIONS; i++) {
-      for (const event of await this.barrier(i)) events.push(`conn${i}: ${event}`);
-    }
-    return [own, ...events].join('\n    ');
+    return [own, ...(await this.eventsElsewhere())].join('\n    ');
   }
 
   private async connect(step: Exclude<Step, { kind: 'request' }>): Promise<string> {
@@ -121,6 +184,19 @@ class SequenceRun {
       events.push(describe(0, frame, this.masks));
     }
   }
+}
+
+/** Whether requests behind this one are answered behind it, and the connection goes on. */
+function keepsOrder(op: number): boolean {
+  return (
+    op > 0 &&
+    op !== 10 &&
+    op !== OpCode.auth &&
+    op !== OpCode.sasl &&
+    op !== OpCode.checkWatches &&
+    op <= 107 &&
+    !(op > 22 && op < 100)
+  );
 }
 
 /** Whether the server closes the connection after this reply: then the test waits for it. */

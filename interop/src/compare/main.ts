@@ -14,6 +14,7 @@ const { values: options } = parseArgs({
     'first-seed': { type: 'string', default: '1' },
     seed: { type: 'string' },
     ours: { type: 'string', default: 'nodekeeper' },
+    pipeline: { type: 'string', default: '1' },
     verbose: { type: 'boolean', short: 'v', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -25,11 +26,13 @@ if (options.help) {
   --ops N          steps of each
   --seed N         only this one
   --ours KIND      what is compared with Apache's server: nodekeeper, or apache for a check of the test itself
+  --pipeline N     send up to N requests of a connection in one write
   -v               print every step of a sequence`);
   process.exit(0);
 }
 
 const ops = Number(options.ops);
+const depth = Number(options.pipeline);
 const first = Number(options.seed ?? options['first-seed']);
 const count = options.seed === undefined ? Number(options.seeds) : 1;
 const SUPER = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU='; // super:test
@@ -94,7 +97,7 @@ function stringStart(body: Buffer, at: number): number {
 }
 
 async function compare(steps: readonly Step[]): Promise<Difference | undefined> {
-  const [a, b] = await Promise.all([runSequence(apache.port, steps), runSequence(ours.port, steps)]);
+  const [a, b] = await Promise.all([runSequence(apache.port, steps, depth), runSequence(ours.port, steps, depth)]);
   for (let at = 0; at < steps.length; at++) {
     if (a[at] === b[at]) continue;
     if (isKnown(steps[at] as Step, a[at] as string, b[at] as string)) continue;
