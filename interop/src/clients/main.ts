@@ -65,22 +65,31 @@ async function runClient(client: Client): Promise<Outcome> {
   const started = Date.now();
   const version = (versionOf(client.packages[0]) ?? 'unknown').replace(/-[^-]*$/, '');
   console.log(`# ${client.title} ${version}`);
-  const dir = join(work, client.id);
-  mkdirSync(dir);
-  client.build(dir);
-  const stage = await Stage.start(kind, client.cfg);
+  const checks = await checksOf(client);
+  const passed = checks.filter(({ ok }) => ok).length;
+  console.log(`# ${client.title}: ${passed} of ${checks.length} in ${seconds(started)} s`);
+  return { id: client.id, title: client.title, version, checks };
+}
+
+/** Runs the client's checks against a server of its own. That it couldn't be done is a failed check, not the end. */
+async function checksOf(client: Client): Promise<readonly Check[]> {
+  let stage: Stage | undefined;
   try {
+    const dir = join(work, client.id);
+    mkdirSync(dir);
+    client.build(dir);
+    stage = await Stage.start(kind, client.cfg);
     serverTitle = `${kind} ${await serverVersion(stage.port)}`;
     const record = options.record ? client.record : undefined;
     const checks = await (record === undefined ? client.run(dir, stage, print) : record(stage, print));
-    if (checks.some(({ ok }) => !ok))
-      console.log(`# the server's last words:\n${indent(lastLines(stage.serverOutput()))}`);
-    console.log(
-      `# ${client.title}: ${checks.filter(({ ok }) => ok).length} of ${checks.length} in ${seconds(started)} s`,
-    );
-    return { id: client.id, title: client.title, version, checks };
+    if (checks.some(({ ok }) => !ok)) console.log(`# the server's last words:\n${indent(lastLines(stage.serverOutput()))}`);
+    return checks;
+  } catch (error) {
+    const check: Check = { feature: 'program', name: 'can be run', ok: false, message: String(error) };
+    print(check);
+    return [check];
   } finally {
-    await stage.stop();
+    await stage?.stop();
   }
 }
 
