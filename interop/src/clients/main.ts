@@ -82,7 +82,8 @@ async function checksOf(client: Client): Promise<readonly Check[]> {
     serverTitle = `${kind} ${await serverVersion(stage.port)}`;
     const record = options.record ? client.record : undefined;
     const checks = await (record === undefined ? client.run(dir, stage, print) : record(stage, print));
-    if (checks.some(({ ok }) => !ok)) console.log(`# the server's last words:\n${indent(lastLines(stage.serverOutput()))}`);
+    if (checks.some(({ ok }) => !ok))
+      console.log(`# the server's last words:\n${indent(lastLines(stage.serverOutput()))}`);
     return checks;
   } catch (error) {
     const check: Check = { feature: 'program', name: 'can be run', ok: false, message: String(error) };
