@@ -163,8 +163,6 @@ export class StandaloneServer {
         backlog: config.clientPortListenBacklog,
         keepAlive: config.clientTcpKeepAlive,
         requestLimit: config.requestThrottleMaxRequests,
-        largeRequestThreshold: config.largeRequestThreshold,
-        largeRequestMaxBytes: config.largeRequestMaxBytes,
       },
       {
         onResponse: (bytes) => this.stats.onResponse(bytes),

@@ -55,8 +55,6 @@ export interface ServerConfig {
   /** Schemes of further providers (sasl, x509 …). */
   readonly extraSchemes: readonly string[];
   readonly reconfigEnabled: boolean;
-  readonly largeRequestMaxBytes: number;
-  readonly largeRequestThreshold: number;
   readonly requestThrottleMaxRequests: number;
   readonly connectionThrottle: {
     readonly tokens: number;
@@ -197,8 +195,6 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     requiredSchemes,
     extraSchemes: schemes,
     reconfigEnabled: b('reconfigEnabled'),
-    largeRequestMaxBytes: n('largeRequestMaxBytes'),
-    largeRequestThreshold: n('largeRequestThreshold'),
     requestThrottleMaxRequests: n('request_throttle_max_requests'),
     connectionThrottle: {
       tokens: n('connection_throttle_tokens'),

@@ -168,14 +168,11 @@ export const KEYS: readonly Key[] = [
   key('ensembleAuthName', 'text', undefined, 'Names that clients may check the ensemble by.', ignored),
   key('enableEagerACLCheck', 'bool', false, 'Whether a follower checks ACLs before it forwards.', ensemble),
   // throttling
-  key('largeRequestMaxBytes', 'int', 104857600, 'Bytes that large requests in work may have in all.', {
+  key('largeRequestMaxBytes', 'int', 104857600, 'Bytes of large requests in the Java server.', {
+    ...ignored,
     unit: 'bytes',
-    min: 0,
   }),
-  key('largeRequestThreshold', 'int', -1, 'Size from which a request is a large one; -1 for no such limit.', {
-    unit: 'bytes',
-    min: -1,
-  }),
+  key('largeRequestThreshold', 'int', -1, 'Bytes of large requests in the Java server.', { ...ignored, unit: 'bytes' }),
   key('request_throttle_max_requests', 'int', 0, 'Requests in work beyond which further ones wait; 0 for no limit.', {
     min: 0,
   }),

@@ -64,7 +64,7 @@ export class ClientConnection implements Client, TurnTaker {
   private queued = false;
   private paused = false;
   private stream: ChildStream | null = null;
-  private deferred: WatchEvent[] = [];
+  private deferred: WatchEvent[] | null = null;
 
   constructor(socket: Socket, port: ClientPort) {
     this.socket = socket;
@@ -73,7 +73,7 @@ export class ClientConnection implements Client, TurnTaker {
     this.remotePort = socket.remotePort ?? 0;
     this.openedAt = port.processor.now;
     this.established = port.processor.wallTime;
-    this.identities = [{ scheme: 'ip', id: this.remoteAddress }];
+    this.identities = port.addressIdentity(this.remoteAddress);
     socket.on('data', this.onData);
     socket.on('drain', this.onDrain);
     socket.on('error', this.onGone);
@@ -410,6 +410,7 @@ export class ClientConnection implements Client, TurnTaker {
   onEvent(event: WatchEvent): void {
     if (this.state === 'closed') return;
     if (this.stream !== null) {
+      this.deferred ??= [];
       this.deferred.push(event);
       if (this.deferred.length > DEFERRED_EVENTS_LIMIT)
         this.abort('too many notifications wait behind a list of children');
@@ -444,8 +445,8 @@ export class ClientConnection implements Client, TurnTaker {
     stream.end();
     this.stream = null;
     const { deferred } = this;
-    this.deferred = [];
-    for (const event of deferred) this.onEvent(event);
+    this.deferred = null;
+    for (const event of deferred ?? []) this.onEvent(event);
     this.port.processor.resume(this);
     return this.stream === null ? this.takeTurn() : true;
   }
@@ -490,7 +491,7 @@ export class ClientConnection implements Client, TurnTaker {
     this.state = 'closed';
     this.stream?.end();
     this.stream = null;
-    this.deferred = [];
+    this.deferred = null;
     this.unread = NOTHING;
     this.unreadStart = 0;
     this.unreadEnd = 0;

@@ -27,10 +27,6 @@ export interface ClientPortLimits {
   readonly keepAlive: boolean;
   /** Requests in work beyond which no connection is read; 0 for no limit. */
   readonly requestLimit: number;
-  /** Frames above this size count as large; -1 for none. */
-  readonly largeRequestThreshold: number;
-  /** Bytes that large requests in work may have in all. */
-  readonly largeRequestMaxBytes: number;
 }
 
 export interface ClientPortHooks {
@@ -78,6 +74,7 @@ export class ClientPort {
   private readonly hooks: ClientPortHooks;
   private readonly requiredSchemes: readonly string[];
   private readonly throttle: ConnectionThrottle;
+  private lastIdentity: readonly Identity[] = [];
   private readonly perAddress = new Map<string, number>();
   private readonly servers: Server[] = [];
 
@@ -159,6 +156,12 @@ export class ClientPort {
     connection.packetsReceived++;
     this.stats.packetsReceived++;
     this.hooks.runCommand(connection, word, rest);
+  }
+
+  /** What a connection is by its address alone; connections of one address share it. */
+  addressIdentity(address: string): readonly Identity[] {
+    if (this.lastIdentity[0]?.id !== address) this.lastIdentity = [{ scheme: 'ip', id: address }];
+    return this.lastIdentity;
   }
 
   onAbort(connection: ClientConnection, reason: string): void {

@@ -12,7 +12,7 @@ export interface TurnTaker {
 
 const FIRST_SIZE = 4096;
 const LARGEST_KEPT = 256 * 1024;
-const POOL_LIMIT = 512;
+const POOL_LIMIT = 128;
 
 export class Turns {
   private queue: TurnTaker[] = [];
