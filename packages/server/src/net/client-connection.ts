@@ -158,7 +158,7 @@ export class ClientConnection implements Client, TurnTaker {
   takeTurn(): boolean {
     this.queued = false;
     if (this.stream !== null) return this.continueStream();
-    if (this.fifo.head?.kind === 'read') this.port.processor.resume(this);
+    if (this.fifo.headReady) this.port.processor.resume(this);
     let share = SHARE;
     while (share > 0 && this.mayWork() && !this.outputHigh) {
       const used = this.nextFrame();
@@ -356,7 +356,7 @@ export class ClientConnection implements Client, TurnTaker {
       return;
     }
     // Reads may have waited for this output to leave.
-    if (this.fifo.head?.kind === 'read' && this.stream === null) this.resumeWork();
+    if (this.fifo.headReady && this.stream === null) this.resumeWork();
   }
 
   private readonly onDrain = (): void => {
@@ -380,7 +380,7 @@ export class ClientConnection implements Client, TurnTaker {
 
   private resumeWork(): void {
     if (this.state === 'closed' || this.queued) return;
-    if (!this.mayWork() && this.stream === null && this.fifo.head?.kind !== 'read') return;
+    if (!this.mayWork() && this.stream === null && !this.fifo.headReady) return;
     this.queued = true;
     this.port.turns.enqueue(this);
   }

@@ -21,6 +21,8 @@ export class PendingWrite {
   end = 0;
   path: string | null = null;
   multiTypes: number[] | null = null;
+  /** The reply, where it has to wait for replies before it that could not be written yet. */
+  reply: Buffer | null = null;
   /** The session to close where no client asked for it. */
   session: Session<Client> | undefined;
   identities: readonly Identity[] = [];
@@ -64,6 +66,12 @@ export class Fifo {
   head: Request | null = null;
   private tail: Request | null = null;
   length = 0;
+
+  /** Whether the oldest request can be answered as soon as the connection takes replies. */
+  get headReady(): boolean {
+    const { head } = this;
+    return head !== null && (head.kind === 'read' || head.reply !== null);
+  }
 
   push(request: Request): void {
     if (this.tail === null) this.head = request;

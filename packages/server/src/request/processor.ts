@@ -36,6 +36,7 @@ export class RequestProcessor implements MultiListener {
   private readonly extendedTypes: boolean;
   private readonly reader: JuteReader;
   private readonly multiReply = new ReplyBuffer(4096);
+  private readonly waitingReply = new ReplyBuffer(1024);
   private firstCommit: PendingWrite | null = null;
   private lastCommit: PendingWrite | null = null;
   private replyTypes: readonly number[] | null = null;
@@ -210,10 +211,19 @@ export class RequestProcessor implements MultiListener {
       return;
     }
     if (client.closed) return;
-    this.shiftExpecting(client, write);
+    if (client.fifo.head !== write) {
+      // Replies before it wait until the client takes them; what this one shows is what is now.
+      const out = this.waitingReply;
+      out.pos = 0;
+      this.reply(out, write, error, tree.touched);
+      write.reply = Buffer.from(out.buf.subarray(0, out.pos));
+      return;
+    }
+    client.fifo.shift();
+    this.outstanding--;
     client.lastZxid = write.zxid;
-    this.reply(write, client, error, tree.touched);
-    this.answerWaitingReads(client);
+    this.reply(client.output(), write, error, tree.touched);
+    this.answerReady(client);
     this.onAnswered(client, true, this.now - write.arrived);
   }
 
@@ -222,27 +232,32 @@ export class RequestProcessor implements MultiListener {
     client.answered(latency);
   }
 
-  private shiftExpecting(client: Client, write: PendingWrite): void {
-    if (client.fifo.shift() !== write)
-      throw new Error(`zxid ${write.zxid} is not the oldest request of its connection`);
-    this.outstanding--;
-  }
-
   private finishClose(write: PendingWrite): void {
     const { client } = write;
     const session = client?.session ?? write.session;
     const owner = client ?? session?.owner;
-    if (client !== null && !client.closed) {
-      this.shiftExpecting(client, write);
+    if (client !== null && !client.closed && client.fifo.head === write) {
+      client.fifo.shift();
+      this.outstanding--;
       client.output().header(write.xid, write.zxid, ErrorCode.Ok);
       this.onAnswered(client, true, this.now - write.arrived);
     }
     if (session !== undefined) this.hooks.onSessionGone(session, owner ?? undefined);
   }
 
-  private answerWaitingReads(client: Client): void {
-    for (let next = client.fifo.head; next !== null && next.kind === 'read'; next = client.fifo.head) {
+  /** Answers what is no longer behind a write on its way, as far as the connection takes replies. */
+  private answerReady(client: Client): void {
+    for (let next = client.fifo.head; next !== null; next = client.fifo.head) {
       if (client.closed || client.blocked) return;
+      if (next.kind === 'write') {
+        if (next.reply === null) return;
+        client.fifo.shift();
+        this.outstanding--;
+        client.lastZxid = next.zxid;
+        client.output().raw(next.reply, 0, next.reply.length);
+        this.onAnswered(client, true, this.now - next.arrived);
+        continue;
+      }
       client.fifo.shift();
       this.outstanding--;
       client.lastZxid = this.tree.lastProcessedZxid;
@@ -253,11 +268,10 @@ export class RequestProcessor implements MultiListener {
 
   /** Goes on with what waits behind a list that was sent in pieces. */
   resume(client: Client): void {
-    this.answerWaitingReads(client);
+    this.answerReady(client);
   }
 
-  private reply(write: PendingWrite, client: Client, error: number, node: NodeId): void {
-    const out = client.output();
+  private reply(out: ReplyBuffer, write: PendingWrite, error: number, node: NodeId): void {
     if (error !== ErrorCode.Ok) {
       out.header(write.xid, write.zxid, error);
       return;

@@ -251,6 +251,31 @@ test('a reader that does not read is not written to without bound, and others ar
   for (let i = 0; i < 500; i++) assert.equal((await slow.reply()).body.buffer()?.length, 900_000);
 });
 
+test('writes keep their place behind reads whose replies could not leave yet', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  await a.create('/big', 'x'.repeat(900_000));
+  await a.create('/v', '');
+  a.socket.pause();
+  const xids: number[] = [];
+  for (let i = 0; i < 60; i++) {
+    xids.push(
+      a.send(OpCode.setData, (w) =>
+        w
+          .string('/v')
+          .buffer(Buffer.from(String(i)))
+          .int(-1),
+      ),
+    );
+    xids.push(a.send(OpCode.getData, (w) => w.string('/big').bool(false)));
+    xids.push(a.send(OpCode.getData, (w) => w.string('/v').bool(false)));
+  }
+  const b = await RawClient.open(t, clientPort);
+  while ((await b.getData('/v')) !== '59');
+  a.socket.resume();
+  for (const xid of xids) assert.equal((await a.reply()).xid, xid);
+});
+
 test('a list of very many children is that of one moment, whatever happens while it is sent', async (t) => {
   const { clientPort } = await serve(t);
   const a = await RawClient.open(t, clientPort);
