@@ -33,7 +33,7 @@ export const SUITES: readonly Suite[] = [
     id: 'fuzz',
     title: 'Damaged frames of every operation',
     main: 'fuzz/main.js',
-    args: ['--frames', '1000000'],
+    args: ['--frames', '150000'],
   },
 ];
 
