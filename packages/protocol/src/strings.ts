@@ -4,9 +4,23 @@
 /** Decodes `buf[start, end)`; short ASCII, which nearly every path is, takes the fast way. */
 export function decodeUtf8(buf: Buffer, start: number, end: number): string {
   for (let i = start; i < end; i++) {
-    if ((buf[i] as number) >= 0x80) return buf.toString('utf8', start, end);
+    if ((buf[i] as number) >= 0x80) return decodeBeyondAscii(buf, start, end);
   }
   return buf.toString('latin1', start, end);
+}
+
+/** Java decodes a surrogate in three bytes (CESU-8, as its encoder writes them) to one U+FFFD, Node to three. */
+function decodeBeyondAscii(buf: Buffer, start: number, end: number): string {
+  let text = '';
+  let done = start;
+  for (let i = start; i + 2 < end; i++) {
+    if (buf[i] !== 0xed || ((buf[i + 1] as number) & 0xe0) !== 0xa0 || ((buf[i + 2] as number) & 0xc0) !== 0x80)
+      continue;
+    text += `${buf.toString('utf8', done, i)}\ufffd`;
+    done = i + 3;
+    i += 2;
+  }
+  return text + buf.toString('utf8', done, end);
 }
 
 /** The number of bytes that {@link encodeString} writes for `s`. */

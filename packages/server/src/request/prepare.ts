@@ -370,6 +370,12 @@ export class Preparer {
       entry.int(logType(op.type)).int(0);
       const bodyAt = entry.pos;
       const error: number = failure === ErrorCode.Ok ? this.part(op, identities) : ErrorCode.RuntimeInconsistency;
+      if (error === ErrorCode.MarshallingError) {
+        // What Apache's server meets as an unexpected exception fails the whole.
+        pending.rollback(mark);
+        this.digest.copyFrom({ hi, lo });
+        return error;
+      }
       if (error !== ErrorCode.Ok) {
         if (failure === ErrorCode.Ok) {
           failure = error;

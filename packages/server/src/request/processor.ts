@@ -211,8 +211,8 @@ export class RequestProcessor implements MultiListener {
       return;
     }
     if (client.closed) return;
-    if (client.fifo.head !== write) {
-      // Replies before it wait until the client takes them; what this one shows is what is now.
+    if (client.fifo.head !== write || client.blocked) {
+      // Replies before it, or the rest of one, wait until the client takes them; what this one shows is what is now.
       const out = this.waitingReply;
       out.pos = 0;
       this.reply(out, write, error, tree.touched);
@@ -236,7 +236,7 @@ export class RequestProcessor implements MultiListener {
     const { client } = write;
     const session = client?.session ?? write.session;
     const owner = client ?? session?.owner;
-    if (client !== null && !client.closed && client.fifo.head === write) {
+    if (client !== null && !client.closed && client.fifo.head === write && !client.blocked) {
       client.fifo.shift();
       this.outstanding--;
       client.output().header(write.xid, write.zxid, ErrorCode.Ok);

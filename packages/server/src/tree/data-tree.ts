@@ -320,13 +320,15 @@ export class DataTree {
     const path = observed ? store.path(id) : '';
     this.unregisterOwner(id);
     if (this.digestEnabled) this.digest.subtract(store.digest(id));
-    this.acls.release(aclId);
     store.remove(id);
-    if (!observed) return;
-    const limited = limitedPath(path);
-    if (limited !== undefined) this.quotas.delete(limited);
-    this.count(path, -1, -dataLength);
-    this.watches.nodeDeleted(path, parentPath(path), this.zxid, aclId, store.get(parent, F.aclId));
+    if (observed) {
+      const limited = limitedPath(path);
+      if (limited !== undefined) this.quotas.delete(limited);
+      this.count(path, -1, -dataLength);
+      this.watches.nodeDeleted(path, parentPath(path), this.zxid, aclId, store.get(parent, F.aclId));
+    }
+    // Last: who may hear of the deletion is judged by this list, which nobody else may use.
+    this.acls.release(aclId);
   }
 
   /**
