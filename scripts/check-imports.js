@@ -5,7 +5,7 @@ import { dirname, join, normalize } from 'node:path';
 /** Packages and what they may import. */
 const PACKAGES = { protocol: [], server: ['protocol'], cli: ['protocol', 'server'] };
 /** Folders of the server's core: synchronous and deterministic. */
-const CORE = ['tree', 'session', 'request'];
+const CORE = ['tree', 'session', 'request', 'election', 'broadcast'];
 const FORBIDDEN = [
   [/from 'node:/, 'imports a module of Node'],
   [/\bDate\.now\b|\bnew Date\b|\bperformance\./, 'reads a clock'],
@@ -13,14 +13,17 @@ const FORBIDDEN = [
   [/\basync\b|\bawait\b|\bPromise\b/, 'uses a promise'],
   [/\bset(Timeout|Interval|Immediate)\b|\bqueueMicrotask\b/, 'uses a timer'],
   [/\bprocess\./, 'uses the process'],
+  [/\bnodeRuntime\b/, 'uses the real clocks'],
 ];
 /** Folders of the server and the folders beside them that they may import. `.` is the package's top. */
 const FOLDERS = {
   tree: [],
   session: [],
   request: ['tree', 'session'],
+  election: [],
+  broadcast: ['election', 'tree', 'session', 'request'],
   storage: [],
-  net: ['request', 'session', 'tree'],
+  net: ['broadcast', 'election', 'request', 'session', 'tree'],
   config: [],
   admin: ['net', 'request', 'session', 'tree', 'storage', 'config', '.'],
 };
@@ -61,7 +64,7 @@ function checkFolder(root, path, target) {
   };
   const from = folderOf(path);
   const to = folderOf(normalize(join(dirname(path), target)));
-  if (from === '.' || from === to) return;
+  if (from === '.' || from === to || target.endsWith('/runtime.js')) return;
   if (!FOLDERS[from]?.includes(to))
     problems.push(`${path}: ${from}/ must not import ${to === '.' ? target : `${to}/`}`);
 }

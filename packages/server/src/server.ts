@@ -1,6 +1,5 @@
-// Puts the parts of a standalone server together: the only file that knows all of them.
+// What every server has, standalone or of an ensemble: its database and log, snapshots, the client port, statistics, and the end.
 
-import { randomInt } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { ServerConfig } from './config/index.js';
 import { Database } from './database.js';
@@ -8,149 +7,185 @@ import { type Logger, silentLogger } from './log.js';
 import type { ClientConnection } from './net/client-connection.js';
 import { ClientPort } from './net/client-port.js';
 import { ConnectionThrottle } from './net/connection-throttle.js';
-import type { Client } from './request/client.js';
-import { ContainerManager } from './request/containers.js';
+import { type Network, nodeNetwork } from './net/network.js';
+import type { SessionOwner } from './request/client.js';
 import type { PendingWrite } from './request/fifo.js';
 import type { AuthRules } from './request/identity.js';
 import { Preparer } from './request/prepare.js';
-import { RequestProcessor } from './request/processor.js';
+import type { ProcessorHooks, ProcessorOptions } from './request/processor.js';
 import { Reads } from './request/reads.js';
+import { nodeRuntime, type Runtime, type Timer } from './runtime.js';
 import { ServerStats } from './server-stats.js';
 import { firstSessionId } from './session/session-id.js';
-import { Session, SessionTable } from './session/session-table.js';
+import type { SessionTable } from './session/session-table.js';
 import { type DataDir, mayStartEmpty, openDataDir } from './storage/data-dir.js';
 import { type DataLock, lockDataDir } from './storage/data-lock.js';
 import type { Disk } from './storage/disk.js';
 import { StorageError } from './storage/errors.js';
 import { nodeDisk } from './storage/node-disk.js';
-import { recover } from './storage/recovery.js';
+import { type Recovered, recover } from './storage/recovery.js';
 import { writeSnapshot } from './storage/snapshot-writer.js';
 import { type LogBatch, TxnLog } from './storage/txn-log.js';
 
-const EXPIRY_CHECK_MS = 100;
 const SESSIONLESS_CHECK_MS = 1000;
 const HOUR_MS = 3_600_000;
-const CONTAINER_STEP_MS = 100;
 
 export interface ServerOptions {
   readonly logger?: Logger;
   readonly disk?: Disk;
+  readonly network?: Network;
+  readonly runtime?: Runtime;
   /** Called when the server cannot go on: nothing more is acknowledged, and the process has to end. */
   readonly onFatal?: (error: Error) => void;
 }
 
-/** A server with its data recovered. `listen` opens it to clients. */
-export class StandaloneServer {
+/** A data directory with what was recovered from it. */
+export interface Opened {
+  readonly dirs: DataDir;
+  readonly database: Database;
+  readonly recovered: Recovered;
+  readonly lock: DataLock | undefined;
+  /** Milliseconds that recovery took. */
+  readonly initTime: number;
+}
+
+/**
+ * Takes the data directory and recovers what is in it.
+ * @throws StorageError if the data cannot be used, saying why and what to do
+ */
+export async function openData(config: ServerConfig, options: ServerOptions): Promise<Opened> {
+  const { logger = silentLogger, disk = nodeDisk, runtime = nodeRuntime } = options;
+  for (const warning of config.warnings) logger.warn({}, warning);
+  const dirs = openDataDir(disk, config.dataDir, config.dataLogDir, config.dataDirAutocreate);
+  const lock = disk === nodeDisk ? await lockDataDir(config.dataDir) : undefined;
+  try {
+    const began = runtime.now();
+    const trusted = mayStartEmpty(disk, dirs, config.dbAutocreate);
+    const database = new Database({
+      seed: Math.floor(runtime.random() * 2 ** 31),
+      extendedTypesEnabled: config.extendedTypesEnabled,
+      digestEnabled: config.digestEnabled,
+    });
+    const recovered = await recoverInto(database, dirs, disk, config, logger);
+    if (recovered.fresh && !trusted) {
+      throw new StorageError(
+        dirs.snapshots,
+        undefined,
+        'there is no database, and none may be made',
+        "Create a file 'initialize' in the data directory if this is a new server, or set db.autocreate=true",
+      );
+    }
+    const initTime = runtime.now() - began;
+    logger.info(
+      { zxid: `0x${recovered.lastZxid.toString(16)}`, nodes: database.tree.store.count, replayed: recovered.replayed },
+      `data recovered in ${Math.round(initTime)} ms`,
+    );
+    return { dirs, database, recovered, lock, initTime };
+  } catch (e) {
+    await lock?.release();
+    throw e;
+  }
+}
+
+/** Fills the database from what is on disk. */
+export async function recoverInto(
+  database: Database,
+  dirs: DataDir,
+  disk: Disk,
+  config: ServerConfig,
+  logger: Logger,
+): Promise<Recovered> {
+  const recovered = await recover(disk, dirs, database, {
+    maxEntry: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
+    trustEmptySnapshot: config.snapshotTrustEmpty,
+    onWarning: (message) => logger.warn({}, message),
+  });
+  database.tree.finishLoading();
+  if (database.tree.digestMismatches > 0) {
+    logger.error({ mismatches: database.tree.digestMismatches }, 'the tree did not match the digests in the log');
+  }
+  return recovered;
+}
+
+export abstract class Server {
   readonly config: ServerConfig;
   readonly dirs: DataDir;
   readonly database: Database;
-  readonly sessions: SessionTable<Client>;
-  readonly processor: RequestProcessor;
   readonly port: ClientPort;
   readonly stats = new ServerStats();
-  readonly startedAt = Date.now();
+  readonly startedAt: number;
   readonly logger: Logger;
+  readonly runtime: Runtime;
+  readonly network: Network;
   /** Set by the admin side: four-letter words and audit. */
   isCommand: (word: number) => boolean = () => false;
   runCommand: (connection: ClientConnection, word: number, rest: Buffer) => void = () => {};
   onWrite: ((write: PendingWrite, error: number) => void) | undefined;
   /** The port that clients connect to, once it is open. */
   boundPort = 0;
+  /** What Apache's `Mode:` says: standalone, leader, follower, observer … */
+  abstract readonly mode: string;
 
-  private readonly disk: Disk;
-  private readonly log: TxnLog;
-  private readonly containers: ContainerManager;
-  private readonly onFatal: (error: Error) => void;
-  private readonly timers: ReturnType<typeof setInterval>[] = [];
-  private snapshotting: Promise<void> | null = null;
+  protected readonly disk: Disk;
+  protected log: TxnLog;
+  protected readonly auth: AuthRules;
+  protected readonly processorOptions: ProcessorOptions;
+  protected readonly processorHooks: ProcessorHooks;
+  protected readonly onFatal: (error: Error) => void;
+  private readonly timers: Timer[] = [];
+  protected snapshotting: Promise<void> | null = null;
   private txnsSinceSnapshot = 0;
   private bytesSinceSnapshot = 0;
   private snapshotAfterTxns = 0;
   private snapshotAfterBytes = 0;
   private nextId: bigint;
-  private lock: DataLock | undefined;
+  private readonly lock: DataLock | undefined;
   private flushScheduled = false;
-  private failed = false;
-  private stopping = false;
+  protected failed = false;
+  protected stopping = false;
 
-  private constructor(
-    config: ServerConfig,
-    dirs: DataDir,
-    database: Database,
-    lastZxid: number,
-    options: ServerOptions,
-  ) {
+  protected constructor(config: ServerConfig, opened: Opened, options: ServerOptions) {
     this.config = config;
-    this.dirs = dirs;
-    this.database = database;
+    this.dirs = opened.dirs;
+    this.database = opened.database;
+    this.lock = opened.lock;
     this.logger = options.logger ?? silentLogger;
     this.disk = options.disk ?? nodeDisk;
+    this.runtime = options.runtime ?? nodeRuntime;
+    this.network = options.network ?? nodeNetwork;
     this.onFatal = options.onFatal ?? ((error) => this.die(error));
-    this.nextId = firstSessionId(config.serverId, Date.now());
-    const { tree } = database;
-    const auth: AuthRules = {
+    this.startedAt = this.runtime.wallTime();
+    this.nextId = firstSessionId(config.serverId, this.runtime.wallTime());
+    this.stats.dbInitTime.add(opened.initTime);
+    this.drawSnapshotLimits();
+    this.auth = {
       skipAcl: config.skipAcl,
       digestEnabled: config.digestAuthEnabled,
       extraSchemes: new Set(config.extraSchemes),
     };
-    const { extendedTypesEnabled } = config;
-    const maxLength = config.juteMaxBuffer + config.juteMaxBufferExtraSize;
-    this.sessions = new SessionTable(config.tickTime);
-    this.log = new TxnLog(
-      this.disk,
-      dirs.logs,
-      lastZxid,
-      {
-        preAllocBytes: config.preAllocBytes,
-        forceSync: config.forceSync,
-        sizeLimitBytes: config.txnLogSizeLimit,
-        flushDelayMs: config.flushDelay,
-        maxBatchSize: config.maxBatchSize,
-      },
-      {
-        onDurable: (batch) => this.commit(batch),
-        onFatal: (error) => this.fail(error),
-        onSync: (ms, entries) => this.onSync(ms, entries),
-      },
-      () => performance.now(),
-    );
-    const preparer = new Preparer(tree, {
-      auth,
-      extendedTypesEnabled,
-      enforceQuota: config.enforceQuota,
-      digestEnabled: config.digestEnabled,
-      closeSessionTxnEnabled: config.closeSessionTxnEnabled,
-      reconfigEnabled: config.reconfigEnabled,
-      onQuotaExceeded: (message) => this.logger.warn({}, message),
-    });
-    this.processor = new RequestProcessor(
-      tree,
-      this.sessions,
-      preparer,
-      new Reads(tree, auth, extendedTypesEnabled, maxLength),
-      { append: (entry, zxid) => this.log.append(entry, zxid) },
-      {
-        onSessionGone: (_session, client) => client?.close('session closed'),
-        onAnswered: (isWrite, latency) => this.stats.onAnswered(isWrite, latency),
-        onWrite: (write, error) => this.onWrite?.(write, error),
-      },
-      { extendedTypesEnabled, maxLength },
-    );
-    this.containers = new ContainerManager(tree, this.processor, config.containerMaxNeverUsedInterval);
+    this.processorOptions = {
+      extendedTypesEnabled: config.extendedTypesEnabled,
+      maxLength: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
+    };
+    this.processorHooks = {
+      onSessionGone: (_session, owner) => owner?.close('session closed'),
+      onAnswered: (isWrite, latency) => this.stats.onAnswered(isWrite, latency),
+      onWrite: (write, error) => this.onWrite?.(write, error),
+    };
+    this.log = this.openLog(opened.recovered.lastZxid);
     this.port = new ClientPort(
       {
-        tree,
-        sessions: this.sessions,
-        processor: this.processor,
-        auth,
+        network: this.network,
+        runtime: this.runtime,
+        auth: this.auth,
         authSettings: {
           digestEnabled: config.digestAuthEnabled,
           digestAlg: config.digestAlg,
           superDigest: config.superDigest,
         },
-        extendedTypes: extendedTypesEnabled,
+        extendedTypes: config.extendedTypesEnabled,
         requiredSchemes: config.requiredSchemes,
-        throttle: new ConnectionThrottle(config.connectionThrottle, Math.random),
+        throttle: new ConnectionThrottle(config.connectionThrottle, () => this.runtime.random()),
       },
       {
         maxBuffer: config.juteMaxBuffer,
@@ -175,88 +210,69 @@ export class StandaloneServer {
           ),
         onRejected: (address, reason) => this.logger.warn({ client: address }, `connection refused: ${reason}`),
         nextSessionId: () => this.newSessionId(),
-        readClocks: () => this.readClocks(),
         endTurn: () => this.flushLog(),
       },
     );
   }
 
-  /**
-   * Recovers the data and prepares a server.
-   * @throws StorageError if the data cannot be used, saying why and what to do
-   */
-  static async open(config: ServerConfig, options: ServerOptions = {}): Promise<StandaloneServer> {
-    const logger = options.logger ?? silentLogger;
-    const disk = options.disk ?? nodeDisk;
-    for (const warning of config.warnings) logger.warn({}, warning);
-    const dirs = openDataDir(disk, config.dataDir, config.dataLogDir, config.dataDirAutocreate);
-    const lock = disk === nodeDisk ? await lockDataDir(config.dataDir) : undefined;
-    try {
-      return await StandaloneServer.recovered(config, options, dirs, lock);
-    } catch (e) {
-      await lock?.release();
-      throw e;
-    }
+  /** The entries of the batch are durable. */
+  protected abstract onDurable(batch: LogBatch): void;
+
+  protected openLog(lastZxid: number): TxnLog {
+    const { config } = this;
+    return new TxnLog(
+      this.disk,
+      this.dirs.logs,
+      lastZxid,
+      {
+        preAllocBytes: config.preAllocBytes,
+        forceSync: config.forceSync,
+        sizeLimitBytes: config.txnLogSizeLimit,
+        flushDelayMs: config.flushDelay,
+        maxBatchSize: config.maxBatchSize,
+      },
+      {
+        onDurable: (batch) => this.guard(() => this.onDurable(batch)),
+        onFatal: (error) => this.fail(error),
+        onSync: (ms, entries) => this.onSync(ms, entries),
+      },
+      this.runtime,
+    );
   }
 
-  private static async recovered(
-    config: ServerConfig,
-    options: ServerOptions,
-    dirs: DataDir,
-    lock: DataLock | undefined,
-  ): Promise<StandaloneServer> {
-    const logger = options.logger ?? silentLogger;
-    const disk = options.disk ?? nodeDisk;
-    const began = performance.now();
-    const trusted = mayStartEmpty(disk, dirs, config.dbAutocreate);
-    const database = new Database({
-      seed: randomInt(2 ** 31),
+  protected newReads(): Reads {
+    const { extendedTypesEnabled, maxLength } = this.processorOptions;
+    return new Reads(this.database.tree, this.auth, extendedTypesEnabled, maxLength);
+  }
+
+  protected newPreparer(): Preparer {
+    const { config } = this;
+    return new Preparer(this.database.tree, {
+      auth: this.auth,
       extendedTypesEnabled: config.extendedTypesEnabled,
+      enforceQuota: config.enforceQuota,
       digestEnabled: config.digestEnabled,
+      closeSessionTxnEnabled: config.closeSessionTxnEnabled,
+      reconfigEnabled: config.reconfigEnabled,
+      onQuotaExceeded: (message) => this.logger.warn({}, message),
     });
-    const recovered = await recover(disk, dirs, database, {
-      maxEntry: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
-      trustEmptySnapshot: config.snapshotTrustEmpty,
-      onWarning: (message) => logger.warn({}, message),
-    });
-    if (recovered.fresh && !trusted) {
-      throw new StorageError(
-        dirs.snapshots,
-        undefined,
-        'there is no database, and none may be made',
-        "Create a file 'initialize' in the data directory if this is a new server, or set db.autocreate=true",
-      );
-    }
-    database.tree.finishLoading();
-    if (database.tree.digestMismatches > 0) {
-      logger.error({ mismatches: database.tree.digestMismatches }, 'the tree did not match the digests in the log');
-    }
-    const server = new StandaloneServer(config, dirs, database, recovered.lastZxid, options);
-    server.lock = lock;
-    const initTime = performance.now() - began;
-    server.stats.dbInitTime.add(initTime);
-    server.takeOverSessions();
-    if (recovered.fresh) await server.writeSnapshot();
-    else server.stats.lastSnapshot = { zxid: recovered.snapshotZxid, at: Date.now() };
-    logger.info(
-      { zxid: `0x${recovered.lastZxid.toString(16)}`, nodes: database.tree.store.count, replayed: recovered.replayed },
-      `data recovered in ${Math.round(initTime)} ms`,
-    );
-    if (recovered.replayed > 0) server.startSnapshot();
-    return server;
+  }
+
+  /** Makes the session table follow the transactions. */
+  protected followSessions(sessions: SessionTable<SessionOwner>): void {
+    this.database.listener = {
+      onSessionCreated: (id, timeout) => {
+        sessions.get(id) ?? sessions.track(id, timeout, this.port.now);
+      },
+      onSessionClosed: (id) => sessions.remove(id),
+    };
   }
 
   /** Opens the client port; resolves with its number. Rejects with the system's error, EADDRINUSE among them. */
   async listen(): Promise<number> {
     const port = await this.port.listen(this.config.clientPort, this.config.clientPortAddress);
     this.boundPort = port;
-    this.every(EXPIRY_CHECK_MS, () => {
-      this.stats.staleSessionsExpired += this.processor.expireSessions();
-    });
     this.every(SESSIONLESS_CHECK_MS, () => this.port.reapSessionless());
-    this.every(this.config.containerCheckInterval, () => this.containers.collect(this.processor.wallTime));
-    const perStep = Math.max(1, Math.floor((this.config.containerMaxPerMinute * CONTAINER_STEP_MS) / 60_000));
-    this.every(CONTAINER_STEP_MS, () => this.containers.deleteSome(perStep));
     if (this.config.purgeIntervalHours > 0) {
       this.purge();
       this.every(this.config.purgeIntervalHours * HOUR_MS, () => this.purge());
@@ -268,7 +284,7 @@ export class StandaloneServer {
   async close(): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
-    for (const timer of this.timers) clearInterval(timer);
+    for (const timer of this.timers) timer.cancel();
     await this.port.close();
     await this.log.close().catch((error: Error) => {
       if (!this.failed) throw error; // otherwise onFatal was told
@@ -292,7 +308,9 @@ export class StandaloneServer {
   /** Why a write could not be served now; undefined if it could. */
   get notReady(): string | undefined {
     if (this.failed) return 'the server has failed';
-    return this.stopping ? 'the server is stopping' : this.boundPort === 0 ? 'the client port is not open' : undefined;
+    if (this.stopping) return 'the server is stopping';
+    if (this.boundPort === 0) return 'the client port is not open';
+    return this.port.serving === null ? 'the server has no part in an ensemble now' : undefined;
   }
 
   /** Begins a snapshot unless one is being written. */
@@ -311,14 +329,20 @@ export class StandaloneServer {
       });
   }
 
-  private async writeSnapshot(): Promise<void> {
+  /** When the next snapshot is due: between half and all of the limits, so that the servers of an ensemble take turns. */
+  private drawSnapshotLimits(): void {
     this.txnsSinceSnapshot = 0;
     this.bytesSinceSnapshot = 0;
     const { snapCount, snapSizeLimit } = this.config;
     const half = Math.floor(snapCount / 2);
-    this.snapshotAfterTxns = half + randomInt(Math.max(1, half));
-    this.snapshotAfterBytes = snapSizeLimit <= 0 ? Number.POSITIVE_INFINITY : (snapSizeLimit / 2) * (1 + Math.random());
-    const began = performance.now();
+    const chance = this.runtime.random();
+    this.snapshotAfterTxns = half + Math.floor(chance * Math.max(1, half));
+    this.snapshotAfterBytes = snapSizeLimit <= 0 ? Number.POSITIVE_INFINITY : (snapSizeLimit / 2) * (1 + chance);
+  }
+
+  protected async writeSnapshot(): Promise<void> {
+    this.drawSnapshotLimits();
+    const began = this.runtime.now();
     const source = this.database.snapshot();
     try {
       const { file, bytes } = await writeSnapshot(this.disk, this.dirs.snapshots, source, {
@@ -326,71 +350,38 @@ export class StandaloneServer {
         digestEnabled: this.config.digestEnabled,
         serializeLastProcessedZxid: this.config.serializeLastProcessedZxid,
       });
-      const ms = performance.now() - began;
+      const ms = this.runtime.now() - began;
       this.stats.snapshotTime.add(ms);
-      this.stats.lastSnapshot = { zxid: source.zxid, at: Date.now() };
+      this.stats.lastSnapshot = { zxid: source.zxid, at: this.runtime.wallTime() };
       this.logger.info({ file, bytes, ms: Math.round(ms) }, 'snapshot written');
     } finally {
       source.end();
     }
   }
 
-  private takeOverSessions(): void {
-    this.readClocks();
-    const { tree, sessionTimeouts } = this.database;
-    for (const [id, timeout] of sessionTimeouts) {
-      this.sessions.track(id, timeout, this.processor.now).committed = true;
-    }
-    this.database.listener = {
-      onSessionCreated: (id, timeout) => {
-        this.sessions.get(id) ?? this.sessions.track(id, timeout, this.processor.now);
-      },
-      onSessionClosed: (id) => this.sessions.remove(id),
-    };
-    // Ephemerals whose session is not known any more go, through the log like everything else.
-    for (const owner of [...tree.ephemeralOwners()]) {
-      if (!sessionTimeouts.has(owner)) this.processor.closeSession(new Session<Client>(owner, 0));
-    }
-    this.log.flush();
-  }
-
   private newSessionId(): bigint {
-    while (this.sessions.get(this.nextId) !== undefined) this.nextId++;
+    while (this.database.sessionTimeouts.has(this.nextId)) this.nextId++;
     return this.nextId++;
   }
 
-  private readClocks(): void {
-    this.processor.now = performance.now();
-    this.processor.wallTime = Date.now();
-  }
-
   /** An idle log is written once everything that arrived together has been read: one sync for all of it. */
-  private flushLog(): void {
+  protected flushLog(): void {
     if (this.flushScheduled || this.log.batch.count === 0) return;
     this.flushScheduled = true;
-    setImmediate(() => {
+    this.runtime.soon(() => {
       this.flushScheduled = false;
       this.log.flush();
     });
   }
-  private commit(batch: LogBatch): void {
-    if (this.failed) return;
-    this.readClocks();
-    try {
-      this.processor.commit(batch.buf, batch.lastZxid);
-    } catch (e) {
-      this.fail(e as Error);
-      return;
-    }
-    this.txnsSinceSnapshot += batch.count;
-    this.bytesSinceSnapshot += batch.used;
-    if (this.txnsSinceSnapshot > this.snapshotAfterTxns || this.bytesSinceSnapshot > this.snapshotAfterBytes) {
-      this.log.roll();
-      if (this.snapshotting === null) this.startSnapshot();
-      else this.txnsSinceSnapshot = 0;
-    }
-    this.port.liftLimit();
-    this.port.turns.flush();
+
+  /** Counts applied transactions; begins a snapshot and a new log when enough have come. */
+  protected countApplied(txns: number, bytes: number): void {
+    this.txnsSinceSnapshot += txns;
+    this.bytesSinceSnapshot += bytes;
+    if (this.txnsSinceSnapshot <= this.snapshotAfterTxns && this.bytesSinceSnapshot <= this.snapshotAfterBytes) return;
+    this.log.roll();
+    if (this.snapshotting === null) this.startSnapshot();
+    else this.txnsSinceSnapshot = 0;
   }
 
   private onSync(ms: number, entries: number): void {
@@ -402,18 +393,23 @@ export class StandaloneServer {
     }
   }
 
-  private every(ms: number, action: () => void): void {
-    const timer = setInterval(() => {
-      this.readClocks();
-      try {
-        action();
-      } catch (e) {
-        this.fail(e as Error);
-        return;
-      }
-      this.port.turns.flush();
-    }, ms);
-    this.timers.push(timer);
+  /** Does something at an interval until the server is closed. */
+  protected every(ms: number, action: () => void): void {
+    this.timers.push(this.runtime.every(ms, () => this.guard(action)));
+  }
+
+  /** Runs what an event asks for, as a turn; an error of ours ends the server. */
+  protected guard(action: () => void): void {
+    if (this.failed) return;
+    this.port.beginTurn();
+    try {
+      action();
+    } catch (e) {
+      this.fail(e as Error);
+      return;
+    }
+    this.port.liftLimit();
+    this.port.turns.flush();
   }
 
   private purge(): void {
@@ -428,7 +424,7 @@ export class StandaloneServer {
   }
 
   /** Nothing may be acknowledged after this. */
-  private fail(error: Error): void {
+  protected fail(error: Error): void {
     if (this.failed) return;
     this.failed = true;
     this.logger.error({ error: error.stack ?? error.message }, 'the server cannot go on');

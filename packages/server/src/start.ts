@@ -3,12 +3,13 @@
 import { createAudit } from './admin/audit.js';
 import { FourLetterWords } from './admin/four-letter.js';
 import type { ServerConfig } from './config/index.js';
-import { type ServerOptions, StandaloneServer } from './server.js';
+import type { Server, ServerOptions } from './server.js';
+import { StandaloneServer } from './standalone-server.js';
 
 export interface RunningServer {
   /** The port that clients connect to; the one chosen if the configuration said 0. */
   readonly clientPort: number;
-  readonly server: StandaloneServer;
+  readonly server: Server;
   /** Resolves when the admin server is there, or cannot be. */
   readonly adminStarted: Promise<void>;
   /** Stops serving; everything acknowledged is on disk when it resolves. */
@@ -39,7 +40,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
   };
 }
 
-async function startAdminLater(server: StandaloneServer): Promise<{ close(): PromiseLike<unknown> }[]> {
+async function startAdminLater(server: Server): Promise<{ close(): PromiseLike<unknown> }[]> {
   if (!server.config.admin.enabled && server.config.prometheus === undefined) return [];
   await new Promise((resolve) => setImmediate(resolve)); // the first clients go first
   const { startAdmin } = await import('./admin/admin-server.js');

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Logger } from '../log.js';
-import type { StandaloneServer } from '../server.js';
+import type { Server } from '../server.js';
 import {
   type CommandLimits,
   type CommandReply,
@@ -19,7 +19,7 @@ import { textOrStream } from './pieces.js';
 import { createRegistry } from './prometheus.js';
 import { RateLimit } from './rate-limit.js';
 import type { ServerView } from './server-view.js';
-import { viewOf } from './standalone-view.js';
+import { viewOf } from './view-of-server.js';
 
 export interface AdminSettings {
   readonly admin: {
@@ -46,7 +46,7 @@ export interface AdminPort {
 }
 
 /** Starts a standalone server's admin server and, if it is configured, its metrics port. Returns what to close. */
-export function startAdmin(server: StandaloneServer): Promise<AdminPort[]> {
+export function startAdmin(server: Server): Promise<AdminPort[]> {
   return startAdminPorts(viewOf(server), server.config, server.logger);
 }
 

@@ -2,7 +2,7 @@
 // Apache's, byte for byte; those that can be long are made piece by piece.
 
 import type { ClientConnection } from '../net/client-connection.js';
-import type { StandaloneServer } from '../server.js';
+import type { Server } from '../server.js';
 import { longLine, shortLine } from './connection-text.js';
 import { environment } from './environment.js';
 import { bareHex, hex, JavaDouble, javaDate } from './java-text.js';
@@ -10,7 +10,7 @@ import { largestLatency, leastLatency } from './metrics.js';
 import { mntrText } from './mntr.js';
 import { type Pieces, sendPieces } from './pieces.js';
 import type { ConnectionView, ServerView } from './server-view.js';
-import { viewOf } from './standalone-view.js';
+import { viewOf } from './view-of-server.js';
 import { collectBySession, countWatchingSessions } from './watch-tables.js';
 
 const WORDS = 'conf cons crst dirs dump envi gtmk hash isro mntr ruok srst srvr stat stmk wchc wchp wchs'.split(' ');
@@ -117,10 +117,10 @@ export function runFourLetterWord(
 
 /** The words of one server's client port. */
 export class FourLetterWords {
-  private readonly server: StandaloneServer;
+  private readonly server: Server;
   private readonly allowed: ReadonlySet<string>;
 
-  constructor(server: StandaloneServer) {
+  constructor(server: Server) {
     this.server = server;
     this.allowed = allowedWords(server.config.fourLetterWords);
   }
@@ -138,7 +138,7 @@ export class FourLetterWords {
       socket.destroySoon();
     } else if (typeof answer === 'string') {
       view.onAnswered(); // an answer does not count itself
-      socket.write(answer);
+      socket.write(Buffer.from(answer));
       socket.destroySoon();
     } else {
       sendPieces(answer, socket, (error) => {

@@ -24,4 +24,4 @@ export type {
   SnapshotStream,
   SummaryView,
 } from './server-view.js';
-export { viewOf } from './standalone-view.js';
+export { viewOf } from './view-of-server.js';

@@ -1,6 +1,6 @@
 // Long texts made piece by piece: gathered into chunks, sent as fast as they are taken, with other work let in between.
 
-import { pipeline, Readable, type Writable } from 'node:stream';
+import { Readable } from 'node:stream';
 
 /** A text in pieces. An empty piece is a place to pause in work that yields nothing for a while. */
 export type Pieces = Iterable<string>;
@@ -61,7 +61,32 @@ export async function withPauses<T>(work: Generator<'', T>): Promise<T> {
   }
 }
 
+/** What a text is written to. */
+interface Taker {
+  readonly destroyed: boolean;
+  write(bytes: Buffer): boolean;
+  on(event: 'drain' | 'close', listener: () => void): unknown;
+  end(done: () => void): unknown;
+}
+
 /** Writes the text as fast as it is taken and ends `out`; `onEnd` is told of the error if that fails. */
-export function sendPieces(pieces: Pieces, out: Writable, onEnd: (error: Error | undefined) => void): void {
-  pipeline(streamOf(pieces), out, (error) => onEnd(error ?? undefined));
+export function sendPieces(pieces: Pieces, out: Taker, onEnd: (error: Error | undefined) => void): void {
+  let go = (): void => {};
+  out.on('drain', () => go());
+  out.on('close', () => go());
+  const send = async (): Promise<void> => {
+    for await (const chunk of chunks(pieces)) {
+      const taken = new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      if (out.destroyed) throw new Error('the connection was closed');
+      if (!out.write(Buffer.from(chunk))) await taken;
+    }
+    if (out.destroyed) throw new Error('the connection was closed');
+    await new Promise<void>((resolve) => out.end(resolve));
+  };
+  send().then(
+    () => onEnd(undefined),
+    (error: Error) => onEnd(error),
+  );
 }

@@ -121,7 +121,8 @@ export interface ServerView {
   /** False once the server has failed or is stopping. */
   readonly serving: boolean;
   readonly readOnly: boolean;
-  readonly state: 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only';
+  /** standalone, leader, follower, observer or read-only. */
+  readonly state: string;
   readonly conf: ConfView;
   /** Of gtmk and stmk; it is kept and shown, nothing more. */
   traceMask: bigint;

@@ -1,9 +1,8 @@
 // One client's connection: frames in, replies and notifications out, within limits. Reads its share of requests per turn, stops
 // reading while the client does not take its replies, and keeps nothing for it that has no bound.
 
-import type { Socket } from 'node:net';
 import { ErrorCode, JuteReader, OpCode } from '@nodekeeper/protocol';
-import type { Client } from '../request/client.js';
+import type { Client, SessionOwner } from '../request/client.js';
 import { Fifo } from '../request/fifo.js';
 import { allows, type Identity } from '../request/identity.js';
 import { isWrite } from '../request/processor.js';
@@ -13,6 +12,7 @@ import type { WatchEvent } from '../tree/watches.js';
 import { authenticate } from './auth.js';
 import { ChildStream } from './child-stream.js';
 import type { ClientPort } from './client-port.js';
+import type { Connection } from './network.js';
 import type { TurnTaker } from './turns.js';
 
 /** What a connection may do in one turn: a request counts 1, and 1 more for each KB it holds. */
@@ -28,7 +28,7 @@ const NOTHING = Buffer.alloc(0);
 type State = 'handshake' | 'creating' | 'ready' | 'command' | 'closed';
 
 export class ClientConnection implements Client, TurnTaker {
-  readonly socket: Socket;
+  readonly socket: Connection;
   private readonly port: ClientPort;
   private state: State = 'handshake';
   readonly remoteAddress: string;
@@ -38,7 +38,7 @@ export class ClientConnection implements Client, TurnTaker {
   /** Wall clock, milliseconds since 1970. */
   readonly established: number;
   identities: readonly Identity[];
-  session: Session<Client> | undefined;
+  session: Session<SessionOwner> | undefined;
   readonly fifo = new Fifo();
   lastOp = 0;
   lastCxid = 0;
@@ -66,13 +66,13 @@ export class ClientConnection implements Client, TurnTaker {
   private stream: ChildStream | null = null;
   private deferred: WatchEvent[] | null = null;
 
-  constructor(socket: Socket, port: ClientPort) {
+  constructor(socket: Connection, port: ClientPort) {
     this.socket = socket;
     this.port = port;
     this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
     this.remotePort = socket.remotePort ?? 0;
-    this.openedAt = port.processor.now;
-    this.established = port.processor.wallTime;
+    this.openedAt = port.now;
+    this.established = port.wallTime;
     this.identities = port.addressIdentity(this.remoteAddress);
     socket.on('data', this.onData);
     socket.on('drain', this.onDrain);
@@ -236,7 +236,7 @@ export class ClientConnection implements Client, TurnTaker {
     this.lastCxid = xid;
     const session = this.session;
     if (session === undefined) throw new Error('request without a session');
-    port.sessions.touch(session, port.processor.now);
+    port.sessions.touch(session, port.now);
     if (op === OpCode.auth) {
       this.auth(xid, buf, start + 8, end);
       return;
@@ -316,9 +316,19 @@ export class ClientConnection implements Client, TurnTaker {
     this.resumeWork();
   }
 
+  revalidated(valid: boolean): void {
+    const { session } = this;
+    if (!valid || session === undefined) {
+      this.port.writeRefusal(this);
+      this.close('unknown session or wrong password');
+      return;
+    }
+    this.establish(session);
+    this.resumeWork();
+  }
+
   /** Answers the handshake with the session; requests are taken from now on. */
-  establish(session: Session<Client>, readOnlyByte = this.sendsReadOnly): void {
-    this.sendsReadOnly = readOnlyByte;
+  private establish(session: Session<SessionOwner>): void {
     this.state = 'ready';
     this.session = session;
     session.owner = this;
@@ -372,7 +382,7 @@ export class ClientConnection implements Client, TurnTaker {
     this.answeredCount++;
     this.totalLatency += latency;
     this.lastLatency = latency;
-    this.lastResponseAt = this.port.processor.wallTime;
+    this.lastResponseAt = this.port.wallTime;
     if (latency > this.maxLatency) this.maxLatency = latency;
     if (this.minLatency < 0 || latency < this.minLatency) this.minLatency = latency;
     if (this.paused && !this.queued) this.resumeWork();
@@ -462,9 +472,8 @@ export class ClientConnection implements Client, TurnTaker {
       return;
     }
     this.socket.end();
-    const timer = setTimeout(() => this.socket.destroy(), CLOSE_GRACE_MS);
-    timer.unref();
-    this.socket.once('close', () => clearTimeout(timer));
+    const timer = this.port.runtime.after(CLOSE_GRACE_MS, () => this.socket.destroy());
+    this.socket.on('close', () => timer.cancel());
   }
 
   /** Ends the connection for a fault of the client's. */

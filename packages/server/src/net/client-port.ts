@@ -1,16 +1,17 @@
 // The client port: accepts connections within limits, answers handshakes, reaps connections that never ask for a session.
 
-import { createServer, type Server, type Socket } from 'node:net';
 import { DecodeError, JuteReader } from '@nodekeeper/protocol';
-import type { Client } from '../request/client.js';
+import type { SessionOwner } from '../request/client.js';
 import type { AuthRules, Identity } from '../request/identity.js';
 import type { RequestProcessor } from '../request/processor.js';
+import type { Runtime } from '../runtime.js';
 import { passwordMatches, sessionPassword } from '../session/session-id.js';
 import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree } from '../tree/data-tree.js';
 import type { AuthSettings } from './auth.js';
 import { ClientConnection } from './client-connection.js';
 import type { ConnectionThrottle } from './connection-throttle.js';
+import type { Connection, Listener, Network } from './network.js';
 import { Turns } from './turns.js';
 
 export interface ClientPortLimits {
@@ -38,8 +39,6 @@ export interface ClientPortHooks {
   /** So many bytes were sent in one write. */
   onResponse(bytes: number): void;
   nextSessionId(): bigint;
-  /** The clocks of a turn. */
-  readClocks(): void;
   endTurn(): void;
 }
 
@@ -56,15 +55,25 @@ export class PortStats {
   sessionlessExpired = 0;
 }
 
+/** What clients are served from. */
+export interface Serving {
+  readonly tree: DataTree;
+  readonly sessions: SessionTable<SessionOwner>;
+  readonly processor: RequestProcessor;
+}
+
 const NO_PASSWORD = Buffer.alloc(16);
 
 export class ClientPort {
-  readonly tree: DataTree;
-  readonly sessions: SessionTable<Client>;
-  readonly processor: RequestProcessor;
   readonly auth: AuthRules;
   readonly authSettings: AuthSettings;
   readonly extendedTypes: boolean;
+  /** Monotonic milliseconds and wall clock at the start of this turn. */
+  now = 0;
+  wallTime = 0;
+  private current: Serving | null = null;
+  private readonly network: Network;
+  readonly runtime: Runtime;
   readonly limits: ClientPortLimits;
   readonly turns: Turns;
   readonly stats = new PortStats();
@@ -76,13 +85,12 @@ export class ClientPort {
   private readonly throttle: ConnectionThrottle;
   private lastIdentity: readonly Identity[] = [];
   private readonly perAddress = new Map<string, number>();
-  private readonly servers: Server[] = [];
+  private readonly listeners: Listener[] = [];
 
   constructor(
     parts: {
-      readonly tree: DataTree;
-      readonly sessions: SessionTable<Client>;
-      readonly processor: RequestProcessor;
+      readonly network: Network;
+      readonly runtime: Runtime;
       readonly auth: AuthRules;
       readonly authSettings: AuthSettings;
       readonly extendedTypes: boolean;
@@ -93,9 +101,8 @@ export class ClientPort {
     limits: ClientPortLimits,
     hooks: ClientPortHooks,
   ) {
-    this.tree = parts.tree;
-    this.sessions = parts.sessions;
-    this.processor = parts.processor;
+    this.network = parts.network;
+    this.runtime = parts.runtime;
     this.auth = parts.auth;
     this.authSettings = parts.authSettings;
     this.extendedTypes = parts.extendedTypes;
@@ -106,36 +113,67 @@ export class ClientPort {
     this.turns = new Turns(
       () => this.beginTurn(),
       () => hooks.endTurn(),
+      parts.runtime,
     );
   }
 
+  /** What clients are served from; null while this server has no part in an ensemble: then every connection is closed. */
+  get serving(): Serving | null {
+    return this.current;
+  }
+
+  /** Begins to serve, or with null stops, closing every connection. */
+  serve(serving: Serving | null): void {
+    if (this.current !== null) this.closeConnections('this server stops serving for now');
+    this.current = serving;
+  }
+
+  private get active(): Serving {
+    if (this.current === null) throw new Error('the server is not serving');
+    return this.current;
+  }
+
+  get tree(): DataTree {
+    return this.active.tree;
+  }
+
+  get sessions(): SessionTable<SessionOwner> {
+    return this.active.sessions;
+  }
+
+  get processor(): RequestProcessor {
+    return this.active.processor;
+  }
+
   /** Starts listening. Rejects with the system's error, `EADDRINUSE` among them. Resolves with the port. */
-  listen(port: number, address: string | undefined): Promise<number> {
-    const server = createServer({ noDelay: true, allowHalfOpen: true, keepAlive: this.limits.keepAlive }, (socket) =>
-      this.accept(socket),
+  async listen(port: number, address: string | undefined): Promise<number> {
+    const { backlog, keepAlive } = this.limits;
+    const listener = await this.network.listen(
+      { port, host: address, backlog, keepAlive },
+      (socket) => this.accept(socket),
+      (error) => this.hooks.onRejected('', error.message),
     );
-    return new Promise((resolve, reject) => {
-      server.once('error', reject);
-      const options = this.limits.backlog === undefined ? {} : { backlog: this.limits.backlog };
-      server.listen({ port, ...(address === undefined ? {} : { host: address }), ...options }, () => {
-        server.off('error', reject);
-        server.on('error', (error) => this.hooks.onRejected('', error.message));
-        this.servers.push(server);
-        const bound = server.address();
-        resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
-      });
-    });
+    this.listeners.push(listener);
+    return listener.port;
   }
 
   /** Stops accepting and closes every connection. */
   async close(): Promise<void> {
-    const closing = this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-    for (const connection of [...this.connections]) connection.close('server is stopping');
+    const closing = this.listeners.map((listener) => listener.close());
+    this.closeConnections('server is stopping');
     await Promise.all(closing);
   }
 
+  private closeConnections(reason: string): void {
+    for (const connection of [...this.connections]) connection.close(reason);
+  }
+
   beginTurn(): void {
-    this.hooks.readClocks();
+    this.now = this.runtime.now();
+    this.wallTime = this.runtime.wallTime();
+    if (this.current === null) return;
+    this.current.processor.now = this.now;
+    this.current.processor.wallTime = this.wallTime;
   }
 
   /** The probability with which a connect is refused at present. */
@@ -175,7 +213,12 @@ export class ClientPort {
 
   /** Lets connections go on that were stopped by globalOutstandingLimit. To be called when replies were sent. */
   liftLimit(): void {
-    if (this.overLimit.size === 0 || this.processor.outstanding >= this.limits.globalOutstandingLimit) return;
+    if (
+      this.current === null ||
+      this.overLimit.size === 0 ||
+      this.processor.outstanding >= this.limits.globalOutstandingLimit
+    )
+      return;
     const waiting = [...this.overLimit];
     this.overLimit.clear();
     for (const connection of waiting) connection.limitLifted();
@@ -183,7 +226,7 @@ export class ClientPort {
 
   /** Closes connections that have been without a session for too long. */
   reapSessionless(): void {
-    const before = this.processor.now - this.limits.sessionlessTimeout;
+    const before = this.now - this.limits.sessionlessTimeout;
     for (const connection of [...this.connections]) {
       if (connection.session !== undefined || connection.openedAt > before) continue;
       this.stats.sessionlessExpired++;
@@ -199,11 +242,12 @@ export class ClientPort {
     const count = (this.perAddress.get(remoteAddress) ?? 1) - 1;
     if (count === 0) this.perAddress.delete(remoteAddress);
     else this.perAddress.set(remoteAddress, count);
+    if (this.current === null) return;
     this.tree.watches.removeWatcher(connection);
     this.processor.abandon(connection);
   }
 
-  private accept(socket: Socket): void {
+  private accept(socket: Connection): void {
     this.beginTurn();
     const { maxClientCnxns, maxCnxns } = this.limits;
     if (maxCnxns > 0 && this.connections.size >= maxCnxns) {
@@ -221,7 +265,7 @@ export class ClientPort {
     }
   }
 
-  private reject(socket: Socket, reason: string): void {
+  private reject(socket: Connection, reason: string): void {
     this.stats.rejected++;
     this.hooks.onRejected(socket.remoteAddress ?? '', reason);
     socket.on('error', () => {});
@@ -254,7 +298,11 @@ export class ClientPort {
       connection.abort('undecodable connect request');
       return;
     }
-    if (!this.throttle.admit(id !== 0n, this.processor.now)) {
+    if (this.current === null) {
+      connection.close('this server has no part in an ensemble now');
+      return;
+    }
+    if (!this.throttle.admit(id !== 0n, this.now)) {
       this.stats.rejected++;
       connection.abort('too many connects (connection_throttle_tokens)');
       return;
@@ -282,21 +330,15 @@ export class ClientPort {
     readOnlyByte: boolean,
   ): void {
     this.stats.revalidations++;
-    const session = this.sessions.get(id);
     // The old connection goes first, even if the password turns out wrong.
-    session?.owner?.close('the session moved to another connection');
-    if (session === undefined || !session.committed || session.closing || !passwordMatches(id, password)) {
-      this.writeRefusal(connection, readOnlyByte);
-      connection.close('unknown session or wrong password');
-      return;
-    }
-    session.timeout = timeout;
-    this.sessions.touch(session, this.processor.now);
-    connection.establish(session, readOnlyByte);
+    this.sessions.get(id)?.owner?.close('the session moved to another connection');
+    connection.awaitSession(readOnlyByte);
+    if (passwordMatches(id, password)) this.processor.revalidate(connection, id, timeout);
+    else connection.revalidated(false);
   }
 
   // ConnectResponse: int protocolVersion, int timeOut, long sessionId, buffer passwd, [boolean readOnly]
-  writeConnectResponse(connection: ClientConnection, session: Session<Client>): void {
+  writeConnectResponse(connection: ClientConnection, session: Session<SessionOwner>): void {
     const out = connection.output();
     out.int(connection.readOnlyByte ? 37 : 36);
     out.int(0);
@@ -308,7 +350,9 @@ export class ClientPort {
     if (connection.readOnlyByte) out.byte(0);
   }
 
-  private writeRefusal(connection: ClientConnection, readOnlyByte: boolean): void {
+  /** The answer to who wants to go on with a session that is gone. */
+  writeRefusal(connection: ClientConnection): void {
+    const { readOnlyByte } = connection;
     const out = connection.output();
     out.int(readOnlyByte ? 37 : 36);
     for (const word of [0, 0, 0, 0, 16]) out.int(word);

@@ -2,6 +2,7 @@
 // after everyone else had theirs; and what was written during a turn leaves in one write per connection.
 
 import { ReplyBuffer } from '../request/reply-buffer.js';
+import type { Runtime } from '../runtime.js';
 
 export interface TurnTaker {
   /** Does one share of the work; true if more is left. */
@@ -21,12 +22,14 @@ export class Turns {
   private scheduled = false;
   private readonly beginTurn: () => void;
   private readonly endTurn: () => void;
+  private readonly runtime: Runtime;
 
   /**
    * @param beginTurn called at the start of each turn: reads the clocks
    * @param endTurn called before the replies of a turn leave: sends the gathered transactions on their way
    */
-  constructor(beginTurn: () => void, endTurn: () => void) {
+  constructor(beginTurn: () => void, endTurn: () => void, runtime: Runtime) {
+    this.runtime = runtime;
     this.beginTurn = beginTurn;
     this.endTurn = endTurn;
   }
@@ -63,7 +66,7 @@ export class Turns {
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    setImmediate(this.run);
+    this.runtime.soon(this.run);
   }
 
   private readonly run = (): void => {

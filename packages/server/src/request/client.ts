@@ -6,10 +6,16 @@ import type { Fifo } from './fifo.js';
 import type { Identity } from './identity.js';
 import type { ReplyBuffer } from './reply-buffer.js';
 
-export interface Client extends Watcher {
+/** What holds a session: a connection of this server, or another server through which its client came. */
+export interface SessionOwner {
+  /** The session is closed or goes on elsewhere. */
+  close(reason: string): void;
+}
+
+export interface Client extends Watcher, SessionOwner {
   /** Replaced as a whole when an identity is added, so that a queued request can keep the set it was parsed with. */
   identities: readonly Identity[];
-  session: Session<Client> | undefined;
+  session: Session<SessionOwner> | undefined;
   /** Requests taken in and not yet answered, oldest first; see fifo.ts. */
   readonly fifo: Fifo;
   /** Where replies go; taking it makes the connection flush at the end of the turn. */
@@ -22,8 +28,10 @@ export interface Client extends Watcher {
   streamChildren(xid: number, node: number, withStat: boolean): void;
   /** No reply may be written now: such a list is under way, or what was written has not left. */
   readonly blocked: boolean;
-  /** The session that the connection asked for is durable. */
+  /** The session that the connection asked for is committed. */
   sessionCreated(): void;
+  /** Whether the session that the connection wants to go on with is alive. */
+  revalidated(valid: boolean): void;
   /** The last operation and its transaction ids, for `cons`. */
   lastOp: number;
   lastCxid: number;

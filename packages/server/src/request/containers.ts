@@ -2,15 +2,15 @@
 // Source: ContainerManager of Apache ZooKeeper.
 
 import type { DataTree } from '../tree/data-tree.js';
-import type { RequestProcessor } from './processor.js';
+import type { OriginatingProcessor } from './originating.js';
 
 export class ContainerManager {
   private readonly tree: DataTree;
-  private readonly processor: RequestProcessor;
+  private readonly processor: OriginatingProcessor;
   private readonly maxNeverUsedMs: number;
   private due: string[] = [];
 
-  constructor(tree: DataTree, processor: RequestProcessor, maxNeverUsedMs: number) {
+  constructor(tree: DataTree, processor: OriginatingProcessor, maxNeverUsedMs: number) {
     this.tree = tree;
     this.processor = processor;
     this.maxNeverUsedMs = maxNeverUsedMs;

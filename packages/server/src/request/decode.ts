@@ -4,8 +4,10 @@
 import {
   type Acl,
   DecodeError,
+  ErrorCode,
   isTtl,
   type JuteReader,
+  MAX_TTL,
   OPEN_ACL_UNSAFE,
   OpCode,
   readAclList,
@@ -52,6 +54,20 @@ export function decodeCreate(type: number, r: JuteReader): CreateRequest {
   const acl = skipOpenAcl(r) ? OPEN_ACL_UNSAFE : readAclList(r);
   const flags = r.int();
   return { type, path, data, acl, flags, ttl: type === OpCode.createTTL ? r.long53() : -1 };
+}
+
+/**
+ * What is wrong with the flags and the ttl of a create: an error code, or 0. Apache's servers accept some of these and die of
+ * the transaction.
+ */
+export function createProblem(request: CreateRequest, extendedTypesEnabled: boolean): number {
+  const { flags } = request;
+  if (flags < 0 || flags > 6) return ErrorCode.BadArguments;
+  if (isTtl(flags)) {
+    if (!extendedTypesEnabled) return ErrorCode.Unimplemented;
+    return request.ttl < 1 || request.ttl > MAX_TTL ? ErrorCode.BadArguments : ErrorCode.Ok;
+  }
+  return request.ttl >= 0 || request.type === OpCode.createTTL ? ErrorCode.BadArguments : ErrorCode.Ok;
 }
 
 // DeleteRequest: ustring path, int version. CheckVersionRequest has the same shape.

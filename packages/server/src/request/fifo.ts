@@ -1,7 +1,7 @@
 // The requests of one connection that wait for an answer, in order: writes on their way to the log, and reads behind them.
 
 import type { Session } from '../session/session-table.js';
-import type { Client } from './client.js';
+import type { Client, SessionOwner } from './client.js';
 import type { Identity } from './identity.js';
 
 /** A write whose transaction is on its way to the log. */
@@ -14,9 +14,12 @@ export class PendingWrite {
   readonly client: Client | null;
   readonly xid: number;
   readonly op: number;
-  readonly zxid: number;
+  /** 0 while it is not known: a write that another server gives its zxid. */
+  zxid: number;
+  /** What the transaction was prepared with; known where it was prepared. */
   readonly error: number;
-  /** Where the entry stands in the log's batch. */
+  /** Where the entry stands: in its own buffer or, if that is null, in the log's batch. */
+  entry: Buffer | null = null;
   start = 0;
   end = 0;
   path: string | null = null;
@@ -24,7 +27,7 @@ export class PendingWrite {
   /** The reply, where it has to wait for replies before it that could not be written yet. */
   reply: Buffer | null = null;
   /** The session to close where no client asked for it. */
-  session: Session<Client> | undefined;
+  session: Session<SessionOwner> | undefined;
   identities: readonly Identity[] = [];
   /** Milliseconds of the monotonic clock. */
   readonly arrived: number;
@@ -49,6 +52,8 @@ export class WaitingRead {
   readonly body: Buffer;
   readonly identities: readonly Identity[];
   readonly arrived: number;
+  /** False for a sync that the leader has not answered. */
+  ready = true;
 
   constructor(xid: number, op: number, body: Buffer, identities: readonly Identity[], arrived: number) {
     this.xid = xid;
@@ -70,7 +75,7 @@ export class Fifo {
   /** Whether the oldest request can be answered as soon as the connection takes replies. */
   get headReady(): boolean {
     const { head } = this;
-    return head !== null && (head.kind === 'read' || head.reply !== null);
+    return head !== null && (head.kind === 'read' ? head.ready : head.reply !== null);
   }
 
   push(request: Request): void {

@@ -7,10 +7,8 @@ import {
   ErrorCode,
   isEphemeral,
   isSequential,
-  isTtl,
   type JuteReader,
   JuteWriter,
-  MAX_TTL,
   OPEN_ACL_UNSAFE,
   OpCode,
   Perms,
@@ -27,6 +25,7 @@ import { TXN_HEADER_SIZE, TxnHeaderAt } from '../tree/txn-types.js';
 import { NodeChange, PendingChanges } from './changes.js';
 import {
   type CreateRequest,
+  createProblem,
   type DeleteRequest,
   decodeCreate,
   decodeDelete,
@@ -196,14 +195,8 @@ export class Preparer {
 
   private create(request: CreateRequest, identities: readonly Identity[]): number {
     const { flags } = request;
-    if (flags < 0 || flags > 6) return ErrorCode.BadArguments;
-    if (isTtl(flags)) {
-      if (!this.options.extendedTypesEnabled) return ErrorCode.Unimplemented;
-      if (request.ttl < 1 || request.ttl > MAX_TTL) return ErrorCode.BadArguments;
-    } else if (request.ttl >= 0 || request.type === OpCode.createTTL) {
-      // Apache accepts a negative ttl here and dies of the transaction.
-      return ErrorCode.BadArguments;
-    }
+    const problem = createProblem(request, this.options.extendedTypesEnabled);
+    if (problem !== ErrorCode.Ok) return problem;
     if (request.path === null) return ErrorCode.MarshallingError;
     let { path } = request;
     this.path = path;

@@ -4,6 +4,7 @@
 // Zeros follow the last record up to the preallocated size.
 
 import { join } from 'node:path';
+import type { Runtime, Timer } from '../runtime.js';
 import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, LogFile } from './disk.js';
 import { logName } from './file-names.js';
@@ -85,7 +86,7 @@ export class TxnLog {
   private readonly dir: string;
   private readonly options: TxnLogOptions;
   private readonly hooks: TxnLogHooks;
-  private readonly now: () => number;
+  private readonly runtime: Runtime;
   /** The batch that gathers. */
   batch = new LogBatch();
   private readonly spare: LogBatch[] = [];
@@ -103,29 +104,21 @@ export class TxnLog {
   private lastZxid: number;
   private rollWanted = false;
   private failed = false;
-  private delay: ReturnType<typeof setTimeout> | undefined;
+  private delay: Timer | undefined;
   private idle: (() => void) | null = null;
   private closing: Promise<void> | null = null;
   private failure: Error | null = null;
 
   /**
    * @param lastZxid the zxid of the last record that is on disk
-   * @param now monotonic milliseconds
    */
-  constructor(
-    disk: Disk,
-    dir: string,
-    lastZxid: number,
-    options: TxnLogOptions,
-    hooks: TxnLogHooks,
-    now: () => number,
-  ) {
+  constructor(disk: Disk, dir: string, lastZxid: number, options: TxnLogOptions, hooks: TxnLogHooks, runtime: Runtime) {
     this.disk = disk;
     this.dir = dir;
     this.lastZxid = lastZxid;
     this.options = options;
     this.hooks = hooks;
-    this.now = now;
+    this.runtime = runtime;
   }
 
   /** Adds an entry to the gathering batch; returns where it stands there. {@link flush} sends it on its way. */
@@ -142,13 +135,13 @@ export class TxnLog {
     if (this.inFlight || this.batch.count === 0 || this.failed) return;
     const { flushDelayMs, maxBatchSize } = this.options;
     if (flushDelayMs > 0 && this.batch.count < maxBatchSize) {
-      this.delay ??= setTimeout(() => this.write(), flushDelayMs);
+      this.delay ??= this.runtime.after(flushDelayMs, () => this.write());
       return;
     }
     this.write();
   }
 
-  /** The entry after those appended so far begins a new file. */
+  /** The next batch that is written begins a new file. */
   roll(): void {
     this.rollWanted = true;
   }
@@ -185,13 +178,13 @@ export class TxnLog {
   }
 
   private write(): void {
-    clearTimeout(this.delay);
+    this.delay?.cancel();
     this.delay = undefined;
     if (this.inFlight || this.batch.count === 0 || this.failed) return;
     const batch = this.batch;
     this.batch = this.spare.pop() ?? new LogBatch();
     this.inFlight = true;
-    this.startedAt = this.now();
+    this.startedAt = this.runtime.now();
     const tooLarge = this.options.sizeLimitBytes > 0 && this.position > this.options.sizeLimitBytes;
     if (this.file === null || this.rollWanted || tooLarge) this.openFor(batch);
     else this.writeTo(this.file, batch);
@@ -291,7 +284,7 @@ export class TxnLog {
 
   private done(batch: LogBatch): void {
     if (this.failed) return;
-    this.hooks.onSync(this.now() - this.startedAt, batch.count);
+    this.hooks.onSync(this.runtime.now() - this.startedAt, batch.count);
     this.inFlight = false;
     // The next batch goes to the disk while this one is applied and answered.
     if (this.idle !== null) this.write();
@@ -306,7 +299,7 @@ export class TxnLog {
     if (this.failed) return;
     this.failed = true;
     this.failure = error;
-    clearTimeout(this.delay);
+    this.delay?.cancel();
     this.hooks.onFatal(error);
     this.idle?.();
   }

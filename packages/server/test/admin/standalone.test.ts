@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Acl, JuteWriter, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { startAdminPorts } from '../../dist/admin/admin-server.js';
-import { viewOf } from '../../dist/admin/standalone-view.js';
+import { viewOf } from '../../dist/admin/view-of-server.js';
 import { loadConfig, type RunningServer, startServer } from '../../dist/index.js';
 import { silentLogger } from '../../dist/log.js';
 import { digestId } from '../../dist/net/auth.js';
@@ -178,7 +178,7 @@ test('credentials are judged by the ACL of the root: every permission is needed'
 test('a session is shown with what it did last, and as new after crst', async (t) => {
   const { clientPort, server } = await start(t, NO_ADMIN, '4lw.commands.whitelist=*');
   const socket = await session(t, clientPort, (w) => w.int(7).int(OpCode.exists).string('/').bool(true));
-  const id = `0x${[...server.sessions.values()][0]?.id.toString(16)}`;
+  const id = `0x${[...server.port.sessions.values()][0]?.id.toString(16)}`;
   const own = (text: string): string => text.split('\n').find((line) => line.includes(`:${socket.localPort}[`)) ?? '';
   assert.match(
     own(await ask(clientPort, 'cons')),

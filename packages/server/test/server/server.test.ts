@@ -127,7 +127,7 @@ test('pipelined writes of many connections all take effect once', async (t) => {
   const reply = await (clients[0] as RawClient).request(OpCode.exists, (w) => w.string('/n').bool(false));
   for (let i = 0; i < 4; i++) reply.body.long();
   assert.equal(reply.body.int(), 2000, 'every write raised the version');
-  assert.equal(server.processor.outstanding, 0);
+  assert.equal(server.port.processor.outstanding, 0);
 });
 
 test('replies of one turn are whole however many there are', async (t) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { nodeRuntime } from '../../dist/runtime.js';
 import { nodeDisk, readLog, StorageError, TxnLog } from '../../dist/storage/index.js';
 import { FIXTURES, MAX_ENTRY, temporaryDir } from './fixtures.js';
 
@@ -13,7 +14,7 @@ async function logOf(dir: string, sizes: readonly number[]): Promise<Buffer> {
     0,
     { preAllocBytes: 0, forceSync: false, sizeLimitBytes: 0, flushDelayMs: 0, maxBatchSize: 1000 },
     { onDurable: () => {}, onFatal: (e) => assert.fail(e), onSync: () => {} },
-    () => 0,
+    nodeRuntime,
   );
   sizes.forEach((size, i) => {
     const entry = Buffer.alloc(size, 0x11);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { nodeRuntime } from '../../dist/runtime.js';
 import { type Disk, type LogBatch, nodeDisk, readLog, TxnLog, type TxnLogOptions } from '../../dist/storage/index.js';
 import { MAX_ENTRY, temporaryDir } from './fixtures.js';
 
@@ -108,7 +109,7 @@ function held(options: Partial<TxnLogOptions> = {}) {
       onFatal: (error) => fatal.push(error),
       onSync: () => {},
     },
-    () => 0,
+    nodeRuntime,
   );
   return { held, durable, batches, fatal, log };
 }
@@ -255,7 +256,7 @@ for (const preAllocBytes of [0, 16 * 1024, 64 * 1024 * 1024]) {
         onFatal: (e) => assert.fail(e),
         onSync: () => {},
       },
-      () => performance.now(),
+      nodeRuntime,
     );
     for (let zxid = 1; zxid <= 2000; zxid++) {
       log.append(entry(zxid, 32 + (zxid % 700)), zxid);

@@ -1,9 +1,9 @@
-// The standalone server as the admin side sees it.
+// A running server as the admin side sees it.
 
 import { authenticate } from '../net/auth.js';
 import type { ClientConnection } from '../net/client-connection.js';
 import { allows } from '../request/identity.js';
-import type { StandaloneServer } from '../server.js';
+import type { Server } from '../server.js';
 import { dirSize } from '../storage/data-dir.js';
 import { nodeDisk } from '../storage/node-disk.js';
 import { ROOT } from '../tree/node-store.js';
@@ -24,27 +24,30 @@ const PERMISSION_BITS = [1, 2, 4, 8, 16];
 /** What stands in `lastOp` when nothing does. */
 const NO_OPERATION = -1_000;
 
-const views = new WeakMap<StandaloneServer, ServerView>();
+const views = new WeakMap<Server, ServerView>();
 
 /** The one view of a server: words and HTTP commands share what it keeps. */
-export function viewOf(server: StandaloneServer): ServerView {
+export function viewOf(server: Server): ServerView {
   let view = views.get(server);
   if (view === undefined) {
-    view = new StandaloneView(server);
+    view = new RunningView(server);
     views.set(server, view);
   }
   return view;
 }
 
-class StandaloneView implements ServerView {
-  private readonly server: StandaloneServer;
+class RunningView implements ServerView {
+  private readonly server: Server;
   readonly version = `${FULL_VERSION}, built on ${BUILD_DATE}`;
   readonly readOnly = false;
-  readonly state = 'standalone';
   traceMask = DEFAULT_TRACE_MASK;
 
-  constructor(server: StandaloneServer) {
+  constructor(server: Server) {
     this.server = server;
+  }
+
+  get state(): string {
+    return this.server.mode;
   }
 
   get serving(): boolean {
@@ -62,24 +65,26 @@ class StandaloneView implements ServerView {
       minSessionTimeout: config.minSessionTimeout,
       maxSessionTimeout: config.maxSessionTimeout,
       clientPortListenBacklog: config.clientPortListenBacklog ?? -1,
-      serverId: 0, // Apache's standalone server says so, though its session ids begin with 1
+      // Apache's standalone server says 0, though its session ids begin with 1.
+      serverId: this.server.mode === 'standalone' ? 0 : config.serverId,
       text: config.text,
     };
   }
 
   counts(): Counts {
-    const { stats, port, processor, sessions, database, startedAt } = this.server;
+    const { stats, port, database, startedAt } = this.server;
     const { tree } = database;
+    const { serving } = port;
     return {
       packetsReceived: port.stats.packetsReceived,
       packetsSent: port.stats.packetsSent,
       minLatency: stats.latency.min,
       avgLatency: stats.latency.average,
       maxLatency: stats.latency.max,
-      outstanding: processor.outstanding,
+      outstanding: serving?.processor.outstanding ?? 0,
       zxid: this.server.lastZxid,
       connections: port.connections.size,
-      sessions: sessions.size,
+      sessions: serving?.sessions.size ?? 0,
       nodes: tree.store.count + 1,
       ephemerals: tree.ephemeralCount,
       watches: tree.watches.count,
@@ -159,7 +164,9 @@ class StandaloneView implements ServerView {
   }
 
   *expiryBuckets(): Generator<readonly [number, Iterable<bigint>]> {
-    for (const [deadline, sessions] of this.server.sessions.expiryBuckets()) yield [deadline, ids(sessions)];
+    const { serving } = this.server.port;
+    if (serving === null) return;
+    for (const [deadline, sessions] of serving.sessions.expiryBuckets()) yield [deadline, ids(sessions)];
   }
 
   ephemeralOwners(): Iterable<bigint> {

@@ -1,0 +1,71 @@
+// What the server needs of a network, and nothing more: the simulator implements it too. A connection is the part of Node's
+// Socket that is used here, with its meaning.
+
+import { connect, createServer } from 'node:net';
+
+export interface Connection {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  /** Bytes that were written and have not left. */
+  readonly writableLength: number;
+  readonly destroyed: boolean;
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  on(event: 'error', listener: (error: Error & { code?: string }) => void): unknown;
+  on(event: 'connect' | 'drain' | 'end' | 'close', listener: () => void): unknown;
+  write(bytes: Buffer): boolean;
+  pause(): unknown;
+  resume(): unknown;
+  end(done?: () => void): unknown;
+  destroySoon(): void;
+  destroy(): unknown;
+}
+
+export interface ListenOptions {
+  readonly port: number;
+  /** All addresses if not set. */
+  readonly host?: string | undefined;
+  readonly backlog?: number | undefined;
+  readonly keepAlive?: boolean;
+}
+
+export interface Listener {
+  /** The port that was bound. */
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface Network {
+  /** Rejects with the system's error, EADDRINUSE among them. */
+  listen(
+    options: ListenOptions,
+    onConnection: (connection: Connection) => void,
+    onError?: (error: Error) => void,
+  ): Promise<Listener>;
+  /** A connection on its way: 'connect' or 'error' follows. */
+  connect(host: string, port: number, options?: { readonly keepAlive?: boolean }): Connection;
+}
+
+export const nodeNetwork: Network = {
+  listen({ port, host, backlog, keepAlive = false }, onConnection, onError) {
+    const server = createServer({ noDelay: true, allowHalfOpen: true, keepAlive }, onConnection);
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(
+        { port, ...(host === undefined ? {} : { host }), ...(backlog === undefined ? {} : { backlog }) },
+        () => {
+          server.off('error', reject);
+          server.on('error', (error) => onError?.(error));
+          const bound = server.address();
+          resolve({
+            port: typeof bound === 'object' && bound !== null ? bound.port : port,
+            close: () => new Promise((closed) => server.close(() => closed())),
+          });
+        },
+      );
+    });
+  },
+
+  connect: (host, port, { keepAlive = false } = {}) => connect({ host, port, noDelay: true, keepAlive }),
+};

@@ -1,0 +1,222 @@
+// Writes on a server that follows a leader: they are forwarded, and answered here when the transaction that they became is
+// committed. What no leader must ever see (requests that do not decode, or kill Apache's servers) is answered at once.
+
+import { DecodeError, ErrorCode, OpCode } from '@nodekeeper/protocol';
+import { Session, type SessionTable } from '../session/session-table.js';
+import type { DataTree } from '../tree/data-tree.js';
+import { TXN_HEADER_SIZE, TxnHeaderAt, zxidOf } from '../tree/txn-types.js';
+import type { Client, SessionOwner } from './client.js';
+import { createProblem, decodeCreate, decodeDelete, decodeMulti, decodeSetAcl, decodeSetData } from './decode.js';
+import { PendingWrite, type WaitingRead } from './fifo.js';
+import type { Identity } from './identity.js';
+import { type ProcessorHooks, type ProcessorOptions, RequestProcessor } from './processor.js';
+import type { Reads } from './reads.js';
+import { ReplyBuffer } from './reply-buffer.js';
+
+/** The way to the leader. */
+export interface LeaderLink {
+  /** Sends a request; `identities` null for a session that begins. The body is used during the call only. */
+  request(session: bigint, cxid: number, op: number, body: Buffer, identities: readonly Identity[] | null): void;
+  /** Asks whether a session is alive, and makes this server its home. {@link ForwardingProcessor.validated} is called. */
+  revalidate(session: bigint, timeout: number): void;
+}
+
+export class ForwardingProcessor extends RequestProcessor {
+  private readonly link: LeaderLink;
+  private readonly extended: boolean;
+  private readonly creating = new Map<bigint, PendingWrite>();
+  private readonly validating = new Map<bigint, { readonly client: Client; readonly timeout: number }[]>();
+  private readonly syncs: { readonly client: Client; readonly request: WaitingRead }[] = [];
+  private readonly localReply = new ReplyBuffer(64);
+  private multiTypes: number[] | null = null;
+
+  constructor(
+    tree: DataTree,
+    sessions: SessionTable<SessionOwner>,
+    reads: Reads,
+    link: LeaderLink,
+    hooks: ProcessorHooks,
+    options: ProcessorOptions,
+  ) {
+    super(tree, sessions, reads, hooks, options);
+    this.link = link;
+    this.extended = options.extendedTypesEnabled;
+  }
+
+  protected submitWrite(
+    client: Client,
+    session: Session<SessionOwner>,
+    xid: number,
+    op: number,
+    buf: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    const write = new PendingWrite(client, xid, op, 0, ErrorCode.Ok, this.now);
+    write.identities = client.identities;
+    this.multiTypes = null;
+    const problem = this.judge(op, buf, start, end);
+    if (problem !== ErrorCode.Ok) {
+      this.answerHere(client, write, problem);
+      return;
+    }
+    write.multiTypes = this.multiTypes;
+    client.fifo.push(write);
+    this.outstanding++;
+    this.link.request(session.id, xid, op, buf.subarray(start, end), client.identities);
+  }
+
+  private answerHere(client: Client, write: PendingWrite, error: number): void {
+    const zxid = this.tree.lastProcessedZxid;
+    if (client.fifo.length === 0 && !client.blocked) {
+      client.output().header(write.xid, zxid, error);
+      this.onAnswered(client, true, 0);
+      return;
+    }
+    const out = this.localReply;
+    out.pos = 0;
+    out.header(write.xid, zxid, error);
+    write.zxid = zxid;
+    write.reply = Buffer.from(out.buf.subarray(0, out.pos));
+    client.fifo.push(write);
+    this.outstanding++;
+  }
+
+  /** Ok for what may go to the leader. Decodes all of it. */
+  private judge(op: number, buf: Buffer, start: number, end: number): number {
+    const r = this.reader.reset(buf, start, end);
+    try {
+      switch (op) {
+        case OpCode.create:
+        case OpCode.create2:
+        case OpCode.createContainer:
+        case OpCode.createTTL: {
+          const request = decodeCreate(op, r);
+          if (request.path === null) return ErrorCode.MarshallingError;
+          return createProblem(request, this.extended);
+        }
+        case OpCode.delete:
+          return decodeDelete(op, r).path === null ? ErrorCode.MarshallingError : ErrorCode.Ok;
+        case OpCode.setData:
+          return decodeSetData(r).path === null ? ErrorCode.BadArguments : ErrorCode.Ok;
+        case OpCode.setACL: {
+          const request = decodeSetAcl(r);
+          return request.path === null ? ErrorCode.BadArguments : ErrorCode.Ok;
+        }
+        case OpCode.multi: {
+          const ops = decodeMulti(r);
+          if (ops.some((part) => part.path === null)) return ErrorCode.MarshallingError;
+          for (const part of ops) {
+            if (
+              'flags' in part &&
+              part.type === OpCode.createTTL &&
+              createProblem(part, this.extended) !== ErrorCode.Ok
+            )
+              return ErrorCode.BadArguments;
+          }
+          this.multiTypes = ops.map((part) => part.type);
+          return ErrorCode.Ok;
+        }
+        case OpCode.deleteContainer:
+          return ErrorCode.BadArguments; // the leader's own; a client's was never meant to be
+        default:
+          return ErrorCode.Ok;
+      }
+    } catch (e) {
+      if (!(e instanceof DecodeError)) throw e;
+      return ErrorCode.MarshallingError;
+    }
+  }
+
+  createSession(client: Client, id: bigint, timeout: number): void {
+    const session = new Session<SessionOwner>(id, timeout);
+    session.owner = client;
+    client.session = session;
+    this.creating.set(id, new PendingWrite(client, 0, OpCode.createSession, 0, ErrorCode.Ok, this.now));
+    const body = Buffer.allocUnsafe(4);
+    body.writeInt32BE(timeout);
+    this.link.request(id, 0, OpCode.createSession, body, null);
+  }
+
+  revalidate(client: Client, id: bigint, timeout: number): void {
+    const waiting = this.validating.get(id);
+    if (waiting === undefined) this.validating.set(id, [{ client, timeout }]);
+    else waiting.push({ client, timeout });
+    this.link.revalidate(id, timeout);
+  }
+
+  /** The leader's answer to {@link LeaderLink.revalidate}. */
+  validated(id: bigint, valid: boolean): void {
+    const waiting = this.validating.get(id);
+    const asked = waiting?.shift();
+    if (waiting === undefined || asked === undefined) return;
+    if (waiting.length === 0) this.validating.delete(id);
+    const { client, timeout } = asked;
+    if (client.closed) return;
+    if (valid) {
+      const session = this.sessions.track(id, timeout, this.now);
+      session.committed = true;
+      session.owner = client;
+      client.session = session;
+    }
+    client.revalidated(valid);
+  }
+
+  protected sync(client: Client, request: WaitingRead | null): boolean {
+    if (request === null) return false;
+    this.syncs.push({ client, request });
+    const session = client.session as Session<SessionOwner>;
+    this.link.request(session.id, request.xid, OpCode.sync, request.body, client.identities);
+    return false;
+  }
+
+  /** The leader's answer to the oldest sync. */
+  synced(): void {
+    const oldest = this.syncs.shift();
+    if (oldest === undefined) return;
+    oldest.request.ready = true;
+    if (!oldest.client.closed) this.resume(oldest.client);
+  }
+
+  /** Applies a committed entry, `buf[start, end)`, and answers the write that it comes from if that waits here. */
+  commit(buf: Buffer, start: number, end: number): void {
+    const id = buf.readBigInt64BE(start);
+    const cxid = buf.readInt32BE(start + TxnHeaderAt.cxid);
+    const type = buf.readInt32BE(start + TxnHeaderAt.type);
+    if (type === OpCode.createSession) {
+      this.commitSession(id, buf, start, end);
+      return;
+    }
+    const session = this.sessions.get(id);
+    const write = session === undefined ? null : this.waitingWrite(session, cxid);
+    if (write !== null) write.zxid = zxidOf(buf, start);
+    this.applyAndAnswer(write, buf, start, end);
+    if (type === OpCode.closeSession && write === null && session !== undefined)
+      this.hooks.onSessionGone(session, session.owner);
+  }
+
+  private commitSession(id: bigint, buf: Buffer, start: number, end: number): void {
+    const write = this.creating.get(id) ?? null;
+    if (write !== null) {
+      this.creating.delete(id);
+      const { client } = write;
+      const timeout = buf.readInt32BE(start + TXN_HEADER_SIZE);
+      if (client !== null && !client.closed) {
+        const session = this.sessions.track(id, timeout, this.now);
+        session.owner = client;
+        client.session = session;
+      }
+    }
+    this.applyAndAnswer(write, buf, start, end);
+  }
+
+  /** The oldest write of the session that is not committed, if the transaction with that cxid is its. */
+  private waitingWrite(session: Session<SessionOwner>, cxid: number): PendingWrite | null {
+    const client = session.owner as Client | undefined;
+    if (client === undefined || client.closed) return null;
+    for (let next = client.fifo.head; next !== null; next = next.next) {
+      if (next.kind === 'write' && next.reply === null) return next.xid === cxid ? next : null;
+    }
+    return null;
+  }
+}
