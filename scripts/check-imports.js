@@ -5,7 +5,7 @@ import { dirname, join, normalize } from 'node:path';
 /** Packages and what they may import. */
 const PACKAGES = { protocol: [], server: ['protocol'], cli: ['protocol', 'server'] };
 /** Folders of the server's core: synchronous and deterministic. */
-const CORE = ['tree', 'session', 'request', 'election', 'broadcast'];
+const CORE = ['tree', 'session', 'request', 'quorum', 'election', 'broadcast'];
 const FORBIDDEN = [
   [/from 'node:/, 'imports a module of Node'],
   [/\bDate\.now\b|\bnew Date\b|\bperformance\./, 'reads a clock'],
@@ -20,12 +20,13 @@ const FOLDERS = {
   tree: [],
   session: [],
   request: ['tree', 'session'],
-  election: [],
-  broadcast: ['election', 'tree', 'session', 'request'],
+  quorum: [],
+  election: ['quorum'],
+  broadcast: ['quorum', 'election', 'tree', 'session', 'request'],
   storage: [],
-  net: ['broadcast', 'election', 'request', 'session', 'tree'],
-  config: [],
-  admin: ['net', 'request', 'session', 'tree', 'storage', 'config', '.'],
+  net: ['quorum', 'broadcast', 'election', 'request', 'session', 'tree'],
+  config: ['quorum'],
+  admin: ['quorum', 'broadcast', 'election', 'net', 'request', 'session', 'tree', 'storage', 'config', '.'],
 };
 
 const problems = [];

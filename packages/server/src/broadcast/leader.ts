@@ -1,0 +1,351 @@
+// The leader: finds an epoch with a quorum, brings learners to its history, and from then on proposes, counts acks and commits,
+// strictly in order. Rules, with their sources: docs/protocol.md, "Leader".
+
+import { quorumMet } from '../quorum/quorum-config.js';
+import type { QuorumVerifier } from '../quorum/quorum-verifier.js';
+import type { PendingWrite } from '../request/fifo.js';
+import type { ForeignRequest, Proposals } from '../request/originating.js';
+import type { Runtime, Timer } from '../runtime.js';
+import { LearnerHandler } from './learner-handler.js';
+import { type Outbox, PacketLink, type Wire } from './packet-link.js';
+import { counterOf, EPOCH, epochOf, type RecentProposals } from './recent-proposals.js';
+import type { BodySource } from './snapshot-stream.js';
+
+/** The log on disk, read from some zxid on. */
+export interface LogCursor {
+  /** The next transaction, or undefined at the end of what is written. */
+  next(): { readonly zxid: number; readonly entry: Buffer } | undefined;
+  close(): void;
+}
+
+export interface LeaderHost {
+  readonly id: number;
+  readonly runtime: Pick<Runtime, 'after' | 'every' | 'now' | 'soon'>;
+  readonly outbox: Outbox;
+  readonly tickTime: number;
+  readonly initLimit: number;
+  readonly syncLimit: number;
+  /** The largest packet, in bytes. */
+  readonly maxPacket: number;
+  readonly recent: RecentProposals;
+  readonly acceptedEpoch: number;
+  readonly currentEpoch: number;
+  /** Durable when it returns. */
+  setAcceptedEpoch(epoch: number): void;
+  setCurrentEpoch(epoch: number): void;
+  /** Of the last transaction in log and tree. */
+  readonly lastZxid: number;
+  readonly logAllowed: boolean;
+  readonly forceSnapshotSync: boolean;
+  /** Of the committed configuration and, while it is newer, the proposed one. */
+  verifiers(): readonly QuorumVerifier[];
+  readonly configVersion: number;
+  /** The text that NEWLEADER carries. */
+  configText(): string;
+  /** The tree as a snapshot begins now. */
+  snapshotBody(): BodySource & { readonly zxid: number; end(): void };
+  /** The log from a transaction on, or undefined where it does not reach back that far or is too long. */
+  logAfter(zxid: number): LogCursor | undefined;
+  /** Hands an entry to the own log; {@link Leader.onDurable} follows. */
+  append(entry: Buffer, zxid: number): void;
+  /** The quorum is there: requests are taken in from now on. */
+  established(epoch: number): void;
+  /** Everything up to a zxid is committed. */
+  committed(upTo: number): void;
+  submit(request: ForeignRequest): void;
+  touchSession(id: bigint, timeout: number): void;
+  /** Whether a session is alive; makes the learner its owner. */
+  revalidate(id: bigint, timeout: number, owner: LearnerHandler): boolean;
+  /** Leading has ended. */
+  ended(reason: string): void;
+  guard(action: () => void): void;
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+interface Proposal {
+  readonly zxid: number;
+  readonly entry: Buffer;
+  readonly proposedAt: number;
+}
+
+type Phase = 'epoch' | 'confirm' | 'newLeader' | 'serving' | 'ended';
+
+export class Leader implements Proposals {
+  readonly host: LeaderHost;
+  private phase: Phase = 'epoch';
+  private candidate: number;
+  private readonly promised = new Set<number>();
+  private readonly confirmed = new Set<number>();
+  private readonly followed = new Set<number>();
+  readonly learners = new Set<LearnerHandler>();
+  private outstanding: Proposal[] = [];
+  private head = 0;
+  private committedZxid: number;
+  /** The last zxid that was proposed. */
+  lastProposed: number;
+  private durableZxid: number;
+  private deadline: Timer | undefined;
+  private ticker: Timer | undefined;
+  private halfTicks = 0;
+  private readonly startedAt: number;
+
+  constructor(host: LeaderHost) {
+    this.host = host;
+    this.startedAt = host.runtime.now();
+    this.candidate = host.acceptedEpoch + 1;
+    this.committedZxid = host.lastZxid;
+    this.lastProposed = host.lastZxid;
+    this.durableZxid = host.lastZxid;
+    this.promised.add(host.id);
+    this.confirmed.add(host.id);
+    this.followed.add(host.id);
+    this.ticker = host.runtime.every(host.tickTime / 2, () => host.guard(() => this.halfTick()));
+    this.armDeadline('servers that promise to follow');
+  }
+
+  /** Looks at once whether this server decides alone. */
+  start(): void {
+    this.checkEpoch();
+  }
+
+  get epoch(): number {
+    return this.candidate;
+  }
+
+  get serving(): boolean {
+    return this.phase === 'serving';
+  }
+
+  /** Whether the epoch is fixed, so that it may be told. */
+  get epochFixed(): boolean {
+    return this.phase !== 'epoch';
+  }
+
+  /** Whether the history is agreed, so that learners may be synchronized. */
+  get confirmedByQuorum(): boolean {
+    return this.phase === 'newLeader' || this.phase === 'serving';
+  }
+
+  /** Milliseconds of leading so far. */
+  get age(): number {
+    return this.host.runtime.now() - this.startedAt;
+  }
+
+  /** Takes over a connection at the quorum port. */
+  accept(wire: Wire): void {
+    const { host } = this;
+    if (this.phase === 'ended') {
+      wire.destroy();
+      return;
+    }
+    const handler: LearnerHandler = new LearnerHandler(
+      this,
+      (events) => new PacketLink(wire, host.outbox, host.maxPacket, (action) => host.guard(action), events),
+    );
+    this.learners.add(handler);
+  }
+
+  left(handler: LearnerHandler, reason: string): void {
+    if (!this.learners.delete(handler) || this.phase === 'ended') return;
+    if (handler.id !== undefined) this.host.info(`server ${handler.id} is gone: ${reason}`);
+    else this.host.warn(`a connection from ${handler.address} at the quorum port ended: ${reason}`);
+  }
+
+  // ---- discovery ----
+
+  /** A learner shows the epoch that it accepted last. */
+  promise(handler: LearnerHandler): void {
+    if (this.phase === 'epoch') {
+      if (handler.acceptedEpoch >= this.candidate) this.candidate = handler.acceptedEpoch + 1;
+      if (handler.id !== undefined && this.isVoter(handler.id)) this.promised.add(handler.id);
+      this.checkEpoch();
+    } else {
+      handler.tellEpoch();
+    }
+  }
+
+  private checkEpoch(): void {
+    if (this.phase !== 'epoch' || !this.enough(this.promised)) return;
+    if (this.candidate >= 2 ** 21) throw new Error(`epoch ${this.candidate} is beyond what zxids can hold exactly`);
+    this.host.setAcceptedEpoch(this.candidate);
+    this.phase = 'confirm';
+    this.armDeadline('servers that confirm the history');
+    for (const learner of [...this.learners]) if (learner.introduced) learner.tellEpoch();
+    this.checkConfirmed();
+  }
+
+  /** A learner shows its history. */
+  confirm(handler: LearnerHandler): void {
+    if (this.phase === 'confirm') {
+      const { peerEpoch, peerZxid, id } = handler;
+      if (peerEpoch !== -1) {
+        const { currentEpoch, lastZxid } = this.host;
+        if (peerEpoch > currentEpoch || (peerEpoch === currentEpoch && peerZxid > lastZxid)) {
+          handler.close(`its history (epoch ${peerEpoch}, 0x${peerZxid.toString(16)}) is ahead of the leader's`);
+          return;
+        }
+        if (peerZxid !== -1 && id !== undefined && this.isVoter(id)) this.confirmed.add(id);
+      }
+      this.checkConfirmed();
+    } else {
+      handler.synchronize();
+    }
+  }
+
+  private checkConfirmed(): void {
+    if (this.phase !== 'confirm' || !this.enough(this.confirmed)) return;
+    this.host.setCurrentEpoch(this.candidate);
+    this.phase = 'newLeader';
+    this.armDeadline('servers that follow');
+    for (const learner of [...this.learners]) if (learner.summarized) learner.synchronize();
+    this.checkFollowed();
+  }
+
+  /** A learner has the leader's history on its disk. */
+  follow(handler: LearnerHandler): void {
+    if (handler.id !== undefined) this.followed.add(handler.id);
+    if (this.phase === 'serving') handler.upToDate();
+    else this.checkFollowed();
+  }
+
+  private checkFollowed(): void {
+    if (this.phase !== 'newLeader' || !this.enough(this.followed)) return;
+    this.deadline?.cancel();
+    this.phase = 'serving';
+    const start = this.candidate * EPOCH;
+    this.committedZxid = start;
+    this.lastProposed = start;
+    this.durableZxid = start;
+    this.host.established(this.candidate);
+    for (const learner of [...this.learners]) if (learner.following) learner.upToDate();
+  }
+
+  // ---- broadcast ----
+
+  propose(write: PendingWrite, buf: Buffer, length: number): void {
+    const { zxid } = write;
+    if (zxid !== this.lastProposed + 1 || epochOf(zxid) !== this.candidate)
+      throw new Error(`zxid 0x${zxid.toString(16)} is proposed after 0x${this.lastProposed.toString(16)}`);
+    const entry = Buffer.from(buf.subarray(0, length));
+    write.entry = entry;
+    write.start = 0;
+    write.end = length;
+    this.lastProposed = zxid;
+    this.outstanding.push({ zxid, entry, proposedAt: this.host.runtime.now() });
+    for (const learner of this.learners) learner.proposal(zxid, entry);
+    this.host.append(entry, zxid);
+  }
+
+  /** Whether the next transaction must be another epoch's: the counter is used up (ZOOKEEPER-1277). */
+  get exhausted(): boolean {
+    return counterOf(this.lastProposed) >= 0xfffffffe;
+  }
+
+  /** Proposals that are not committed, oldest first. */
+  *uncommitted(): Generator<{ readonly zxid: number; readonly entry: Buffer }> {
+    for (let i = this.head; i < this.outstanding.length; i++) yield this.outstanding[i] as Proposal;
+  }
+
+  get hasOutstanding(): boolean {
+    return this.head < this.outstanding.length;
+  }
+
+  /** Everything up to a zxid is on the own disk. */
+  onDurable(zxid: number): void {
+    if (zxid > this.durableZxid) this.durableZxid = zxid;
+    this.tryCommit();
+  }
+
+  /** Commits what enough servers have: to be called when acks have come in. */
+  tryCommit(): void {
+    if (this.phase !== 'serving') return;
+    const from = this.head;
+    const verifiers = this.host.verifiers();
+    while (this.head < this.outstanding.length) {
+      const { zxid } = this.outstanding[this.head] as Proposal;
+      if (!verifiers.every((verifier) => verifier.enough((id) => this.acked(id) >= zxid))) break;
+      this.head++;
+    }
+    if (this.head === from) return;
+    for (let i = from; i < this.head; i++) {
+      const { zxid, entry } = this.outstanding[i] as Proposal;
+      if (zxid !== this.committedZxid + 1) throw new Error('commit out of order');
+      this.committedZxid = zxid;
+      this.host.recent.add(zxid, entry);
+      for (const learner of this.learners) learner.commit(zxid, entry);
+    }
+    if (this.head === this.outstanding.length) {
+      this.outstanding = [];
+      this.head = 0;
+    } else if (this.head > 4096) {
+      this.outstanding = this.outstanding.slice(this.head);
+      this.head = 0;
+    }
+    this.host.committed(this.committedZxid);
+    for (const learner of this.learners) learner.answerSyncs(this.committedZxid);
+  }
+
+  private acked(id: number): number {
+    if (id === this.host.id) return this.durableZxid;
+    let best = -1;
+    for (const learner of this.learners) {
+      if (learner.id === id && learner.acked > best) best = learner.acked;
+    }
+    return best;
+  }
+
+  // ---- time ----
+
+  private halfTick(): void {
+    const { host } = this;
+    const now = host.runtime.now();
+    this.halfTicks++;
+    for (const learner of [...this.learners]) {
+      const limit = host.tickTime * (learner.following ? host.syncLimit : host.initLimit);
+      if (now - learner.heardAt > limit) learner.close(`nothing was heard for ${limit} ms`);
+      else learner.ping(now);
+    }
+    if (this.phase !== 'serving' || this.halfTicks % 2 !== 0) return;
+    const oldest = this.outstanding[this.head];
+    const alive = new Set([host.id]);
+    for (const learner of this.learners) if (learner.following && learner.id !== undefined) alive.add(learner.id);
+    if (!this.enough(alive)) {
+      this.end(`only servers ${[...alive].join(', ')} are there: no quorum`);
+      return;
+    }
+    // A follower that lives but does not write its log holds nothing up, but is not let believe that it follows.
+    if (oldest === undefined || now - oldest.proposedAt <= host.tickTime * host.syncLimit) return;
+    for (const learner of [...this.learners]) {
+      if (learner.participates && learner.following && learner.acked < oldest.zxid)
+        learner.close(`0x${oldest.zxid.toString(16)} was not acknowledged in time`);
+    }
+  }
+
+  private armDeadline(what: string): void {
+    this.deadline?.cancel();
+    const ms = this.host.tickTime * this.host.initLimit;
+    this.deadline = this.host.runtime.after(ms, () =>
+      this.host.guard(() => this.end(`not enough ${what} within ${ms} ms`)),
+    );
+  }
+
+  /** Stops leading: every learner is let go. */
+  end(reason: string): void {
+    if (this.phase === 'ended') return;
+    this.phase = 'ended';
+    this.deadline?.cancel();
+    this.ticker?.cancel();
+    for (const learner of [...this.learners]) learner.close(reason);
+    this.learners.clear();
+    this.host.ended(reason);
+  }
+
+  private isVoter(id: number): boolean {
+    return this.host.verifiers().some((verifier) => verifier.isVoter(id));
+  }
+
+  private enough(ids: ReadonlySet<number>): boolean {
+    return quorumMet(this.host.verifiers(), ids);
+  }
+}

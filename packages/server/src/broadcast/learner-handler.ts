@@ -1,0 +1,388 @@
+// The leader's side of one learner: handshake, synchronization, then proposals and commits out, acks and requests in.
+
+import { JuteReader, OpCode } from '@nodekeeper/protocol';
+import type { SessionOwner } from '../request/client.js';
+import { Flow } from './flow.js';
+import type { Leader, LogCursor } from './leader.js';
+import { type Packet, PacketType, PROTOCOL_VERSION } from './packet.js';
+import type { LinkEvents, PacketLink } from './packet-link.js';
+import { counterOf, EPOCH, epochOf, follows } from './recent-proposals.js';
+import { planSync } from './sync-plan.js';
+
+type State = 'introducing' | 'promised' | 'told' | 'summarized' | 'synchronizing' | 'newLeader' | 'following' | 'closed';
+
+const NOBODY = 0n;
+
+export class LearnerHandler implements SessionOwner {
+  private readonly leader: Leader;
+  private readonly link: PacketLink;
+  private state: State = 'introducing';
+  /** Its server id, once it has told it. */
+  id: number | undefined;
+  participates = false;
+  /** The configuration that it has. */
+  private configVersion = 0;
+  acceptedEpoch = 0;
+  peerEpoch = -1;
+  peerZxid = -1;
+  /** Everything up to here is on its disk. */
+  acked = -1;
+  heardAt: number;
+  /** Gets proposals and commits; `lastQueued` is the last transaction that it was sent. */
+  private registered = false;
+  private lastQueued = 0;
+  private readonly syncs: number[] = [];
+  private flow: Flow | undefined;
+
+  constructor(leader: Leader, open: (events: LinkEvents) => PacketLink) {
+    this.leader = leader;
+    this.heardAt = leader.host.runtime.now();
+    this.link = open({
+      onPacket: (packet) => this.onPacket(packet),
+      onDrain: () => this.flow?.pump(),
+      onClosed: (reason) => {
+        this.state = 'closed';
+        this.flow?.stop();
+        leader.left(this, reason);
+      },
+    });
+  }
+
+  get address(): string {
+    return this.link.remoteAddress;
+  }
+
+  get introduced(): boolean {
+    return this.state === 'promised';
+  }
+
+  get summarized(): boolean {
+    return this.state === 'summarized';
+  }
+
+  /** Whether it has acknowledged the leader's history. */
+  get following(): boolean {
+    return this.state === 'following';
+  }
+
+  close(reason: string): void {
+    if (reason === 'session closed' || this.state === 'closed') return; // as a session's owner there is nothing to do
+    this.link.close(reason);
+  }
+
+  private onPacket(packet: Packet): void {
+    this.heardAt = this.leader.host.runtime.now();
+    switch (this.state) {
+      case 'introducing':
+        this.introduce(packet);
+        break;
+      case 'told':
+        this.summarize(packet);
+        break;
+      case 'newLeader':
+        this.onNewLeaderAck(packet);
+        break;
+      case 'following':
+        this.onSteady(packet);
+        break;
+      default:
+        if (packet.type !== PacketType.ping) this.link.close(`packet ${packet.type} out of place`);
+    }
+  }
+
+  // LearnerInfo: long sid[, int protocolVersion[, long configVersion]]
+  private introduce({ type, zxid, data }: Packet): void {
+    if (type !== PacketType.followerInfo && type !== PacketType.observerInfo) {
+      this.link.close(`it did not introduce itself but sent packet ${type}`);
+      return;
+    }
+    if (data === null || data.length < 8) {
+      this.link.close('an introduction without id');
+      return;
+    }
+    const r = new JuteReader(data);
+    const id = r.long53();
+    const version = data.length >= 12 ? r.int() : 0;
+    if (version < PROTOCOL_VERSION) {
+      this.link.close(`server ${id} speaks version ${version}: 3.4 or newer is needed`);
+      return;
+    }
+    this.configVersion = data.length >= 20 ? r.long53() : 0;
+    if (this.configVersion > this.leader.host.configVersion) {
+      this.link.close(`server ${id} has a newer configuration than the leader`);
+      return;
+    }
+    if (id === this.leader.host.id) {
+      this.link.close(`server ${id} says it is this one: two servers have the same id, see their myid files`);
+      return;
+    }
+    this.id = id;
+    this.participates = type === PacketType.followerInfo;
+    this.acceptedEpoch = epochOf(zxid);
+    this.state = 'promised';
+    this.leader.promise(this);
+  }
+
+  tellEpoch(): void {
+    const version = Buffer.allocUnsafe(4);
+    version.writeInt32BE(PROTOCOL_VERSION);
+    this.link.send(PacketType.leaderInfo, this.leader.epoch * EPOCH, version);
+    this.state = 'told';
+  }
+
+  // ACKEPOCH: its last zxid; data: int currentEpoch, -1 if it had accepted the epoch before
+  private summarize({ type, zxid, data }: Packet): void {
+    if (type !== PacketType.ackEpoch || data === null || data.length < 4) {
+      this.link.close(`it did not acknowledge the epoch but sent packet ${type}`);
+      return;
+    }
+    this.peerEpoch = data.readInt32BE(0);
+    this.peerZxid = zxid;
+    this.state = 'summarized';
+    this.leader.confirm(this);
+  }
+
+  // ---- synchronization ----
+
+  synchronize(): void {
+    const { host } = this.leader;
+    this.state = 'synchronizing';
+    const plan = host.forceSnapshotSync
+      ? ({ kind: 'snap' } as const)
+      : planSync(this.peerZxid, host.lastZxid, host.recent, host.logAllowed);
+    const told = `server ${this.id} (last zxid 0x${this.peerZxid.toString(16)}) is brought up to date`;
+    switch (plan.kind) {
+      case 'diff':
+        host.info(`${told} by the transactions after it`);
+        this.link.send(PacketType.diff, host.recent.max ?? host.lastZxid);
+        this.sendRecent(plan.after);
+        this.register();
+        break;
+      case 'trunc':
+        host.info(`${told}: it has to forget what follows 0x${plan.after.toString(16)}`);
+        this.link.send(PacketType.trunc, plan.after);
+        this.sendRecent(plan.after);
+        this.register();
+        break;
+      case 'log':
+        this.sendLog(plan.after, told);
+        break;
+      case 'snap':
+        this.sendSnapshot(told);
+    }
+  }
+
+  private sendRecent(after: number): void {
+    this.lastQueued = after;
+    for (const { zxid, entry } of this.leader.host.recent.after(after)) this.sendCommitted(zxid, entry);
+  }
+
+  private sendCommitted(zxid: number, entry: Buffer): void {
+    this.link.send(PacketType.proposal, zxid, entry);
+    this.link.send(PacketType.commit, zxid);
+    this.lastQueued = zxid;
+  }
+
+  /** From here on it gets everything new. NEWLEADER goes before outstanding proposals: 3.8.0 fails otherwise (ZOOKEEPER-4394). */
+  private register(): void {
+    const { leader } = this;
+    this.state = 'newLeader';
+    this.registered = true;
+    const config = leader.host.configText();
+    this.link.send(PacketType.newLeader, leader.epoch * EPOCH, Buffer.from(config));
+    if (!this.participates) return;
+    for (const { zxid, entry } of leader.uncommitted()) {
+      if (zxid > this.lastQueued) this.proposal(zxid, entry);
+    }
+  }
+
+  private sendLog(after: number, told: string): void {
+    const { host } = this.leader;
+    const cursor = host.logAfter(after);
+    const first = cursor?.next();
+    if (cursor === undefined || first === undefined) {
+      cursor?.close();
+      this.sendSnapshot(told);
+      return;
+    }
+    // The cursor begins at or before the learner's last transaction, which shows whether that is one of the leader's.
+    let from: { readonly zxid: number; readonly entry: Buffer } | undefined = first;
+    let known = -1;
+    while (from !== undefined && from.zxid <= after) {
+      known = from.zxid;
+      from = cursor.next();
+    }
+    const epochStart = counterOf(after) === 0;
+    const sameEpoch = from !== undefined && epochOf(from.zxid) === epochOf(after);
+    if (from === undefined || known === -1 || (known !== after && !epochStart && !sameEpoch)) {
+      cursor.close();
+      this.sendSnapshot(told);
+      return;
+    }
+    host.info(`${told} from the log on disk`);
+    if (known === after || epochStart) {
+      this.link.send(PacketType.diff, host.recent.max ?? host.lastZxid);
+      this.lastQueued = after;
+    } else {
+      this.link.send(PacketType.trunc, known);
+      this.lastQueued = known;
+    }
+    this.followLog(cursor, from, known);
+  }
+
+  /** Sends from the log at the learner's pace until the recent transactions take over. */
+  private followLog(cursor: LogCursor, first: { readonly zxid: number; readonly entry: Buffer }, known: number): void {
+    const { host } = this.leader;
+    let next: typeof first | undefined = first;
+    let last = known;
+    this.flow = new Flow(host.runtime, (action) => host.guard(action), this.link, () => {
+      const min = host.recent.min;
+      if (min !== undefined && (last >= min - 1 || next === undefined || next.zxid >= min)) {
+        if (last < min && next !== undefined && next.zxid > min && !follows(next.zxid, last)) return this.broken();
+        this.sendRecent(this.lastQueued);
+        this.register();
+        return false;
+      }
+      if (next === undefined || !follows(next.zxid, last)) return this.broken();
+      this.sendCommitted(next.zxid, next.entry);
+      last = next.zxid;
+      next = cursor.next();
+      return true;
+    });
+    this.flow.onEnd = () => cursor.close();
+    this.flow.pump();
+  }
+
+  private broken(): false {
+    this.link.close('the log on disk has a gap');
+    return false;
+  }
+
+  private sendSnapshot(told: string): void {
+    const { host } = this.leader;
+    host.info(`${told} by a snapshot`);
+    const body = host.snapshotBody();
+    this.link.send(PacketType.snap, body.zxid);
+    this.lastQueued = body.zxid;
+    this.link.cork();
+    this.register();
+    this.flow = Flow.ofBody(host.runtime, (action) => host.guard(action), this.link, body);
+    this.flow.onEnd = () => {
+      body.end();
+      this.link.uncork();
+    };
+    this.flow.pump();
+  }
+
+  private onNewLeaderAck(packet: Packet): void {
+    if (packet.type === PacketType.ping) return;
+    if (packet.type !== PacketType.ack) {
+      this.link.close(`it did not acknowledge the leader but sent packet ${packet.type}`);
+      return;
+    }
+    // 3.8 may acknowledge what it was sent in the synchronization before it acknowledges the leader (ZOOKEEPER-4685).
+    if (counterOf(packet.zxid) !== 0) {
+      if (epochOf(packet.zxid) === this.leader.epoch) this.acked = Math.max(this.acked, packet.zxid);
+      return;
+    }
+    if (epochOf(packet.zxid) !== this.leader.epoch) {
+      this.link.close(`it acknowledged epoch ${epochOf(packet.zxid)}`);
+      return;
+    }
+    this.state = 'following';
+    this.leader.follow(this);
+  }
+
+  /** It may serve its clients. */
+  upToDate(): void {
+    this.link.send(PacketType.upToDate, -1);
+  }
+
+  // ---- broadcast ----
+
+  proposal(zxid: number, entry: Buffer): void {
+    if (!this.registered || !this.participates) return;
+    this.link.send(PacketType.proposal, zxid, entry);
+    this.lastQueued = zxid;
+  }
+
+  commit(zxid: number, entry: Buffer): void {
+    if (!this.registered) return;
+    if (this.participates) this.link.send(PacketType.commit, zxid);
+    else if (zxid > this.lastQueued) this.link.send(PacketType.inform, zxid, entry);
+  }
+
+  /** Answers the syncs that waited for a transaction. */
+  answerSyncs(committed: number): void {
+    while (this.syncs[0] !== undefined && this.syncs[0] <= committed) {
+      this.syncs.shift();
+      this.link.send(PacketType.sync, 0);
+    }
+  }
+
+  ping(_now: number): void {
+    if (this.registered) this.link.send(PacketType.ping, this.leader.lastProposed);
+  }
+
+  private onSteady(packet: Packet): void {
+    switch (packet.type) {
+      case PacketType.ack:
+        if (counterOf(packet.zxid) === 0 || packet.zxid <= this.acked) return;
+        if (packet.zxid > this.leader.lastProposed) {
+          this.link.close(`it acknowledged 0x${packet.zxid.toString(16)}, which was never proposed`);
+          return;
+        }
+        this.acked = packet.zxid;
+        this.leader.tryCommit();
+        break;
+      case PacketType.ping:
+        this.touch(packet.data);
+        break;
+      case PacketType.revalidate:
+        this.revalidate(packet.data);
+        break;
+      case PacketType.request:
+        this.request(packet);
+        break;
+      default:
+        this.leader.host.warn(`server ${this.id} sent packet ${packet.type}, which is not known`);
+    }
+  }
+
+  // per session: long id, int timeout
+  private touch(data: Buffer | null): void {
+    if (data === null) return;
+    for (let at = 0; at + 12 <= data.length; at += 12) {
+      this.leader.host.touchSession(data.readBigInt64BE(at), data.readInt32BE(at + 8));
+    }
+  }
+
+  // long id, int timeout → long id, boolean valid
+  private revalidate(data: Buffer | null): void {
+    if (data === null || data.length < 12) return;
+    const id = data.readBigInt64BE(0);
+    const valid = this.leader.host.revalidate(id, data.readInt32BE(8), this);
+    const answer = Buffer.allocUnsafe(9);
+    answer.writeBigInt64BE(id);
+    answer[8] = valid ? 1 : 0;
+    this.link.send(PacketType.revalidate, -1, answer);
+  }
+
+  // long session, int cxid, int opcode, body
+  private request({ data, identities }: Packet): void {
+    if (data === null || data.length < 16) {
+      this.link.close('a request without its head');
+      return;
+    }
+    const session = data.readBigInt64BE(0);
+    const cxid = data.readInt32BE(8);
+    const op = data.readInt32BE(12);
+    if (op === OpCode.sync) {
+      if (this.leader.hasOutstanding) this.syncs.push(this.leader.lastProposed);
+      else this.link.send(PacketType.sync, 0);
+      return;
+    }
+    if (session === NOBODY) return;
+    this.leader.host.submit({ owner: this, session, cxid, op, body: data.subarray(16), identities });
+  }
+}

@@ -1,0 +1,397 @@
+// The learner, follower or observer: takes over the leader's history, durably and in a safe order, then logs what is proposed,
+// acknowledges what is on disk and applies what is committed. Rules, with their sources: docs/protocol.md, "Learner".
+
+import { OpCode } from '@nodekeeper/protocol';
+import type { Identity } from '../request/identity.js';
+import type { Runtime, Timer } from '../runtime.js';
+import { TxnHeaderAt } from '../tree/txn-types.js';
+import { type Packet, PacketType, PROTOCOL_VERSION } from './packet.js';
+import type { LinkEvents, PacketLink } from './packet-link.js';
+import { EPOCH, epochOf, follows } from './recent-proposals.js';
+import { type BodySink, SnapshotReceiver } from './snapshot-stream.js';
+
+export interface LearnerHost {
+  readonly id: number;
+  readonly runtime: Pick<Runtime, 'after' | 'every' | 'now'>;
+  readonly observer: boolean;
+  readonly tickTime: number;
+  readonly initLimit: number;
+  readonly syncLimit: number;
+  readonly acceptedEpoch: number;
+  readonly currentEpoch: number;
+  /** Durable when it returns. */
+  setAcceptedEpoch(epoch: number): void;
+  setCurrentEpoch(epoch: number): void;
+  /** Of the last transaction that the disk holds. */
+  readonly lastZxid: number;
+  readonly configVersion: number;
+
+  /** Empties tree and sessions to be filled by what the leader sends. */
+  beginSnapshot(): BodySink;
+  /** The snapshot is received, the tree stands at this zxid. */
+  snapshotReceived(zxid: number): void;
+  /**
+   * Makes the received tree the only thing on disk: what was there before must not come back. `done` is called when it is
+   * durable.
+   */
+  saveSnapshot(done: () => void): void;
+  /** Cuts the log behind a zxid and rebuilds the tree from disk. `done(false)` where that cannot be done safely. */
+  truncate(zxid: number, done: (cut: boolean) => void): void;
+  /** Hands an entry to the log; {@link Learner.onDurable} follows. */
+  append(entry: Buffer, zxid: number): void;
+  /** Calls back when everything appended is durable. */
+  flushLog(done: () => void): void;
+  /** Applies a committed entry that no client here waits for. */
+  apply(entry: Buffer, zxid: number): void;
+
+  /** A configuration came with NEWLEADER; it counts from UPTODATE on. */
+  proposedConfig(text: string): void;
+  /** The leader is followed: clients may be served. */
+  established(epoch: number): void;
+  /** Applies a committed entry and answers who waits for it. */
+  committed(entry: Buffer, zxid: number): void;
+  validated(session: bigint, valid: boolean): void;
+  synced(): void;
+  /** The sessions used since the last call, with their timeouts. */
+  takeTouched(): readonly (readonly [bigint, number])[];
+  /** Following has ended. */
+  ended(reason: string): void;
+  /** What can only be wrong data ends the process. */
+  guard(action: () => void): void;
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+interface Proposal {
+  readonly zxid: number;
+  readonly entry: Buffer;
+}
+
+type State = 'leaderInfo' | 'first' | 'snapshot' | 'synchronizing' | 'acknowledged' | 'serving' | 'ended';
+
+export class Learner {
+  private readonly host: LearnerHost;
+  private readonly link: PacketLink;
+  private state: State = 'leaderInfo';
+  private epoch = 0;
+  private bySnapshot = false;
+  private readonly pending: Proposal[] = [];
+  /** Of the last proposal that was received, or the history before it. */
+  private lastReceived = 0;
+  /** Zxids that were logged as proposals and not acknowledged yet. */
+  private toAck: number[] = [];
+  private heardAt: number;
+  private readonly watchdog: Timer;
+
+  constructor(host: LearnerHost, open: (events: LinkEvents) => PacketLink) {
+    this.host = host;
+    this.heardAt = host.runtime.now();
+    this.link = open({
+      onPacket: (packet) => this.onPacket(packet),
+      onClosed: (reason) => this.end(`the connection to the leader ended: ${reason}`),
+    });
+    this.watchdog = host.runtime.every(host.tickTime / 2, () => host.guard(() => this.checkSilence()));
+    this.introduce();
+  }
+
+  get serving(): boolean {
+    return this.state === 'serving';
+  }
+
+  // ---- discovery ----
+
+  // FOLLOWERINFO: acceptedEpoch<<32; long sid, int protocolVersion, long configVersion
+  private introduce(): void {
+    const { host } = this;
+    const info = Buffer.allocUnsafe(20);
+    info.writeBigInt64BE(BigInt(host.id), 0);
+    info.writeInt32BE(PROTOCOL_VERSION, 8);
+    info.writeBigInt64BE(BigInt(host.configVersion), 12);
+    this.link.send(host.observer ? PacketType.observerInfo : PacketType.followerInfo, host.acceptedEpoch * EPOCH, info);
+  }
+
+  private onPacket(packet: Packet): void {
+    this.heardAt = this.host.runtime.now();
+    switch (this.state) {
+      case 'leaderInfo':
+        this.onLeaderInfo(packet);
+        break;
+      case 'first':
+        this.onFirst(packet);
+        break;
+      case 'synchronizing':
+      case 'acknowledged':
+        this.onSync(packet);
+        break;
+      case 'serving':
+        this.onSteady(packet);
+        break;
+    }
+  }
+
+  private onLeaderInfo({ type, zxid }: Packet): void {
+    const { host } = this;
+    if (type !== PacketType.leaderInfo) {
+      this.link.close(`the leader began with packet ${type}`);
+      return;
+    }
+    this.epoch = epochOf(zxid);
+    let current = host.currentEpoch;
+    if (this.epoch < host.acceptedEpoch) {
+      this.link.close(
+        `the leader's epoch ${this.epoch} is older than ${host.acceptedEpoch}, which this server has accepted`,
+      );
+      return;
+    }
+    if (this.epoch === host.acceptedEpoch) current = -1; // counted before
+    else host.setAcceptedEpoch(this.epoch);
+    const data = Buffer.allocUnsafe(4);
+    data.writeInt32BE(current);
+    this.link.send(PacketType.ackEpoch, host.lastZxid, data);
+    this.state = 'first';
+  }
+
+  // ---- synchronization ----
+
+  private onFirst({ type, zxid }: Packet): void {
+    const { host } = this;
+    switch (type) {
+      case PacketType.diff:
+        this.lastReceived = host.lastZxid;
+        this.state = 'synchronizing';
+        break;
+      case PacketType.trunc:
+        host.info(`the leader has this server forget what follows 0x${zxid.toString(16)}`);
+        this.link.hold();
+        host.truncate(zxid, (cut) => {
+          if (this.state === 'ended') return;
+          if (!cut) {
+            this.link.close(`the log cannot be cut at 0x${zxid.toString(16)}`);
+            return;
+          }
+          this.lastReceived = zxid;
+          this.state = 'synchronizing';
+          this.link.resume();
+        });
+        break;
+      case PacketType.snap:
+        this.receiveSnapshot(zxid);
+        break;
+      default:
+        this.link.close(`synchronization began with packet ${type}`);
+    }
+  }
+
+  private receiveSnapshot(zxid: number): void {
+    this.state = 'snapshot';
+    this.bySnapshot = true;
+    const receiver = new SnapshotReceiver(this.host.beginSnapshot());
+    this.link.reader.takeRaw((buf, start, end) => {
+      const at = receiver.feed(buf, start, end);
+      if (at >= 0) {
+        this.host.snapshotReceived(zxid);
+        this.lastReceived = zxid;
+        this.state = 'synchronizing';
+      }
+      return at;
+    });
+  }
+
+  private onSync(packet: Packet): void {
+    const { type, zxid, data } = packet;
+    switch (type) {
+      case PacketType.proposal:
+        this.receive(zxid, data);
+        break;
+      case PacketType.commit:
+        this.commitDuringSync(zxid);
+        break;
+      case PacketType.inform:
+        this.receive(zxid, data);
+        this.commitDuringSync(zxid);
+        break;
+      case PacketType.newLeader:
+        this.onNewLeader(packet);
+        break;
+      case PacketType.upToDate:
+        this.onUpToDate();
+        break;
+    }
+  }
+
+  private receive(zxid: number, data: Buffer | null): Proposal | undefined {
+    if (data === null) {
+      this.link.close(`proposal 0x${zxid.toString(16)} is empty`);
+      return undefined;
+    }
+    const type = data.readInt32BE(TxnHeaderAt.type);
+    if (zxid === this.lastReceived && type === OpCode.error) return undefined; // 3.9 proposes some errors so; they never commit
+    // What a snapshot holds may come again.
+    const expected = follows(zxid, this.lastReceived) || (this.bySnapshot && this.pending.length === 0);
+    if (!expected) {
+      this.link.close(
+        `proposal 0x${zxid.toString(16)} came after 0x${this.lastReceived.toString(16)}: something is missing`,
+      );
+      return undefined;
+    }
+    const proposal = { zxid, entry: Buffer.from(data) };
+    this.lastReceived = zxid;
+    this.pending.push(proposal);
+    return proposal;
+  }
+
+  private commitDuringSync(zxid: number): void {
+    const { host } = this;
+    const head = this.pending[0];
+    if (head === undefined || head.zxid !== zxid) {
+      this.link.close(`commit of 0x${zxid.toString(16)} during synchronization, which was not proposed`);
+      return;
+    }
+    this.pending.shift();
+    // Up to NEWLEADER a snapshot takes it along.
+    if (!(this.bySnapshot && this.state === 'synchronizing')) host.append(head.entry, zxid);
+    host.apply(head.entry, zxid);
+  }
+
+  /** Everything received is made durable, then the epoch is written, then the leader is told: in this order nothing is lost. */
+  private onNewLeader({ zxid, data }: Packet): void {
+    const { host } = this;
+    if (this.state !== 'synchronizing') return;
+    if (data !== null && data.length > 1) host.proposedConfig(data.toString('utf8'));
+    this.link.hold();
+    const finish = (): void => {
+      if (this.state === 'ended') return;
+      host.setCurrentEpoch(this.epoch);
+      this.state = 'acknowledged';
+      this.link.send(PacketType.ack, zxid);
+      this.link.resume();
+    };
+    if (this.bySnapshot) host.saveSnapshot(finish);
+    else host.flushLog(finish);
+  }
+
+  private onUpToDate(): void {
+    if (this.state !== 'acknowledged') {
+      this.link.close('the leader serves before this server has followed');
+      return;
+    }
+    this.state = 'serving';
+    this.link.send(PacketType.ack, this.epoch * EPOCH);
+    this.host.established(this.epoch);
+    for (const proposal of this.pending) this.logProposal(proposal);
+  }
+
+  // ---- broadcast ----
+
+  private onSteady(packet: Packet): void {
+    const { host } = this;
+    const { type, zxid, data } = packet;
+    switch (type) {
+      case PacketType.proposal: {
+        const proposal = this.receive(zxid, data);
+        if (proposal !== undefined) this.logProposal(proposal);
+        break;
+      }
+      case PacketType.commit:
+        this.commit(zxid);
+        break;
+      case PacketType.inform: {
+        const proposal = this.receive(zxid, data);
+        if (proposal === undefined) return;
+        host.append(proposal.entry, zxid);
+        this.commit(zxid);
+        break;
+      }
+      case PacketType.ping:
+        this.answerPing(zxid);
+        break;
+      case PacketType.revalidate:
+        if (data !== null && data.length >= 9) host.validated(data.readBigInt64BE(0), data[8] !== 0);
+        break;
+      case PacketType.sync:
+        host.synced();
+        break;
+      default:
+        host.warn(`the leader sent packet ${type}, which does not belong here`);
+    }
+  }
+
+  private logProposal({ zxid, entry }: Proposal): void {
+    this.toAck.push(zxid);
+    this.host.append(entry, zxid);
+  }
+
+  private commit(zxid: number): void {
+    const head = this.pending[0];
+    if (head === undefined) {
+      this.host.warn(`the leader commits 0x${zxid.toString(16)}, but nothing is proposed`);
+      return;
+    }
+    if (head.zxid !== zxid)
+      throw new Error(`the leader commits 0x${zxid.toString(16)}, next is 0x${head.zxid.toString(16)}`);
+    this.pending.shift();
+    this.host.committed(head.entry, zxid);
+  }
+
+  /** The log holds everything up to a zxid. */
+  onDurable(zxid: number): void {
+    if (this.state !== 'serving') return;
+    let n = 0;
+    while (n < this.toAck.length && (this.toAck[n] as number) <= zxid) {
+      this.link.send(PacketType.ack, this.toAck[n] as number);
+      n++;
+    }
+    if (n > 0) this.toAck = this.toAck.slice(n);
+  }
+
+  // per session: long id, int timeout
+  private answerPing(zxid: number): void {
+    const touched = this.host.takeTouched();
+    const data = Buffer.allocUnsafe(12 * touched.length);
+    touched.forEach(([id, timeout], i) => {
+      data.writeBigInt64BE(id, 12 * i);
+      data.writeInt32BE(timeout, 12 * i + 8);
+    });
+    this.link.send(PacketType.ping, zxid, data);
+  }
+
+  // ---- requests ----
+
+  request(session: bigint, cxid: number, op: number, body: Buffer, identities: readonly Identity[] | null): void {
+    this.link.sendRequest(session, cxid, op, body, identities);
+  }
+
+  // long id, int timeout
+  revalidate(session: bigint, timeout: number): void {
+    const data = Buffer.allocUnsafe(12);
+    data.writeBigInt64BE(session);
+    data.writeInt32BE(timeout, 8);
+    this.link.send(PacketType.revalidate, -1, data);
+  }
+
+  // ---- the end ----
+
+  private checkSilence(): void {
+    const { host } = this;
+    if (this.link.reader.held) return; // it is this server that is busy
+    const limit = host.tickTime * (this.state === 'serving' || this.state === 'acknowledged' ? host.syncLimit : host.initLimit);
+    if (host.runtime.now() - this.heardAt > limit) this.link.close(`nothing was heard for ${limit} ms`);
+  }
+
+  /** Stops following. */
+  close(reason: string): void {
+    this.link.close(reason);
+  }
+
+  private end(reason: string): void {
+    if (this.state === 'ended') return;
+    this.state = 'ended';
+    this.watchdog.cancel();
+    this.host.ended(reason);
+  }
+
+  /** Proposals that are in the log, or will be, and are not committed. */
+  get uncommitted(): readonly Proposal[] {
+    return this.pending;
+  }
+}

@@ -1,0 +1,164 @@
+// One connection between leader and learner: packets out, gathered per turn, and packets in.
+
+import type { Identity } from '../request/identity.js';
+import type { ReplyBuffer } from '../request/reply-buffer.js';
+import { type Packet, PacketReader, writePacket, writeRequest } from './packet.js';
+
+/** What is needed of a connection. */
+export interface Wire {
+  readonly remoteAddress?: string | undefined;
+  readonly writableLength: number;
+  readonly destroyed: boolean;
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'drain' | 'end' | 'close', listener: () => void): unknown;
+  write(bytes: Buffer): boolean;
+  pause(): unknown;
+  resume(): unknown;
+  destroy(): unknown;
+}
+
+/** Where output gathers during a turn; `guard` runs what an event asks for as a turn. */
+export interface Outbox {
+  takeBuffer(): ReplyBuffer;
+  giveBack(buffer: ReplyBuffer): void;
+  markDirty(taker: { takeTurn(): boolean; flush(): void }): void;
+}
+
+/** Above this many unsent bytes a learner is given up: it does not read. */
+const OUTPUT_LIMIT = 512 * 1024 * 1024;
+
+export interface LinkEvents {
+  onPacket(packet: Packet): void;
+  onDrain?(): void;
+  /** Called once. */
+  onClosed(reason: string): void;
+}
+
+export class PacketLink {
+  private readonly wire: Wire;
+  private readonly outbox: Outbox;
+  private readonly events: LinkEvents;
+  readonly reader: PacketReader;
+  private out: ReplyBuffer | null = null;
+  private corked = false;
+  private closed = false;
+
+  /**
+   * @param guard runs what an event of the connection asks for, as a turn
+   * @param maxData the largest packet data that is believed, in bytes
+   */
+  constructor(wire: Wire, outbox: Outbox, maxData: number, guard: (action: () => void) => void, events: LinkEvents) {
+    this.wire = wire;
+    this.outbox = outbox;
+    this.events = events;
+    this.reader = new PacketReader(maxData, (packet) => {
+      if (!this.closed) events.onPacket(packet);
+    });
+    const closed = (reason: string): void => {
+      if (!this.closed) guard(() => this.close(reason));
+    };
+    wire.on('data', (chunk) => {
+      if (this.closed) return;
+      guard(() => this.take(() => this.reader.feed(chunk)));
+    });
+    wire.on('drain', () => {
+      if (!this.closed) guard(() => events.onDrain?.());
+    });
+    wire.on('error', (error) => closed(error.message));
+    wire.on('end', () => closed('the other side closed it'));
+    wire.on('close', () => closed('closed'));
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  get unsent(): number {
+    return this.wire.writableLength;
+  }
+
+  get remoteAddress(): string {
+    return this.wire.remoteAddress ?? '';
+  }
+
+  /** Bytes that cannot be understood end the connection, not the server. */
+  private take(action: () => void): void {
+    try {
+      action();
+    } catch (e) {
+      if (!(e instanceof Error) || e.name !== 'Error') throw e;
+      this.close(e.message);
+    }
+  }
+
+  send(type: number, zxid: number, data: Buffer | null = null, start = 0, end = data?.length ?? 0): void {
+    if (!this.closed) writePacket(this.output(), type, zxid, data, start, end);
+  }
+
+  sendRequest(session: bigint, cxid: number, op: number, body: Buffer, ids: readonly Identity[] | null): void {
+    if (!this.closed) writeRequest(this.output(), session, cxid, op, body, ids);
+  }
+
+  private output(): ReplyBuffer {
+    if (this.out === null) {
+      this.out = this.outbox.takeBuffer();
+      if (!this.corked) this.outbox.markDirty(this);
+    }
+    return this.out;
+  }
+
+  /** Keeps packets back while raw bytes go out. */
+  cork(): void {
+    this.flush();
+    this.corked = true;
+  }
+
+  uncork(): void {
+    this.corked = false;
+    if (this.out !== null) this.outbox.markDirty(this);
+  }
+
+  /** Writes bytes that are no packet. The bytes may be used again afterwards. */
+  sendRaw(bytes: Buffer): void {
+    if (!this.closed) this.wire.write(Buffer.from(bytes));
+  }
+
+  takeTurn(): boolean {
+    return false;
+  }
+
+  flush(): void {
+    const { out } = this;
+    if (out === null || this.corked) return;
+    this.out = null;
+    if (this.closed || out.pos === 0) {
+      this.outbox.giveBack(out);
+      return;
+    }
+    this.wire.write(out.buf.subarray(0, out.pos));
+    if (this.wire.writableLength === 0) this.outbox.giveBack(out);
+    else if (this.wire.writableLength > OUTPUT_LIMIT) this.close('it does not read what it is sent');
+  }
+
+  /** Takes no more packets until {@link resume}. */
+  hold(): void {
+    this.reader.hold();
+    this.wire.pause();
+  }
+
+  resume(): void {
+    if (this.closed) return;
+    this.wire.resume();
+    this.take(() => this.reader.release());
+  }
+
+  close(reason: string): void {
+    if (this.closed) return;
+    this.corked = false;
+    this.flush();
+    this.closed = true;
+    this.wire.destroy();
+    this.events.onClosed(reason);
+  }
+}

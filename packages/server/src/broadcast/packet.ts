@@ -1,0 +1,222 @@
+// What travels between leader and learners. QuorumPacket, without outer framing:
+//   int type, long zxid, buffer data (-1 for null), vector<Id> authinfo (-1 for null; Id = ustring scheme, ustring id)
+// The SNAP packet is followed by a snapshot's body and the text BenWasHere, see snapshot-stream.ts.
+
+import type { Identity } from '../request/identity.js';
+import type { ReplyBuffer } from '../request/reply-buffer.js';
+
+export const PacketType = {
+  request: 1,
+  proposal: 2,
+  ack: 3,
+  commit: 4,
+  ping: 5,
+  revalidate: 6,
+  sync: 7,
+  inform: 8,
+  commitAndActivate: 9,
+  newLeader: 10,
+  followerInfo: 11,
+  upToDate: 12,
+  diff: 13,
+  trunc: 14,
+  snap: 15,
+  observerInfo: 16,
+  leaderInfo: 17,
+  ackEpoch: 18,
+  informAndActivate: 19,
+} as const;
+
+export const PROTOCOL_VERSION = 0x10000;
+
+/** A packet as received; `data` is a part of the received bytes, valid while the packet is handled. */
+export interface Packet {
+  readonly type: number;
+  readonly zxid: number;
+  readonly data: Buffer | null;
+  readonly identities: readonly Identity[];
+}
+
+const HEAD = 16; // type, zxid, length of data
+const NO_IDENTITIES: readonly Identity[] = [];
+const MOST_IDENTITIES = 10_000;
+
+/** Appends a packet without authinfo; `data[start, end)` or, with null, none. */
+export function writePacket(
+  out: ReplyBuffer,
+  type: number,
+  zxid: number,
+  data: Buffer | null,
+  start = 0,
+  end = data?.length ?? 0,
+): void {
+  writeHead(out, type, zxid);
+  if (data === null) {
+    out.int(-1);
+  } else {
+    out.int(end - start);
+    out.raw(data, start, end - start);
+  }
+  out.int(-1);
+}
+
+/**
+ * Appends a request: long session, int cxid, int opcode, body; then the identities, null for a session that begins.
+ */
+export function writeRequest(
+  out: ReplyBuffer,
+  session: bigint,
+  cxid: number,
+  op: number,
+  body: Buffer,
+  identities: readonly Identity[] | null,
+): void {
+  writeHead(out, PacketType.request, -1);
+  out.int(16 + body.length);
+  out.int(Number(BigInt.asIntN(32, session >> 32n)));
+  out.int(Number(BigInt.asIntN(32, session)));
+  out.int(cxid);
+  out.int(op);
+  out.raw(body, 0, body.length);
+  if (identities === null) {
+    out.int(-1);
+    return;
+  }
+  out.int(identities.length);
+  for (const { scheme, id } of identities) {
+    out.string(scheme);
+    out.string(id);
+  }
+}
+
+function writeHead(out: ReplyBuffer, type: number, zxid: number): void {
+  const hi = Math.floor(zxid / 4294967296);
+  out.int(type);
+  out.int(hi);
+  out.int((zxid - hi * 4294967296) | 0);
+}
+
+/** Finds packets in the bytes of a connection. What follows a packet can be taken over raw, and packets can be held back. */
+export class PacketReader {
+  private buf: Buffer = Buffer.alloc(0);
+  private pos = 0;
+  private end = 0;
+  private readonly maxData: number;
+  private readonly onPacket: (packet: Packet) => void;
+  private raw: ((buf: Buffer, start: number, end: number) => number) | null = null;
+  private heldBack = false;
+  private busy = false;
+
+  /**
+   * @param maxData the largest data that is believed, in bytes
+   * @param onPacket may call {@link takeRaw} and {@link hold}
+   */
+  constructor(maxData: number, onPacket: (packet: Packet) => void) {
+    this.maxData = maxData;
+    this.onPacket = onPacket;
+  }
+
+  /**
+   * Takes in received bytes and hands out the packets that are whole.
+   * @throws Error for what is no packet
+   */
+  feed(chunk: Buffer): void {
+    if (this.pos === this.end) {
+      this.buf = chunk;
+      this.pos = 0;
+      this.end = chunk.length;
+    } else {
+      const left = this.end - this.pos;
+      const joined = Buffer.allocUnsafeSlow(Math.max(left + chunk.length, 2 * left));
+      this.buf.copy(joined, 0, this.pos, this.end);
+      chunk.copy(joined, left);
+      this.buf = joined;
+      this.pos = 0;
+      this.end = left + chunk.length;
+    }
+    this.run();
+  }
+
+  /** Hands all that follows to `take` until that says, by a number ≥ 0, at which position the packets go on. */
+  takeRaw(take: (buf: Buffer, start: number, end: number) => number): void {
+    this.raw = take;
+  }
+
+  /** Keeps packets back until {@link release}. */
+  hold(): void {
+    this.heldBack = true;
+  }
+
+  get held(): boolean {
+    return this.heldBack;
+  }
+
+  release(): void {
+    this.heldBack = false;
+    this.run();
+  }
+
+  private run(): void {
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      while (!this.heldBack && this.pos < this.end) {
+        if (this.raw !== null) {
+          const at = this.raw(this.buf, this.pos, this.end);
+          if (at < 0) {
+            this.pos = this.end;
+            return;
+          }
+          this.raw = null;
+          this.pos = at;
+        } else if (!this.next()) {
+          return;
+        }
+      }
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private next(): boolean {
+    const { buf, pos, end } = this;
+    if (end - pos < HEAD + 4) return false;
+    const length = buf.readInt32BE(pos + 12);
+    if (length < -1 || length > this.maxData) throw new Error(`a packet with ${length} bytes`);
+    const dataEnd = pos + HEAD + Math.max(length, 0);
+    if (end < dataEnd + 4) return false;
+    const count = buf.readInt32BE(dataEnd);
+    let after = dataEnd + 4;
+    let identities = NO_IDENTITIES;
+    if (count > 0) {
+      if (count > MOST_IDENTITIES) throw new Error(`a packet with ${count} identities`);
+      const list: Identity[] = [];
+      for (let i = 0; i < count; i++) {
+        const scheme = this.text(after);
+        const id = scheme === undefined ? undefined : this.text(scheme.end);
+        if (scheme === undefined || id === undefined) return false;
+        after = id.end;
+        list.push({ scheme: scheme.text, id: id.text });
+      }
+      identities = list;
+    }
+    this.pos = after;
+    const hi = buf.readInt32BE(pos + 4);
+    this.onPacket({
+      type: buf.readInt32BE(pos),
+      zxid: hi * 4294967296 + buf.readUInt32BE(pos + 8),
+      data: length < 0 ? null : buf.subarray(pos + HEAD, dataEnd),
+      identities,
+    });
+    return true;
+  }
+
+  private text(at: number): { readonly text: string; readonly end: number } | undefined {
+    if (this.end < at + 4) return undefined;
+    const n = this.buf.readInt32BE(at);
+    if (n < 0) return { text: '', end: at + 4 };
+    if (n > this.maxData) throw new Error(`an identity of ${n} bytes`);
+    if (this.end < at + 4 + n) return undefined;
+    return { text: this.buf.toString('utf8', at + 4, at + 4 + n), end: at + 4 + n };
+  }
+}

@@ -1,0 +1,281 @@
+// FastLeaderElection as a state machine: notifications and timers go in, votes and the outcome come out. Rules, with their
+// sources: docs/protocol.md, "Election".
+
+import type { QuorumVerifier } from '../quorum/quorum-verifier.js';
+import type { Runtime, Timer } from '../runtime.js';
+import { beats, type Notification, PeerState, sameVote, type Vote } from './notification.js';
+
+const FINALIZE_WAIT_MS = 200;
+
+export interface ElectionHost {
+  readonly id: number;
+  readonly runtime: Pick<Runtime, 'after'>;
+  /** Verifiers that all have to agree: the committed configuration's and, while it is newer, the proposed one's. */
+  verifiers(): readonly QuorumVerifier[];
+  /** What this server votes for at first: itself with its last logged zxid and epoch; {@link NO_VOTE} where it has no vote. */
+  initialVote(): Omit<Vote, 'round'>;
+  /** Whether this server observes: then it ends OBSERVING, not FOLLOWING. */
+  readonly observer: boolean;
+  /** Whether the own history may not be trusted to be complete: it then never helps to elect. */
+  readonly untrusted: boolean;
+  send(to: number, state: PeerState, vote: Vote): void;
+  /** Whether messages to some peer have left; otherwise all are dialled anew. */
+  delivered(): boolean;
+  redial(): void;
+  /** False for a voter that was found to be down: nobody listens at its port. */
+  mayStillVote(id: number): boolean;
+  /** The outcome. The election is over until {@link FastLeaderElection.look}. */
+  elected(state: PeerState, vote: Vote): void;
+  /** A voter shows up LOOKING while this server leads. */
+  sawLooking?(id: number): void;
+}
+
+export interface ElectionTimes {
+  /** First wait before votes are sent again; doubled each time. Milliseconds. */
+  readonly minInterval: number;
+  readonly maxInterval: number;
+}
+
+interface TableEntry {
+  readonly vote: Vote;
+  readonly state: PeerState;
+  readonly version: number;
+}
+
+export class FastLeaderElection {
+  private readonly host: ElectionHost;
+  private readonly times: ElectionTimes;
+  private round = 0;
+  private current: PeerState = PeerState.looking;
+  private proposal: Vote;
+  private settled: Vote;
+  private readonly inRound = new Map<number, TableEntry>();
+  private readonly outOfElection = new Map<number, TableEntry>();
+  private interval = 0;
+  private resend: Timer | undefined;
+  private finalizing: Timer | undefined;
+  private active = false;
+
+  constructor(host: ElectionHost, times: ElectionTimes) {
+    this.host = host;
+    this.times = times;
+    this.proposal = { ...host.initialVote(), round: 0 };
+    this.settled = this.proposal;
+  }
+
+  get state(): PeerState {
+    return this.current;
+  }
+
+  /** The settled vote, as others are told. */
+  get vote(): Vote {
+    return this.settled;
+  }
+
+  /** Begins a round. */
+  look(): void {
+    this.stop();
+    this.active = true;
+    this.current = PeerState.looking;
+    this.round++;
+    this.inRound.clear();
+    this.outOfElection.clear();
+    this.proposal = { ...this.host.initialVote(), round: this.round };
+    this.interval = this.times.minInterval;
+    this.broadcast();
+    this.armResend();
+  }
+
+  /** Ends the round without an outcome. */
+  stop(): void {
+    this.active = false;
+    this.resend?.cancel();
+    this.finalizing?.cancel();
+    this.finalizing = undefined;
+  }
+
+  /** The epoch of the leader found is established: all members shall answer alike (ZOOKEEPER-1732). */
+  established(epoch: number): void {
+    this.settled = { ...this.settled, peerEpoch: epoch };
+  }
+
+  /** Goes straight to a leader that a reconfiguration named. */
+  follow(leader: number, state: PeerState): void {
+    this.stop();
+    this.current = state;
+    this.settled = { ...this.settled, leader };
+  }
+
+  /** Takes in a message of another server. */
+  receive(n: Notification): void {
+    const { host } = this;
+    if (!this.isVoter(n.from)) {
+      host.send(n.from, this.current, { ...this.answer(), round: this.round });
+      return;
+    }
+    if (this.current === PeerState.looking) {
+      if (!this.active) return;
+      if (n.state === PeerState.looking && n.round < this.round) host.send(n.from, PeerState.looking, this.proposal);
+      this.consider(n);
+    } else if (n.state === PeerState.looking) {
+      host.send(n.from, this.current, this.settled);
+      host.sawLooking?.(n.from);
+    }
+  }
+
+  private answer(): Vote {
+    return this.current === PeerState.looking ? this.proposal : this.settled;
+  }
+
+  private consider(n: Notification): void {
+    if (this.finalizing !== undefined) {
+      // Silence is being waited for: only a better vote counts now.
+      if (!this.beatsProposal(n)) {
+        this.armFinalize();
+        return;
+      }
+      this.finalizing.cancel();
+      this.finalizing = undefined;
+    }
+    this.armResend();
+    if (!this.isVoter(n.leader)) return;
+    switch (n.state) {
+      case PeerState.looking:
+        this.considerLooking(n);
+        break;
+      case PeerState.following:
+      case PeerState.leading:
+        this.considerSettled(n);
+        break;
+    }
+  }
+
+  private considerLooking(n: Notification): void {
+    if (this.host.untrusted || n.zxid === -1) return;
+    if (n.round > this.round) {
+      this.round = n.round;
+      this.inRound.clear();
+      const initial = { ...this.host.initialVote(), round: this.round };
+      this.proposal = this.wins(n, initial) ? { ...voteOf(n), round: this.round } : initial;
+      this.broadcast();
+    } else if (n.round < this.round) {
+      return;
+    } else if (this.beatsProposal(n)) {
+      this.proposal = voteOf(n);
+      this.broadcast();
+    }
+    this.inRound.set(n.from, { vote: voteOf(n), state: n.state, version: n.version });
+    this.checkRound();
+  }
+
+  /** Whether those who vote as this server does are enough. */
+  private checkRound(): void {
+    if (this.finalizing !== undefined || !this.active) return;
+    const agree = (id: number): boolean => {
+      const entry = this.inRound.get(id);
+      return entry !== undefined && sameVote(entry.vote, this.proposal);
+    };
+    if (!this.enough(agree)) return;
+    const { host } = this;
+    const outstanding = this.host
+      .verifiers()
+      .some((verifier) => verifier.voters.some((id) => !agree(id) && id !== host.id && host.mayStillVote(id)));
+    if (outstanding) this.armFinalize();
+    else this.finish(this.proposal); // nobody is left who could have a better vote
+  }
+
+  private considerSettled(n: Notification): void {
+    const entry: TableEntry = { vote: voteOf(n), state: n.state, version: n.version };
+    if (n.round === this.round) {
+      this.inRound.set(n.from, entry);
+      if (this.agreement(this.inRound, entry) && this.leaderIsThere(this.inRound, n)) {
+        this.finish(entry.vote);
+        return;
+      }
+    }
+    this.outOfElection.set(n.from, entry);
+    if (this.agreement(this.outOfElection, entry) && this.leaderIsThere(this.outOfElection, n)) {
+      this.round = n.round;
+      this.finish(entry.vote);
+    }
+  }
+
+  private agreement(table: ReadonlyMap<number, TableEntry>, entry: TableEntry): boolean {
+    return this.enough((id) => {
+      const other = table.get(id);
+      return other !== undefined && agrees(other, entry);
+    });
+  }
+
+  /** A leader other than oneself must itself say that it leads; oneself only in the own round. */
+  private leaderIsThere(table: ReadonlyMap<number, TableEntry>, n: Notification): boolean {
+    if (n.leader === this.host.id) return n.round === this.round;
+    return table.get(n.leader)?.state === PeerState.leading;
+  }
+
+  private finish(vote: Vote): void {
+    this.stop();
+    this.settled = vote;
+    if (vote.leader === this.host.id) this.current = PeerState.leading;
+    else this.current = this.host.observer ? PeerState.observing : PeerState.following;
+    this.host.elected(this.current, vote);
+  }
+
+  private broadcast(): void {
+    const voters = new Set(this.host.verifiers().flatMap((verifier) => verifier.voters));
+    const { proposal } = this;
+    for (const id of voters) if (id !== this.host.id) this.host.send(id, PeerState.looking, proposal);
+    if (!voters.has(this.host.id) || this.host.untrusted || proposal.zxid === -1) return;
+    this.inRound.set(this.host.id, { vote: proposal, state: PeerState.looking, version: 2 });
+    this.checkRound();
+  }
+
+  private armResend(): void {
+    this.resend?.cancel();
+    if (!this.active) return;
+    this.resend = this.host.runtime.after(this.interval, () => {
+      if (this.finalizing === undefined) {
+        if (this.host.delivered()) this.broadcast();
+        else this.host.redial();
+        this.interval = Math.min(this.interval * 2, this.times.maxInterval);
+      }
+      this.armResend();
+    });
+  }
+
+  private armFinalize(): void {
+    this.finalizing?.cancel();
+    this.finalizing = this.host.runtime.after(FINALIZE_WAIT_MS, () => {
+      this.finalizing = undefined;
+      this.finish(this.proposal);
+    });
+  }
+
+  private beatsProposal(n: Notification): boolean {
+    return this.wins(n, this.proposal);
+  }
+
+  /** A candidate without weight beats nobody. */
+  private wins(a: Vote, b: Vote): boolean {
+    return this.host.verifiers().every((v) => !v.isVoter(a.leader) || v.weight(a.leader) > 0) && beats(a, b);
+  }
+
+  private isVoter(id: number): boolean {
+    return this.host.verifiers().some((verifier) => verifier.isVoter(id));
+  }
+
+  private enough(has: (id: number) => boolean): boolean {
+    return this.host.verifiers().every((verifier) => verifier.enough(has));
+  }
+}
+
+function voteOf(n: Notification): Vote {
+  return { leader: n.leader, zxid: n.zxid, round: n.round, peerEpoch: n.peerEpoch };
+}
+
+/** Settled votes name the same leader in the same epoch; zxid and round may differ (ZOOKEEPER-1805). */
+function agrees(a: TableEntry, b: TableEntry): boolean {
+  if (a.state === PeerState.looking || b.state === PeerState.looking) return sameVote(a.vote, b.vote);
+  if ((a.version === 0) !== (b.version === 0)) return a.vote.leader === b.vote.leader;
+  return a.vote.leader === b.vote.leader && a.vote.peerEpoch === b.vote.peerEpoch;
+}

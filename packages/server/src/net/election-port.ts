@@ -1,0 +1,355 @@
+// Carries election messages: one connection per pair of servers, dialled by the one with the higher id, one outgoing message per
+// peer. Source: QuorumCnxManager of Apache ZooKeeper; docs/protocol.md, "Election connections".
+// Initial message, dialler to acceptor: long version (-65536), long own id, int length, own address `host:port` as text.
+// After it, both ways: int length, message.
+
+import type { Runtime, Timer } from '../runtime.js';
+import type { Connection, Listener, Network } from './network.js';
+
+const VERSION_ONE_ADDRESS = -65536n;
+const VERSION_ADDRESSES = -65535n;
+const LONGEST_ADDRESS = 2048;
+const LARGEST_MESSAGE = 512 * 1024;
+const HEAD = 20;
+/** A server without an id of its own. */
+const NO_ID = 2n ** 63n - 1n;
+
+export interface ElectionAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ElectionPortHost {
+  readonly id: number;
+  readonly network: Network;
+  readonly runtime: Runtime;
+  /** Own address, as others may dial it. */
+  readonly address: ElectionAddress;
+  /** Where to listen; all addresses if not set. */
+  readonly listenHost: string | undefined;
+  /** Milliseconds until a dial is given up. */
+  readonly connectTimeout: number;
+  /** Milliseconds within which a connection must say whose it is. */
+  readonly greetingTimeout: number;
+  readonly keepAlive: boolean;
+  /** Where the configuration says that a server listens, in the order to try. */
+  addressesOf(id: number): readonly ElectionAddress[];
+  onMessage(from: number, message: Buffer): void;
+  guard(action: () => void): void;
+  warn(message: string): void;
+}
+
+interface Peer {
+  readonly id: number;
+  wire: Connection | null;
+  /** The message that has not been sent. */
+  slot: Buffer | null;
+  /** The message sent last: a fresh connection gets it again. */
+  last: Buffer | null;
+  dialling: boolean;
+  attempts: number;
+  /** Why it cannot be reached; undefined while it can, or nothing is known. */
+  problem: string | undefined;
+  down: boolean;
+  /** Where it said that it listens. */
+  told: ElectionAddress | undefined;
+}
+
+export class ElectionPort {
+  private readonly host: ElectionPortHost;
+  private readonly peers = new Map<number, Peer>();
+  private readonly greeting = new Set<Connection>();
+  private listener: Listener | undefined;
+  private nameless = 0;
+  private closed = false;
+
+  constructor(host: ElectionPortHost) {
+    this.host = host;
+  }
+
+  /** Opens the port. Rejects with the system's error. Resolves with the port. */
+  async listen(): Promise<number> {
+    const { network, address, listenHost, keepAlive } = this.host;
+    this.listener = await network.listen(
+      { port: address.port, host: listenHost, keepAlive },
+      (wire) => this.accept(wire),
+      (error) => this.host.warn(`election port: ${error.message}`),
+    );
+    return this.listener.port;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const closing = this.listener?.close();
+    for (const wire of this.greeting) wire.destroy();
+    for (const peer of this.peers.values()) peer.wire?.destroy();
+    await closing;
+  }
+
+  /** Sends a message; one that was not sent yet gives way to it. */
+  send(to: number, message: Buffer): void {
+    if (this.closed) return;
+    const peer = this.peer(to);
+    peer.slot = message;
+    if (peer.wire !== null) this.sendSlot(peer);
+    else this.dial(peer);
+  }
+
+  /** Whether what was to be sent has left, to some peer at least. */
+  delivered(): boolean {
+    for (const peer of this.peers.values()) if (peer.slot === null) return true;
+    return this.peers.size === 0;
+  }
+
+  /** Dials every peer that there is something to say to. */
+  redial(): void {
+    for (const peer of this.peers.values()) if (peer.wire === null) this.dial(peer);
+  }
+
+  /** Whether nobody listens where the server should. */
+  isDown(id: number): boolean {
+    const peer = this.peers.get(id);
+    return peer !== undefined && peer.wire === null && peer.down;
+  }
+
+  /** Why each server that cannot be reached can't. */
+  problems(): ReadonlyMap<number, string> {
+    const out = new Map<number, string>();
+    for (const [id, peer] of this.peers) {
+      if (peer.wire === null && peer.problem !== undefined) out.set(id, peer.problem);
+    }
+    return out;
+  }
+
+  isConnected(id: number): boolean {
+    return this.peers.get(id)?.wire != null;
+  }
+
+  private peer(id: number): Peer {
+    let peer = this.peers.get(id);
+    if (peer === undefined) {
+      peer = {
+        id,
+        wire: null,
+        slot: null,
+        last: null,
+        dialling: false,
+        attempts: 0,
+        problem: undefined,
+        down: false,
+        told: undefined,
+      };
+      this.peers.set(id, peer);
+    }
+    return peer;
+  }
+
+  // ---- dialling ----
+
+  private dial(peer: Peer): void {
+    if (peer.dialling || this.closed) return;
+    const known = this.host.addressesOf(peer.id);
+    const addresses = peer.told === undefined ? known : [...known, peer.told];
+    const address = addresses[peer.attempts % Math.max(1, addresses.length)];
+    if (address === undefined) return;
+    peer.attempts++;
+    peer.dialling = true;
+    const where = `${address.host}:${address.port}`;
+    const wire = this.host.network.connect(address.host, address.port, { keepAlive: this.host.keepAlive });
+    const timer = this.host.runtime.after(this.host.connectTimeout, () =>
+      failed(`no answer from ${where} within ${this.host.connectTimeout} ms: a firewall, or the host is down`, false),
+    );
+    let over = false;
+    const failed = (problem: string, down: boolean): void => {
+      if (over) return;
+      over = true;
+      timer.cancel();
+      peer.dialling = false;
+      peer.problem = problem;
+      peer.down = down;
+      wire.destroy();
+    };
+    wire.on('error', (error) =>
+      failed(
+        error.code === 'ECONNREFUSED' ? `nothing listens at ${where}` : `${where}: ${error.message}`,
+        error.code === 'ECONNREFUSED',
+      ),
+    );
+    wire.on('connect', () => {
+      if (over) return;
+      over = true;
+      timer.cancel();
+      peer.dialling = false;
+      peer.problem = undefined;
+      peer.down = false;
+      wire.write(this.greetingMessage());
+      // The higher id owns the dialling: that peer now dials back.
+      if (peer.id > this.host.id) wire.destroySoon();
+      else this.keep(peer, wire, Buffer.alloc(0));
+    });
+  }
+
+  private greetingMessage(): Buffer {
+    const { id, address } = this.host;
+    const text = Buffer.from(`${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`);
+    const out = Buffer.allocUnsafe(HEAD + text.length);
+    out.writeBigInt64BE(VERSION_ONE_ADDRESS, 0);
+    out.writeBigInt64BE(BigInt(id), 8);
+    out.writeInt32BE(text.length, 16);
+    text.copy(out, HEAD);
+    return out;
+  }
+
+  // ---- accepting ----
+
+  private accept(wire: Connection): void {
+    const { host } = this;
+    if (this.closed) {
+      wire.destroy();
+      return;
+    }
+    this.greeting.add(wire);
+    let got: Buffer = Buffer.alloc(0);
+    let done = false;
+    const from = wire.remoteAddress ?? '';
+    const timer: Timer = host.runtime.after(host.greetingTimeout, () => refuse('it does not say whose it is'));
+    const refuse = (why: string): void => {
+      if (done) return;
+      finish();
+      host.warn(`a connection from ${from} at the election port is refused: ${why}`);
+      wire.destroy();
+    };
+    const finish = (): void => {
+      done = true;
+      timer.cancel();
+      this.greeting.delete(wire);
+    };
+    const gone = (): void => {
+      if (!done) finish();
+      wire.destroy();
+    };
+    wire.on('error', gone);
+    wire.on('end', gone);
+    wire.on('close', gone);
+    wire.on('data', (chunk) => {
+      if (done) return;
+      got = got.length === 0 ? chunk : Buffer.concat([got, chunk]);
+      const greeting = parseGreeting(got);
+      if (greeting === undefined) return;
+      if (typeof greeting === 'string') {
+        refuse(greeting);
+        return;
+      }
+      finish();
+      host.guard(() => this.greeted(wire, greeting, got.subarray(greeting.length)));
+    });
+  }
+
+  private greeted(wire: Connection, greeting: Greeting, rest: Buffer): void {
+    const { host } = this;
+    const id = greeting.id === NO_ID ? --this.nameless : Number(greeting.id);
+    if (id === host.id) {
+      host.warn(
+        `a server at ${wire.remoteAddress ?? ''} says it is server ${id}, as this one: two servers have the same id, see their myid files`,
+      );
+      wire.destroy();
+      return;
+    }
+    const peer = this.peer(id);
+    if (id > host.id || id < 0) {
+      this.keep(peer, wire, rest);
+      return;
+    }
+    // This server owns the dialling: close, and dial.
+    peer.wire?.destroy();
+    peer.wire = null;
+    peer.told = greeting.address;
+    wire.destroySoon();
+    this.dial(peer);
+  }
+
+  // ---- the pair's connection ----
+
+  private keep(peer: Peer, wire: Connection, first: Buffer): void {
+    const before = peer.wire;
+    peer.wire = wire;
+    peer.problem = undefined;
+    peer.down = false;
+    before?.destroy();
+    let unread: Buffer = first;
+    const gone = (): void => {
+      wire.destroy();
+      if (peer.wire !== wire) return;
+      peer.wire = null;
+    };
+    const take = (): void => {
+      while (peer.wire === wire && unread.length >= 4) {
+        const length = unread.readInt32BE(0);
+        if (length < 1 || length > LARGEST_MESSAGE) {
+          this.host.warn(`server ${peer.id} sent an election message of ${length} bytes`);
+          gone();
+          return;
+        }
+        if (unread.length < 4 + length) return;
+        const message = unread.subarray(4, 4 + length);
+        unread = unread.subarray(4 + length);
+        this.host.guard(() => this.host.onMessage(peer.id, message));
+      }
+    };
+    wire.on('error', gone);
+    wire.on('end', gone);
+    wire.on('close', gone);
+    wire.on('data', (chunk) => {
+      if (peer.wire !== wire) return;
+      unread = unread.length === 0 ? chunk : Buffer.concat([unread, chunk]);
+      take();
+    });
+    peer.slot ??= peer.last;
+    this.sendSlot(peer);
+    take();
+  }
+
+  private sendSlot(peer: Peer): void {
+    const { wire, slot } = peer;
+    if (wire === null || slot === null) return;
+    if (wire.writableLength > LARGEST_MESSAGE) return; // it does not read; the newest message goes when it does
+    peer.slot = null;
+    peer.last = slot;
+    const out = Buffer.allocUnsafe(4 + slot.length);
+    out.writeInt32BE(slot.length, 0);
+    slot.copy(out, 4);
+    wire.write(out);
+  }
+}
+
+interface Greeting {
+  readonly id: bigint;
+  readonly address: ElectionAddress | undefined;
+  /** Bytes that it takes. */
+  readonly length: number;
+}
+
+/** Undefined while more is needed; a text for what is no greeting. */
+function parseGreeting(buf: Buffer): Greeting | string | undefined {
+  if (buf.length < 8) return undefined;
+  const version = buf.readBigInt64BE(0);
+  if (version >= 0n) return { id: version, address: undefined, length: 8 }; // 3.4 and older
+  if (version !== VERSION_ONE_ADDRESS && version !== VERSION_ADDRESSES) return `protocol version ${version}`;
+  if (buf.length < HEAD) return undefined;
+  const id = buf.readBigInt64BE(8);
+  if (id < 0n) return `server id ${id}`;
+  const n = buf.readInt32BE(16);
+  if (n < 1 || n > LONGEST_ADDRESS) return `an address of ${n} bytes`;
+  if (buf.length < HEAD + n) return undefined;
+  return { id, address: parseAddress(buf.toString('utf8', HEAD, HEAD + n)), length: HEAD + n };
+}
+
+/** The first usable address; wildcards are not. */
+function parseAddress(text: string): ElectionAddress | undefined {
+  for (const one of text.split('|')) {
+    const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(one);
+    const host = match?.[1] ?? match?.[2];
+    if (host !== undefined && host !== '0.0.0.0' && host !== '::') return { host, port: Number(match?.[3]) };
+  }
+  return undefined;
+}

@@ -1,0 +1,135 @@
+// The members of an ensemble: how zoo.cfg, notifications and `/zookeeper/config` write them, and which sets of them decide.
+// Text: a line `server.<sid>=<host>:<quorum port>:<election port>:<role>[;<client host>:<client port>]` for each member, lines
+// `group.<g>=` and `weight.<sid>=` for hierarchical quorums, then `version=<hex>`, the zxid of the reconfiguration.
+
+import { hierarchicalQuorum, majorityQuorum, type QuorumVerifier } from './quorum-verifier.js';
+
+export interface QuorumAddress {
+  readonly host: string;
+  readonly quorumPort: number;
+  readonly electionPort: number;
+}
+
+export interface Member {
+  readonly id: number;
+  readonly quorumAddresses: readonly QuorumAddress[];
+  readonly role: 'participant' | 'observer';
+  readonly clientAddress: { readonly host: string; readonly port: number } | undefined;
+}
+
+export interface QuorumConfig {
+  /** The zxid of the reconfiguration that made it; 0 for one from the static file. */
+  readonly version: number;
+  readonly members: ReadonlyMap<number, Member>;
+  readonly groups: ReadonlyMap<number, readonly number[]>;
+  readonly weights: ReadonlyMap<number, number>;
+  readonly verifier: QuorumVerifier;
+}
+
+/** Parses the value of a `server.N` line. Returns a text that says what is wrong instead if it cannot be read. */
+export function parseMember(id: number, value: string): Member | string {
+  const [servers = '', client] = value.split(';');
+  let role: string | undefined;
+  const quorumAddresses: QuorumAddress[] = [];
+  for (const one of servers.split('|')) {
+    const match = /^(\[[^\]]+\]|[^:]+):(\d+):(\d+)(?::(participant|observer))?$/i.exec(one.trim());
+    if (match === null) return 'host:quorumPort:electionPort[:role][;[host:]clientPort] is expected';
+    const own = match[4]?.toLowerCase() ?? 'participant';
+    if (role !== undefined && role !== own) return 'all addresses of a server must have the same role';
+    role = own;
+    quorumAddresses.push({ host: bare(match[1] ?? ''), quorumPort: Number(match[2]), electionPort: Number(match[3]) });
+  }
+  let clientAddress: Member['clientAddress'];
+  if (client !== undefined && client.trim() !== '') {
+    const match = /^(?:(\[[^\]]+\]|[^:]+):)?(\d+)$/.exec(client.trim());
+    if (match === null) return 'the client address behind ; must be [host:]port';
+    clientAddress = { host: match[1] === undefined ? '0.0.0.0' : bare(match[1]), port: Number(match[2]) };
+  }
+  return { id, quorumAddresses, role: role === 'observer' ? 'observer' : 'participant', clientAddress };
+}
+
+function bare(host: string): string {
+  return host.startsWith('[') ? host.slice(1, -1) : host;
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** A member as a `server.N` line has it. */
+export function formatMember(member: Member): string {
+  const addresses = member.quorumAddresses
+    .map((a) => `${bracketed(a.host)}:${a.quorumPort}:${a.electionPort}:${member.role}`)
+    .join('|');
+  const { clientAddress } = member;
+  return clientAddress === undefined
+    ? addresses
+    : `${addresses};${bracketed(clientAddress.host)}:${clientAddress.port}`;
+}
+
+/**
+ * A configuration of members.
+ * @param groups group number → ids; empty for majority quorums
+ * @param weights id → weight; 1 where none is given
+ */
+export function quorumConfig(
+  members: Iterable<Member>,
+  version = 0,
+  groups: ReadonlyMap<number, readonly number[]> = new Map(),
+  weights: ReadonlyMap<number, number> = new Map(),
+): QuorumConfig {
+  const byId = new Map([...members].map((member) => [member.id, member]));
+  const voters = [...byId.values()].filter((member) => member.role === 'participant').map((member) => member.id);
+  const verifier =
+    groups.size === 0 ? majorityQuorum(voters) : hierarchicalQuorum(voters, [...groups.values()], weights);
+  return { version, members: byId, groups, weights, verifier };
+}
+
+/** The configuration as text. */
+export function formatConfig(config: QuorumConfig): string {
+  const lines = [...config.members.values()].map((member) => `server.${member.id}=${formatMember(member)}`);
+  for (const [group, ids] of config.groups) lines.push(`group.${group}=${ids.join(':')}`);
+  for (const [id, weight] of config.weights) lines.push(`weight.${id}=${weight}`);
+  lines.push(`version=${config.version.toString(16)}`);
+  return lines.join('\n');
+}
+
+/** @throws Error saying what cannot be read */
+export function parseConfig(text: string): QuorumConfig {
+  const members: Member[] = [];
+  const groups = new Map<number, readonly number[]>();
+  const weights = new Map<number, number>();
+  let version = 0;
+  for (const line of text.split('\n')) {
+    if (line.trim() === '') continue;
+    const eq = line.indexOf('=');
+    const key = line.slice(0, eq).trim();
+    const value = line.slice(eq + 1).trim();
+    const id = Number(/\.(\d+)$/.exec(key)?.[1] ?? Number.NaN);
+    if (key === 'version') version = Number.parseInt(value, 16);
+    else if (/^server\.\d+$/.test(key)) {
+      const member = parseMember(id, value);
+      if (typeof member === 'string') throw new Error(`${line}: ${member}`);
+      members.push(member);
+    } else if (/^group\.\d+$/.test(key)) groups.set(id, value.split(':').map(Number));
+    else if (/^weight\.\d+$/.test(key)) weights.set(id, Number(value));
+    else throw new Error(`${line}: unknown key`);
+  }
+  return quorumConfig(members, version, groups, weights);
+}
+
+/** Whether both have the same version or the same members at the same addresses in the same roles. */
+export function sameConfig(a: QuorumConfig, b: QuorumConfig): boolean {
+  if (a.version === b.version) return true;
+  if (a.members.size !== b.members.size) return false;
+  for (const [id, member] of a.members) {
+    const other = b.members.get(id);
+    if (other === undefined || formatMember(member) !== formatMember(other)) return false;
+  }
+  return true;
+}
+
+/** Whether the servers decide in every one of the configurations. */
+export function quorumMet(verifiers: readonly QuorumVerifier[], ids: ReadonlySet<number>): boolean {
+  return verifiers.every((verifier) => verifier.enough((id) => ids.has(id)));
+}

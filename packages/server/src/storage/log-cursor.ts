@@ -1,0 +1,84 @@
+// Reads the log from some transaction on, while it is being written: for learners that are further behind than memory reaches.
+
+import { join } from 'node:path';
+import { ADLER_START, adler32 } from './adler32.js';
+import type { Disk, ReadableFile } from './disk.js';
+import { sortedLogs } from './file-names.js';
+import { LOG_HEADER_SIZE, RECORD_END, RECORD_HEAD } from './txn-log.js';
+
+const ZXID_AT = 12;
+
+export interface LogEntry {
+  readonly zxid: number;
+  /** Header, transaction and digest. */
+  readonly entry: Buffer;
+}
+
+export class LogCursor {
+  private readonly disk: Disk;
+  private readonly dir: string;
+  private readonly files: string[];
+  private file: ReadableFile | undefined;
+  private position = 0;
+
+  private constructor(disk: Disk, dir: string, files: string[]) {
+    this.disk = disk;
+    this.dir = dir;
+    this.files = files;
+  }
+
+  /**
+   * A cursor at the beginning of the log file that may hold `zxid`. Undefined if there is none that early, or the files after
+   * that one hold more than `limit` bytes.
+   */
+  static open(disk: Disk, dir: string, zxid: number, limit: number): LogCursor | undefined {
+    const logs = sortedLogs(disk.list(dir));
+    let first = -1;
+    for (let i = 0; i < logs.length; i++) if ((logs[i]?.zxid ?? 0) <= zxid) first = i;
+    if (first < 0) return undefined;
+    let bytes = 0;
+    for (const { file } of logs.slice(first + 1)) bytes += disk.size(join(dir, file)) ?? 0;
+    if (bytes > limit) return undefined;
+    return new LogCursor(
+      disk,
+      dir,
+      logs.slice(first).map((log) => log.file),
+    );
+  }
+
+  /** The next transaction; undefined at the end of what is written, or before something that is not whole. */
+  next(): LogEntry | undefined {
+    for (;;) {
+      if (this.file === undefined) {
+        const name = this.files.shift();
+        if (name === undefined) return undefined;
+        this.file = this.disk.open(join(this.dir, name));
+        this.position = LOG_HEADER_SIZE;
+      }
+      const entry = this.read(this.file);
+      if (entry !== undefined) return entry;
+      if (this.files.length === 0) return undefined;
+      this.file.close();
+      this.file = undefined;
+    }
+  }
+
+  private read(file: ReadableFile): LogEntry | undefined {
+    const head = Buffer.allocUnsafe(RECORD_HEAD);
+    if (file.read(head, 0, RECORD_HEAD, this.position) < RECORD_HEAD) return undefined;
+    const length = head.readInt32BE(8);
+    if (length <= 0) return undefined;
+    const entry = Buffer.allocUnsafe(length + 1);
+    if (file.read(entry, 0, length + 1, this.position + RECORD_HEAD) < length + 1) return undefined;
+    if (entry[length] !== RECORD_END) return undefined;
+    if (adler32(ADLER_START, entry, 0, length) !== head.readUInt32BE(4)) return undefined;
+    this.position += RECORD_HEAD + length + 1;
+    const zxid = entry.readInt32BE(ZXID_AT) * 4294967296 + entry.readUInt32BE(ZXID_AT + 4);
+    return { zxid, entry: entry.subarray(0, length) };
+  }
+
+  close(): void {
+    this.file?.close();
+    this.file = undefined;
+  }
+}

@@ -1,0 +1,70 @@
+// Takes back history: cuts the log behind a transaction, or replaces everything by a snapshot, so that a crash at any moment
+// leaves either what was or what is to be.
+
+import { join } from 'node:path';
+import type { DataDir } from './data-dir.js';
+import type { Disk } from './disk.js';
+import { parseSnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
+import { readLog } from './txn-log-reader.js';
+
+/** While it is there, the snapshot that it names replaces everything else. */
+const MARKER = 'replaced-by';
+
+/**
+ * Cuts the log behind `zxid`, and removes snapshots that are newer. Returns false, having changed nothing, if the transaction is
+ * not there to cut at or no snapshot is left to begin from.
+ * @param maxEntry the largest entry that is believed
+ */
+export function truncateLog(disk: Disk, dirs: DataDir, zxid: number, maxEntry: number): boolean {
+  const snapshots = sortedSnapshots(disk.list(dirs.snapshots));
+  const base = snapshots.find((snapshot) => snapshot.zxid <= zxid);
+  if (base === undefined) return false;
+  const logs = sortedLogs(disk.list(dirs.logs));
+  let at = -1;
+  for (let i = 0; i < logs.length; i++) if ((logs[i]?.zxid ?? 0) <= zxid) at = i;
+  let cutAt: number | undefined;
+  const file = logs[at]?.file;
+  if (file !== undefined) {
+    let next: number | undefined;
+    let found = false;
+    const end = readLog(disk, dirs.logs, file, maxEntry, (_buf, _start, _stop, entry, _type, offset) => {
+      if (entry === zxid) found = true;
+      if (entry > zxid) next ??= offset;
+    });
+    if (found) cutAt = next ?? end.offset;
+  }
+  if (cutAt === undefined && base.zxid !== zxid) return false;
+  // From the newest on, so that a crash between leaves a log without gaps.
+  for (const snapshot of snapshots) if (snapshot.zxid > zxid) disk.remove(join(dirs.snapshots, snapshot.file));
+  for (const log of logs.slice(cutAt === undefined ? 0 : at + 1).reverse()) {
+    if (cutAt !== undefined || log.zxid > zxid) disk.remove(join(dirs.logs, log.file));
+  }
+  if (file !== undefined && cutAt !== undefined) disk.truncate(join(dirs.logs, file), cutAt);
+  disk.syncDir(dirs.snapshots);
+  if (dirs.logs !== dirs.snapshots) disk.syncDir(dirs.logs);
+  return true;
+}
+
+/** Makes a durable snapshot, `file`, the only history. */
+export function replaceHistory(disk: Disk, dirs: DataDir, file: string): void {
+  disk.replaceText(join(dirs.snapshots, MARKER), file);
+  finishReplacing(disk, dirs);
+}
+
+/** Goes on with a replacement that a crash interrupted. To be called before recovery. */
+export function finishReplacing(disk: Disk, dirs: DataDir): void {
+  const marker = join(dirs.snapshots, MARKER);
+  const file = disk.readText(marker);
+  if (file === undefined) return;
+  const kept = parseSnapshotName(file);
+  if (kept !== undefined && disk.size(join(dirs.snapshots, file)) !== undefined) {
+    for (const { file: log } of sortedLogs(disk.list(dirs.logs)).reverse()) disk.remove(join(dirs.logs, log));
+    for (const snapshot of sortedSnapshots(disk.list(dirs.snapshots))) {
+      if (snapshot.file !== file) disk.remove(join(dirs.snapshots, snapshot.file));
+    }
+    disk.syncDir(dirs.snapshots);
+    if (dirs.logs !== dirs.snapshots) disk.syncDir(dirs.logs);
+  }
+  disk.remove(marker);
+  disk.syncDir(dirs.snapshots);
+}
