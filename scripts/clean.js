@@ -2,7 +2,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-for (const dir of [...readdirSync('packages').map((name) => join('packages', name)), 'bench', 'interop']) {
+const dirs = [...readdirSync('packages').map((name) => join('packages', name)), 'packages/client/cjs', 'bench', 'interop'];
+for (const dir of dirs) {
   for (const out of ['dist', 'dist-test', 'tsconfig.tsbuildinfo'])
     rmSync(join(dir, out), { recursive: true, force: true });
 }

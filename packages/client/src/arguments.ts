@@ -1,0 +1,70 @@
+// The arguments of calls, and their checks.
+
+import { type Acl, type CreateMode, ErrorCode, MAX_TTL, pathProblem } from '#protocol';
+import { KeeperError } from './errors.js';
+import type { CallOptions } from './options.js';
+import type { Watcher } from './watch-events.js';
+
+/** What a node can hold. A string is written as UTF-8; null is kept apart from no bytes. */
+export type Data = Uint8Array | string | null;
+
+export type CreateModeName = keyof typeof CreateMode;
+
+export interface CreateSettings {
+  /** No bytes if not given. */
+  readonly data?: Data;
+  /** `persistent` if not given. */
+  readonly mode?: CreateModeName;
+  /** Everybody may do everything if not given. */
+  readonly acl?: readonly Acl[];
+  /** Of the modes with a time to live: milliseconds without change or children until the server deletes the node. */
+  readonly ttl?: number;
+}
+
+export interface CreateOptions extends CreateSettings, CallOptions {
+  /**
+   * Puts `_c_<uuid>-` before the name, so that the node can be found and is not created twice when a connection is lost
+   * during the call.
+   */
+  readonly protect?: boolean;
+  /** Creates what is missing of the path above, as persistent nodes with the same ACL. */
+  readonly createParents?: boolean;
+}
+
+export interface VersionOptions {
+  /** Fails with BadVersion if the node's is another; -1, the default, for any. */
+  readonly version?: number | undefined;
+}
+
+export interface WatchOptions {
+  /** Called once, when what was read has changed. */
+  readonly watcher?: Watcher | undefined;
+  /** The same, told to the client's `onEvent` and its event `watch`. */
+  readonly watch?: boolean | undefined;
+}
+
+export interface ReadOptions extends CallOptions, WatchOptions {}
+
+const EMPTY = new Uint8Array(0);
+
+export function bytesOf(data: Data | undefined): Uint8Array | null {
+  if (data === undefined) return EMPTY;
+  return typeof data === 'string' ? Buffer.from(data) : data;
+}
+
+/** @throws KeeperError BadArguments */
+export function checkPath(operation: string, path: string, isSequential: boolean): void {
+  const problem = pathProblem(isSequential ? `${path}1` : path);
+  if (problem !== null) throw new KeeperError(ErrorCode.BadArguments, operation, path, { message: problem });
+}
+
+/**
+ * A time to live stands with the modes that have one, and only there: with others it would stop Apache's servers.
+ * @throws KeeperError BadArguments
+ */
+export function checkTtl(path: string, isTtl: boolean, ttl: number | undefined): void {
+  const isGood = isTtl ? Number.isInteger(ttl) && Number(ttl) > 0 && Number(ttl) <= MAX_TTL : ttl === undefined;
+  if (isGood) return;
+  const message = isTtl ? `ttl must be 1 to ${MAX_TTL} ms` : 'ttl needs a mode with a time to live';
+  throw new KeeperError(ErrorCode.BadArguments, 'create', path, { message });
+}

@@ -1,0 +1,574 @@
+// The client: every operation of the protocol as a promise, on one session that survives lost connections.
+
+import { EventEmitter } from 'node:events';
+import {
+  type Acl,
+  CreateMode,
+  ErrorCode,
+  isSequential,
+  isTtl,
+  OPEN_ACL_UNSAFE,
+  parentPath,
+  type Stat,
+  WatcherType,
+} from '#protocol';
+import {
+  bytesOf,
+  type CreateOptions,
+  checkPath,
+  checkTtl,
+  type Data,
+  type ReadOptions,
+  type VersionOptions,
+  type WatchOptions,
+} from './arguments.js';
+import { parseConnectString } from './connect-string.js';
+import { isKeeperError, KeeperError } from './errors.js';
+import { EventStream } from './event-stream.js';
+import {
+  checkOperation,
+  multiRead,
+  type ReadOperation,
+  type ReadResult,
+  readOperation,
+  type SubOperation,
+  transaction,
+} from './multi.js';
+import type { CallOptions, ClientOptions, Credential } from './options.js';
+import { openPersistentWatch, type PersistentWatchHandle } from './persistent-watch.js';
+import { createProtected } from './protected-create.js';
+import type { ClientIdentity, CreatedNode, NodeAcl, NodeChildren, NodeData, Request } from './requests.js';
+import * as requests from './requests.js';
+import { exponentialBackoff, type RetryPolicy, withRetry } from './retry.js';
+import { isRead, Session } from './session.js';
+import type { SessionState, StateChange } from './states.js';
+import { Transaction } from './transaction.js';
+import { deleteRecursive } from './tree.js';
+import type { PersistentWatcher, WatchEvent, Watcher } from './watch-events.js';
+import type { WatchKind, WatchRegistration } from './watch-registry.js';
+import { WatchStream } from './watch-stream.js';
+
+/** Where every server keeps the ensemble's configuration, whatever the chroot. */
+const CONFIG_NODE = '/zookeeper/config';
+/** Unread events of a stream; beyond, a `resync` event takes their place. */
+const STREAM_LIMIT = 10_000;
+/** Of a protected create, unless a policy is set. */
+const PROTECT_RETRY = exponentialBackoff(50, 10, 2000);
+
+export interface ClientEvents {
+  /** Every change, those below included. */
+  state: [change: StateChange];
+  /** There is a session: the first one, or one in place of an expired one. */
+  connected: [change: StateChange];
+  /** The connection is lost; the session may live on. */
+  suspended: [change: StateChange];
+  /** The session of before is served again. */
+  reconnected: [change: StateChange];
+  /** The session is gone, with its ephemeral nodes and one-shot watches. */
+  expired: [change: StateChange];
+  authFailed: [change: StateChange];
+  closed: [change: StateChange];
+  /** Of reads made with `watch: true`. */
+  watch: [event: WatchEvent];
+  /** What a watcher has thrown; without a listener it becomes an uncaught exception. */
+  watcherError: [error: unknown];
+}
+
+/** The kinds of watch to check or remove; `persistent` and `persistentRecursive` need a 3.9 server. */
+export type WatcherTypeName = keyof typeof WatcherType;
+
+export interface ReconfigOptions extends CallOptions {
+  /** Servers to add or change, as `server.1=…` lines separated by commas. */
+  readonly joining?: string;
+  /** Ids of servers to remove, separated by commas. */
+  readonly leaving?: string;
+  /** All members, instead of the two above. */
+  readonly members?: string;
+  /** Only if the current configuration has this version. */
+  readonly fromConfig?: bigint;
+}
+
+export class Client extends EventEmitter<ClientEvents> {
+  private readonly session: Session;
+  private readonly options: ClientOptions;
+  private readonly stateStreams = new Set<EventStream<StateChange>>();
+  private readonly defaultWatcher: Watcher;
+
+  /**
+   * Makes a client; {@link start} has it connect.
+   * @param connectString `host:port,host:port/chroot`, or `dns-srv://name/chroot`
+   * @throws TypeError if the string cannot be used
+   */
+  constructor(connectString: string, options: ClientOptions = {}) {
+    super();
+    this.options = options;
+    this.defaultWatcher = (event) => {
+      options.onEvent?.(event);
+      this.emit('watch', event);
+    };
+    this.session = new Session(parseConnectString(connectString), options, {
+      onState: (change) => this.onState(change),
+      onError: (error) => this.onWatcherError(error),
+    });
+  }
+
+  get state(): SessionState {
+    return this.session.state;
+  }
+
+  get isConnected(): boolean {
+    return this.session.state === 'connected' || this.session.state === 'connectedReadOnly';
+  }
+
+  /** 0n while there is no session. */
+  get sessionId(): bigint {
+    return this.session.id;
+  }
+
+  /** 16 bytes. */
+  get sessionPassword(): Buffer {
+    return this.session.password;
+  }
+
+  /** As negotiated, in milliseconds. */
+  get sessionTimeout(): number {
+    return this.session.timeout;
+  }
+
+  /** Address of the server in use. */
+  get server(): string | undefined {
+    return this.session.server;
+  }
+
+  get chroot(): string {
+    return this.session.chroot;
+  }
+
+  /** The last zxid that was seen. */
+  get lastZxid(): number {
+    return this.session.lastZxid;
+  }
+
+  /** Calls not answered yet. */
+  get backlog(): number {
+    return this.session.backlog;
+  }
+
+  // ---- the session ----
+
+  /** Begins to connect. Calls made before there is a connection wait for it. */
+  start(): this {
+    this.session.start();
+    return this;
+  }
+
+  /** Resolves when connected. Rejects when the client is at its end, or with OperationTimeout after `timeout` ms. */
+  connected({ signal, timeout }: CallOptions = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const check = (): void => {
+        if (this.isConnected) finish(resolve);
+        else if (this.session.isOver) {
+          const code = this.state === 'authFailed' ? ErrorCode.AuthFailed : ErrorCode.SessionExpired;
+          finish(() => reject(new KeeperError(code, 'connect', undefined, { message: `the client is ${this.state}` })));
+        }
+      };
+      const abort = (): void => finish(() => reject(signal?.reason));
+      const timer =
+        timeout === undefined
+          ? undefined
+          : setTimeout(() => {
+              const message = this.session.problem?.message;
+              finish(() => reject(new KeeperError(ErrorCode.OperationTimeout, 'connect', undefined, { message })));
+            }, timeout);
+      const finish = (action: () => void): void => {
+        clearTimeout(timer);
+        this.removeListener('state', check);
+        signal?.removeEventListener('abort', abort);
+        action();
+      };
+      this.on('state', check);
+      signal?.addEventListener('abort', abort);
+      if (signal?.aborted) abort();
+      else check();
+    });
+  }
+
+  /** Every change of state from now on, until the client is closed. */
+  states(): AsyncIterableIterator<StateChange, undefined> {
+    const stream = new EventStream<StateChange>(() => this.stateStreams.delete(stream));
+    if (this.session.isOver) stream.end();
+    else this.stateStreams.add(stream);
+    return stream;
+  }
+
+  /** Calls `listener` with the events of reads made with `watch: true`. Returns what stops that. */
+  onEvent(listener: Watcher): () => void {
+    this.on('watch', listener);
+    return () => this.removeListener('watch', listener);
+  }
+
+  /**
+   * Presents an identity, now and after every reconnect. Rejects with AuthFailed if the server refuses it; the server then
+   * closes the connection, and the session goes on without that identity.
+   */
+  addAuth(scheme: string, auth: string | Uint8Array): Promise<void> {
+    const credential: Credential = { scheme, auth };
+    return this.session.addAuth(credential);
+  }
+
+  /**
+   * Takes another list of servers, and moves there if the load is to be spread anew. The chroot stays.
+   * @throws TypeError if the string cannot be used
+   */
+  updateServerList(connectString: string): void {
+    this.session.updateServerList(connectString);
+  }
+
+  /** Resolves when a caller that produces calls faster than the server answers should go on. */
+  drained(): Promise<void> {
+    return this.session.drained();
+  }
+
+  /**
+   * Ends the session, after the calls made before. Its ephemeral nodes are gone when this resolves, unless there is no
+   * connection, or no answer within `timeout` ms (5000): then they go when the session times out.
+   */
+  close({ timeout = 5000 }: { readonly timeout?: number } = {}): Promise<void> {
+    return this.session.close(timeout);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // ---- nodes ----
+
+  /** Rejects with NodeExists, NoNode (of the parent), NoChildrenForEphemerals, NoAuth, InvalidAcl … */
+  create(path: string, options: CreateOptions = {}): Promise<CreatedNode> {
+    const mode = CreateMode[options.mode ?? 'persistent'];
+    const { acl = OPEN_ACL_UNSAFE, ttl } = options;
+    const data = bytesOf(options.data);
+    const once = (at: string, retry: RetryPolicy | undefined): Promise<CreatedNode> =>
+      this.run('create', at, { ...options, retry }, isSequential(mode), (serverPath) => {
+        checkTtl(path, isTtl(mode), ttl);
+        return requests.create(serverPath, data, acl, mode, ttl ?? -1, this.visible);
+      });
+    const make = (): Promise<CreatedNode> => {
+      if (options.protect !== true) return once(path, options.retry);
+      const target = {
+        create: (at: string) => once(at, undefined),
+        sync: (at: string, call: CallOptions) => this.sync(at, call),
+        getChildren: (at: string, call: CallOptions) => this.getChildren(at, call),
+        getStat: (at: string, call: CallOptions) => this.exists(at, call),
+      };
+      const policy = options.retry ?? this.options.retry ?? PROTECT_RETRY;
+      return createProtected(target, path, policy, callOptions(options));
+    };
+    return options.createParents === true ? this.withParents(path, acl, options, make) : make();
+  }
+
+  private async withParents<T>(
+    path: string,
+    acl: readonly Acl[],
+    options: CallOptions,
+    make: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await make();
+    } catch (error) {
+      if (!isKeeperError(error, 'NoNode') || path.lastIndexOf('/') <= 0) throw error;
+      await this.ensurePath(parentPath(path), { ...callOptions(options), acl });
+      return make();
+    }
+  }
+
+  /** Has a persistent node at `path` and at everything above it. */
+  async ensurePath(path: string, options: CallOptions & { readonly acl?: readonly Acl[] } = {}): Promise<void> {
+    const { acl } = options;
+    const call = callOptions(options);
+    if (path === '/') {
+      if (this.chroot === '') return;
+      await this.ensureChroot(acl, call);
+      return;
+    }
+    try {
+      await this.create(path, { ...call, ...(acl === undefined ? {} : { acl }) });
+    } catch (error) {
+      if (isKeeperError(error, 'NodeExists')) return;
+      if (!isKeeperError(error, 'NoNode')) throw error;
+      await this.ensurePath(parentPath(path), options);
+      await this.ensurePath(path, options);
+    }
+  }
+
+  private async ensureChroot(acl: readonly Acl[] = OPEN_ACL_UNSAFE, call: CallOptions): Promise<void> {
+    const names = this.chroot.split('/').slice(1);
+    for (let i = 1; i <= names.length; i++) {
+      const at = `/${names.slice(0, i).join('/')}`;
+      const request = requests.create(at, new Uint8Array(0), acl, CreateMode.persistent, -1, this.visible);
+      await this.send(request, call).catch((error) => {
+        if (!isKeeperError(error, 'NodeExists')) throw error;
+      });
+    }
+  }
+
+  /** Rejects with NoNode, BadVersion, NotEmpty … */
+  delete(path: string, options: VersionOptions & CallOptions = {}): Promise<void> {
+    return this.run('delete', path, options, false, (p) => requests.remove(p, options.version ?? -1));
+  }
+
+  /** Deletes the node and everything below it; also succeeds if it is not there. Resolves with the number deleted. */
+  deleteRecursive(path: string, options: CallOptions = {}): Promise<number> {
+    return deleteRecursive(this, path, options);
+  }
+
+  /** The Stat of the node, or null if there is none. The watch then waits for its creation. */
+  exists(path: string, options: ReadOptions = {}): Promise<Stat | null> {
+    return this.run('exists', path, options, false, (p) => requests.exists(p, this.registration('exists', p, options)));
+  }
+
+  getData(path: string, options: ReadOptions = {}): Promise<NodeData> {
+    return this.run('getData', path, options, false, (p) => requests.getData(p, this.registration('data', p, options)));
+  }
+
+  setData(path: string, data: Data, options: VersionOptions & CallOptions = {}): Promise<Stat> {
+    const bytes = bytesOf(data);
+    return this.run('setData', path, options, false, (p) => requests.setData(p, bytes, options.version ?? -1));
+  }
+
+  getChildren(path: string, options: ReadOptions = {}): Promise<NodeChildren> {
+    return this.run('getChildren', path, options, false, (p) =>
+      requests.getChildren(p, this.registration('children', p, options)),
+    );
+  }
+
+  getACL(path: string, options: CallOptions = {}): Promise<NodeAcl> {
+    return this.run('getACL', path, options, false, requests.getAcl);
+  }
+
+  /** `version` is compared with the Stat's `aversion`. */
+  setACL(path: string, acl: readonly Acl[], options: VersionOptions & CallOptions = {}): Promise<Stat> {
+    return this.run('setACL', path, options, false, (p) => requests.setAcl(p, acl, options.version ?? -1));
+  }
+
+  /** Has the server in use catch up with the leader, so that reads after it see all writes before it. */
+  sync(path = '/', options: CallOptions = {}): Promise<void> {
+    return this.run('sync', path, options, false, requests.sync);
+  }
+
+  /** Full paths of this session's ephemeral nodes whose path begins with `prefix`. Needs a 3.6 server. */
+  getEphemerals(prefix = '/', options: CallOptions = {}): Promise<string[]> {
+    return this.run('getEphemerals', prefix, options, false, (p) => requests.getEphemerals(p, this.visible));
+  }
+
+  /** The number of nodes below, at all depths. Needs a 3.6 server. */
+  getAllChildrenNumber(path: string, options: CallOptions = {}): Promise<number> {
+    return this.run('getAllChildrenNumber', path, options, false, requests.getAllChildrenNumber);
+  }
+
+  /** The identities that the server has for this connection. Needs a 3.7 server. */
+  whoAmI(options: CallOptions = {}): Promise<ClientIdentity[]> {
+    return this.send(requests.whoAmI(), options);
+  }
+
+  /** Rejects with NoNode or BadVersion. Sent as a transaction, as a check on its own stops some of Apache's servers. */
+  async check(path: string, options: VersionOptions & CallOptions = {}): Promise<void> {
+    const serverPath = this.serverPath('check', path);
+    const operation = checkOperation(path, serverPath, options.version ?? -1);
+    await this.send(transaction([operation], this.visible), options);
+  }
+
+  // ---- several at once ----
+
+  transaction(): Transaction {
+    return new Transaction({
+      serverPath: (operation, path, isSequentialName) => this.serverPath(operation, path, isSequentialName),
+      commit: (operations: readonly SubOperation[], options) =>
+        this.send(transaction(operations, this.visible), options),
+    });
+  }
+
+  /** Reads that are answered together; one that fails gives its error in place. Needs a 3.6 server. */
+  async multiRead<const O extends readonly ReadOperation[]>(
+    operations: O,
+    options: CallOptions = {},
+  ): Promise<{ -readonly [I in keyof O]: ReadResult<O[I]> }> {
+    const all = operations.map(({ op, path }) => readOperation(op, path, this.serverPath(op, path)));
+    const results: unknown = await this.send(multiRead(all), options);
+    return results as { -readonly [I in keyof O]: ReadResult<O[I]> };
+  }
+
+  // ---- watches ----
+
+  /**
+   * Watches a node, or with `recursive` everything from it on, as a stream to read with `for await`. A `resync` event tells
+   * that some may have been missed. What is called after this is answered after the watch is set. Needs a 3.6 server.
+   */
+  watch(
+    path: string,
+    {
+      recursive = false,
+      signal,
+      limit = STREAM_LIMIT,
+    }: { recursive?: boolean; signal?: AbortSignal; limit?: number } = {},
+  ): WatchStream {
+    const serverPath = this.serverPath('addWatch', path);
+    const stream = new WatchStream(path, recursive, limit, (deliver) =>
+      openPersistentWatch(this.session, serverPath, recursive, deliver),
+    );
+    if (signal?.aborted) stream.close();
+    else signal?.addEventListener('abort', () => stream.close(), { once: true });
+    return stream;
+  }
+
+  /** The same with a callback. Resolves when the watch is set, with what removes it. */
+  async addWatch(
+    path: string,
+    listener: PersistentWatcher,
+    { recursive = false }: { readonly recursive?: boolean } = {},
+  ): Promise<PersistentWatchHandle> {
+    const handle = openPersistentWatch(this.session, this.serverPath('addWatch', path), recursive, listener);
+    await handle.ready;
+    return handle;
+  }
+
+  /** Rejects with NoWatcher if the server has no watch of this connection there. */
+  checkWatches(path: string, type: WatcherTypeName = 'any', options: CallOptions = {}): Promise<void> {
+    return this.run('checkWatches', path, options, false, (p) => requests.checkWatches(p, WatcherType[type]));
+  }
+
+  /**
+   * Removes one-shot watches: one watcher, or all of the path. Rejects with NoWatcher if there is none. Streams and
+   * callbacks of persistent watches are closed by themselves.
+   */
+  async removeWatches(
+    path: string,
+    { type = 'any', watcher, ...options }: CallOptions & { type?: 'data' | 'children' | 'any'; watcher?: Watcher } = {},
+  ): Promise<void> {
+    const serverPath = this.serverPath('removeWatches', path);
+    const kinds: WatchKind[] =
+      type === 'any' ? ['data', 'exists', 'children'] : type === 'data' ? ['data', 'exists'] : ['children'];
+    const { watches } = this.session;
+    // The server knows one watch of a path, however many watchers stand behind it here.
+    if (watches.removeOneShot(serverPath, kinds, watcher)) return;
+    if (type === 'any' && watches.hasPersistent(serverPath)) {
+      // `any` would take the persistent watch as well.
+      await Promise.allSettled([
+        this.send(requests.removeWatches(serverPath, WatcherType.data), options),
+        this.send(requests.removeWatches(serverPath, WatcherType.children), options),
+      ]);
+      return;
+    }
+    await this.send(requests.removeWatches(serverPath, WatcherType[type]), options);
+  }
+
+  // ---- the ensemble ----
+
+  /** The ensemble's configuration as text. */
+  getConfig(options: ReadOptions = {}): Promise<NodeData> {
+    return this.send(requests.getData(CONFIG_NODE, this.registration('data', CONFIG_NODE, options)), options);
+  }
+
+  /** Changes the ensemble's members. Resolves with the new configuration. */
+  reconfig({ joining, leaving, members, fromConfig = -1n, ...options }: ReconfigOptions): Promise<NodeData> {
+    const request = requests.reconfig(joining ?? null, leaving ?? null, members ?? null, fromConfig);
+    return this.send(request, options);
+  }
+
+  // ---- how calls are made ----
+
+  private run<T>(
+    operation: string,
+    path: string,
+    options: CallOptions,
+    isSequentialName: boolean,
+    build: (serverPath: string) => Request<T>,
+  ): Promise<T> {
+    let request: Request<T>;
+    try {
+      request = build(this.serverPath(operation, path, isSequentialName));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.send(request, options);
+  }
+
+  private send<T>(request: Request<T>, options: CallOptions | undefined): Promise<T> {
+    const policy = options?.retry ?? (isRead(request.op) ? this.options.retry : undefined);
+    if (policy === undefined) return this.session.call(request, options);
+    return withRetry(policy, isTransient, () => this.session.call(request, options), options?.signal);
+  }
+
+  private serverPath(operation: string, path: string, isSequentialName = false): string {
+    checkPath(operation, path, isSequentialName);
+    const { chroot } = this.session;
+    if (chroot === '') return path;
+    return path === '/' && !isSequentialName ? chroot : chroot + path;
+  }
+
+  private readonly visible = (path: string): string => {
+    const { chroot } = this.session;
+    if (chroot === '') return path;
+    return path === chroot ? '/' : path.slice(chroot.length);
+  };
+
+  private registration(kind: WatchKind, path: string, { watch, watcher }: WatchOptions): WatchRegistration | undefined {
+    if (watcher !== undefined) return { kind, path, watcher };
+    return watch === true ? { kind, path, watcher: this.defaultWatcher } : undefined;
+  }
+
+  private onState(change: StateChange): void {
+    for (const stream of this.stateStreams) stream.push(change);
+    this.emit('state', change);
+    switch (change.state) {
+      case 'connected':
+      case 'connectedReadOnly':
+        this.emit(change.isNewSession ? 'connected' : 'reconnected', change);
+        break;
+      case 'suspended':
+      case 'expired':
+      case 'authFailed':
+      case 'closed':
+        this.emit(change.state, change);
+        break;
+      case 'connecting':
+        break;
+    }
+    if (this.session.isOver) for (const stream of [...this.stateStreams]) stream.end();
+  }
+
+  private onWatcherError(error: unknown): void {
+    if (this.emit('watcherError', error)) return;
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+/** Those of the options that hold for every call. */
+function callOptions({ signal, timeout, retry }: CallOptions): CallOptions {
+  return { signal, timeout, retry };
+}
+
+/** Failures that another try can mend: there was no connection, or the server was too busy to begin. */
+function isTransient(error: unknown): boolean {
+  return isKeeperError(error, 'ConnectionLoss') || isKeeperError(error, 'ThrottledOp');
+}
+
+/**
+ * Connects: resolves with a client that has a session.
+ * Rejects with AuthFailed, or with OperationTimeout if there is no session after `timeout` ms (15 000); nothing is left then.
+ */
+export async function connect(
+  connectString: string,
+  { timeout = 15_000, signal, ...options }: ClientOptions & Pick<CallOptions, 'timeout' | 'signal'> = {},
+): Promise<Client> {
+  const client = new Client(connectString, options).start();
+  try {
+    await client.connected({ timeout, signal });
+    return client;
+  } catch (error) {
+    await client.close({ timeout: 0 });
+    throw error;
+  }
+}

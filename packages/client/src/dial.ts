@@ -1,0 +1,76 @@
+// Opens a connection to one server, by TCP or TLS, and probes whether a server takes writes.
+
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { Endpoint } from './hosts.js';
+
+/**
+ * Resolves with a connected socket (for TLS, with the server's certificate accepted).
+ * Rejects with the system's error, at the latest after `timeout` ms or when `signal` is aborted.
+ */
+export function dial(
+  { host, address, port }: Endpoint,
+  tls: ConnectionOptions | undefined,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const secure = tls !== undefined;
+    const socket = secure
+      ? connectTls({ ...(isIP(host) === 0 ? { servername: host } : {}), ...tls, host: address, port })
+      : connectTcp({ host: address, port });
+    const timer = setTimeout(
+      () => fail(new Error(`no connection to ${address}:${port} within ${timeout} ms`)),
+      timeout,
+    );
+    const abort = (): void => fail(new Error('connecting was given up'));
+    const closed = (): void => fail(new Error(`${address}:${port} closed the connection`));
+    const fail = (error: Error): void => {
+      release();
+      socket.on('error', () => {}); // what still comes is of no interest
+      socket.destroy();
+      reject(error);
+    };
+    const connected = (): void => {
+      release();
+      resolve(socket);
+    };
+    const release = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      socket.removeListener('error', fail);
+      socket.removeListener('close', closed);
+      socket.removeListener(secure ? 'secureConnect' : 'connect', connected);
+    };
+    socket.once('error', fail);
+    socket.once('close', closed);
+    socket.once(secure ? 'secureConnect' : 'connect', connected);
+    signal.addEventListener('abort', abort);
+    if (signal.aborted) abort();
+  });
+}
+
+/** Whether the server answers the four-letter word `isro` with `rw`. Never rejects. */
+export async function takesWrites(
+  endpoint: Endpoint,
+  tls: ConnectionOptions | undefined,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const socket = await dial(endpoint, tls, timeout, signal);
+    return await new Promise((resolve) => {
+      let answer = '';
+      socket.setTimeout(timeout, () => socket.destroy());
+      socket.on('data', (chunk: Buffer) => {
+        answer += chunk.toString('latin1');
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => resolve(answer.startsWith('rw')));
+      socket.on('end', () => socket.destroy());
+      socket.write('isro');
+    });
+  } catch {
+    return false;
+  }
+}

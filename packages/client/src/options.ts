@@ -1,0 +1,55 @@
+// What can be set on a client, and what holds if it is not.
+
+import type { ConnectionOptions } from 'node:tls';
+import type { BackOff, Resolver } from './hosts.js';
+import type { RetryPolicy } from './retry.js';
+import type { SaslOptions } from './sasl-digest-md5.js';
+import type { Watcher } from './watch-events.js';
+
+/** An identity to present: for scheme `digest`, `auth` is `user:password`. */
+export interface Credential {
+  readonly scheme: string;
+  readonly auth: string | Uint8Array;
+}
+
+/** All times in milliseconds, all sizes in bytes. */
+export interface ClientOptions {
+  /** Session time-out to ask for; the server has the last word. 30 000. */
+  readonly sessionTimeout?: number;
+  /** Limit of one attempt to reach one server; the session time-out divided by the number of servers, at least 1000. */
+  readonly connectTimeout?: number;
+  /** Limit of every call that does not bring its own; none, as a dead connection is found by pings. */
+  readonly requestTimeout?: number;
+  /** Pause between rounds through the servers: from 50, doubling, to 2000. */
+  readonly reconnect?: Partial<BackOff>;
+  /** Whether a new session takes the place of an expired one. True. */
+  readonly renewSession?: boolean;
+  /** Accept a server that serves reads only, cut off from its quorum. False. */
+  readonly readOnly?: boolean;
+  /** Applies to calls that are safe to repeat; none. */
+  readonly retry?: RetryPolicy;
+  readonly auth?: readonly Credential[];
+  readonly sasl?: SaslOptions;
+  /** True for TLS with the system's authorities, or options of Node's tls.connect. */
+  readonly tls?: boolean | ConnectionOptions;
+  /** Requests on their way at once; further ones wait in the client. 1000, the servers' globalOutstandingLimit. */
+  readonly maxOutstanding?: number;
+  /** Largest request; set it as the servers' jute.maxbuffer. 1 048 575. */
+  readonly maxRequest?: number;
+  /** Largest answer. 64 MiB. */
+  readonly maxFrame?: number;
+  /** Gets the events of reads made with `watch: true`. */
+  readonly onEvent?: Watcher;
+  /** Resolves names instead of the system. */
+  readonly resolver?: Resolver;
+}
+
+/** Every call takes these. */
+export interface CallOptions {
+  /** Gives the call up with the signal's reason. It may have been executed all the same. */
+  readonly signal?: AbortSignal | undefined;
+  /** Gives the call up with OperationTimeout after so many milliseconds, of waiting for a connection too. */
+  readonly timeout?: number | undefined;
+  /** Instead of the client's policy. Given with a write, it says that the write may be repeated. */
+  readonly retry?: RetryPolicy | undefined;
+}

@@ -1,0 +1,70 @@
+// Creates a node exactly once, although the connection may be lost before the answer: the node carries a mark to find it by.
+// The prefix is Curator's, so that its recipes know such nodes too.
+
+import { randomUUID } from 'node:crypto';
+import { ErrorCode, parentPath } from '#protocol';
+import { KeeperError } from './errors.js';
+import type { CallOptions } from './options.js';
+import type { CreatedNode } from './requests.js';
+import { pause, type RetryPolicy } from './retry.js';
+
+export interface CreateTarget {
+  create(path: string): Promise<CreatedNode>;
+  sync(path: string, options: CallOptions): Promise<void>;
+  getChildren(path: string, options: CallOptions): Promise<{ children: string[] }>;
+  getStat(path: string, options: CallOptions): Promise<CreatedNode['stat'] | null>;
+}
+
+/** `path` with the mark before its last name. */
+export function protectedPath(path: string, id: string): string {
+  const slash = path.lastIndexOf('/');
+  return `${path.slice(0, slash + 1)}_c_${id}-${path.slice(slash + 1)}`;
+}
+
+/** Rejects as the last try did, when the policy gives up or the error leaves no doubt. */
+export async function createProtected(
+  target: CreateTarget,
+  path: string,
+  policy: RetryPolicy,
+  options: CallOptions,
+): Promise<CreatedNode> {
+  const marked = protectedPath(path, randomUUID());
+  const name = marked.slice(marked.lastIndexOf('/') + 1);
+  const parent = parentPath(marked);
+  const began = performance.now();
+  let isInDoubt = false;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const found = isInDoubt ? await find(target, parent, name, options) : undefined;
+      if (found !== undefined) return found;
+      return await target.create(marked);
+    } catch (error) {
+      if (!(error instanceof KeeperError) || !isLost(error)) throw error;
+      isInDoubt ||= error.outcomeUnknown;
+      const delay = policy.delay(attempt, performance.now() - began);
+      if (delay === undefined) throw error;
+      await pause(delay, options.signal);
+    }
+  }
+}
+
+/** Once this session is served by another server, what the old one had not passed on can no longer be executed. */
+async function find(
+  target: CreateTarget,
+  parent: string,
+  name: string,
+  options: CallOptions,
+): Promise<CreatedNode | undefined> {
+  await target.sync(parent, options);
+  const { children } = await target.getChildren(parent, options);
+  const child = children.find((candidate) => candidate.startsWith(name));
+  if (child === undefined) return undefined;
+  const path = parent === '/' ? `/${child}` : `${parent}/${child}`;
+  const stat = await target.getStat(path, options);
+  return stat === null ? undefined : { path, stat };
+}
+
+/** A time-out is the caller's limit, and no reason to go on. */
+function isLost(error: KeeperError): boolean {
+  return error.code === ErrorCode.ConnectionLoss;
+}

@@ -1,0 +1,572 @@
+// The session: finds a server, keeps the connection, finds another when it is lost, and answers every call exactly once.
+
+import type { ConnectionOptions } from 'node:tls';
+import { ErrorCode, errorName, type JuteReader, OpCode, opName, Xid } from '#protocol';
+import { type Call, CallQueue } from './call-queue.js';
+import { type ConnectString, parseConnectString } from './connect-string.js';
+import { Connection, type ConnectionHandler } from './connection.js';
+import { dial, takesWrites } from './dial.js';
+import { CLOSED, KeeperError } from './errors.js';
+import { type ConnectResponse, NO_SESSION, readConnectResponse, writeConnectRequest } from './handshake.js';
+import { type Endpoint, Hosts, systemResolver } from './hosts.js';
+import type { CallOptions, ClientOptions, Credential } from './options.js';
+import { closeSession, type Request } from './requests.js';
+import { pause } from './retry.js';
+import { DigestMd5 } from './sasl-digest-md5.js';
+import type { SessionState, StateChange } from './states.js';
+import { eventTypeName } from './watch-events.js';
+import { WatchRegistry } from './watch-registry.js';
+
+const MAX_XID = 0x7fffffff;
+const PROBE_MIN = 100;
+const PROBE_MAX = 60_000;
+/** Apache's client pings at least this often. */
+const MAX_PING_INTERVAL = 10_000;
+
+/** Operations that change nothing on the server, so that it does not matter whether one was executed. */
+const READS = new Set<number>([
+  OpCode.exists,
+  OpCode.getData,
+  OpCode.getACL,
+  OpCode.getChildren2,
+  OpCode.sync,
+  OpCode.multiRead,
+  OpCode.getEphemerals,
+  OpCode.getAllChildrenNumber,
+  OpCode.whoAmI,
+  OpCode.checkWatches,
+]);
+
+export const isRead = (op: number): boolean => READS.has(op);
+
+/** A credential, and who waits to hear that the server has accepted it. */
+interface Identity {
+  readonly scheme: string;
+  readonly auth: Buffer;
+  accepted: boolean;
+  readonly waiters: { resolve: () => void; reject: (error: Error) => void }[];
+}
+
+export interface SessionHooks {
+  onState(change: StateChange): void;
+  /** What a watcher has thrown. */
+  onError(error: unknown): void;
+}
+
+export class Session implements ConnectionHandler {
+  state: SessionState = 'connecting';
+  /** Milliseconds; what was asked for, until a server has answered. */
+  timeout: number;
+  readonly chroot: string;
+  readonly watches: WatchRegistry;
+  /** The last zxid that the server has shown us. */
+  lastZxid = 0;
+  private ticket = NO_SESSION;
+  private readonly options: ClientOptions;
+  private readonly hooks: SessionHooks;
+  private readonly hosts: Hosts;
+  private readonly tls: ConnectionOptions | undefined;
+  private readonly maxOutstanding: number;
+  private readonly identities: Identity[];
+  /** Those whose replies are due, in order. */
+  private authReplies: Identity[] = [];
+  private connection: Connection | undefined;
+  private endpoint: Endpoint | undefined;
+  private readonly sent = new CallQueue();
+  private readonly waiting = new CallQueue();
+  private drainWaiters: (() => void)[] = [];
+  private xid = 0;
+  /** True once a caller was answered in this turn: a notification then waits for the next. */
+  private answered = false;
+  private seenReadWrite = false;
+  private lastContact = performance.now();
+  private lastFailure: Error | undefined;
+  private readonly over = new AbortController();
+  private running: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(target: ConnectString, options: ClientOptions, hooks: SessionHooks) {
+    this.options = options;
+    this.hooks = hooks;
+    this.chroot = target.chroot;
+    this.timeout = options.sessionTimeout ?? 30_000;
+    this.maxOutstanding = options.maxOutstanding ?? 1000;
+    const { minDelay = 50, maxDelay = 2000 } = options.reconnect ?? {};
+    this.hosts = new Hosts(target, options.resolver ?? systemResolver, { minDelay, maxDelay });
+    this.tls = options.tls === true ? {} : options.tls || undefined;
+    this.identities = (options.auth ?? []).map((credential) => identity(credential, true));
+    this.watches = new WatchRegistry(target.chroot, (error) => hooks.onError(error));
+  }
+
+  get id(): bigint {
+    return this.ticket.id;
+  }
+
+  get password(): Buffer {
+    return this.ticket.password;
+  }
+
+  /** The server that we are connected to, as the connection string has it. */
+  get server(): string | undefined {
+    return this.connection === undefined ? undefined : this.connection.remote;
+  }
+
+  /** Why the last attempt to connect failed, or the last connection was lost. */
+  get problem(): Error | undefined {
+    return this.lastFailure;
+  }
+
+  /** Calls that are not answered yet. */
+  get backlog(): number {
+    return this.sent.length + this.waiting.length;
+  }
+
+  get isOver(): boolean {
+    return this.over.signal.aborted;
+  }
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  // ---- calls ----
+
+  /** Sends the request as soon as there is a connection that takes it. */
+  call<T>(request: Request<T>, options?: CallOptions): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const call: Call = {
+        request,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+        xid: 0,
+        settled: false,
+        release: undefined,
+      };
+      if (this.isOver || (this.closing !== undefined && request.op !== OpCode.closeSession)) {
+        reject(this.errorFor(call, this.state === 'authFailed' ? ErrorCode.AuthFailed : this.overCode()));
+        return;
+      }
+      const timeout = options?.timeout ?? this.options.requestTimeout;
+      if (timeout !== undefined || options?.signal !== undefined) this.limit(call, timeout, options?.signal);
+      if (call.settled) return;
+      if (this.waiting.length === 0 && this.takesMore()) this.transmit(call);
+      else this.waiting.push(call);
+    });
+  }
+
+  private takesMore(): boolean {
+    return this.connection?.takesMore === true && this.sent.length < this.maxOutstanding;
+  }
+
+  private transmit(call: Call): void {
+    this.xid = this.xid === MAX_XID ? 1 : this.xid + 1;
+    const { xid } = this;
+    try {
+      this.connection?.send((w) => call.request.write(w.int(xid).int(call.request.op)));
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      const { op, path } = call.request;
+      settle(call, new KeeperError(ErrorCode.BadArguments, opName(op), path, { message, cause: error }));
+      return;
+    }
+    call.xid = xid;
+    this.sent.push(call);
+  }
+
+  private limit(call: Call, timeout: number | undefined, signal: AbortSignal | undefined): void {
+    if (signal?.aborted) {
+      settle(call, signal.reason);
+      return;
+    }
+    const abort = (): void => settle(call, signal?.reason);
+    const timer =
+      timeout === undefined
+        ? undefined
+        : setTimeout(() => {
+            settle(call, this.errorFor(call, ErrorCode.OperationTimeout, `no answer within ${timeout} ms`));
+          }, timeout);
+    signal?.addEventListener('abort', abort, { once: true });
+    call.release = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    };
+  }
+
+  /** Whether a call that is on its way could arm a watch on the path. */
+  isWatchUnderWay(path: string): boolean {
+    for (const queue of [this.sent, this.waiting])
+      for (const { request } of queue) if (request.watch?.path === path) return true;
+    return false;
+  }
+
+  /** Resolves when fewer calls than maxOutstanding are unanswered. */
+  drained(): Promise<void> {
+    if (this.backlog < this.maxOutstanding) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.drainWaiters.push(resolve);
+    });
+  }
+
+  // ---- frames ----
+
+  onFrame(r: JuteReader): boolean {
+    const xid = r.int();
+    if (xid === Xid.notification && this.answered) return false;
+    const zxid = r.long53();
+    const err = r.int();
+    if (zxid > this.lastZxid) this.lastZxid = zxid;
+    if (xid === Xid.notification) this.notified(r, zxid);
+    else if (xid === Xid.auth) this.authenticated(err);
+    else if (xid === Xid.setWatches) this.rearmed(err);
+    else if (xid !== Xid.ping) this.replied(r, xid, err);
+    return true;
+  }
+
+  onTurn(): void {
+    this.answered = false;
+    while (this.waiting.length > 0 && this.takesMore()) {
+      const call = this.waiting.shift();
+      if (call !== undefined && !call.settled) this.transmit(call);
+    }
+    if (this.drainWaiters.length > 0 && this.backlog < this.maxOutstanding) {
+      for (const resolve of this.drainWaiters.splice(0)) resolve();
+    }
+  }
+
+  private replied(r: JuteReader, xid: number, err: number): void {
+    const call = this.sent.take(xid);
+    if (call === undefined) {
+      this.connection?.destroy(`an answer to request ${xid}, which is not under way`);
+      return;
+    }
+    if (call.settled) return;
+    const { request } = call;
+    if (request.watch !== undefined) this.watches.replied(request.watch, err);
+    this.answered = true;
+    if (err !== ErrorCode.Ok) {
+      if (err !== ErrorCode.NoNode || request.nullIfMissing !== true) settle(call, this.errorFor(call, err));
+      else succeed(call, null);
+      return;
+    }
+    try {
+      succeed(call, request.read(r));
+    } catch (error) {
+      settle(call, error instanceof KeeperError ? error : this.errorFor(call, ErrorCode.MarshallingError));
+      if (!(error instanceof KeeperError)) this.connection?.destroy(`an answer that cannot be read: ${error}`);
+    }
+  }
+
+  // WatcherEvent: int type, int state, ustring path
+  private notified(r: JuteReader, zxid: number): void {
+    const type = eventTypeName(r.int());
+    r.int();
+    const path = r.string();
+    if (type !== undefined && path !== null) this.watches.notify(type, path, zxid > 0 ? zxid : undefined);
+  }
+
+  private rearmed(err: number): void {
+    // Without its watches the session would miss events and not say so.
+    if (err !== ErrorCode.Ok) this.connection?.destroy(`watches could not be set again: ${errorName(err)}`);
+  }
+
+  // ---- identities ----
+
+  /** Presents an identity on this connection and on all that follow. Rejects with AuthFailed if it is refused. */
+  addAuth(credential: Credential): Promise<void> {
+    const added = identity(credential, false);
+    return new Promise((resolve, reject) => {
+      if (this.isOver) {
+        reject(new KeeperError(this.overCode(), 'auth'));
+        return;
+      }
+      added.waiters.push({ resolve, reject });
+      this.identities.push(added);
+      if (this.connection !== undefined) this.sendAuth(this.connection, added);
+    });
+  }
+
+  // AuthPacket: int type, ustring scheme, buffer auth
+  private sendAuth(connection: Connection, added: Identity): void {
+    connection.send((w) => w.int(Xid.auth).int(OpCode.auth).int(0).string(added.scheme).buffer(added.auth));
+    this.authReplies.push(added);
+  }
+
+  private authenticated(err: number): void {
+    const one = this.authReplies.shift();
+    if (one === undefined) return;
+    if (err === ErrorCode.Ok) {
+      one.accepted = true;
+      for (const { resolve } of one.waiters.splice(0)) resolve();
+      return;
+    }
+    this.identities.splice(this.identities.indexOf(one), 1);
+    const error = new KeeperError(ErrorCode.AuthFailed, 'auth', undefined, { message: `scheme ${one.scheme}` });
+    for (const { reject } of one.waiters.splice(0)) reject(error);
+    // Going on without an identity that the program counts on would change what it may do, unnoticed.
+    if (one.accepted) this.end('authFailed', error);
+    else this.connection?.destroy('an identity was refused'); // the server does the same; calls from now on wait
+  }
+
+  // ---- connections ----
+
+  private async run(): Promise<void> {
+    while (!this.isOver) {
+      try {
+        const wait = this.hosts.pause;
+        if (wait > 0) await pause(wait, this.over.signal);
+        const endpoint = await this.hosts.next();
+        if (this.isOver) return;
+        if (endpoint === undefined) throw this.hosts.problem ?? new Error('no server is known');
+        await this.serve(endpoint);
+      } catch (error) {
+        this.lastFailure = error instanceof Error ? error : new Error(String(error));
+      }
+      this.giveUpWaiting();
+    }
+  }
+
+  /** Connects and serves until the connection is lost. */
+  private async serve(endpoint: Endpoint): Promise<void> {
+    const limit = this.options.connectTimeout ?? Math.max(1000, this.timeout / this.hosts.size);
+    const socket = await dial(endpoint, this.tls, limit, this.over.signal);
+    const { maxFrame = 64 * 1024 * 1024, maxRequest = 0xfffff } = this.options;
+    const connection = new Connection(socket, { maxFrame, maxRequest });
+    const abort = (): void => connection.destroy('the client was closed');
+    this.over.signal.addEventListener('abort', abort);
+    const timer = setTimeout(() => connection.destroy(`no session within ${limit} ms`), limit);
+    try {
+      const response = await this.openSession(connection);
+      if (response === undefined || this.isOver) return;
+      clearTimeout(timer);
+      this.attach(connection, endpoint, response);
+      this.detach(connection, await connection.closed);
+    } finally {
+      clearTimeout(timer);
+      this.over.signal.removeEventListener('abort', abort);
+      connection.destroy('done');
+    }
+  }
+
+  /** Undefined if the session has expired. */
+  private async openSession(connection: Connection): Promise<ConnectResponse | undefined> {
+    const ticket = this.seenReadWrite ? this.ticket : NO_SESSION;
+    const { readOnly = false, sessionTimeout = 30_000 } = this.options;
+    connection.send((w) => writeConnectRequest(w, ticket, this.lastZxid, sessionTimeout, readOnly));
+    const response = readConnectResponse(await nextFrame(connection));
+    if (response === undefined) throw new Error(`${connection.remote} opens no sessions now`);
+    if (response.timeout <= 0) {
+      this.hosts.succeeded();
+      this.expire();
+      return undefined;
+    }
+    if (this.options.sasl !== undefined) await this.authenticate(connection);
+    return response;
+  }
+
+  // GetSASLRequest: buffer token; SetSASLResponse: buffer token
+  private async authenticate(connection: Connection): Promise<void> {
+    const { sasl } = this.options;
+    if (sasl === undefined) return;
+    const mechanism = new DigestMd5(sasl);
+    const challenge = await this.exchangeToken(connection, Buffer.alloc(0));
+    const refuse = (message: string): never => {
+      const error = new KeeperError(ErrorCode.AuthFailed, 'sasl', undefined, { message });
+      this.end('authFailed', error);
+      throw error;
+    };
+    if (challenge === null) return refuse('the server offers no SASL');
+    if (challenge === undefined) return refuse('the server refuses');
+    const confirmation = await this.exchangeToken(connection, mechanism.respond(challenge));
+    if (confirmation === undefined || confirmation === null) return refuse(`user ${sasl.username} is refused`);
+    if (!mechanism.confirms(confirmation)) refuse('the server does not know the password');
+  }
+
+  /** Undefined if the server has refused. */
+  private async exchangeToken(connection: Connection, token: Buffer): Promise<Buffer | null | undefined> {
+    this.xid = this.xid === MAX_XID ? 1 : this.xid + 1;
+    connection.send((w) => w.int(this.xid).int(OpCode.sasl).buffer(token));
+    const frame = await nextFrame(connection);
+    if (frame.readInt32BE(12) !== ErrorCode.Ok) return undefined;
+    const length = frame.readInt32BE(16);
+    return length < 0 ? null : frame.subarray(20, 20 + length);
+  }
+
+  private attach(connection: Connection, endpoint: Endpoint, response: ConnectResponse): void {
+    const isSame = this.ticket.id === response.id;
+    this.hosts.succeeded();
+    this.ticket = response;
+    this.timeout = response.timeout;
+    this.seenReadWrite ||= !response.readOnly;
+    this.connection = connection;
+    this.endpoint = endpoint;
+    this.authReplies = [];
+    for (const one of this.identities) this.sendAuth(connection, one);
+    for (const { op, write } of this.watches.rearm(this.lastZxid)) {
+      connection.send((w) => write(w.int(Xid.setWatches).int(op)));
+    }
+    const readTimeout = (response.timeout * 2) / 3;
+    connection.watchOver(Math.min(readTimeout / 2, MAX_PING_INTERVAL), readTimeout);
+    this.enter(response.readOnly ? 'connectedReadOnly' : 'connected', isSame ? 'sameSession' : 'newSession');
+    this.watches.resync(isSame ? 'reconnected' : 'newSession');
+    connection.handle(this);
+    this.onTurn();
+    if (response.readOnly) void this.seekReadWrite(connection);
+  }
+
+  private detach(connection: Connection, reason: Error): void {
+    this.connection = undefined;
+    this.endpoint = undefined;
+    this.lastContact = connection.lastReceived;
+    this.lastFailure = reason;
+    const calls = this.sent.drain();
+    if (this.isOver) {
+      this.rejectAll(calls, this.overCode());
+      return;
+    }
+    this.enter('suspended', reason);
+    this.rejectAll(calls, ErrorCode.ConnectionLoss, reason.message);
+  }
+
+  /** While a server serves reads only, looks for one that takes writes as well, as Apache's client does. */
+  private async seekReadWrite(connection: Connection): Promise<void> {
+    for (let delay = PROBE_MIN; ; delay = Math.min(PROBE_MAX, delay * 2)) {
+      await pause(delay, this.over.signal).catch(() => {});
+      if (!connection.isOpen || this.isOver) return;
+      for (const endpoint of await this.hosts.all()) {
+        if (!(await takesWrites(endpoint, this.tls, 1000, this.over.signal))) continue;
+        this.hosts.prefer(endpoint);
+        connection.destroy('moving to a server that takes writes');
+        return;
+      }
+    }
+  }
+
+  /** Calls that nobody could be asked for a whole session time-out are not kept longer; they were never sent. */
+  private giveUpWaiting(): void {
+    if (this.isOver || performance.now() - this.lastContact < this.timeout) return;
+    this.lastContact = performance.now();
+    this.rejectAll(this.waiting.drain(), ErrorCode.ConnectionLoss, this.lastFailure?.message);
+  }
+
+  /** Moves to other servers; see Hosts.update. @throws TypeError if the string cannot be used */
+  updateServerList(text: string): void {
+    const target = parseConnectString(text);
+    if (target.chroot !== '' && target.chroot !== this.chroot) throw new TypeError('the chroot cannot be changed');
+    if (this.hosts.update(target, this.endpoint)) this.connection?.destroy('moving to another server');
+  }
+
+  // ---- the end ----
+
+  private expire(): void {
+    this.ticket = NO_SESSION;
+    this.seenReadWrite = false;
+    this.lastZxid = 0;
+    this.lastContact = performance.now();
+    const renew = this.options.renewSession ?? true;
+    if (!renew) {
+      this.end('expired');
+      return;
+    }
+    const calls = this.waiting.drain();
+    this.enter('expired');
+    this.rejectAll(calls, ErrorCode.SessionExpired);
+    this.watches.endOneShots('expired');
+  }
+
+  /** Closes the session, so that its ephemerals go at once. Calls made before are answered first. */
+  close(timeout: number): Promise<void> {
+    this.closing ??= this.sayGoodbye(timeout);
+    return this.closing;
+  }
+
+  private async sayGoodbye(timeout: number): Promise<void> {
+    if (this.connection !== undefined) {
+      // Not answered, or the connection lost: then the server ends the session when it times out.
+      await this.call(closeSession(), { timeout }).catch(() => {});
+    }
+    this.end('closed');
+    await this.running;
+  }
+
+  private end(state: 'closed' | 'expired' | 'authFailed', reason?: Error): void {
+    if (this.isOver) return;
+    this.over.abort();
+    this.enter(state, reason);
+    this.rejectAll(this.sent.drain(), this.overCode());
+    this.rejectAll(this.waiting.drain(), this.overCode());
+    for (const one of this.identities)
+      for (const { reject } of one.waiters.splice(0)) reject(new KeeperError(this.overCode(), 'auth'));
+    for (const resolve of this.drainWaiters.splice(0)) resolve();
+    const told = state === 'expired' ? 'expired' : 'closed';
+    this.watches.endOneShots(told);
+    this.watches.endPersistent(told);
+    this.connection?.destroy('the client was closed');
+  }
+
+  private overCode(): number {
+    if (this.state === 'expired') return ErrorCode.SessionExpired;
+    return this.state === 'authFailed' ? ErrorCode.AuthFailed : CLOSED;
+  }
+
+  private enter(state: SessionState, detail?: Error | 'sameSession' | 'newSession'): void {
+    const previous = this.state;
+    this.state = state;
+    this.hooks.onState({
+      state,
+      previous,
+      sessionId: this.ticket.id,
+      server: this.server,
+      isNewSession: detail === 'newSession',
+      reason: detail instanceof Error ? detail : undefined,
+    });
+  }
+
+  private rejectAll(calls: readonly Call[], code: number, message?: string): void {
+    for (const call of calls) if (!call.settled) settle(call, this.errorFor(call, code, message));
+  }
+
+  private errorFor(call: Call, code: number, message?: string): KeeperError {
+    const { op, path } = call.request;
+    const isLocal = code === ErrorCode.ConnectionLoss || code === ErrorCode.OperationTimeout || code === CLOSED;
+    const outcomeUnknown = isLocal && call.xid !== 0 && !isRead(op);
+    return new KeeperError(code, opName(op), this.visible(path), { message, outcomeUnknown });
+  }
+
+  private visible(path: string | undefined): string | undefined {
+    if (path === undefined || this.chroot === '') return path;
+    if (path === this.chroot) return '/';
+    return path.startsWith(`${this.chroot}/`) ? path.slice(this.chroot.length) : path;
+  }
+}
+
+function succeed(call: Call, result: unknown): void {
+  call.settled = true;
+  call.release?.();
+  call.resolve(result);
+}
+
+function settle(call: Call, error: unknown): void {
+  if (call.settled) return;
+  call.settled = true;
+  call.release?.();
+  call.reject(error);
+}
+
+function identity({ scheme, auth }: Credential, accepted: boolean): Identity {
+  return { scheme, auth: Buffer.from(auth as string), accepted, waiters: [] };
+}
+
+/** The next frame, as bytes of its own. Rejects if the connection ends before. */
+function nextFrame(connection: Connection): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    void connection.closed.then(reject);
+    connection.handle({
+      onFrame(r) {
+        connection.handle(undefined);
+        resolve(Buffer.from(r.buf.subarray(r.pos, r.end)));
+        return true;
+      },
+      onTurn() {},
+    });
+  });
+}
