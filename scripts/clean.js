@@ -2,7 +2,12 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-const dirs = [...readdirSync('packages').map((name) => join('packages', name)), 'packages/client/cjs', 'bench', 'interop'];
+const dirs = [
+  ...readdirSync('packages').map((name) => join('packages', name)),
+  'packages/client/cjs',
+  'bench',
+  'interop',
+];
 for (const dir of dirs) {
   for (const out of ['dist', 'dist-test', 'tsconfig.tsbuildinfo'])
     rmSync(join(dir, out), { recursive: true, force: true });

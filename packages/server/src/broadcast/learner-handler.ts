@@ -9,7 +9,15 @@ import type { LinkEvents, PacketLink } from './packet-link.js';
 import { counterOf, EPOCH, epochOf, follows } from './recent-proposals.js';
 import { planSync } from './sync-plan.js';
 
-type State = 'introducing' | 'promised' | 'told' | 'summarized' | 'synchronizing' | 'newLeader' | 'following' | 'closed';
+type State =
+  | 'introducing'
+  | 'promised'
+  | 'told'
+  | 'summarized'
+  | 'synchronizing'
+  | 'newLeader'
+  | 'following'
+  | 'closed';
 
 const NOBODY = 0n;
 
@@ -235,20 +243,25 @@ export class LearnerHandler implements SessionOwner {
     const { host } = this.leader;
     let next: typeof first | undefined = first;
     let last = known;
-    this.flow = new Flow(host.runtime, (action) => host.guard(action), this.link, () => {
-      const min = host.recent.min;
-      if (min !== undefined && (last >= min - 1 || next === undefined || next.zxid >= min)) {
-        if (last < min && next !== undefined && next.zxid > min && !follows(next.zxid, last)) return this.broken();
-        this.sendRecent(this.lastQueued);
-        this.register();
-        return false;
-      }
-      if (next === undefined || !follows(next.zxid, last)) return this.broken();
-      this.sendCommitted(next.zxid, next.entry);
-      last = next.zxid;
-      next = cursor.next();
-      return true;
-    });
+    this.flow = new Flow(
+      host.runtime,
+      (action) => host.guard(action),
+      this.link,
+      () => {
+        const min = host.recent.min;
+        if (min !== undefined && (last >= min - 1 || next === undefined || next.zxid >= min)) {
+          if (last < min && next !== undefined && next.zxid > min && !follows(next.zxid, last)) return this.broken();
+          this.sendRecent(this.lastQueued);
+          this.register();
+          return false;
+        }
+        if (next === undefined || !follows(next.zxid, last)) return this.broken();
+        this.sendCommitted(next.zxid, next.entry);
+        last = next.zxid;
+        next = cursor.next();
+        return true;
+      },
+    );
     this.flow.onEnd = () => cursor.close();
     this.flow.pump();
   }

@@ -143,7 +143,8 @@ export class Learner {
       );
       return;
     }
-    if (this.epoch === host.acceptedEpoch) current = -1; // counted before
+    if (this.epoch === host.acceptedEpoch)
+      current = -1; // counted before
     else host.setAcceptedEpoch(this.epoch);
     const data = Buffer.allocUnsafe(4);
     data.writeInt32BE(current);
@@ -374,7 +375,8 @@ export class Learner {
   private checkSilence(): void {
     const { host } = this;
     if (this.link.reader.held) return; // it is this server that is busy
-    const limit = host.tickTime * (this.state === 'serving' || this.state === 'acknowledged' ? host.syncLimit : host.initLimit);
+    const limit =
+      host.tickTime * (this.state === 'serving' || this.state === 'acknowledged' ? host.syncLimit : host.initLimit);
     if (host.runtime.now() - this.heardAt > limit) this.link.close(`nothing was heard for ${limit} ms`);
   }
 

@@ -1,7 +1,7 @@
 // A snapshot's body as a SNAP carries it: int count and sessions (long id, int timeout); int count and ACLs (long number,
 // vector<ACL>); nodes (ustring path, buffer data, long ACL number, 60 bytes of Stat); the path `/`; the text BenWasHere.
 
-import { type Acl, DecodeError, type JuteWriter, JuteReader, readAclList, writeAclList } from '@nodekeeper/protocol';
+import { type Acl, DecodeError, JuteReader, type JuteWriter, readAclList, writeAclList } from '@nodekeeper/protocol';
 
 export const SIGNATURE = 'BenWasHere';
 const MAX_FIELD = 256 * 1024 * 1024;

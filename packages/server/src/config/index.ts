@@ -1,11 +1,11 @@
 // The server's configuration as one typed object.
 
-import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
 import { type Member, parseMember } from '../quorum/quorum-config.js';
+import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
 
+export type { Member } from '../quorum/quorum-config.js';
 export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './keys.js';
 export { ConfigError, type Sources } from './parse.js';
-export type { Member } from '../quorum/quorum-config.js';
 
 /** Times in milliseconds, sizes in bytes unless the name says otherwise. */
 export interface ServerConfig {
