@@ -258,6 +258,8 @@ test('writes keep their place behind reads whose replies could not leave yet', a
   await a.create('/v', '');
   a.socket.pause();
   const xids: number[] = [];
+  // All in one write: once its replies can't leave, the server takes in no more than it has received.
+  a.socket.cork();
   for (let i = 0; i < 60; i++) {
     xids.push(
       a.send(OpCode.setData, (w) =>
@@ -270,6 +272,7 @@ test('writes keep their place behind reads whose replies could not leave yet', a
     xids.push(a.send(OpCode.getData, (w) => w.string('/big').bool(false)));
     xids.push(a.send(OpCode.getData, (w) => w.string('/v').bool(false)));
   }
+  a.socket.uncork();
   const b = await RawClient.open(t, clientPort);
   while ((await b.getData('/v')) !== '59');
   a.socket.resume();
