@@ -12,6 +12,8 @@ export class Database implements RecoveryTarget, SessionListener {
   readonly sessionTimeouts = new Map<bigint, number>();
   /** Is told of sessions once the server runs. */
   listener: SessionListener | undefined;
+  /** Is told of transactions that recovery takes from the log. */
+  onReplayed: ((buf: Buffer, start: number, end: number, zxid: number) => void) | undefined;
 
   constructor(options: DataTreeOptions) {
     this.options = options;
@@ -66,8 +68,9 @@ export class Database implements RecoveryTarget, SessionListener {
     this.tree.lastProcessedZxid = zxid;
   }
 
-  apply(buf: Buffer, start: number, end: number): void {
+  apply(buf: Buffer, start: number, end: number, zxid: number): void {
     this.tree.apply(buf, start, end);
+    this.onReplayed?.(buf, start, end, zxid);
   }
 
   /** The content of a snapshot that begins now. */

@@ -21,11 +21,11 @@ import type { SessionTable } from './session/session-table.js';
 import { type DataDir, mayStartEmpty, openDataDir } from './storage/data-dir.js';
 import { type DataLock, lockDataDir } from './storage/data-lock.js';
 import type { Disk } from './storage/disk.js';
-import { StorageError } from './storage/errors.js';
 import { nodeDisk } from './storage/node-disk.js';
 import { type Recovered, recover } from './storage/recovery.js';
 import { writeSnapshot } from './storage/snapshot-writer.js';
 import { type LogBatch, TxnLog } from './storage/txn-log.js';
+import type { SnapshotSource } from './tree/snapshot-source.js';
 
 const SESSIONLESS_CHECK_MS = 1000;
 const HOUR_MS = 3_600_000;
@@ -45,15 +45,21 @@ export interface Opened {
   readonly database: Database;
   readonly recovered: Recovered;
   readonly lock: DataLock | undefined;
+  /** Whether a database that was found empty may count as one. */
+  readonly trusted: boolean;
   /** Milliseconds that recovery took. */
   readonly initTime: number;
 }
 
 /**
- * Takes the data directory and recovers what is in it.
+ * Takes the data directory and recovers what is in it. `prepare` is called before anything is read.
  * @throws StorageError if the data cannot be used, saying why and what to do
  */
-export async function openData(config: ServerConfig, options: ServerOptions): Promise<Opened> {
+export async function openData(
+  config: ServerConfig,
+  options: ServerOptions,
+  prepare: (dirs: DataDir, database: Database) => void = () => {},
+): Promise<Opened> {
   const { logger = silentLogger, disk = nodeDisk, runtime = nodeRuntime } = options;
   for (const warning of config.warnings) logger.warn({}, warning);
   const dirs = openDataDir(disk, config.dataDir, config.dataLogDir, config.dataDirAutocreate);
@@ -66,21 +72,14 @@ export async function openData(config: ServerConfig, options: ServerOptions): Pr
       extendedTypesEnabled: config.extendedTypesEnabled,
       digestEnabled: config.digestEnabled,
     });
+    prepare(dirs, database);
     const recovered = await recoverInto(database, dirs, disk, config, logger);
-    if (recovered.fresh && !trusted) {
-      throw new StorageError(
-        dirs.snapshots,
-        undefined,
-        'there is no database, and none may be made',
-        "Create a file 'initialize' in the data directory if this is a new server, or set db.autocreate=true",
-      );
-    }
     const initTime = runtime.now() - began;
     logger.info(
       { zxid: `0x${recovered.lastZxid.toString(16)}`, nodes: database.tree.store.count, replayed: recovered.replayed },
       `data recovered in ${Math.round(initTime)} ms`,
     );
-    return { dirs, database, recovered, lock, initTime };
+    return { dirs, database, recovered, lock, trusted, initTime };
   } catch (e) {
     await lock?.release();
     throw e;
@@ -108,6 +107,7 @@ export async function recoverInto(
 }
 
 export abstract class Server {
+  readonly id: number;
   readonly config: ServerConfig;
   readonly dirs: DataDir;
   readonly database: Database;
@@ -126,14 +126,15 @@ export abstract class Server {
   /** What Apache's `Mode:` says: standalone, leader, follower, observer … */
   abstract readonly mode: string;
 
-  protected readonly disk: Disk;
-  protected log: TxnLog;
-  protected readonly auth: AuthRules;
-  protected readonly processorOptions: ProcessorOptions;
-  protected readonly processorHooks: ProcessorHooks;
+  readonly disk: Disk;
+  log: TxnLog;
+  readonly auth: AuthRules;
+  readonly processorOptions: ProcessorOptions;
+  readonly processorHooks: ProcessorHooks;
   protected readonly onFatal: (error: Error) => void;
   private readonly timers: Timer[] = [];
-  protected snapshotting: Promise<void> | null = null;
+  snapshotting: Promise<void> | null = null;
+  private snapshotSource: SnapshotSource | null = null;
   private txnsSinceSnapshot = 0;
   private bytesSinceSnapshot = 0;
   private snapshotAfterTxns = 0;
@@ -142,9 +143,11 @@ export abstract class Server {
   private readonly lock: DataLock | undefined;
   private flushScheduled = false;
   protected failed = false;
-  protected stopping = false;
+  stopping = false;
 
-  protected constructor(config: ServerConfig, opened: Opened, options: ServerOptions) {
+  /** @param id the server's id, 1 for a standalone server; it is part of session ids */
+  protected constructor(config: ServerConfig, opened: Opened, options: ServerOptions, id: number) {
+    this.id = id;
     this.config = config;
     this.dirs = opened.dirs;
     this.database = opened.database;
@@ -155,7 +158,7 @@ export abstract class Server {
     this.network = options.network ?? nodeNetwork;
     this.onFatal = options.onFatal ?? ((error) => this.die(error));
     this.startedAt = this.runtime.wallTime();
-    this.nextId = firstSessionId(config.serverId, this.runtime.wallTime());
+    this.nextId = firstSessionId(id, this.runtime.wallTime());
     this.stats.dbInitTime.add(opened.initTime);
     this.drawSnapshotLimits();
     this.auth = {
@@ -218,7 +221,7 @@ export abstract class Server {
   /** The entries of the batch are durable. */
   protected abstract onDurable(batch: LogBatch): void;
 
-  protected openLog(lastZxid: number): TxnLog {
+  openLog(lastZxid: number): TxnLog {
     const { config } = this;
     return new TxnLog(
       this.disk,
@@ -240,12 +243,12 @@ export abstract class Server {
     );
   }
 
-  protected newReads(): Reads {
+  newReads(): Reads {
     const { extendedTypesEnabled, maxLength } = this.processorOptions;
     return new Reads(this.database.tree, this.auth, extendedTypesEnabled, maxLength);
   }
 
-  protected newPreparer(): Preparer {
+  newPreparer(): Preparer {
     const { config } = this;
     return new Preparer(this.database.tree, {
       auth: this.auth,
@@ -259,7 +262,7 @@ export abstract class Server {
   }
 
   /** Makes the session table follow the transactions. */
-  protected followSessions(sessions: SessionTable<SessionOwner>): void {
+  followSessions(sessions: SessionTable<SessionOwner>): void {
     this.database.listener = {
       onSessionCreated: (id, timeout) => {
         sessions.get(id) ?? sessions.track(id, timeout, this.port.now);
@@ -268,9 +271,14 @@ export abstract class Server {
     };
   }
 
+  protected clientAddress(): { readonly port: number; readonly host: string | undefined } {
+    return { port: this.config.clientPort, host: this.config.clientPortAddress };
+  }
+
   /** Opens the client port; resolves with its number. Rejects with the system's error, EADDRINUSE among them. */
   async listen(): Promise<number> {
-    const port = await this.port.listen(this.config.clientPort, this.config.clientPortAddress);
+    const { port: wanted, host } = this.clientAddress();
+    const port = await this.port.listen(wanted, host);
     this.boundPort = port;
     this.every(SESSIONLESS_CHECK_MS, () => this.port.reapSessionless());
     if (this.config.purgeIntervalHours > 0) {
@@ -317,6 +325,7 @@ export abstract class Server {
   startSnapshot(): void {
     if (this.snapshotting !== null) return;
     this.snapshotting = this.writeSnapshot()
+      .then(() => {})
       .catch((error: Error) => {
         this.stats.snapshotErrors++;
         this.logger.error(
@@ -340,10 +349,12 @@ export abstract class Server {
     this.snapshotAfterBytes = snapSizeLimit <= 0 ? Number.POSITIVE_INFINITY : (snapSizeLimit / 2) * (1 + chance);
   }
 
-  protected async writeSnapshot(): Promise<void> {
+  /** Writes a snapshot; resolves with the file's name. */
+  async writeSnapshot(): Promise<string> {
     this.drawSnapshotLimits();
     const began = this.runtime.now();
     const source = this.database.snapshot();
+    this.snapshotSource = source;
     try {
       const { file, bytes } = await writeSnapshot(this.disk, this.dirs.snapshots, source, {
         compression: this.config.snapshotCompression,
@@ -354,9 +365,17 @@ export abstract class Server {
       this.stats.snapshotTime.add(ms);
       this.stats.lastSnapshot = { zxid: source.zxid, at: this.runtime.wallTime() };
       this.logger.info({ file, bytes, ms: Math.round(ms) }, 'snapshot written');
+      return file;
     } finally {
       source.end();
+      this.snapshotSource = null;
     }
+  }
+
+  /** Gives up the snapshot that is being written, if one is: what it is taken from is about to change otherwise than by commits. */
+  async giveUpSnapshot(): Promise<void> {
+    this.snapshotSource?.giveUp();
+    await this.snapshotting;
   }
 
   private newSessionId(): bigint {
@@ -365,7 +384,7 @@ export abstract class Server {
   }
 
   /** An idle log is written once everything that arrived together has been read: one sync for all of it. */
-  protected flushLog(): void {
+  flushLog(): void {
     if (this.flushScheduled || this.log.batch.count === 0) return;
     this.flushScheduled = true;
     this.runtime.soon(() => {
@@ -399,7 +418,7 @@ export abstract class Server {
   }
 
   /** Runs what an event asks for, as a turn; an error of ours ends the server. */
-  protected guard(action: () => void): void {
+  guard(action: () => void): void {
     if (this.failed) return;
     this.port.beginTurn();
     try {
@@ -424,7 +443,7 @@ export abstract class Server {
   }
 
   /** Nothing may be acknowledged after this. */
-  protected fail(error: Error): void {
+  fail(error: Error): void {
     if (this.failed) return;
     this.failed = true;
     this.logger.error({ error: error.stack ?? error.message }, 'the server cannot go on');

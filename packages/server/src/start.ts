@@ -3,6 +3,7 @@
 import { createAudit } from './admin/audit.js';
 import { FourLetterWords } from './admin/four-letter.js';
 import type { ServerConfig } from './config/index.js';
+import { EnsembleServer } from './ensemble-server.js';
 import type { Server, ServerOptions } from './server.js';
 import { StandaloneServer } from './standalone-server.js';
 
@@ -17,11 +18,14 @@ export interface RunningServer {
 }
 
 /**
- * Starts a standalone server.
+ * Starts a server, standalone or of an ensemble as the configuration says.
  * @throws StorageError if the data cannot be used; the system's error (EADDRINUSE …) if the port cannot be
  */
 export async function startServer(config: ServerConfig, options: ServerOptions = {}): Promise<RunningServer> {
-  const server = await StandaloneServer.open(config, options);
+  const server: Server =
+    config.ensemble === undefined
+      ? await StandaloneServer.open(config, options)
+      : await EnsembleServer.open(config, options);
   const words = new FourLetterWords(server);
   server.isCommand = (code) => words.isCommand(code);
   server.runCommand = (connection, code, rest) => words.run(connection, code, rest);

@@ -66,7 +66,7 @@ class RunningView implements ServerView {
       maxSessionTimeout: config.maxSessionTimeout,
       clientPortListenBacklog: config.clientPortListenBacklog ?? -1,
       // Apache's standalone server says 0, though its session ids begin with 1.
-      serverId: this.server.mode === 'standalone' ? 0 : config.serverId,
+      serverId: this.server.mode === 'standalone' ? 0 : this.server.id,
       text: config.text,
     };
   }

@@ -18,6 +18,9 @@ export interface LogCursor {
   close(): void;
 }
 
+/** More is left above it than can be proposed before the leader looks at it again. */
+const COUNTER_LIMIT = 0xfff00000;
+
 export interface LeaderHost {
   readonly id: number;
   readonly runtime: Pick<Runtime, 'after' | 'every' | 'now' | 'soon'>;
@@ -237,9 +240,9 @@ export class Leader implements Proposals {
     this.host.append(entry, zxid);
   }
 
-  /** Whether the next transaction must be another epoch's: the counter is used up (ZOOKEEPER-1277). */
-  get exhausted(): boolean {
-    return counterOf(this.lastProposed) >= 0xfffffffe;
+  /** Whether a new epoch should begin before the counter is used up (ZOOKEEPER-1277). */
+  get nearlyExhausted(): boolean {
+    return counterOf(this.lastProposed) >= COUNTER_LIMIT;
   }
 
   /** Proposals that are not committed, oldest first. */

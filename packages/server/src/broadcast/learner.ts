@@ -25,6 +25,8 @@ export interface LearnerHost {
   /** Of the last transaction that the disk holds. */
   readonly lastZxid: number;
   readonly configVersion: number;
+  /** The leader wanted the log cut where it cannot be: a snapshot has to come. */
+  readonly uncuttable: boolean;
 
   /** Empties tree and sessions to be filled by what the leader sends. */
   beginSnapshot(): BodySink;
@@ -75,6 +77,10 @@ export class Learner {
   private state: State = 'leaderInfo';
   private epoch = 0;
   private bySnapshot = false;
+  /** The received snapshot holds everything up to here. */
+  private held = -1;
+  private wantsAll = false;
+  private served = false;
   private readonly pending: Proposal[] = [];
   /** Of the last proposal that was received, or the history before it. */
   private lastReceived = 0;
@@ -148,7 +154,9 @@ export class Learner {
     else host.setAcceptedEpoch(this.epoch);
     const data = Buffer.allocUnsafe(4);
     data.writeInt32BE(current);
-    this.link.send(PacketType.ackEpoch, host.lastZxid, data);
+    // A server that was counted in this epoch already may ask for everything: it is not counted again.
+    this.wantsAll = current === -1 && host.uncuttable;
+    this.link.send(PacketType.ackEpoch, this.wantsAll ? 0 : host.lastZxid, data);
     this.state = 'first';
   }
 
@@ -158,6 +166,12 @@ export class Learner {
     const { host } = this;
     switch (type) {
       case PacketType.diff:
+        if (this.wantsAll) {
+          // The leader's log reaches back to the beginning.
+          host.beginSnapshot();
+          host.snapshotReceived(0);
+          this.bySnapshot = true;
+        }
         this.lastReceived = host.lastZxid;
         this.state = 'synchronizing';
         break;
@@ -184,10 +198,13 @@ export class Learner {
   }
 
   private receiveSnapshot(zxid: number): void {
+    this.host.info(`the leader sends a snapshot, 0x${zxid.toString(16)}`);
     this.state = 'snapshot';
     this.bySnapshot = true;
+    this.held = zxid;
     const receiver = new SnapshotReceiver(this.host.beginSnapshot());
     this.link.reader.takeRaw((buf, start, end) => {
+      this.heardAt = this.host.runtime.now();
       const at = receiver.feed(buf, start, end);
       if (at >= 0) {
         this.host.snapshotReceived(zxid);
@@ -200,14 +217,16 @@ export class Learner {
 
   private onSync(packet: Packet): void {
     const { type, zxid, data } = packet;
+    const known = zxid <= this.held; // Apache's leaders may send again what their snapshot holds
     switch (type) {
       case PacketType.proposal:
-        this.receive(zxid, data);
+        if (!known) this.receive(zxid, data);
         break;
       case PacketType.commit:
-        this.commitDuringSync(zxid);
+        if (!known) this.commitDuringSync(zxid);
         break;
       case PacketType.inform:
+        if (known) break;
         this.receive(zxid, data);
         this.commitDuringSync(zxid);
         break;
@@ -227,9 +246,7 @@ export class Learner {
     }
     const type = data.readInt32BE(TxnHeaderAt.type);
     if (zxid === this.lastReceived && type === OpCode.error) return undefined; // 3.9 proposes some errors so; they never commit
-    // What a snapshot holds may come again.
-    const expected = follows(zxid, this.lastReceived) || (this.bySnapshot && this.pending.length === 0);
-    if (!expected) {
+    if (!follows(zxid, this.lastReceived)) {
       this.link.close(
         `proposal 0x${zxid.toString(16)} came after 0x${this.lastReceived.toString(16)}: something is missing`,
       );
@@ -250,7 +267,7 @@ export class Learner {
     }
     this.pending.shift();
     // Up to NEWLEADER a snapshot takes it along.
-    if (!(this.bySnapshot && this.state === 'synchronizing')) host.append(head.entry, zxid);
+    if (!this.bySnapshot) host.append(head.entry, zxid);
     host.apply(head.entry, zxid);
   }
 
@@ -263,6 +280,7 @@ export class Learner {
     const finish = (): void => {
       if (this.state === 'ended') return;
       host.setCurrentEpoch(this.epoch);
+      this.bySnapshot = false;
       this.state = 'acknowledged';
       this.link.send(PacketType.ack, zxid);
       this.link.resume();
@@ -277,6 +295,7 @@ export class Learner {
       return;
     }
     this.state = 'serving';
+    this.served = true;
     this.link.send(PacketType.ack, this.epoch * EPOCH);
     this.host.established(this.epoch);
     for (const proposal of this.pending) this.logProposal(proposal);
@@ -392,8 +411,8 @@ export class Learner {
     this.host.ended(reason);
   }
 
-  /** Proposals that are in the log, or will be, and are not committed. */
-  get uncommitted(): readonly Proposal[] {
-    return this.pending;
+  /** Proposals that were handed to the log and are not committed. */
+  get loggedUncommitted(): readonly Proposal[] {
+    return this.served ? this.pending : [];
   }
 }

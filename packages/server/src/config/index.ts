@@ -1,9 +1,9 @@
 // The server's configuration as one typed object.
 
-import { type Member, parseMember } from '../quorum/quorum-config.js';
+import { type Ensemble, ensembleOf } from './ensemble.js';
 import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
 
-export type { Member } from '../quorum/quorum-config.js';
+export type { Ensemble } from './ensemble.js';
 export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './keys.js';
 export { ConfigError, type Sources } from './parse.js';
 
@@ -79,9 +79,8 @@ export interface ServerConfig {
   /** Undefined unless the Prometheus provider is chosen. */
   readonly prometheus: { readonly host: string; readonly port: number; readonly exportProcess: boolean } | undefined;
   readonly auditEnabled: boolean;
-  readonly members: readonly Member[];
-  /** The id in session ids: 1 for a standalone server. */
-  readonly serverId: number;
+  /** Undefined for a standalone server. */
+  readonly ensemble: Ensemble | undefined;
   /** zoo.cfg as it was read. */
   readonly text: string;
   readonly path: string | undefined;
@@ -96,6 +95,9 @@ export function loadConfig(sources: Sources = {}): ServerConfig {
   return build(readSettings(sources), sources.file === undefined);
 }
 
+/** The client port of a server that has it from its line among the members. */
+const FROM_MEMBER = -1;
+
 /** Where an embedded server keeps its data, and where it listens. */
 const EMBEDDED = { dataDir: 'data', clientPort: 2181 } as const;
 
@@ -107,34 +109,22 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
   const s = (name: string): string | undefined => values.get(name) as string | undefined;
   const where = settings.path ?? 'configuration';
 
-  const members: Member[] = [];
   const schemes: string[] = [];
   for (const [name, value] of settings.families) {
-    const server = /^server\.(\d+)$/.exec(name);
-    if (server !== null) {
-      const member = parseMember(Number(server[1]), value);
-      if (typeof member === 'string') throw new ConfigError(`${where}: ${name}=${value}: ${member}`);
-      members.push(member);
-    }
     if (name.startsWith('authProvider.')) {
       if (value.endsWith('SASLAuthenticationProvider')) schemes.push('sasl');
       else if (value.endsWith('X509AuthenticationProvider')) schemes.push('x509');
       else warnings.push(`${where}: ${name}=${value}: a Java class cannot be loaded here; its scheme is not available`);
     }
   }
-  const voters = members.filter((member) => member.role === 'participant');
-  if (members.length > 0 && voters.length === 0)
-    throw new ConfigError(`${where}: there are observers but no participants`);
-  if (voters.length > 1) {
-    throw new ConfigError(
-      `${where}: ${voters.length} servers are listed: this version runs standalone servers only. Remove the server lines but one`,
-    );
-  }
-
+  const { ensemble, only } = ensembleOf(settings, where);
   const dataDir = s('dataDir') ?? (embedded ? EMBEDDED.dataDir : undefined);
   if (dataDir === undefined) throw new ConfigError(`${where}: dataDir is not set. Add dataDir=<path>`);
-  const only = members[0]?.clientAddress;
-  const clientPort = values.get('clientPort') ?? only?.port ?? (embedded ? EMBEDDED.clientPort : undefined);
+  const clientPort =
+    values.get('clientPort') ??
+    only?.port ??
+    (ensemble?.clientAddresses ? FROM_MEMBER : undefined) ??
+    (embedded ? EMBEDDED.clientPort : undefined);
   if (clientPort === undefined) throw new ConfigError(`${where}: clientPort is not set. Add clientPort=2181`);
   const tickTime = n('tickTime');
   const min = n('minSessionTimeout') === -1 ? 2 * tickTime : n('minSessionTimeout');
@@ -227,8 +217,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
         }
       : undefined,
     auditEnabled: b('audit.enable'),
-    members,
-    serverId: 1,
+    ensemble,
     text: settings.text,
     path: settings.path,
     warnings,

@@ -121,7 +121,8 @@ function check(key: Key, text: string, where: string): Value {
     }
     case 'ratio': {
       const n = Number(text);
-      if (text === '' || !(n >= 0)) fail('a number of at least 0 is expected');
+      const min = key.min ?? 0;
+      if (text === '' || !(n >= min)) fail(`a number of at least ${min} is expected`);
       return n;
     }
     case 'bool':

@@ -1,7 +1,8 @@
 // What the server needs of a network, and nothing more: the simulator implements it too. A connection is the part of Node's
 // Socket that is used here, with its meaning.
 
-import { connect, createServer } from 'node:net';
+import { lookup } from 'node:dns/promises';
+import { connect, createServer, isIP } from 'node:net';
 
 export interface Connection {
   readonly remoteAddress?: string | undefined;
@@ -48,7 +49,9 @@ export interface Network {
 }
 
 export const nodeNetwork: Network = {
-  listen({ port, host, backlog, keepAlive = false }, onConnection, onError) {
+  async listen({ port, host: name, backlog, keepAlive = false }, onConnection, onError) {
+    // The same address that Java's servers take a name for: IPv4 first.
+    const host = name === undefined || isIP(name) !== 0 ? name : (await lookup(name, { verbatim: false })).address;
     const server = createServer({ noDelay: true, allowHalfOpen: true, keepAlive }, onConnection);
     return new Promise((resolve, reject) => {
       server.once('error', reject);

@@ -93,7 +93,9 @@ export class OriginatingProcessor extends RequestProcessor {
   private proposeSession(client: Client | null, session: Session<SessionOwner>, timeout: number): void {
     const zxid = ++this.lastZxid;
     this.preparer.prepareCreateSession(session, timeout, zxid, this.wallTime);
-    this.propose(new PendingWrite(client, 0, OpCode.createSession, zxid, ErrorCode.Ok, this.now));
+    const write = new PendingWrite(client, 0, OpCode.createSession, zxid, ErrorCode.Ok, this.now);
+    write.session = session;
+    this.propose(write);
   }
 
   revalidate(client: Client, id: bigint, timeout: number): void {

@@ -130,14 +130,13 @@ export abstract class RequestProcessor implements MultiListener {
 
   private answerWrite(write: PendingWrite, error: number): void {
     const { client } = write;
-    if (client === null) return;
     if (write.op === OpCode.createSession) {
-      const session = client.session;
+      const session = write.session ?? client?.session;
       if (session !== undefined) session.committed = true;
-      if (!client.closed) client.sessionCreated();
+      if (client !== null && !client.closed) client.sessionCreated();
       return;
     }
-    if (client.closed) return;
+    if (client === null || client.closed) return;
     if (error === ErrorCode.SessionMoved) {
       client.close('session moved');
       return;

@@ -9,6 +9,8 @@ export class Session<Owner> {
   /** Milliseconds. */
   timeout: number;
   deadline = 0;
+  /** When its client was heard last, in the milliseconds of the table's caller. */
+  touchedAt = 0;
   /** Being closed: a closeSession transaction is on its way. */
   closing = false;
   /** Its createSession transaction is applied. */
@@ -61,6 +63,7 @@ export class SessionTable<Owner> {
 
   /** Moves the session's deadline. */
   touch(session: Session<Owner>, now: number): void {
+    session.touchedAt = now;
     const deadline = (Math.floor((now + session.timeout) / this.tick) + 1) * this.tick;
     if (deadline === session.deadline || session.closing) return;
     this.leaveBucket(session);

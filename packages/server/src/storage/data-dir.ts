@@ -79,46 +79,6 @@ export function mayStartEmpty(disk: Disk, dirs: DataDir, autocreate: boolean): b
   return true;
 }
 
-/** Reads the epoch files after the database and makes those that are missing. */
-export function openEpochs(disk: Disk, dirs: DataDir, lastZxid: number): { accepted: number; current: number } {
-  const lastEpoch = Math.floor(lastZxid / 4294967296);
-  const read = (name: string): number | undefined => {
-    const path = join(dirs.snapshots, name);
-    const text = disk.readText(path);
-    if (text === undefined) return undefined;
-    const line = text.split('\n', 1)[0] ?? '';
-    if (!/^-?\d+$/.test(line)) throw new StorageError(path, 0, `'${line}' is no epoch`, 'Restore the file from a copy');
-    return Number(line);
-  };
-  const write = (name: string, epoch: number): number => {
-    disk.replaceText(join(dirs.snapshots, name), String(epoch));
-    return epoch;
-  };
-  let current = read('currentEpoch') ?? write('currentEpoch', lastEpoch);
-  if (lastEpoch > current) {
-    const interrupted = read('currentEpoch.tmp');
-    if (interrupted === undefined || interrupted < lastEpoch) {
-      throw new StorageError(
-        join(dirs.snapshots, 'currentEpoch'),
-        undefined,
-        `it says ${current}, but the log goes on in epoch ${lastEpoch}`,
-        'Restore the data directory from a copy or another server',
-      );
-    }
-    current = write('currentEpoch', interrupted);
-  }
-  const accepted = read('acceptedEpoch') ?? write('acceptedEpoch', lastEpoch);
-  if (accepted < current) {
-    throw new StorageError(
-      join(dirs.snapshots, 'acceptedEpoch'),
-      undefined,
-      `it says ${accepted}, less than currentEpoch, ${current}`,
-      'Restore the data directory from a copy or another server',
-    );
-  }
-  return { accepted, current };
-}
-
 /** Bytes in the files of a directory. */
 export function dirSize(disk: Disk, dir: string): number {
   let sum = 0;

@@ -106,6 +106,7 @@ export class TxnLog {
   private failed = false;
   private delay: Timer | undefined;
   private idle: (() => void) | null = null;
+  private readonly waiting: (() => void)[] = [];
   private closing: Promise<void> | null = null;
   private failure: Error | null = null;
 
@@ -139,6 +140,18 @@ export class TxnLog {
       return;
     }
     this.write();
+  }
+
+  /** Writes out what has gathered and calls back once everything appended is durable. */
+  whenDurable(action: () => void): void {
+    this.waiting.push(action);
+    if (!this.inFlight && !this.failed) this.write();
+    if (!this.inFlight && this.batch.count === 0) this.runtime.soon(() => this.tellWaiting());
+  }
+
+  private tellWaiting(): void {
+    if (this.failed || this.inFlight || this.batch.count > 0) return;
+    for (const action of this.waiting.splice(0)) action();
   }
 
   /** The next batch that is written begins a new file. */
@@ -287,12 +300,14 @@ export class TxnLog {
     this.hooks.onSync(this.runtime.now() - this.startedAt, batch.count);
     this.inFlight = false;
     // The next batch goes to the disk while this one is applied and answered.
-    if (this.idle !== null) this.write();
+    if (this.idle !== null || this.waiting.length > 0) this.write();
     else this.flush();
     this.hooks.onDurable(batch);
     batch.clear();
     this.spare.push(batch);
-    if (!this.inFlight && this.batch.count === 0) this.idle?.();
+    if (this.inFlight || this.batch.count > 0) return;
+    if (this.waiting.length > 0) this.tellWaiting();
+    this.idle?.();
   }
 
   private fail(error: Error): void {

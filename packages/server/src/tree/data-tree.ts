@@ -64,8 +64,8 @@ export class DataTree {
   digestComparedFrom = 0;
   /** Every 128th zxid with the tree's digest after it, for the `hash` command. */
   readonly digestLog: { zxid: number; digest: bigint }[] = [];
-  /** Told the former ACL of a node whose ACL a transaction replaces; set while a snapshot is written. */
-  onAclReplaced: ((node: NodeId, oldAclId: number) => void) | undefined;
+  /** Told the former ACL of a node whose ACL a transaction replaces: the snapshots that are being written. */
+  readonly aclListeners = new Set<(node: NodeId, oldAclId: number) => void>();
 
   private readonly reader = new JuteReader(EMPTY);
   private zxid = 0;
@@ -374,6 +374,22 @@ export class DataTree {
     return id;
   }
 
+  /**
+   * Puts the ensemble's configuration into `/zookeeper/config`: no transaction does, each server has it from its files.
+   * @param version the zxid of the reconfiguration that made it
+   */
+  setConfig(text: string, version: number, wallTime: number): void {
+    const { store } = this;
+    const id = store.findString('/zookeeper/config');
+    if (id === 0) throw new Error('/zookeeper/config is missing');
+    const bytes = Buffer.from(text);
+    store.setData(id, bytes, 0, bytes.length);
+    store.setLong(id, F.mzxid, version);
+    store.setLong(id, F.mtime, wallTime);
+    store.set(id, F.version, -1);
+    this.updateDigest(id);
+  }
+
   // SetACLTxn: ustring path, vector<ACL> acl, int version
   private applySetAcl(reader: JuteReader): NodeId {
     const { store } = this;
@@ -383,7 +399,7 @@ export class DataTree {
     const version = reader.int();
     if (id === 0) return 0;
     const old = store.get(id, F.aclId);
-    this.onAclReplaced?.(id, old);
+    for (const listener of this.aclListeners) listener(id, old);
     store.set(id, F.aclId, this.acls.acquire(list));
     this.acls.release(old);
     store.set(id, F.aversion, version);

@@ -23,6 +23,7 @@ export class SnapshotSource {
   private readonly formerAcl = new Map<NodeId, number>();
   private readonly levels: Level[] = [];
   private started = false;
+  private givenUp = false;
 
   /** @param sessions the sessions with their timeouts in milliseconds, as they are now */
   constructor(tree: DataTree, sessions: readonly (readonly [bigint, number])[]) {
@@ -31,10 +32,12 @@ export class SnapshotSource {
     this.sessionList = sessions;
     this.aclList = tree.acls.entries();
     this.aclIds = new Set(this.aclList.map(([id]) => id));
-    tree.onAclReplaced = (node, old) => {
-      if (!this.formerAcl.has(node)) this.formerAcl.set(node, old);
-    };
+    tree.aclListeners.add(this.keepAcl);
   }
+
+  private readonly keepAcl = (node: NodeId, old: number): void => {
+    if (!this.formerAcl.has(node)) this.formerAcl.set(node, old);
+  };
 
   sessions(): Iterable<readonly [bigint, number]> {
     return this.sessionList;
@@ -49,8 +52,14 @@ export class SnapshotSource {
     return { zxid: tree.lastProcessedZxid, hi: tree.digest.hi, lo: tree.digest.lo };
   }
 
+  /** Makes {@link writeNodes} throw from now on. */
+  giveUp(): void {
+    this.givenUp = true;
+  }
+
   /** Appends nodes in file form until about `bytes` are written; false when all are out. */
   writeNodes(w: JuteWriter, bytes: number): boolean {
+    if (this.givenUp) throw new Error('the snapshot was given up');
     const limit = w.pos + bytes;
     if (!this.started) {
       this.started = true;
@@ -75,7 +84,7 @@ export class SnapshotSource {
 
   /** Stops following the tree. Called by itself at the end of the walk; needed when a snapshot is given up. */
   end(): void {
-    this.tree.onAclReplaced = undefined;
+    this.tree.aclListeners.delete(this.keepAcl);
   }
 
   private writeNode(w: JuteWriter, id: NodeId): void {

@@ -85,14 +85,31 @@ test('dataDir and clientPort are asked for', (t) => {
   assert.throws(() => loadConfig({ file: '/no/such/zoo.cfg' }), /cannot be read/);
 });
 
-test('one listed server runs standalone and lends its client port; several are refused for now', (t) => {
+test('one listed server runs standalone and lends its client port', (t) => {
   const one = loadConfig({ file: file(t, 'dataDir=/d\nserver.1=h:2888:3888;127.0.0.1:2199\n') });
   assert.equal(one.clientPort, 2199);
   assert.equal(one.clientPortAddress, '127.0.0.1');
-  assert.throws(
-    () => loadConfig({ file: file(t, 'dataDir=/d\nclientPort=1\nserver.1=a:1:2\nserver.2=b:1:2\n') }),
-    /standalone servers only/,
-  );
+  assert.equal(one.ensemble, undefined);
+});
+
+test('several listed servers are an ensemble, which needs its limits', (t) => {
+  const servers = 'dataDir=/d\nclientPort=1\nserver.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2:observer\n';
+  assert.throws(() => loadConfig({ file: file(t, servers) }), /initLimit is not set/);
+  const { ensemble } = loadConfig({ file: file(t, `${servers}initLimit=10\nsyncLimit=5\n`) });
+  assert.deepEqual(ensemble?.members.verifier.voters, [1, 2]);
+  assert.equal(ensemble?.members.members.size, 3);
+});
+
+test('groups and weights make a hierarchical quorum, and mistakes in them are told', (t) => {
+  const servers = [1, 2, 3, 4].map((id) => `server.${id}=h${id}:1:2`).join('\n');
+  const base = `dataDir=/d\nclientPort=1\ninitLimit=10\nsyncLimit=5\n${servers}\n`;
+  const { ensemble } = loadConfig({ file: file(t, `${base}group.1=1:2:3\ngroup.2=4\nweight.4=0\n`) });
+  const has = (...ids: number[]) => ensemble?.members.verifier.enough((id) => ids.includes(id));
+  assert.equal(has(1, 2), true);
+  assert.equal(has(1, 4), false);
+  assert.throws(() => loadConfig({ file: file(t, `${base}group.1=1:2:3\n`) }), /server 4 is in no group/);
+  assert.throws(() => loadConfig({ file: file(t, `${base}weight.1=2\n`) }), /weights need groups/);
+  assert.throws(() => loadConfig({ file: file(t, `${base}group.1=1:2\ngroup.2=2:3:4\n`) }), /in two groups/);
 });
 
 test('members are parsed with roles, several addresses and IPv6', () => {

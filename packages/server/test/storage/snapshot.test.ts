@@ -87,7 +87,7 @@ test('a snapshot taken while the tree changes gives the same tree once the log i
     assert.ok(name);
     await loadSnapshot(nodeDisk, dir, name, db);
     db.snapshotLoaded(name.zxid);
-    for (const entry of h.entries.slice(from)) db.apply(entry, 0, entry.length);
+    for (const entry of h.entries.slice(from)) db.apply(entry, 0, entry.length, 0);
     assert.equal(db.tree.digest.toBigInt(), h.tree.digest.toBigInt(), `seed ${seed}`);
     assert.equal(db.tree.digestMismatches, 0, `seed ${seed}`);
     assert.equal(db.tree.store.count, h.tree.store.count);

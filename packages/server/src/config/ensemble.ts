@@ -1,0 +1,145 @@
+// The part of the configuration that concerns the other servers: who they are, from zoo.cfg or the dynamic file, and the limits.
+
+import { readFileSync } from 'node:fs';
+import { type Member, parseMember, type QuorumConfig, quorumConfig } from '../quorum/quorum-config.js';
+import { ConfigError, type Settings } from './parse.js';
+import { parseProperties } from './properties.js';
+
+/** Times in milliseconds unless they are ticks. */
+export interface Ensemble {
+  /** The members as the files have them. */
+  readonly members: QuorumConfig;
+  /** Where the members stand if not in zoo.cfg. */
+  readonly dynamicConfigFile: string | undefined;
+  /** Whether each member has its client port in its line. */
+  readonly clientAddresses: boolean;
+  /** Ticks for a follower to connect and catch up, and to answer. */
+  readonly initLimit: number;
+  readonly syncLimit: number;
+  readonly connectTimeout: number;
+  readonly listenOnAllIPs: boolean;
+  readonly keepAlive: boolean;
+  readonly minNotificationInterval: number;
+  readonly maxNotificationInterval: number;
+  /** How long a learner waits before it dials the leader again. */
+  readonly redialDelay: number;
+  readonly commitLogCount: number;
+  /** How much log, in snapshots, is read for a learner; negative for none. */
+  readonly snapshotSizeFactor: number;
+  readonly forceSnapshotSync: boolean;
+  readonly leaderServes: boolean;
+  readonly standaloneEnabled: boolean;
+}
+
+const MEMBER_LINE = /^(server|group|weight)\.(\d+)$/;
+
+/**
+ * The ensemble that is configured, undefined for a standalone server; `only` is the client address of the one member there is.
+ * @throws ConfigError
+ */
+export function ensembleOf(
+  settings: Settings,
+  where: string,
+): { ensemble: Ensemble | undefined; only: Member['clientAddress'] } {
+  const { values } = settings;
+  const n = (name: string): number => values.get(name) as number;
+  const b = (name: string): boolean => values.get(name) as boolean;
+  const dynamicConfigFile = values.get('dynamicConfigFile') as string | undefined;
+  const lines = [...settings.families].filter(([name]) => MEMBER_LINE.test(name));
+  let version = 0;
+  let source = where;
+  if (dynamicConfigFile !== undefined) {
+    if (lines.length > 0)
+      throw new ConfigError(`${where}: servers are listed here and in ${dynamicConfigFile}. Keep them in one place`);
+    source = dynamicConfigFile;
+    lines.push(...readDynamic(dynamicConfigFile));
+    const suffix = /\.dynamic\.([0-9a-f]+)$/.exec(dynamicConfigFile)?.[1];
+    if (suffix !== undefined) version = Number.parseInt(suffix, 16);
+  }
+  if (lines.length === 0) return { ensemble: undefined, only: undefined };
+  const members = membersOf(lines, source, version);
+  const all = [...members.members.values()];
+  const voters = all.filter((member) => member.role === 'participant');
+  if (voters.length === 0) throw new ConfigError(`${source}: there are observers but no participants`);
+  const standaloneEnabled = b('standaloneEnabled');
+  if (voters.length === 1 && standaloneEnabled) {
+    if (all.length > 1)
+      throw new ConfigError(`${source}: observers need more than one participant, or standaloneEnabled=false`);
+    return { ensemble: undefined, only: all[0]?.clientAddress };
+  }
+  for (const name of ['initLimit', 'syncLimit']) {
+    if (values.get(name) === undefined)
+      throw new ConfigError(
+        `${where}: ${name} is not set, which an ensemble needs. Add ${name}=${name === 'initLimit' ? 10 : 5}`,
+      );
+    if (n(name) < 1) throw new ConfigError(`${where}: ${name}=${n(name)}: at least 1 is expected`);
+  }
+  const ensemble: Ensemble = {
+    members,
+    dynamicConfigFile,
+    clientAddresses: all.every((member) => member.clientAddress !== undefined),
+    initLimit: n('initLimit'),
+    syncLimit: n('syncLimit'),
+    connectTimeout: n('cnxTimeout'),
+    listenOnAllIPs: b('quorumListenOnAllIPs'),
+    keepAlive: b('tcpKeepAlive'),
+    minNotificationInterval: n('fastleader.minNotificationInterval'),
+    maxNotificationInterval: n('fastleader.maxNotificationInterval'),
+    redialDelay: n('leaderConnectDelayDuringRetryMs'),
+    commitLogCount: n('commitLogCount'),
+    snapshotSizeFactor: n('snapshotSizeFactor'),
+    forceSnapshotSync: b('forceSnapshotSync'),
+    leaderServes: values.get('leaderServes') === 'yes',
+    standaloneEnabled,
+  };
+  return { ensemble, only: undefined };
+}
+
+function readDynamic(path: string): [string, string][] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (e) {
+    throw new ConfigError(
+      `${path}: cannot be read: ${(e as Error).message}. dynamicConfigFile names the file with the servers`,
+    );
+  }
+  return [...parseProperties(text)].map(({ key, value, line }) => {
+    if (!MEMBER_LINE.test(key) && key !== 'version')
+      throw new ConfigError(`${path}:${line}: '${key}' does not belong here: only server, group and weight lines do`);
+    return [key, value];
+  });
+}
+
+function membersOf(lines: readonly (readonly [string, string])[], source: string, version: number): QuorumConfig {
+  const members: Member[] = [];
+  const groups = new Map<number, readonly number[]>();
+  const weights = new Map<number, number>();
+  for (const [name, value] of lines) {
+    const [, kind, digits] = MEMBER_LINE.exec(name) ?? [];
+    if (kind === undefined) continue;
+    const id = Number(digits);
+    if (kind === 'server') {
+      const member = parseMember(id, value);
+      if (typeof member === 'string') throw new ConfigError(`${source}: ${name}=${value}: ${member}`);
+      members.push(member);
+    } else if (kind === 'group') {
+      const ids = value.split(':').map((x) => Number(x.trim()));
+      if (ids.some((x) => !Number.isInteger(x)))
+        throw new ConfigError(`${source}: ${name}=${value}: server ids divided by : are expected`);
+      const taken = ids.find((x) => [...groups.values()].some((group) => group.includes(x)));
+      if (taken !== undefined) throw new ConfigError(`${source}: server ${taken} is in two groups`);
+      groups.set(id, ids);
+    } else {
+      if (!/^\d+$/.test(value.trim())) throw new ConfigError(`${source}: ${name}=${value}: a whole number is expected`);
+      weights.set(id, Number(value));
+    }
+  }
+  if (weights.size > 0 && groups.size === 0) throw new ConfigError(`${source}: weights need groups`);
+  for (const member of members) {
+    const grouped = [...groups.values()].some((group) => group.includes(member.id));
+    if (groups.size > 0 && member.role === 'participant' && !grouped)
+      throw new ConfigError(`${source}: server ${member.id} is in no group`);
+  }
+  return quorumConfig(members, version, groups, weights);
+}

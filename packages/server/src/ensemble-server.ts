@@ -1,0 +1,366 @@
+// A server of an ensemble: holds elections, and between them is a leader, a follower or an observer (leading.ts, following.ts).
+// Keeps what outlives those roles: the database, the log, the epochs, the last transactions.
+
+import { follows, RecentProposals } from './broadcast/recent-proposals.js';
+import type { BodySink } from './broadcast/snapshot-stream.js';
+import type { Ensemble, ServerConfig } from './config/index.js';
+import { ConfigError } from './config/parse.js';
+import { type ElectionHost, FastLeaderElection } from './election/fast-leader-election.js';
+import { decodeNotification, encodeNotification, NO_VOTE, PeerState, type Vote } from './election/notification.js';
+import { Following } from './following.js';
+import { Leading } from './leading.js';
+import type { Serving } from './net/client-port.js';
+import { ElectionPort } from './net/election-port.js';
+import { formatConfig, type Member, type QuorumAddress, type QuorumConfig } from './quorum/quorum-config.js';
+import type { QuorumVerifier } from './quorum/quorum-verifier.js';
+import type { LoggedEntry, Role } from './role.js';
+import { type Opened, openData, recoverInto, Server, type ServerOptions } from './server.js';
+import { readMyid } from './storage/data-dir.js';
+import { Epochs } from './storage/epochs.js';
+import { nodeDisk } from './storage/node-disk.js';
+import { finishReplacing, replaceHistory, truncateLog } from './storage/rewrite.js';
+import type { LogBatch } from './storage/txn-log.js';
+
+const PROGRESS_MS = 5000;
+/** What a packet may hold beside a request of the largest size. */
+const PACKET_MARGIN = 1024 * 1024;
+
+export class EnsembleServer extends Server {
+  readonly ensemble: Ensemble;
+  readonly epochs: Epochs;
+  readonly recent: RecentProposals;
+  /** The committed configuration. */
+  readonly members: QuorumConfig;
+  readonly ownMember: Member;
+  readonly maxPacket: number;
+  /** Set by a role that has to know the time without serving clients. */
+  onTurn: () => void = () => {};
+  /** The leader wants the log cut where that cannot be done: a snapshot is asked for instead. */
+  uncuttable = false;
+
+  private readonly election: FastLeaderElection;
+  private readonly electionPort: ElectionPort;
+  private role: Role | undefined;
+  /** The tree is not what the disk holds: a snapshot is being received. */
+  private unsaved = false;
+  /** What is under way on the disk, beside the log. */
+  private busy: Promise<void> = Promise.resolve();
+  private lookingSince: number;
+
+  private constructor(
+    config: ServerConfig,
+    ensemble: Ensemble,
+    id: number,
+    own: Member,
+    parts: Parts,
+    options: ServerOptions,
+  ) {
+    super(config, parts.opened, options, id);
+    this.ensemble = ensemble;
+    this.members = ensemble.members;
+    this.ownMember = own;
+    this.recent = parts.recent;
+    this.maxPacket = config.juteMaxBuffer + config.juteMaxBufferExtraSize + PACKET_MARGIN;
+    this.lookingSince = this.runtime.now();
+    const { recovered, dirs } = parts.opened;
+    this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));
+    this.electionPort = this.newElectionPort();
+    const times = { minInterval: ensemble.minNotificationInterval, maxInterval: ensemble.maxNotificationInterval };
+    this.election = new FastLeaderElection(this.electionHost(recovered.fresh && !parts.opened.trusted), times);
+    this.writeConfigNode();
+  }
+
+  /**
+   * Recovers the data and prepares a server.
+   * @throws ConfigError if it is no member; StorageError if the data cannot be used
+   */
+  static async open(config: ServerConfig, options: ServerOptions = {}): Promise<EnsembleServer> {
+    const { ensemble } = config;
+    if (ensemble === undefined) throw new Error('no ensemble is configured');
+    const disk = options.disk ?? nodeDisk;
+    const id = readMyid(disk, config.dataDir);
+    const known = [...ensemble.members.members.keys()].join(', ');
+    if (id === undefined) {
+      throw new ConfigError(
+        `${config.dataDir}/myid is missing: it says which of the servers ${known} this is. Write that number into it`,
+      );
+    }
+    const own = ensemble.members.members.get(id);
+    if (own === undefined) {
+      throw new ConfigError(
+        `${config.dataDir}/myid says ${id}, but the servers are ${known}. Correct myid or add server.${id}`,
+      );
+    }
+    const recent = new RecentProposals(ensemble.commitLogCount);
+    const opened = await openData(config, options, (dirs, database) => {
+      finishReplacing(disk, dirs);
+      database.onReplayed = (buf, start, end, zxid) => remember(recent, buf.subarray(start, end), zxid);
+    });
+    opened.database.onReplayed = undefined;
+    const server = new EnsembleServer(config, ensemble, id, own, { opened, recent }, options);
+    if (opened.recovered.fresh && opened.trusted) await server.writeSnapshot();
+    return server;
+  }
+
+  get mode(): string {
+    return this.role?.mode ?? 'looking';
+  }
+
+  /** The role that it has now; undefined during an election. */
+  get currentRole(): Role | undefined {
+    return this.role;
+  }
+
+  protected override clientAddress(): { readonly port: number; readonly host: string | undefined } {
+    const { clientAddress } = this.ownMember;
+    if (clientAddress === undefined) return super.clientAddress();
+    const host = this.config.clientPortAddress ?? clientAddress.host;
+    return { port: clientAddress.port, host: host === '0.0.0.0' ? undefined : host };
+  }
+
+  /** Opens the client port and the election port, and begins to look for a leader. */
+  override async listen(): Promise<number> {
+    const port = await super.listen();
+    await this.electionPort.listen();
+    this.every(PROGRESS_MS, () => this.tellProgress());
+    this.guard(() => this.look());
+    return port;
+  }
+
+  override async close(): Promise<void> {
+    if (this.stopping) return;
+    const closing = super.close();
+    this.election.stop();
+    this.role?.stop('this server is stopping');
+    await this.electionPort.close();
+    await this.busy;
+    await closing;
+  }
+
+  override get notReady(): string | undefined {
+    return super.notReady ?? (this.role?.serving === true ? undefined : 'the server has no part in an ensemble now');
+  }
+
+  override guard(action: () => void): void {
+    super.guard(() => {
+      this.onTurn();
+      action();
+    });
+  }
+
+  // ---- elections ----
+
+  private newElectionPort(): ElectionPort {
+    const { listenOnAllIPs, connectTimeout, keepAlive } = this.ensemble;
+    const { host, electionPort } = this.ownMember.quorumAddresses[0] as QuorumAddress;
+    return new ElectionPort({
+      id: this.id,
+      network: this.network,
+      runtime: this.runtime,
+      address: { host, port: electionPort },
+      listenHost: listenOnAllIPs ? undefined : host,
+      connectTimeout,
+      greetingTimeout: this.config.tickTime * this.ensemble.syncLimit,
+      keepAlive,
+      addressesOf: (id) => this.addressesOf(id).map((a) => ({ host: a.host, port: a.electionPort })),
+      onMessage: (from, message) => {
+        const notification = decodeNotification(from, message);
+        if (notification !== undefined && !this.stopping) this.election.receive(notification);
+      },
+      guard: (action) => this.guard(action),
+      warn: (message) => this.logger.warn({}, message),
+    });
+  }
+
+  private electionHost(untrusted: boolean): ElectionHost {
+    const { electionPort } = this;
+    return {
+      id: this.id,
+      runtime: {
+        after: (ms, action) => this.runtime.after(ms, () => this.guard(action)),
+      },
+      observer: this.ownMember.role === 'observer',
+      untrusted,
+      verifiers: () => this.verifiers(),
+      initialVote: () => this.initialVote(),
+      send: (to, state, vote) => electionPort.send(to, encodeNotification(state, vote, this.configText())),
+      delivered: () => electionPort.delivered(),
+      redial: () => electionPort.redial(),
+      mayStillVote: (id) => !electionPort.isDown(id),
+      elected: (state, vote) => this.elected(state, vote),
+    };
+  }
+
+  private initialVote(): Omit<Vote, 'round'> {
+    if (this.ownMember.role === 'observer') return { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
+    return { leader: this.id, zxid: this.lastZxid, peerEpoch: this.epochs.current };
+  }
+
+  private look(): void {
+    if (this.stopping) return;
+    this.lookingSince = this.runtime.now();
+    this.logger.info({ zxid: `0x${this.lastZxid.toString(16)}`, epoch: this.epochs.current }, 'looking for a leader');
+    this.election.look();
+  }
+
+  private elected(state: PeerState, vote: Vote): void {
+    const ms = Math.round(this.runtime.now() - this.lookingSince);
+    const leading = state === PeerState.leading;
+    this.logger.info(
+      { leader: vote.leader, ms },
+      leading ? 'elected: this server leads' : `server ${vote.leader} is elected`,
+    );
+    const role = leading ? new Leading(this) : new Following(this, vote.leader, state === PeerState.observing);
+    this.role = role;
+    role.start();
+  }
+
+  verifiers(): readonly QuorumVerifier[] {
+    return [this.members.verifier];
+  }
+
+  addressesOf(id: number): readonly QuorumAddress[] {
+    return this.members.members.get(id)?.quorumAddresses ?? [];
+  }
+
+  configText(): string {
+    return formatConfig(this.members);
+  }
+
+  private writeConfigNode(): void {
+    this.database.tree.setConfig(this.configText(), this.members.version, this.runtime.wallTime());
+  }
+
+  /** Says what the server waits for while it does not serve. */
+  private tellProgress(): void {
+    if (this.role?.serving === true) return;
+    const seconds = Math.round((this.runtime.now() - this.lookingSince) / 1000);
+    const problems = [...this.electionPort.problems()].map(([id, problem]) => `server ${id}: ${problem}`);
+    const what = this.role?.waitsFor ?? 'enough servers to elect a leader';
+    this.logger.warn({ problems }, `not serving for ${seconds} s: waiting for ${what}`);
+  }
+
+  // ---- roles ----
+
+  protected onDurable(batch: LogBatch): void {
+    this.role?.onDurable(batch.lastZxid);
+    if (this.role?.serving === true) this.countApplied(batch.count, batch.used);
+  }
+
+  /** The role has its quorum; clients are served if there is something to serve them from. */
+  established(epoch: number, serving: Serving | null): void {
+    this.uncuttable = false;
+    this.election.established(epoch);
+    this.port.serve(serving);
+    this.logger.info({ epoch, ms: Math.round(this.runtime.now() - this.lookingSince) }, `serving as ${this.mode}`);
+  }
+
+  /** The role is over. What its log holds uncommitted joins the history, then the next election begins. */
+  roleEnded(role: Role, reason: string, entries: readonly LoggedEntry[]): void {
+    if (this.role !== role) throw new Error('a role ended that is not this server’s');
+    this.role = undefined;
+    this.onTurn = () => {};
+    this.database.listener = undefined;
+    this.logger.warn({}, `no longer ${role.mode}: ${reason}`);
+    this.port.serve(null);
+    if (this.stopping) return;
+    this.lookingSince = this.runtime.now();
+    this.busy = this.busy
+      .then(() => this.settle(entries))
+      .then(() => this.guard(() => this.look()))
+      .catch((error: Error) => this.fail(error));
+  }
+
+  private async settle(entries: readonly LoggedEntry[]): Promise<void> {
+    await new Promise<void>((resolve) => this.log.whenDurable(resolve));
+    if (this.unsaved) {
+      this.logger.warn({}, 'the leader was lost while its snapshot came: going back to what is on disk');
+      await this.reload();
+    } else if (entries.length > 0) {
+      await this.giveUpSnapshot(); // it may hold nothing that is not committed
+      for (const { zxid, entry } of entries) this.applyUnasked(entry, zxid);
+    }
+  }
+
+  /** Applies an entry that no client here waits for. */
+  applyUnasked(entry: Buffer, zxid: number): void {
+    this.database.tree.apply(entry, 0, entry.length);
+    this.recent.add(zxid, entry);
+  }
+
+  // ---- history that comes from the leader ----
+
+  beginReceiving(): BodySink {
+    this.unsaved = true;
+    this.recent.clear();
+    this.database.reset();
+    return this.database;
+  }
+
+  received(zxid: number): void {
+    const { database } = this;
+    database.snapshotLoaded(zxid);
+    database.tree.digestComparedFrom = Number.POSITIVE_INFINITY;
+    database.tree.finishLoading();
+    this.writeConfigNode();
+  }
+
+  /** Makes the received tree the only history on disk. */
+  saveReceived(done: () => void): void {
+    this.occupy(async () => {
+      await this.giveUpSnapshot();
+      await this.log.close();
+      const file = await this.writeSnapshot();
+      replaceHistory(this.disk, this.dirs, file);
+      this.log = this.openLog(this.lastZxid);
+      this.unsaved = false;
+    }, done);
+  }
+
+  /** Cuts the log behind a zxid, if that can be done, and goes back to what is then on disk. */
+  truncate(zxid: number, done: (cut: boolean) => void): void {
+    let cut = false;
+    this.occupy(
+      async () => {
+        await this.giveUpSnapshot();
+        await this.log.close();
+        cut = truncateLog(this.disk, this.dirs, zxid, this.maxPacket);
+        if (cut) await this.reload();
+        else this.log = this.openLog(this.lastZxid);
+        this.uncuttable = !cut;
+      },
+      () => done(cut),
+    );
+  }
+
+  private occupy(work: () => Promise<void>, done: () => void): void {
+    this.busy = this.busy.then(work).then(
+      () => this.guard(done),
+      (error: Error) => this.fail(error),
+    );
+  }
+
+  private async reload(): Promise<void> {
+    const { database, recent } = this;
+    await this.log.close();
+    recent.clear();
+    database.reset();
+    database.onReplayed = (buf, start, end, zxid) => remember(recent, buf.subarray(start, end), zxid);
+    const { lastZxid } = await recoverInto(database, this.dirs, this.disk, this.config, this.logger);
+    database.onReplayed = undefined;
+    this.log = this.openLog(lastZxid);
+    this.unsaved = false;
+    this.writeConfigNode();
+  }
+}
+
+interface Parts {
+  readonly opened: Opened;
+  readonly recent: RecentProposals;
+}
+
+/** Transactions of the log become what learners are brought up to date from. */
+function remember(recent: RecentProposals, entry: Buffer, zxid: number): void {
+  if (recent.max !== undefined && !follows(zxid, recent.max)) recent.clear();
+  recent.add(zxid, Buffer.from(entry));
+}

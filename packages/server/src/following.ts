@@ -1,0 +1,279 @@
+// A server while it follows or observes a leader: dials it, takes over its history, and once told to, serves clients, forwarding
+// their writes.
+
+import { Learner, type LearnerHost } from './broadcast/learner.js';
+import { type LinkEvents, PacketLink } from './broadcast/packet-link.js';
+import { EPOCH } from './broadcast/recent-proposals.js';
+import type { BodySink } from './broadcast/snapshot-stream.js';
+import type { EnsembleServer } from './ensemble-server.js';
+import type { Connection } from './net/network.js';
+import type { SessionOwner } from './request/client.js';
+import { ForwardingProcessor, type LeaderLink } from './request/forwarding.js';
+import type { Identity } from './request/identity.js';
+import type { Role } from './role.js';
+import type { Runtime, Timer } from './runtime.js';
+import { SessionTable } from './session/session-table.js';
+
+/** The leader opens its port when it has heard of its election: first dials may come too early. Milliseconds. */
+const FIRST_REDIALS = [5, 10, 20, 40];
+const DIALS = 14;
+
+export class Following implements Role, LearnerHost, LeaderLink {
+  readonly mode: 'follower' | 'observer';
+  private readonly server: EnsembleServer;
+  private readonly leader: number;
+  private learner: Learner | undefined;
+  private wire: Connection | undefined;
+  private dialTimer: Timer | undefined;
+  private dials = 0;
+  private problem = '';
+  private readonly startedAt: number;
+  private processor: ForwardingProcessor | undefined;
+  private sessions: SessionTable<SessionOwner> | undefined;
+  private pingedAt = 0;
+  private over = false;
+
+  constructor(server: EnsembleServer, leader: number, observer: boolean) {
+    this.server = server;
+    this.leader = leader;
+    this.mode = observer ? 'observer' : 'follower';
+    this.startedAt = server.runtime.now();
+  }
+
+  start(): void {
+    this.dial();
+  }
+
+  private dial(): void {
+    const { server } = this;
+    const addresses = server.addressesOf(this.leader);
+    const address = addresses[this.dials % Math.max(1, addresses.length)];
+    if (address === undefined) {
+      this.end(`server ${this.leader} leads, but its address is not known`);
+      return;
+    }
+    const limit = this.startedAt + this.tickTime * this.initLimit;
+    const { redialDelay, connectTimeout, keepAlive } = server.ensemble;
+    const wire = server.network.connect(address.host, address.quorumPort, { keepAlive });
+    this.wire = wire;
+    let decided = false;
+    const failed = (problem: string): void => {
+      if (decided || this.over) return;
+      decided = true;
+      timer.cancel();
+      wire.destroy();
+      this.problem = `${address.host}:${address.quorumPort}: ${problem}`;
+      const delay = FIRST_REDIALS[this.dials++] ?? redialDelay;
+      if (this.dials >= DIALS || server.runtime.now() + delay > limit) {
+        this.end(`the leader, server ${this.leader}, cannot be reached: ${this.problem}`);
+      } else {
+        this.dialTimer = server.runtime.after(delay, () => server.guard(() => this.dial()));
+      }
+    };
+    const timer = server.runtime.after(connectTimeout, () =>
+      server.guard(() => failed(`no answer within ${connectTimeout} ms`)),
+    );
+    wire.on('error', (error) => server.guard(() => failed(error.message)));
+    wire.on('connect', () => {
+      if (decided || this.over) return;
+      decided = true;
+      timer.cancel();
+      server.guard(() => this.follow(wire));
+    });
+  }
+
+  private follow(wire: Connection): void {
+    const { server } = this;
+    const open = (events: LinkEvents): PacketLink =>
+      new PacketLink(wire, server.port.turns, server.maxPacket, (action) => server.guard(action), events);
+    this.learner = new Learner(this, open);
+  }
+
+  get serving(): boolean {
+    return this.learner?.serving ?? false;
+  }
+
+  get waitsFor(): string {
+    const server = `the leader, server ${this.leader}`;
+    return this.learner === undefined
+      ? `${server}, to take the connection (${this.problem})`
+      : `the history of ${server}`;
+  }
+
+  onDurable(zxid: number): void {
+    this.learner?.onDurable(zxid);
+  }
+
+  stop(reason: string): void {
+    if (this.learner !== undefined) this.learner.close(reason);
+    else this.end(reason);
+  }
+
+  private end(reason: string): void {
+    if (this.over) return;
+    this.over = true;
+    this.dialTimer?.cancel();
+    this.wire?.destroy();
+    this.server.roleEnded(this, reason, this.learner?.loggedUncommitted ?? []);
+  }
+
+  // ---- what the learner asks for ----
+
+  get id(): number {
+    return this.server.id;
+  }
+
+  get runtime(): Runtime {
+    return this.server.runtime;
+  }
+
+  get observer(): boolean {
+    return this.mode === 'observer';
+  }
+
+  get tickTime(): number {
+    return this.server.config.tickTime;
+  }
+
+  get initLimit(): number {
+    return this.server.ensemble.initLimit;
+  }
+
+  get syncLimit(): number {
+    return this.server.ensemble.syncLimit;
+  }
+
+  get acceptedEpoch(): number {
+    return this.server.epochs.accepted;
+  }
+
+  get currentEpoch(): number {
+    return this.server.epochs.current;
+  }
+
+  setAcceptedEpoch(epoch: number): void {
+    this.server.epochs.setAccepted(epoch);
+  }
+
+  setCurrentEpoch(epoch: number): void {
+    this.server.epochs.setCurrent(epoch);
+  }
+
+  get lastZxid(): number {
+    return this.server.lastZxid;
+  }
+
+  get uncuttable(): boolean {
+    return this.server.uncuttable;
+  }
+
+  get configVersion(): number {
+    return this.server.members.version;
+  }
+
+  beginSnapshot(): BodySink {
+    return this.server.beginReceiving();
+  }
+
+  snapshotReceived(zxid: number): void {
+    this.server.received(zxid);
+  }
+
+  saveSnapshot(done: () => void): void {
+    this.server.saveReceived(done);
+  }
+
+  truncate(zxid: number, done: (cut: boolean) => void): void {
+    this.server.truncate(zxid, done);
+  }
+
+  append(entry: Buffer, zxid: number): void {
+    this.server.log.append(entry, zxid);
+  }
+
+  flushLog(done: () => void): void {
+    const { server } = this;
+    server.log.whenDurable(() => server.guard(done));
+  }
+
+  apply(entry: Buffer, zxid: number): void {
+    this.server.applyUnasked(entry, zxid);
+  }
+
+  proposedConfig(_text: string): void {}
+
+  established(epoch: number): void {
+    const { server } = this;
+    const { tree } = server.database;
+    // What a snapshot held of later transactions has been committed by now: from here on digests must match.
+    tree.digestComparedFrom = tree.lastProcessedZxid;
+    tree.lastProcessedZxid = Math.max(tree.lastProcessedZxid, epoch * EPOCH);
+    const sessions = new SessionTable<SessionOwner>(server.config.tickTime);
+    const processor = new ForwardingProcessor(
+      tree,
+      sessions,
+      server.newReads(),
+      this,
+      server.processorHooks,
+      server.processorOptions,
+    );
+    this.sessions = sessions;
+    this.processor = processor;
+    server.database.listener = {
+      onSessionCreated: () => {},
+      onSessionClosed: (id) => sessions.remove(id),
+    };
+    this.pingedAt = server.port.now;
+    server.established(epoch, { tree, sessions, processor });
+  }
+
+  committed(entry: Buffer, zxid: number): void {
+    if (this.processor === undefined) throw new Error('a commit before the leader was followed');
+    this.processor.commit(entry, 0, entry.length);
+    this.server.recent.add(zxid, entry);
+  }
+
+  validated(session: bigint, valid: boolean): void {
+    this.processor?.validated(session, valid);
+  }
+
+  synced(): void {
+    this.processor?.synced();
+  }
+
+  takeTouched(): readonly (readonly [bigint, number])[] {
+    const since = this.pingedAt;
+    this.pingedAt = this.server.port.now;
+    const out: [bigint, number][] = [];
+    for (const session of this.sessions?.values() ?? []) {
+      if (session.touchedAt >= since) out.push([session.id, session.timeout]);
+    }
+    return out;
+  }
+
+  ended(reason: string): void {
+    this.end(reason);
+  }
+
+  guard(action: () => void): void {
+    this.server.guard(action);
+  }
+
+  info(message: string): void {
+    this.server.logger.info({}, message);
+  }
+
+  warn(message: string): void {
+    this.server.logger.warn({}, message);
+  }
+
+  // ---- what the processor asks for ----
+
+  request(session: bigint, cxid: number, op: number, body: Buffer, identities: readonly Identity[] | null): void {
+    this.learner?.request(session, cxid, op, body, identities);
+  }
+
+  revalidate(session: bigint, timeout: number): void {
+    this.learner?.revalidate(session, timeout);
+  }
+}

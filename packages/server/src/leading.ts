@@ -1,0 +1,241 @@
+// A server while it leads: opens the quorum port, and once a quorum follows, makes transactions of its clients' requests and of
+// those that learners forward.
+
+import { Leader, type LeaderHost, type LogCursor } from './broadcast/leader.js';
+import type { LearnerHandler } from './broadcast/learner-handler.js';
+import type { Outbox } from './broadcast/packet-link.js';
+import { EPOCH, type RecentProposals } from './broadcast/recent-proposals.js';
+import type { BodySource } from './broadcast/snapshot-stream.js';
+import type { EnsembleServer } from './ensemble-server.js';
+import type { Listener } from './net/network.js';
+import { Origin } from './origin.js';
+import type { QuorumVerifier } from './quorum/quorum-verifier.js';
+import type { ForeignRequest } from './request/originating.js';
+import type { Role } from './role.js';
+import type { Runtime, Timer } from './runtime.js';
+import { sortedSnapshots } from './storage/file-names.js';
+import { LogCursor as DiskCursor } from './storage/log-cursor.js';
+
+const NOTHING = Buffer.alloc(0);
+const REBIND_MS = 100;
+
+export class Leading implements Role, LeaderHost {
+  readonly mode = 'leader';
+  private readonly server: EnsembleServer;
+  private readonly leader: Leader;
+  private readonly listeners: Listener[] = [];
+  private readonly timers: Timer[] = [];
+  private origin: Origin | undefined;
+  private over = false;
+
+  constructor(server: EnsembleServer) {
+    this.server = server;
+    this.leader = new Leader(this);
+  }
+
+  start(): void {
+    for (const { host, quorumPort } of this.server.ownMember.quorumAddresses) void this.open(host, quorumPort);
+    this.leader.start();
+  }
+
+  private async open(name: string, port: number): Promise<void> {
+    const { server } = this;
+    const { listenOnAllIPs, keepAlive } = server.ensemble;
+    const host = listenOnAllIPs ? undefined : name;
+    let told = false;
+    while (!this.over) {
+      try {
+        const listener = await server.network.listen(
+          { port, host, keepAlive },
+          (wire) => server.guard(() => this.leader.accept(wire)),
+          (error) => this.warn(`quorum port: ${error.message}`),
+        );
+        if (this.over) await listener.close();
+        else this.listeners.push(listener);
+        return;
+      } catch (e) {
+        if (!told) this.warn(`the quorum port ${name}:${port} cannot be opened: ${(e as Error).message}`);
+        told = true;
+        await new Promise<void>((resolve) => server.runtime.after(REBIND_MS, resolve));
+      }
+    }
+  }
+
+  get serving(): boolean {
+    return this.leader.serving;
+  }
+
+  get waitsFor(): string {
+    return 'a quorum that follows';
+  }
+
+  /** Learners that follow, for those who ask. */
+  *followers(): Generator<LearnerHandler> {
+    for (const learner of this.leader.learners) if (learner.following) yield learner;
+  }
+
+  onDurable(zxid: number): void {
+    this.leader.onDurable(zxid);
+  }
+
+  stop(reason: string): void {
+    this.leader.end(reason);
+  }
+
+  // ---- what the leader asks for ----
+
+  get id(): number {
+    return this.server.id;
+  }
+
+  get runtime(): Runtime {
+    return this.server.runtime;
+  }
+
+  get outbox(): Outbox {
+    return this.server.port.turns;
+  }
+
+  get tickTime(): number {
+    return this.server.config.tickTime;
+  }
+
+  get initLimit(): number {
+    return this.server.ensemble.initLimit;
+  }
+
+  get syncLimit(): number {
+    return this.server.ensemble.syncLimit;
+  }
+
+  get maxPacket(): number {
+    return this.server.maxPacket;
+  }
+
+  get recent(): RecentProposals {
+    return this.server.recent;
+  }
+
+  get acceptedEpoch(): number {
+    return this.server.epochs.accepted;
+  }
+
+  get currentEpoch(): number {
+    return this.server.epochs.current;
+  }
+
+  setAcceptedEpoch(epoch: number): void {
+    this.server.epochs.setAccepted(epoch);
+  }
+
+  setCurrentEpoch(epoch: number): void {
+    this.server.epochs.setCurrent(epoch);
+  }
+
+  get lastZxid(): number {
+    return this.server.lastZxid;
+  }
+
+  get logAllowed(): boolean {
+    return this.server.ensemble.snapshotSizeFactor >= 0;
+  }
+
+  get forceSnapshotSync(): boolean {
+    return this.server.ensemble.forceSnapshotSync;
+  }
+
+  verifiers(): readonly QuorumVerifier[] {
+    return this.server.verifiers();
+  }
+
+  get configVersion(): number {
+    return this.server.members.version;
+  }
+
+  configText(): string {
+    return this.server.configText();
+  }
+
+  snapshotBody(): BodySource & { readonly zxid: number; end(): void } {
+    return this.server.database.snapshot();
+  }
+
+  logAfter(zxid: number): LogCursor | undefined {
+    const { disk, dirs, ensemble } = this.server;
+    const newest = sortedSnapshots(disk.list(dirs.snapshots))[0];
+    const snapshotSize = newest === undefined ? 0 : (disk.size(`${dirs.snapshots}/${newest.file}`) ?? 0);
+    return DiskCursor.open(disk, dirs.logs, zxid, snapshotSize * ensemble.snapshotSizeFactor);
+  }
+
+  append(entry: Buffer, zxid: number): void {
+    this.server.log.append(entry, zxid);
+  }
+
+  established(epoch: number): void {
+    const { server } = this;
+    server.database.tree.lastProcessedZxid = epoch * EPOCH;
+    const origin = new Origin(server, this.leader);
+    this.origin = origin;
+    const { sessions, processor } = origin;
+    const { tree } = server.database;
+    server.established(epoch, server.ensemble.leaderServes ? { tree, sessions, processor } : null);
+    server.onTurn = () => {
+      processor.now = server.port.now;
+      processor.wallTime = server.port.wallTime;
+    };
+    server.onTurn();
+    origin.takeOverSessions();
+    origin.start((ms, action) => {
+      this.timers.push(server.runtime.every(ms, () => server.guard(action)));
+    });
+  }
+
+  committed(upTo: number): void {
+    this.active.processor.commit(NOTHING, upTo);
+    if (this.leader.nearlyExhausted) this.leader.end('the numbers of this epoch are nearly used up; a new one begins');
+  }
+
+  private get active(): Origin {
+    if (this.origin === undefined) throw new Error('the leader does not serve yet');
+    return this.origin;
+  }
+
+  submit(request: ForeignRequest): void {
+    this.origin?.processor.submitForeign(request);
+  }
+
+  touchSession(id: bigint, timeout: number): void {
+    const session = this.origin?.sessions.get(id);
+    if (session === undefined || session.closing) return;
+    session.timeout = timeout;
+    this.active.sessions.touch(session, this.server.port.now);
+  }
+
+  revalidate(id: bigint, timeout: number, owner: LearnerHandler): boolean {
+    const session = this.origin?.sessions.get(id);
+    if (session === undefined || session.closing || !session.committed) return false;
+    session.timeout = timeout;
+    session.owner = owner;
+    this.active.sessions.touch(session, this.server.port.now);
+    return true;
+  }
+
+  ended(reason: string): void {
+    this.over = true;
+    for (const timer of this.timers) timer.cancel();
+    for (const listener of this.listeners) void listener.close();
+    this.server.roleEnded(this, reason, [...this.leader.uncommitted()]);
+  }
+
+  guard(action: () => void): void {
+    this.server.guard(action);
+  }
+
+  info(message: string): void {
+    this.server.logger.info({}, message);
+  }
+
+  warn(message: string): void {
+    this.server.logger.warn({}, message);
+  }
+}

@@ -1,0 +1,57 @@
+// Where transactions are made, on a standalone server and on a leader: the processor, all sessions with their expiry, containers.
+
+import type { SessionOwner } from './request/client.js';
+import { ContainerManager } from './request/containers.js';
+import { OriginatingProcessor, type Proposals } from './request/originating.js';
+import type { Server } from './server.js';
+import { Session, SessionTable } from './session/session-table.js';
+
+const EXPIRY_CHECK_MS = 100;
+const CONTAINER_STEP_MS = 100;
+
+export class Origin {
+  readonly sessions: SessionTable<SessionOwner>;
+  readonly processor: OriginatingProcessor;
+  private readonly server: Server;
+  private readonly containers: ContainerManager;
+
+  constructor(server: Server, proposals: Proposals) {
+    const { config, database } = server;
+    this.server = server;
+    this.sessions = new SessionTable<SessionOwner>(config.tickTime);
+    this.processor = new OriginatingProcessor(
+      database.tree,
+      this.sessions,
+      server.newPreparer(),
+      server.newReads(),
+      proposals,
+      server.processorHooks,
+      server.processorOptions,
+    );
+    this.containers = new ContainerManager(database.tree, this.processor, config.containerMaxNeverUsedInterval);
+  }
+
+  /** Takes over the sessions that the database knows, each alive from now on. */
+  takeOverSessions(): void {
+    const { port, database } = this.server;
+    port.beginTurn();
+    const { tree, sessionTimeouts } = database;
+    for (const [id, timeout] of sessionTimeouts) this.sessions.track(id, timeout, port.now).committed = true;
+    this.server.followSessions(this.sessions);
+    // Ephemerals whose session is not known any more go, through the log like everything else.
+    for (const owner of [...tree.ephemeralOwners()]) {
+      if (!sessionTimeouts.has(owner)) this.processor.closeSession(new Session<SessionOwner>(owner, 0));
+    }
+  }
+
+  /** Begins what time does. `every` does something at an interval, in milliseconds. */
+  start(every: (ms: number, action: () => void) => void): void {
+    const { config, stats } = this.server;
+    every(EXPIRY_CHECK_MS, () => {
+      stats.staleSessionsExpired += this.processor.expireSessions();
+    });
+    every(config.containerCheckInterval, () => this.containers.collect(this.processor.wallTime));
+    const perStep = Math.max(1, Math.floor((config.containerMaxPerMinute * CONTAINER_STEP_MS) / 60_000));
+    every(CONTAINER_STEP_MS, () => this.containers.deleteSome(perStep));
+  }
+}

@@ -1,0 +1,19 @@
+// What a server of an ensemble is, between two elections: a leader or a learner.
+
+export interface Role {
+  readonly mode: 'leader' | 'follower' | 'observer';
+  /** Whether it has a quorum's leader and its history, so that clients may be served. */
+  readonly serving: boolean;
+  /** What it waits for while it does not serve. */
+  readonly waitsFor: string;
+  /** The log holds everything up to a zxid. */
+  onDurable(zxid: number): void;
+  /** Ends it; {@link RoleEnd} is told. */
+  stop(reason: string): void;
+}
+
+/** Entries that the log holds, and that were not committed yet: they are part of the history until a leader says otherwise. */
+export interface LoggedEntry {
+  readonly zxid: number;
+  readonly entry: Buffer;
+}

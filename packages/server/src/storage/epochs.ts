@@ -1,0 +1,79 @@
+// The two epochs of a server of an ensemble, each in a file of its own: the one it promised to follow (acceptedEpoch) and the one
+// whose leader's history it has (currentEpoch).
+
+import { join } from 'node:path';
+import type { DataDir } from './data-dir.js';
+import type { Disk } from './disk.js';
+import { StorageError } from './errors.js';
+
+const REMEDY = 'Restore the data directory from a copy or another server';
+
+export class Epochs {
+  private readonly disk: Disk;
+  private readonly dirs: DataDir;
+  private acceptedEpoch: number;
+  private currentEpoch: number;
+
+  /**
+   * Reads the files, and makes those that are missing from the last transaction's epoch.
+   * @throws StorageError if they cannot be right
+   */
+  constructor(disk: Disk, dirs: DataDir, lastZxid: number, warn: (message: string) => void) {
+    this.disk = disk;
+    this.dirs = dirs;
+    const lastEpoch = Math.floor(lastZxid / 4294967296);
+    this.currentEpoch = this.read('currentEpoch') ?? this.write('currentEpoch', lastEpoch);
+    if (lastEpoch > this.currentEpoch) {
+      // Transactions of a new epoch are durable before the epoch is, and a crash came between; Apache's servers mark that.
+      const interrupted = this.read('currentEpoch.tmp');
+      if (interrupted !== undefined && interrupted >= lastEpoch) this.write('currentEpoch', interrupted);
+      else
+        warn(`currentEpoch is ${this.currentEpoch}, the log goes on in epoch ${lastEpoch}: joining it was interrupted`);
+    }
+    this.acceptedEpoch =
+      this.read('acceptedEpoch') ?? this.write('acceptedEpoch', Math.max(lastEpoch, this.currentEpoch));
+    if (this.acceptedEpoch < this.currentEpoch) {
+      throw new StorageError(
+        join(dirs.snapshots, 'acceptedEpoch'),
+        undefined,
+        `it says ${this.acceptedEpoch}, less than currentEpoch, ${this.currentEpoch}`,
+        REMEDY,
+      );
+    }
+  }
+
+  get accepted(): number {
+    return this.acceptedEpoch;
+  }
+
+  get current(): number {
+    return this.currentEpoch;
+  }
+
+  /** Durable when it returns. */
+  setAccepted(epoch: number): void {
+    if (epoch < this.acceptedEpoch) throw new Error(`epoch ${epoch} after ${this.acceptedEpoch} was accepted`);
+    this.acceptedEpoch = this.write('acceptedEpoch', epoch);
+  }
+
+  /** Durable when it returns. */
+  setCurrent(epoch: number): void {
+    if (epoch < this.currentEpoch || epoch > this.acceptedEpoch)
+      throw new Error(`current epoch ${epoch} after ${this.currentEpoch}, with ${this.acceptedEpoch} accepted`);
+    this.currentEpoch = this.write('currentEpoch', epoch);
+  }
+
+  private read(name: string): number | undefined {
+    const path = join(this.dirs.snapshots, name);
+    const text = this.disk.readText(path);
+    if (text === undefined) return undefined;
+    const line = text.split('\n', 1)[0] ?? '';
+    if (!/^-?\d+$/.test(line)) throw new StorageError(path, 0, `'${line}' is no epoch`, REMEDY);
+    return Number(line);
+  }
+
+  private write(name: string, epoch: number): number {
+    this.disk.replaceText(join(this.dirs.snapshots, name), String(epoch));
+    return epoch;
+  }
+}
