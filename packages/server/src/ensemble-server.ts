@@ -167,6 +167,7 @@ export class EnsembleServer extends Server {
         const notification = decodeNotification(from, message);
         if (notification !== undefined && !this.stopping) this.election.receive(notification);
       },
+      onDown: () => this.election.foundDown(),
       guard: (action) => this.guard(action),
       warn: (message) => this.logger.warn({}, message),
     });

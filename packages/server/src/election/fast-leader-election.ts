@@ -171,17 +171,27 @@ export class FastLeaderElection {
   /** Whether those who vote as this server does are enough. */
   private checkRound(): void {
     if (this.finalizing !== undefined || !this.active) return;
-    const agree = (id: number): boolean => {
-      const entry = this.inRound.get(id);
-      return entry !== undefined && sameVote(entry.vote, this.proposal);
-    };
-    if (!this.enough(agree)) return;
+    if (!this.enough((id) => this.agreesHere(id))) return;
+    if (this.mayChange()) this.armFinalize();
+    else this.finish(this.proposal);
+  }
+
+  private agreesHere(id: number): boolean {
+    const entry = this.inRound.get(id);
+    return entry !== undefined && sameVote(entry.vote, this.proposal);
+  }
+
+  /** Whether somebody is left who could have a better vote. */
+  private mayChange(): boolean {
     const { host } = this;
-    const outstanding = this.host
+    return host
       .verifiers()
-      .some((verifier) => verifier.voters.some((id) => !agree(id) && id !== host.id && host.mayStillVote(id)));
-    if (outstanding) this.armFinalize();
-    else this.finish(this.proposal); // nobody is left who could have a better vote
+      .some(({ voters }) => voters.some((id) => id !== host.id && !this.agreesHere(id) && host.mayStillVote(id)));
+  }
+
+  /** A server was found to be down: there may be nobody left to wait for. */
+  foundDown(): void {
+    if (this.finalizing !== undefined && !this.mayChange()) this.finish(this.proposal);
   }
 
   private considerSettled(n: Notification): void {

@@ -11,6 +11,8 @@ const VERSION_ADDRESSES = -65535n;
 const LONGEST_ADDRESS = 2048;
 const LARGEST_MESSAGE = 512 * 1024;
 const HEAD = 20;
+/** A lost connection is dialled anew at once, but not more often than this. */
+const LOST_INTERVAL_MS = 1000;
 /** A server without an id of its own. */
 const NO_ID = 2n ** 63n - 1n;
 
@@ -35,6 +37,8 @@ export interface ElectionPortHost {
   /** Where the configuration says that a server listens, in the order to try. */
   addressesOf(id: number): readonly ElectionAddress[];
   onMessage(from: number, message: Buffer): void;
+  /** Nobody listens where the server should. */
+  onDown(id: number): void;
   guard(action: () => void): void;
   warn(message: string): void;
 }
@@ -53,6 +57,8 @@ interface Peer {
   down: boolean;
   /** Where it said that it listens. */
   told: ElectionAddress | undefined;
+  /** When its connection ended last. */
+  lostAt: number;
 }
 
 export class ElectionPort {
@@ -138,6 +144,7 @@ export class ElectionPort {
         problem: undefined,
         down: false,
         told: undefined,
+        lostAt: Number.NEGATIVE_INFINITY,
       };
       this.peers.set(id, peer);
     }
@@ -168,6 +175,7 @@ export class ElectionPort {
       peer.problem = problem;
       peer.down = down;
       wire.destroy();
+      if (down) this.host.guard(() => this.host.onDown(peer.id));
     };
     wire.on('error', (error) =>
       failed(
@@ -281,6 +289,12 @@ export class ElectionPort {
       wire.destroy();
       if (peer.wire !== wire) return;
       peer.wire = null;
+      // What was sent last may be lost; and it should be known soon whether the server is down.
+      const now = this.host.runtime.now();
+      if (this.closed || now - peer.lostAt < LOST_INTERVAL_MS) return;
+      peer.lostAt = now;
+      peer.slot ??= peer.last;
+      this.dial(peer);
     };
     const take = (): void => {
       while (peer.wire === wire && unread.length >= 4) {
