@@ -45,7 +45,8 @@ const WANTED =
 const READY_MS = 20_000;
 /** A probe that is accepted and not answered is given up after this. */
 const PROBE_MS = 5_000;
-const CLI = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
+/** This repository's command. */
+export const NODEKEEPER: string = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
 
 /** The class path of Debian's ZooKeeper. */
 export function apacheClassPath(): string {
@@ -102,7 +103,7 @@ export async function startServer(kind: Kind, options: StartOptions = {}): Promi
           'org.apache.zookeeper.server.quorum.QuorumPeerMain',
           file,
         ])
-      : spawn(process.execPath, [CLI, 'start-foreground', file, ...props]);
+      : spawn(process.execPath, [NODEKEEPER, 'start-foreground', file, ...props]);
   return watch(kind, child, port, dir, dataDir, temporary);
 }
 
