@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { ConfigError, environmentName, KEYS, loadConfig, nearestKey } from '../../dist/config/index.js';
 import { parseProperties } from '../../dist/config/properties.js';
-import { parseMember } from '../../dist/config/quorum.js';
+import { parseMember } from '../../dist/quorum/quorum-config.js';
 
 function file(t: TestContext, text: string): string {
   const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-cfg-'));
