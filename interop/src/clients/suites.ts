@@ -20,7 +20,7 @@ export const SUITES: readonly Suite[] = [
   {
     id: 'differential',
     title: 'The same random requests to both servers, replies compared',
-    main: 'compare/main.js',
+    main: 'differential/main.js',
     args: ['--seeds', '150'],
   },
   {

@@ -1,14 +1,21 @@
-// Frames to begin with, one or more of every operation, and what is done to them.
+// The frames that are damaged to begin with: one or more of every operation, as payloads without the length prefix.
 
 import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
-import type { Random } from '../compare/random.js';
 
 /** Where fuzzed requests may do as they like; everything else has to stay as it is. */
 export const PLAYGROUND = '/fuzz';
 
-/** A valid request of every operation, as payloads without the length prefix. */
-export function validFrames(): { readonly op: number; readonly payload: Buffer }[] {
-  const frames: { op: number; payload: Buffer }[] = [];
+/** A node whose version tells how often its data were set. */
+export const LEDGER = '/ledger';
+
+export interface Frame {
+  readonly op: number;
+  readonly payload: Buffer;
+}
+
+/** Valid requests of every operation. */
+export function validFrames(): Frame[] {
+  const frames: Frame[] = [];
   const add = (op: number, body: (w: JuteWriter) => void = () => {}): void => {
     const w = new JuteWriter().int(7).int(op);
     body(w);
@@ -31,6 +38,7 @@ export function validFrames(): { readonly op: number; readonly payload: Buffer }
   add(OpCode.exists, (w) => w.string(`${PLAYGROUND}/n0`).bool(true));
   add(OpCode.getData, (w) => w.string(PLAYGROUND).bool(true));
   add(OpCode.setData, (w) => w.string(`${PLAYGROUND}/n0`).buffer(Buffer.from('x')).int(-1));
+  add(OpCode.setData, (w) => w.string(LEDGER).buffer(Buffer.from('entry')).int(-1));
   add(OpCode.getACL, (w) => w.string(PLAYGROUND));
   add(OpCode.setACL, (w) => {
     w.string(`${PLAYGROUND}/n0`);
@@ -74,42 +82,4 @@ export function validFrames(): { readonly op: number; readonly payload: Buffer }
   add(OpCode.createSession, (w) => w.int(4000));
   add(OpCode.closeSession);
   return frames;
-}
-
-const EXTREMES = [-1, 0, 1, 0x7fffffff, -0x80000000, 0xfffff, 0x100000, 0x01000000];
-
-/** A damaged copy. The path prefix of the playground is kept often enough that many frames still reach the tree. */
-export function mutate(random: Random, payload: Buffer): Buffer {
-  let bytes = Buffer.from(payload);
-  const rounds = 1 + random.int(3);
-  for (let i = 0; i < rounds; i++) bytes = mutateOnce(random, bytes);
-  return bytes;
-}
-
-function mutateOnce(random: Random, bytes: Buffer): Buffer<ArrayBuffer> {
-  const at = random.int(Math.max(1, bytes.length));
-  switch (random.int(7)) {
-    case 0: {
-      const copy = Buffer.from(bytes);
-      if (copy.length > 0) copy[at] = (copy[at] as number) ^ (1 << random.int(8));
-      return copy;
-    }
-    case 1:
-      return Buffer.from(bytes.subarray(0, at));
-    case 2:
-    case 3: {
-      const copy = Buffer.from(bytes);
-      if (copy.length >= 4) copy.writeInt32BE(random.pick(EXTREMES), random.int(copy.length - 3));
-      return copy;
-    }
-    case 4:
-      return Buffer.concat([bytes.subarray(0, at), Buffer.alloc(random.int(64), random.int(256)), bytes.subarray(at)]);
-    case 5:
-      return Buffer.concat([bytes, bytes.subarray(at)]);
-    default: {
-      const copy = Buffer.from(bytes);
-      if (copy.length >= 8) copy.writeInt32BE(random.int(120) - 12, 4); // another operation over the same body
-      return copy;
-    }
-  }
 }

@@ -1,177 +1,177 @@
 // The fuzz test: millions of damaged frames on many connections. The server must live, stay within its memory, keep a quiet
-// client's session served, and change nothing outside the playground.
+// client's session served, and change nothing but what it acknowledged; afterwards its data directory must give the same tree to
+// it and to Apache's server.
 
-import { readFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, opName, writeAclList } from '@nodekeeper/protocol';
-import { Random } from '../compare/random.js';
-import { RawSession } from '../compare/session.js';
-import { startServer } from '../servers/index.js';
-import { mutate, PLAYGROUND, validFrames } from './frames.js';
+import { OpCode } from '@nodekeeper/protocol';
+import { Random } from '../differential/random.js';
+import { harmsApache } from '../servers/harmful.js';
+import { type Kind, type RunningServer, startServer } from '../servers/index.js';
+import { dumpTree, superSession } from '../storage/dump.js';
+import { Attacker } from './attacker.js';
+import { validFrames } from './frames.js';
+import { Guard } from './guard.js';
+import { Tally } from './tally.js';
 
 const { values: options } = parseArgs({
   options: {
     frames: { type: 'string', default: '2000000' },
     seed: { type: 'string', default: '1' },
     connections: { type: 'string', default: '32' },
+    server: { type: 'string', default: 'ours' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 if (options.help) {
-  console.log('usage: npm run fuzz -- [--frames 2000000] [--seed 1] [--connections 32]');
+  console.log(`usage: npm run fuzz -- [--frames 2000000] [--seed 1] [--connections 32] [--server ours|apache]
+  --frames N       how many frames the server has to deal with: answer, or close the connection
+  --server KIND    ours, or apache, which is spared what it cannot survive`);
   process.exit(0);
 }
 
 const total = Number(options.frames);
-const random = new Random(Number(options.seed));
-const frames = validFrames();
-const sent = new Map<number, number>();
-const BATCH = 40;
-const MEMORY_LIMIT_MB = 700;
-const CANARY_LIMIT_MS = 2000;
-const CANARY = '/canary';
-
-const server = await startServer('nodekeeper', { cfg: { extendedTypesEnabled: 'true', snapCount: '100000' } });
-/** Requests that the server says it has taken in; what was sent behind a frame that closed a connection is not among them. */
-let count = 0;
-let reconnects = 0;
-let replies = 0;
-
-/** One connection that sends damage, and comes back when it is thrown out. */
-class Attacker {
-  private socket: Socket | undefined;
-
-  start(): void {
-    const socket = connect({ port: server.port, host: '127.0.0.1', noDelay: true });
-    this.socket = socket;
-    socket.on('error', () => {});
-    socket.on('data', (chunk) => {
-      replies += chunk.length;
-    });
-    socket.on('close', () => {
-      if (count >= total) return;
-      reconnects++;
-      setImmediate(() => this.start());
-    });
-    socket.on('connect', () => {
-      const w = new JuteWriter().int(0).long53(0).int(4000).long(0n).buffer(Buffer.alloc(16)).bool(false);
-      const hello = random.chance(90) ? w.bytes() : mutate(random, w.bytes());
-      socket.write(framed(hello));
-      this.attack();
-    });
-  }
-
-  end(): void {
-    this.socket?.destroy();
-  }
-
-  private attack(): void {
-    const { socket } = this;
-    if (socket === undefined || socket.destroyed || count >= total) return;
-    const batch: Buffer[] = [];
-    for (let i = 0; i < BATCH; i++) {
-      const { op, payload } = random.pick(frames);
-      sent.set(op, (sent.get(op) ?? 0) + 1);
-      const damaged = random.chance(85) ? mutate(random, payload) : payload;
-      batch.push(random.chance(2) ? liedLength(damaged) : framed(damaged));
-    }
-    socket.write(Buffer.concat(batch), () => setImmediate(() => this.attack()));
-  }
-}
-
-function framed(payload: Buffer): Buffer {
-  const prefix = Buffer.alloc(4);
-  prefix.writeInt32BE(payload.length);
-  return Buffer.concat([prefix, payload]);
-}
-
-function liedLength(payload: Buffer): Buffer {
-  const frame = framed(payload);
-  frame.writeInt32BE(random.pick([-1, 0, 3, payload.length + 1, payload.length - 1, 0xfffff, 0x100000, 0x7fffffff]), 0);
-  return frame;
-}
-
-/** The server's own count of requests. */
-function received(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const socket = connect({ port: server.port, host: '127.0.0.1' }, () => socket.write('srvr'));
-    socket.on('data', (chunk) => {
-      text += chunk.toString();
-    });
-    socket.on('error', reject);
-    socket.on('close', () => resolve(Number(/Received: (\d+)/.exec(text)?.[1] ?? 0)));
-  });
-}
-
-function residentMb(): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'latin1'))?.[1] ?? 0) / 1024;
-}
-
-async function ask(session: RawSession, op: number, body: (w: JuteWriter) => void): Promise<Buffer> {
-  const w = new JuteWriter().int(1).int(op);
-  body(w);
-  session.send(w.bytes());
-  const frame = await session.next();
-  if (frame === undefined) throw new Error('the quiet client lost its connection');
-  return frame;
-}
-
-const canary = new RawSession();
-await canary.open(server.port, 10000, 0n, Buffer.alloc(16), true);
-for (const path of [CANARY, `${CANARY}/child`, PLAYGROUND]) {
-  await ask(canary, OpCode.create, (w) => {
-    w.string(path).buffer(Buffer.from('untouched'));
-    writeAclList(w, path === PLAYGROUND ? OPEN_ACL_UNSAFE : [{ perms: 1, scheme: 'world', id: 'anyone' }]);
-    w.int(0);
-  });
-}
-const look = async (): Promise<string> => {
-  let seen = '';
-  for (const path of [CANARY, `${CANARY}/child`]) {
-    seen += (await ask(canary, OpCode.getData, (w) => w.string(path).bool(false))).subarray(16).toString('hex');
-  }
-  return seen;
+const kind: Kind = options.server === 'apache' ? 'apache' : 'nodekeeper';
+const LIMITS = { nodekeeper: { latencyMs: 2000, memoryMb: 700 }, apache: { latencyMs: 5000, memoryMb: 3500 } }[kind];
+const LOOK_EVERY_MS = 20;
+const TELL_EVERY = 500_000;
+/** How much of what was sent last is kept for the report of a failure. */
+const KEEP_BATCHES = 200;
+/** Answered with an error always: without a quorum, without SASL, by a client. */
+const NEVER_OK = new Set<number>([OpCode.reconfig, OpCode.check, OpCode.deleteContainer, OpCode.createSession]);
+const SPARED = new Set<number>([OpCode.check, OpCode.createSession]);
+const CFG = {
+  extendedTypesEnabled: 'true',
+  enforceQuota: 'true',
+  'DigestAuthenticationProvider.superDigest': 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=', // super:test
 };
-const untouched = await look();
+const PROPS = { 'znode.container.checkIntervalMs': '3600000' };
 
-const attackers = Array.from({ length: Number(options.connections) }, () => new Attacker());
-for (const attacker of attackers) attacker.start();
+const dir = mkdtempSync(join(tmpdir(), 'interop-fuzz-'));
 const problems: string[] = [];
-let slowest = 0;
-let largest = 0;
-let told = 0;
-while (count < total && problems.length === 0) {
-  const began = performance.now();
-  try {
-    count = await received();
-    if ((await look()) !== untouched) problems.push('a node outside the playground has changed');
-  } catch (e) {
-    problems.push(`${(e as Error).message}; the server said:\n${server.output().slice(-2000)}`);
-    break;
-  }
-  slowest = Math.max(slowest, performance.now() - began);
-  largest = Math.max(largest, residentMb());
-  if (slowest > CANARY_LIMIT_MS) problems.push(`the quiet client waited ${Math.round(slowest)} ms`);
-  if (largest > MEMORY_LIMIT_MB) problems.push(`the server has grown to ${Math.round(largest)} MB`);
-  if (count - told >= 500_000) {
-    told = count;
-    console.log(
-      `${count} frames, ${reconnects} connections lost, ${Math.round(largest)} MB at most, slowest look ${Math.round(slowest)} ms`,
-    );
-  }
-  await new Promise((resolve) => setTimeout(resolve, 20));
-}
+const tally = new Tally();
+const recent: Buffer[] = [];
+const frames = validFrames();
+
+const server = await startServer(kind, { dir, cfg: CFG, props: PROPS });
+let died = false;
+void server.exited.then(() => {
+  died = true;
+});
+const guard = new Guard(server);
+await guard.start();
+const random = new Random(Number(options.seed));
+const attack = {
+  port: server.port,
+  random,
+  frames,
+  tally,
+  forbidden: (payload: Buffer) => kind === 'apache' && payload.length >= 8 && isHarmful(payload),
+  over: () => tally.handled >= total || problems.length > 0 || died,
+  problem: (text: string) => {
+    if (problems.length < 10) problems.push(text);
+  },
+  sending: (bytes: Buffer) => {
+    recent.push(bytes);
+    if (recent.length > KEEP_BATCHES) recent.shift();
+  },
+};
+const attackers = Array.from({ length: Number(options.connections) }, () => new Attacker(attack));
+const began = performance.now();
+for (const attacker of attackers) attacker.start();
+await watchOver();
+const seconds = (performance.now() - began) / 1000;
 for (const attacker of attackers) attacker.end();
-for (const { op } of frames) if (!sent.has(op)) problems.push(`no frame of ${opName(op)} was sent`);
-if (replies === 0) problems.push('the server never answered');
-await server.stop();
-const code = await server.exited;
-if (code !== 0) problems.push(`the server ended with ${code}`);
-for (const problem of problems) console.log(`problem: ${problem}`);
-console.log(
-  `${count} frames of ${sent.size} operations, ${reconnects} connections lost, ${Math.round(largest)} MB at most, slowest look ${Math.round(slowest)} ms`,
-);
-console.log(problems.length === 0 ? '1 passed, 0 failed' : '0 passed, 1 failed');
+if (problems.length === 0) await afterwards();
+else await server.stop('SIGKILL');
+report();
+rmSync(dir, { recursive: true, force: true });
 process.exit(problems.length === 0 ? 0 : 1);
+
+function isHarmful(payload: Buffer): boolean {
+  const op = payload.readInt32BE(4);
+  return op === OpCode.createSession || harmsApache(op, payload.subarray(8));
+}
+
+async function watchOver(): Promise<void> {
+  for (let told = 0; !attack.over(); ) {
+    try {
+      problems.push(...(await guard.check(LIMITS.latencyMs, LIMITS.memoryMb)));
+    } catch (e) {
+      problems.push((e as Error).message);
+    }
+    if (tally.handled - told >= TELL_EVERY) {
+      told = tally.handled;
+      console.log(summary());
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+  if (died) problems.push(`the server has died:\n${server.output().slice(-3000)}`);
+}
+
+/** The ledger, the coverage, and what the data directory gives to the next server. */
+async function afterwards(): Promise<void> {
+  const ledger = await guard.checkLedger(tally);
+  if (ledger !== undefined) problems.push(ledger);
+  for (const name of tally.notCovered(frames, NEVER_OK, kind === 'apache' ? SPARED : new Set()))
+    problems.push(`${name} was never answered${NEVER_OK.size > 0 ? ', or never with OK' : ''}`);
+  await guard.end();
+  const before = await settledTree(server);
+  await stopCleanly(server, kind);
+  for (const next of ['nodekeeper', 'apache'] as const) {
+    const again = await startServer(next, { dir, cfg: CFG, props: PROPS });
+    const after = await tree(again);
+    await stopCleanly(again, next);
+    const changed = [...before].filter(([path, node]) => after.get(path) !== node).slice(0, 3);
+    for (const [path, node] of changed)
+      problems.push(`after a start of ${next} ${path} is\n  ${after.get(path)}\n  not\n  ${node}`);
+    if (after.size !== before.size) problems.push(`${before.size} nodes are ${after.size} after a start of ${next}`);
+  }
+  console.log(`${before.size} nodes are the same after a start of nodekeeper and of apache on the directory`);
+}
+
+async function stopCleanly(running: RunningServer, which: Kind): Promise<void> {
+  await running.stop();
+  const code = await running.exited;
+  // Java ends with 143 when it is told to.
+  if (code !== 0 && which === 'nodekeeper') problems.push(`the server ended with ${code}`);
+}
+
+/** The tree once all sessions of the attackers have expired, and their ephemeral nodes are gone. */
+async function settledTree(running: RunningServer): Promise<Map<string, string>> {
+  for (;;) {
+    const now = await tree(running);
+    if (![...now.values()].some((node) => !node.includes('"ephemeralOwner":"0"'))) return now;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+async function tree(running: RunningServer): Promise<Map<string, string>> {
+  const session = await superSession(running.port);
+  try {
+    return await dumpTree(session);
+  } finally {
+    session.destroy();
+  }
+}
+
+function summary(): string {
+  const { handled, replies, closed, notifications } = tally;
+  return `${handled} frames dealt with (${replies} answers, ${closed} connections closed), ${notifications} notifications, ${Math.round(guard.largest)} MB at most, slowest look ${Math.round(guard.slowest)} ms`;
+}
+
+function report(): void {
+  console.log(tally.table());
+  const codes = [...tally.codes].sort(([a], [b]) => b - a).map(([code, n]) => `${code}: ${n}`);
+  console.log(`answers by error code: ${codes.join(', ')}`);
+  console.log(`${summary()}, ${Math.round(tally.handled / seconds)} frames a second`);
+  for (const problem of problems) console.log(`problem: ${problem}`);
+  if (problems.length > 0) {
+    const file = join(tmpdir(), `fuzz-seed-${options.seed}-last-batches.hex`);
+    writeFileSync(file, recent.map((bytes) => bytes.toString('hex')).join('\n'));
+    console.log(`what was sent last is in ${file}`);
+  }
+  console.log(problems.length === 0 ? '1 passed, 0 failed' : '0 passed, 1 failed');
+}

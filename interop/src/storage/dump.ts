@@ -1,7 +1,7 @@
 // Everything a superuser can see of a server's tree: data, Stat and ACL of every node.
 
-import { JuteReader, JuteWriter, OpCode, readAclList, readStat } from '@nodekeeper/protocol';
-import { RawSession } from '../compare/session.js';
+import { ErrorCode, errorName, JuteReader, JuteWriter, OpCode, readAclList, readStat } from '@nodekeeper/protocol';
+import { RawSession } from '../differential/session.js';
 
 /** A session with the rights of the superuser `super:test`. */
 export async function superSession(port: number): Promise<RawSession> {
@@ -34,16 +34,18 @@ export async function dumpTree(session: RawSession, path = '/'): Promise<Map<str
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     const at = next;
     const data = await call(session, OpCode.getData, (w) => w.string(at).bool(false));
+    if (data.error === ErrorCode.NoNode) continue; // an ephemeral node whose session has just ended
+    if (data.error !== 0) throw new Error(`${at} can't be read: ${errorName(data.error)}`);
     const bytes = data.body.buffer();
     const stat = readStat(data.body);
-    const acl = readAclList((await call(session, OpCode.getACL, (w) => w.string(at))).body);
+    const control = await call(session, OpCode.getACL, (w) => w.string(at));
+    const acl = control.error === 0 ? readAclList(control.body) : errorName(control.error);
     out.set(
       at,
       `${bytes?.toString('hex') ?? 'null'} ${JSON.stringify({ ...stat, ephemeralOwner: String(stat.ephemeralOwner) })} ${JSON.stringify(acl)}`,
     );
-    const names = (await call(session, OpCode.getChildren, (w) => w.string(at).bool(false))).body.vector(
-      (r) => r.string() ?? '',
-    );
+    const children = await call(session, OpCode.getChildren, (w) => w.string(at).bool(false));
+    const names = children.error === 0 ? children.body.vector((r) => r.string() ?? '') : [];
     for (const name of names ?? []) todo.push(at === '/' ? `/${name}` : `${at}/${name}`);
   }
   return out;

@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
-import { generate } from '../compare/generate.js';
-import { runSequence } from '../compare/run.js';
-import { RawSession } from '../compare/session.js';
+import { generate } from '../differential/generate.js';
+import { runSequence } from '../differential/run.js';
+import { RawSession } from '../differential/session.js';
 import { type Kind, type RunningServer, startServer } from '../servers/index.js';
 import { call, dumpTree, superSession } from './dump.js';
 
@@ -75,7 +75,10 @@ for (const [name, cfg] of Object.entries(CONFIGURATIONS)) {
         try {
           const now = await dump(server);
           if (before !== undefined) assertSame(before, now);
-          for (let i = 0; i < 4; i++) await runSequence(server.port, generate(seed++, 100));
+          const target = { kind, port: server.port, mustAuthenticate: false };
+          for (let i = 0; i < 4; i++, seed++) {
+            await runSequence(target, generate(seed, 100, `/d${seed}`), { comparesOld: false });
+          }
           before = await dump(server);
         } finally {
           await server.stop();

@@ -1,0 +1,97 @@
+// What must hold while the server is attacked: a quiet client is served in time, its nodes stay as they are, the memory is
+// bounded, and the ledger counts exactly what was acknowledged.
+
+import { readFileSync } from 'node:fs';
+import {
+  JuteReader,
+  JuteWriter,
+  OPEN_ACL_UNSAFE,
+  OpCode,
+  READ_ACL_UNSAFE,
+  readStat,
+  writeAclList,
+} from '@nodekeeper/protocol';
+import { RawSession } from '../differential/session.js';
+import type { RunningServer } from '../servers/index.js';
+import { LEDGER, PLAYGROUND } from './frames.js';
+import type { Tally } from './tally.js';
+
+const CANARY = '/canary';
+const CANARY_PATHS = [CANARY, `${CANARY}/child`];
+const SESSION_MS = 10_000;
+
+export class Guard {
+  /** The slowest look at the quiet client's nodes, ms. */
+  slowest = 0;
+  /** The most memory that the server has had, MB. */
+  largest = 0;
+  private readonly server: RunningServer;
+  private readonly session = new RawSession();
+  private untouched = '';
+
+  constructor(server: RunningServer) {
+    this.server = server;
+  }
+
+  async start(): Promise<void> {
+    await this.session.open(this.server.port, SESSION_MS, 0n, Buffer.alloc(16), true);
+    for (const path of [...CANARY_PATHS, PLAYGROUND, LEDGER]) {
+      await this.ask(OpCode.create, (w) => {
+        w.string(path).buffer(Buffer.from('untouched'));
+        writeAclList(w, path === PLAYGROUND || path === LEDGER ? OPEN_ACL_UNSAFE : READ_ACL_UNSAFE);
+        w.int(0);
+      });
+    }
+    this.untouched = await this.look();
+  }
+
+  /** What is wrong at the moment. */
+  async check(latencyLimitMs: number, memoryLimitMb: number): Promise<string[]> {
+    const problems: string[] = [];
+    const began = performance.now();
+    if ((await this.look()) !== this.untouched) problems.push('a node that nobody may write has changed');
+    this.slowest = Math.max(this.slowest, performance.now() - began);
+    this.largest = Math.max(this.largest, this.residentMb());
+    if (this.slowest > latencyLimitMs) problems.push(`the quiet client waited ${Math.round(this.slowest)} ms`);
+    if (this.largest > memoryLimitMb) problems.push(`the server has grown to ${Math.round(this.largest)} MB`);
+    return problems;
+  }
+
+  /** Compares the ledger's version with the acknowledged requests. Requests without an answer may count or not. */
+  async checkLedger({ ledger }: Tally): Promise<string | undefined> {
+    const frame = await this.ask(OpCode.exists, (w) => w.string(LEDGER).bool(false));
+    const { version } = readStat(new JuteReader(frame, 16));
+    const open = ledger.sent - ledger.ok - ledger.refused;
+    if (version >= ledger.ok && version <= ledger.ok + open) return undefined;
+    return `the ledger was written ${version} times, ${ledger.ok} times with an OK, ${open} requests were not answered`;
+  }
+
+  async end(): Promise<void> {
+    this.session.send(new JuteWriter().int(1).int(OpCode.closeSession).bytes());
+    while ((await this.session.next()) !== undefined);
+  }
+
+  private async look(): Promise<string> {
+    let seen = '';
+    for (const path of CANARY_PATHS) {
+      const data = await this.ask(OpCode.getData, (w) => w.string(path).bool(false));
+      const acl = await this.ask(OpCode.getACL, (w) => w.string(path));
+      seen += `${data.subarray(12).toString('hex')} ${acl.subarray(12).toString('hex')} `;
+    }
+    return seen;
+  }
+
+  private async ask(op: number, body: (w: JuteWriter) => void): Promise<Buffer> {
+    const w = new JuteWriter().int(1).int(op);
+    body(w);
+    this.session.send(w.bytes());
+    const frame = await this.session.next();
+    if (frame === undefined) throw new Error('the quiet client has lost its connection');
+    return frame;
+  }
+
+  private residentMb(): number {
+    const status = readFileSync(`/proc/${this.server.pid}/status`, 'latin1');
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  }
+}

@@ -1,0 +1,85 @@
+// What is known of requests before they are sent: the parts of a multi, and which requests harm Apache's servers.
+
+import { JuteReader, OpCode, readAclList } from '@nodekeeper/protocol';
+
+export interface Part {
+  readonly type: number;
+  /** Of the create operations. */
+  readonly flags?: number;
+  readonly ttl?: bigint;
+}
+
+/** The parts of a multi's body; undefined if it can't be decoded. */
+export function parseMulti(body: Buffer): Part[] | undefined {
+  const parts: Part[] = [];
+  const r = new JuteReader(body);
+  try {
+    for (;;) {
+      const type = r.int();
+      const done = r.bool();
+      r.int();
+      if (done) return parts;
+      parts.push(parsePart(type, r));
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function parsePart(type: number, r: JuteReader): Part {
+  r.string();
+  switch (type) {
+    case OpCode.create:
+    case OpCode.create2:
+    case OpCode.createContainer:
+    case OpCode.createTTL: {
+      r.buffer();
+      readAclList(r);
+      const flags = r.int();
+      return type === OpCode.createTTL ? { type, flags, ttl: r.long() } : { type, flags };
+    }
+    case OpCode.setData:
+      r.buffer();
+      r.int();
+      return { type };
+    default:
+      r.int();
+      return { type };
+  }
+}
+
+/**
+ * Whether a request can stop Apache's server or leave a log that it can't read: a check outside multi, and a TTL node with flags
+ * that are not a TTL node's and a negative ttl.
+ */
+export function harmsApache(op: number, body: Buffer): boolean {
+  if (op === OpCode.check) return true;
+  if (op === OpCode.createTTL) {
+    try {
+      return strangeTtl(parsePart(op, new JuteReader(body)));
+    } catch {
+      return false;
+    }
+  }
+  if (op === OpCode.multi) return holdsStrangeTtl(body);
+  return false;
+}
+
+/** Looks at the parts up to the first that can't be decoded. */
+function holdsStrangeTtl(body: Buffer): boolean {
+  const r = new JuteReader(body);
+  try {
+    for (;;) {
+      const type = r.int();
+      if (r.bool()) return false;
+      r.int();
+      if (strangeTtl(parsePart(type, r))) return true;
+    }
+  } catch {
+    return false;
+  }
+}
+
+function strangeTtl({ type, flags, ttl }: Part): boolean {
+  return type === OpCode.createTTL && flags !== 5 && flags !== 6 && (ttl ?? 0n) < 0n;
+}
