@@ -276,7 +276,10 @@ export class Leader implements Proposals {
       if (zxid !== this.committedZxid + 1) throw new Error('commit out of order');
       this.committedZxid = zxid;
       this.host.recent.add(zxid, entry);
-      for (const learner of this.learners) learner.commit(zxid, entry);
+      for (const learner of this.learners) {
+        learner.commit(zxid, entry);
+        learner.answerSyncs(zxid); // before later commits: a client's later writes must not be answered first
+      }
     }
     if (this.head === this.outstanding.length) {
       this.outstanding = [];
@@ -286,7 +289,6 @@ export class Leader implements Proposals {
       this.head = 0;
     }
     this.host.committed(this.committedZxid);
-    for (const learner of this.learners) learner.answerSyncs(this.committedZxid);
   }
 
   private acked(id: number): number {

@@ -13,7 +13,7 @@ import { type RunningServer, startServer } from '../../dist/start.js';
 const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
 
 /** Has something done when the test ends, what was asked for last first. */
-function atEnd(t: TestContext, action: () => unknown): void {
+export function atEnd(t: TestContext, action: () => unknown): void {
   const known = cleanups.get(t);
   if (known !== undefined) {
     known.push(action);

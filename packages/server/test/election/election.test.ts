@@ -1,0 +1,146 @@
+// Elections: the worked examples, late joiners, observers, groups, partitions; and the messages as real servers write them.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { beats, decodeNotification, encodeNotification } from '../../dist/election/notification.js';
+import { hierarchicalQuorum } from '../../dist/quorum/quorum-verifier.js';
+import { VirtualElection } from './virtual-election.js';
+
+const NEW = { epoch: 0, zxid: 0 };
+
+test('five servers starting in order 1 to 5 elect 3; 4 and 5 follow', () => {
+  const e = new VirtualElection([1, 2, 3, 4, 5]);
+  e.start(1, NEW);
+  e.start(2, NEW);
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 1: 'looking', 2: 'looking' });
+  e.start(3, NEW);
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
+  e.start(4, NEW);
+  e.start(5, NEW);
+  e.advance(1000);
+  assert.equal(e.outcome()[4], 'following 3');
+  assert.equal(e.outcome()[5], 'following 3');
+});
+
+test('when 3 and 5 die, the longest history wins, then the highest id: of (1,8) (1,8) (1,7) server 2', () => {
+  const e = new VirtualElection([1, 2, 3, 4, 5]);
+  const epoch = 1;
+  e.start(1, { epoch, zxid: 0x100000008 });
+  e.start(2, { epoch, zxid: 0x100000008 });
+  e.start(4, { epoch, zxid: 0x100000007 });
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 1: 'following 2', 2: 'leading 2', 4: 'following 2' });
+});
+
+test('the epoch counts before the zxid', () => {
+  const vote = (leader: number, peerEpoch: number, zxid: number) => ({ leader, peerEpoch, zxid, round: 1 });
+  assert.ok(beats(vote(1, 2, 5), vote(2, 1, 9)));
+  assert.ok(beats(vote(1, 1, 9), vote(2, 1, 5)));
+  assert.ok(beats(vote(2, 1, 5), vote(1, 1, 5)));
+  assert.ok(!beats(vote(1, 1, 5), vote(1, 1, 5)));
+});
+
+test('a better vote that comes within the wait for silence changes the outcome', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  e.start(1, NEW);
+  e.start(2, NEW);
+  e.advance(150);
+  assert.deepEqual(e.outcome(), { 1: 'looking', 2: 'looking' });
+  e.start(3, NEW);
+  e.advance(250);
+  assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
+});
+
+test('a server that comes back alone does not unseat a leader that the others follow', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  for (const id of [1, 2, 3]) e.start(id, NEW);
+  e.advance(1000);
+  e.stop(1);
+  e.start(1, { epoch: 0, zxid: 99 });
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 2: 'following 3', 3: 'leading 3', 1: 'following 3' });
+});
+
+test('observers learn the outcome, and do not help to elect', () => {
+  const e = new VirtualElection([1, 2, 3], [4, 5]);
+  e.start(4, NEW);
+  e.start(5, NEW);
+  e.start(1, NEW);
+  e.advance(5000);
+  assert.deepEqual(e.outcome(), { 4: 'looking', 5: 'looking', 1: 'looking' });
+  e.start(2, NEW);
+  e.advance(5000);
+  assert.deepEqual(e.outcome(), { 4: 'observing 2', 5: 'observing 2', 1: 'following 2', 2: 'leading 2' });
+});
+
+test('a server that sees the leader but not the rest waits for the leader to say that it leads', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  e.cut.add('1>2').add('2>1');
+  for (const id of [1, 2, 3]) e.start(id, NEW);
+  e.advance(5000);
+  assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
+});
+
+test('a server whose data may be missing elects nobody', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  e.start(1, { epoch: 1, zxid: 5 });
+  e.start(2, NEW, true);
+  e.advance(10_000);
+  assert.deepEqual(e.outcome(), { 1: 'looking', 2: 'looking' });
+});
+
+test('groups decide by weight, and nobody without weight leads', () => {
+  const groups = hierarchicalQuorum([1, 2, 3, 4, 5, 6, 7], [[1, 2, 3], [4, 5, 6], [7]], new Map([[7, 0]]));
+  const e = new VirtualElection(groups);
+  for (const id of [1, 2, 3, 4, 7]) e.start(id, NEW);
+  e.advance(5000);
+  assert.equal(e.outcome()[3], 'looking', 'one group of two is not enough');
+  e.start(5, NEW);
+  e.advance(65_000);
+  assert.deepEqual(Object.values(e.outcome()).sort(), [
+    'following 5',
+    'following 5',
+    'following 5',
+    'following 5',
+    'following 5',
+    'leading 5',
+  ]);
+});
+
+interface Captured {
+  readonly kind: string;
+  readonly from: number;
+  readonly hex: string;
+}
+
+test('notifications of real servers are read, and written the same', () => {
+  const path = fileURLToPath(new URL('../../test/fixtures/election-notifications.json', import.meta.url));
+  const { events, config } = JSON.parse(readFileSync(path, 'utf8')) as { events: Captured[]; config: string };
+  let seen = 0;
+  for (const { kind, from, hex } of events) {
+    if (kind !== 'notification') continue;
+    const body = Buffer.from(hex, 'hex').subarray(4);
+    const n = decodeNotification(from, body);
+    assert.ok(n !== undefined);
+    assert.equal(n.config, config);
+    assert.deepEqual(encodeNotification(n.state, n, config), body);
+    seen++;
+  }
+  assert.ok(seen > 20);
+});
+
+test('notifications that end early or lie about lengths are not understood', () => {
+  const whole = encodeNotification(0, { leader: 1, zxid: 2, round: 3, peerEpoch: 4 }, 'version=0');
+  for (let n = 0; n < whole.length; n++) {
+    const cut = decodeNotification(1, whole.subarray(0, n));
+    if (n !== 28 && n !== 40) assert.equal(cut, undefined, `${n} bytes`);
+  }
+  const lying = Buffer.from(whole);
+  lying.writeInt32BE(0x7fffffff, 40);
+  assert.equal(decodeNotification(1, lying), undefined);
+  lying.writeInt32BE(9, 0);
+  assert.equal(decodeNotification(1, lying), undefined);
+});

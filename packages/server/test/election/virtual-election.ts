@@ -1,0 +1,109 @@
+// Elections among machines in one process, with a clock of the test's own: messages take no time, timers wait for `advance`.
+import { FastLeaderElection } from '../../dist/election/fast-leader-election.js';
+import { NO_VOTE, type Notification, PeerState, type Vote } from '../../dist/election/notification.js';
+import { majorityQuorum, type QuorumVerifier } from '../../dist/quorum/quorum-verifier.js';
+
+export interface History {
+  readonly epoch: number;
+  readonly zxid: number;
+}
+
+export class VirtualElection {
+  private now = 0;
+  private timers: { at: number; run: () => void }[] = [];
+  private messages: (() => void)[] = [];
+  private readonly running = new Map<number, FastLeaderElection>();
+  private readonly verifier: QuorumVerifier;
+  private readonly observers: ReadonlySet<number>;
+  /** Pairs that cannot talk: `from>to`. */
+  readonly cut = new Set<string>();
+
+  constructor(verifier: QuorumVerifier | readonly number[], observers: readonly number[] = []) {
+    this.verifier = 'voters' in verifier ? verifier : majorityQuorum(verifier);
+    this.observers = new Set(observers);
+  }
+
+  start(id: number, history: History, untrusted = false): void {
+    const observer = this.observers.has(id);
+    const none = { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
+    const election = new FastLeaderElection(
+      {
+        id,
+        runtime: {
+          after: (ms, run) => {
+            const timer = { at: this.now + ms, run };
+            this.timers.push(timer);
+            return {
+              cancel: () => {
+                this.timers = this.timers.filter((other) => other !== timer);
+              },
+            };
+          },
+        },
+        observer,
+        untrusted,
+        verifiers: () => [this.verifier],
+        initialVote: () => (observer ? none : { leader: id, zxid: history.zxid, peerEpoch: history.epoch }),
+        send: (to, state, vote) => this.send(id, to, state, vote),
+        delivered: () => true,
+        redial: () => {},
+        mayStillVote: () => true,
+        elected: () => {},
+      },
+      { minInterval: 200, maxInterval: 60_000 },
+    );
+    this.running.set(id, election);
+    election.look();
+    this.deliver();
+  }
+
+  stop(id: number): void {
+    this.running.get(id)?.stop();
+    this.running.delete(id);
+  }
+
+  look(id: number): void {
+    this.of(id).look();
+    this.deliver();
+  }
+
+  of(id: number): FastLeaderElection {
+    const election = this.running.get(id);
+    if (election === undefined) throw new Error(`server ${id} does not run`);
+    return election;
+  }
+
+  /** `state>leader` of each running server. */
+  outcome(): Record<number, string> {
+    const names = ['looking', 'following', 'leading', 'observing'];
+    return Object.fromEntries(
+      [...this.running].map(([id, e]) => [
+        id,
+        e.state === PeerState.looking ? 'looking' : `${names[e.state]} ${e.vote.leader}`,
+      ]),
+    );
+  }
+
+  private send(from: number, to: number, state: PeerState, vote: Vote): void {
+    if (this.cut.has(`${from}>${to}`)) return;
+    const notification: Notification = { ...vote, from, state, version: 2, config: undefined };
+    this.messages.push(() => this.running.get(to)?.receive(notification));
+  }
+
+  private deliver(): void {
+    for (let next = this.messages.shift(); next !== undefined; next = this.messages.shift()) next();
+  }
+
+  advance(ms: number): void {
+    const end = this.now + ms;
+    for (;;) {
+      const due = this.timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (due === undefined) break;
+      this.timers = this.timers.filter((timer) => timer !== due);
+      this.now = due.at;
+      due.run();
+      this.deliver();
+    }
+    this.now = end;
+  }
+}

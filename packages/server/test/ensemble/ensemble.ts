@@ -1,0 +1,163 @@
+// An ensemble in the test's own process, on loopback ports of its own.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { loadConfig } from '../../dist/config/index.js';
+import { EnsembleServer } from '../../dist/ensemble-server.js';
+import { type RunningServer, startServer } from '../../dist/start.js';
+import { atEnd, dataDir, RawClient } from '../server/raw-client.js';
+
+export interface Line {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly message: string;
+}
+
+/** Ports that nobody listened at a moment ago. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve) => {
+          server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+export class Ensemble {
+  readonly dir: string;
+  private readonly settings: Record<string, string | number | boolean>;
+  private readonly t: TestContext;
+  private readonly servers = new Map<number, RunningServer>();
+  readonly lines = new Map<number, Line[]>();
+  readonly memberLines: Record<string, string>;
+
+  private constructor(
+    t: TestContext,
+    settings: Record<string, string | number | boolean>,
+    members: Record<string, string>,
+  ) {
+    this.t = t;
+    this.dir = dataDir(t);
+    this.settings = settings;
+    this.memberLines = members;
+    atEnd(t, () => this.close());
+  }
+
+  /** @param roles of servers 1, 2 …: participant or observer */
+  static async of(
+    t: TestContext,
+    roles: readonly ('participant' | 'observer')[],
+    settings: Record<string, string | number | boolean> = {},
+  ): Promise<Ensemble> {
+    const ports = await freePorts(roles.length * 2);
+    const members = roles.map((role, i) => [
+      `server.${i + 1}`,
+      `127.0.0.1:${ports[2 * i]}:${ports[2 * i + 1]}:${role}`,
+    ]);
+    return new Ensemble(t, settings, Object.fromEntries(members));
+  }
+
+  static async ofThree(t: TestContext, settings: Record<string, string | number | boolean> = {}): Promise<Ensemble> {
+    const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], settings);
+    await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+    await ensemble.settled();
+    return ensemble;
+  }
+
+  dataDirOf(id: number): string {
+    return join(this.dir, String(id));
+  }
+
+  async start(id: number, settings: Record<string, string | number | boolean> = {}): Promise<void> {
+    const dir = this.dataDirOf(id);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, 'myid'), `${id}\n`);
+    const all = {
+      clientPort: 0,
+      clientPortAddress: '127.0.0.1',
+      'admin.enableServer': false,
+      preAllocSize: 64,
+      dataDir: dir,
+      tickTime: 200,
+      initLimit: 25,
+      syncLimit: 10,
+      ...this.memberLines,
+      ...this.settings,
+      ...settings,
+    };
+    const config = loadConfig({ flags: Object.entries(all).map(([key, value]) => `${key}=${value}`) });
+    const lines = this.lines.get(id) ?? [];
+    this.lines.set(id, lines);
+    const say = (level: Line['level']) => (fields: object, message: string) =>
+      lines.push({ level, message: `${message} ${JSON.stringify(fields)}` });
+    const logger = { info: say('info'), warn: say('warn'), error: say('error') };
+    this.servers.set(id, await startServer(config, { logger }));
+  }
+
+  async stop(id: number): Promise<void> {
+    const running = this.servers.get(id);
+    this.servers.delete(id);
+    await running?.close();
+  }
+
+  server(id: number): EnsembleServer {
+    const server = this.servers.get(id)?.server;
+    if (!(server instanceof EnsembleServer)) throw new Error(`server ${id} does not run`);
+    return server;
+  }
+
+  get running(): number[] {
+    return [...this.servers.keys()];
+  }
+
+  /** Resolves when every running server serves; returns the leader's id. */
+  async settled(): Promise<number> {
+    const deadline = performance.now() + 15_000;
+    for (;;) {
+      const modes = this.running.map((id) => ({ id, mode: this.server(id).mode, why: this.server(id).notReady }));
+      if (modes.every(({ why }) => why === undefined)) return modes.find(({ mode }) => mode === 'leader')?.id ?? 0;
+      if (performance.now() > deadline) {
+        const said = [...this.lines].map(([id, lines]) => `${id}: ${lines.map((line) => line.message).join('\n   ')}`);
+        throw new Error(`not serving: ${JSON.stringify(modes)}\n${said.join('\n')}`);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async follower(): Promise<number> {
+    const leader = await this.settled();
+    return this.running.find((id) => id !== leader) ?? 0;
+  }
+
+  client(id: number, options: { id?: bigint; password?: Buffer; timeout?: number } = {}): Promise<RawClient> {
+    return RawClient.open(this.t, this.server(id).boundPort, options);
+  }
+
+  /** Resolves when all running servers have applied the same transactions. */
+  async level(): Promise<void> {
+    const deadline = performance.now() + 10_000;
+    for (;;) {
+      const zxids = new Set(this.running.map((id) => this.server(id).lastZxid));
+      if (zxids.size === 1) return;
+      if (performance.now() > deadline) throw new Error(`servers stand at ${[...zxids].map((z) => z.toString(16))}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  digests(): Set<bigint> {
+    return new Set(this.running.map((id) => this.server(id).database.tree.digest.toBigInt()));
+  }
+
+  said(id: number, pattern: RegExp): boolean {
+    return (this.lines.get(id) ?? []).some(({ message }) => pattern.test(message));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.running.map((id) => this.stop(id)));
+  }
+}
