@@ -10,7 +10,7 @@ import { loadConfig, type ServerConfig } from '@nodekeeper/server/config';
 import { Command } from 'commander';
 import { parseServerArguments, type ServerArguments, sourcesOf, UsageError } from './arguments.js';
 import { findPortOwner, portTakenMessage } from './port-owner.js';
-import { answersHandshake, fourLetterWord } from './server-status.js';
+import { accepts, answersHandshake, fourLetterWord } from './server-status.js';
 import { versionLine } from './version-line.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -82,6 +82,12 @@ function address(c: ServerConfig): string {
   return c.clientPortAddress ?? 'localhost';
 }
 
+/** Whether the server serves. A port with TLS, which may want a certificate, is only seen to accept connections. */
+function answers(c: ServerConfig): Promise<boolean> {
+  if (c.clientPort !== undefined) return answersHandshake(address(c), c.clientPort);
+  return accepts(c.secureClientPortAddress ?? 'localhost', c.secureClientPort ?? 0);
+}
+
 /** The pid in the file, if such a process runs and is a Nodekeeper server. */
 function runningPid(file: string): number | undefined {
   let pid: number;
@@ -116,9 +122,10 @@ async function start(args: ServerArguments, raw: readonly string[]): Promise<voi
     console.log(`already running as process ${running}.`);
     process.exit(1);
   }
-  if (c.clientPort !== 0 && findPortOwner(c.clientPort) !== undefined) {
+  for (const port of [c.clientPort, c.secureClientPort]) {
+    if (port === undefined || port === 0 || findPortOwner(port) === undefined) continue;
     console.log('FAILED TO START');
-    process.stderr.write(`${portTakenMessage(c.clientPort)}\n`);
+    process.stderr.write(`${portTakenMessage(port)}\n`);
     process.exit(1);
   }
   const log = logFile(c);
@@ -144,7 +151,7 @@ async function start(args: ServerArguments, raw: readonly string[]): Promise<voi
   }
   const until = Date.now() + args.timeoutMs;
   while (exit === undefined && Date.now() < until) {
-    if (await answersHandshake(address(c), c.clientPort)) {
+    if (await answers(c)) {
       child.unref();
       console.log('STARTED');
       return;
@@ -155,7 +162,7 @@ async function start(args: ServerArguments, raw: readonly string[]): Promise<voi
   const said = readFileSync(log).subarray(before).toString().trim().split('\n').slice(-10).join('\n');
   process.stderr.write(
     exit === undefined
-      ? `The server runs as process ${child.pid} but does not answer on port ${c.clientPort} after ${args.timeoutMs / 1000} s. See ${resolve(log)}\n`
+      ? `The server runs as process ${child.pid} but does not answer on port ${c.clientPort ?? c.secureClientPort} after ${args.timeoutMs / 1000} s. See ${resolve(log)}\n`
       : `The server ended with code ${exit}:\n${said}\n`,
   );
   if (exit !== undefined) rmSync(file, { force: true });
@@ -188,21 +195,26 @@ async function stop(args: ServerArguments): Promise<void> {
 
 async function status(args: ServerArguments): Promise<void> {
   const c = config(args);
-  const host = address(c);
-  const text = await fourLetterWord(host, c.clientPort, 'srvr');
+  const secure = c.clientPort === undefined;
+  const host = secure ? (c.secureClientPortAddress ?? 'localhost') : address(c);
+  const port = c.clientPort ?? c.secureClientPort ?? 0;
+  // Over TLS the words need a certificate, so there the mode is not asked.
+  const text = secure ? undefined : await fourLetterWord(host, port, 'srvr');
   const mode = /^Mode: .*$/m.exec(text ?? '')?.[0];
+  const running = secure ? await accepts(host, port) : mode !== undefined;
   if (args.json) {
     console.log(
       JSON.stringify({
-        clientPort: c.clientPort,
+        clientPort: port,
         clientAddress: host,
-        running: mode !== undefined,
+        running,
         mode: mode?.slice(6) ?? null,
       }),
     );
   } else {
-    console.log(`Client port found: ${c.clientPort}. Client address: ${host}. Client SSL: false.`);
-    console.log(mode ?? 'Error contacting service. It is probably not running.');
+    console.log(`Client port found: ${port}. Client address: ${host}. Client SSL: ${secure}.`);
+    const said = running ? 'The server accepts connections.' : 'Error contacting service. It is probably not running.';
+    console.log(mode ?? said);
   }
-  if (mode === undefined) process.exit(1);
+  if (!running) process.exit(1);
 }

@@ -45,3 +45,18 @@ export function answersHandshake(host: string, port: number, timeoutMs = 1000): 
     socket.on('close', () => resolve(answered));
   });
 }
+
+/** Whether connections are accepted, as far as that can be told without a certificate. */
+export function accepts(host: string, port: number, timeoutMs = 1000): Promise<boolean> {
+  return new Promise((resolve) => {
+    let accepted = false;
+    const socket = connect({ host, port });
+    socket.setTimeout(timeoutMs, () => socket.destroy());
+    socket.on('connect', () => {
+      accepted = true;
+      socket.destroy();
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(accepted));
+  });
+}

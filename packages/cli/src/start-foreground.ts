@@ -1,6 +1,6 @@
 // Runs a server until it is told to stop.
 
-import { createLogger, loadConfig, startServer } from '@nodekeeper/server';
+import { createLogger, loadConfig, type RunningServer, type ServerConfig, startServer } from '@nodekeeper/server';
 import { parseServerArguments, sourcesOf, UsageError } from './arguments.js';
 import { portTakenMessage } from './port-owner.js';
 
@@ -23,24 +23,35 @@ export async function startForeground(args: readonly string[]): Promise<void> {
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
     if (parsed.file === undefined || process.stdout.isTTY) {
-      const address = config.clientPortAddress ?? 'localhost';
-      process.stdout.write(
-        [
-          `Nodekeeper listens for ZooKeeper clients on ${address}:${server.clientPort}; its data is in ${config.dataDir}.`,
-          `Try: zkCli.sh -server ${address}:${server.clientPort}   or   echo srvr | nc ${address} ${server.clientPort}`,
-          'Ctrl-C stops it.',
-          '',
-        ].join('\n'),
-      );
+      process.stdout.write(greeting(config, server));
     }
   } catch (e) {
     report(e as Error & { code?: string; port?: number });
   }
 }
 
+function greeting(config: ServerConfig, server: RunningServer): string {
+  const address = config.clientPortAddress ?? 'localhost';
+  const plain = config.clientPort === undefined ? undefined : `${address}:${server.clientPort}`;
+  const secure =
+    config.secureClientPort === undefined
+      ? undefined
+      : `${config.secureClientPortAddress ?? 'localhost'}:${server.secureClientPort} (TLS)`;
+  const places = [plain, secure].filter((place) => place !== undefined).join(' and ');
+  return [
+    `Nodekeeper listens for ZooKeeper clients on ${places}; its data is in ${config.dataDir}.`,
+    ...(plain === undefined
+      ? []
+      : [`Try: zkCli.sh -server ${plain}   or   echo srvr | nc ${address} ${server.clientPort}`]),
+    'Ctrl-C stops it.',
+    '',
+  ].join('\n');
+}
+
 function report(e: Error & { code?: string; port?: number }): never {
   if (e instanceof UsageError) fail(EXIT.configuration, e.message);
-  if (e.name === 'ConfigError') fail(EXIT.configuration, `Invalid config, exiting abnormally\n${e.message}`);
+  if (e.name === 'ConfigError' || e.name === 'TlsError')
+    fail(EXIT.configuration, `Invalid config, exiting abnormally\n${e.message}`);
   if (e.name === 'StorageError') fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}`);
   if (e.code === 'EADDRINUSE') fail(EXIT.failed, portTakenMessage(e.port ?? 0));
   if (e.code === 'EACCES')

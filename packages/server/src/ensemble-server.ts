@@ -111,7 +111,7 @@ export class EnsembleServer extends Server {
     return this.role;
   }
 
-  protected override clientAddress(): { readonly port: number; readonly host: string | undefined } {
+  protected override clientAddress(): { readonly port: number | undefined; readonly host: string | undefined } {
     const { clientAddress } = this.ownMember;
     if (clientAddress === undefined) return super.clientAddress();
     const host = this.config.clientPortAddress ?? clientAddress.host;

@@ -121,8 +121,10 @@ export abstract class Server {
   isCommand: (word: number) => boolean = () => false;
   runCommand: (connection: ClientConnection, word: number, rest: Buffer) => void = () => {};
   onWrite: ((write: PendingWrite, error: number) => void) | undefined;
-  /** The port that clients connect to, once it is open. */
-  boundPort = 0;
+  /** The port that clients connect to, once it is open; -1 if there is none. */
+  boundPort = -1;
+  /** Likewise, over TLS. */
+  boundSecurePort = -1;
   /** What Apache's `Mode:` says: standalone, leader, follower, observer … */
   abstract readonly mode: string;
 
@@ -142,6 +144,7 @@ export abstract class Server {
   private nextId: bigint;
   private readonly lock: DataLock | undefined;
   private flushScheduled = false;
+  private listening = false;
   protected failed = false;
   stopping = false;
 
@@ -189,6 +192,7 @@ export abstract class Server {
         extendedTypes: config.extendedTypesEnabled,
         requiredSchemes: config.requiredSchemes,
         throttle: new ConnectionThrottle(config.connectionThrottle, () => this.runtime.random()),
+        tls: config.tls,
       },
       {
         maxBuffer: config.juteMaxBuffer,
@@ -212,6 +216,10 @@ export abstract class Server {
             `connection closed: ${reason}`,
           ),
         onRejected: (address, reason) => this.logger.warn({ client: address }, `connection refused: ${reason}`),
+        onCertificates: (path, error) => {
+          if (error === undefined) this.logger.info({ path }, 'certificates read again');
+          else this.logger.error({ error: error.message }, 'certificates could not be read again; the old ones stay');
+        },
         nextSessionId: () => this.newSessionId(),
         endTurn: () => this.flushLog(),
       },
@@ -271,21 +279,26 @@ export abstract class Server {
     };
   }
 
-  protected clientAddress(): { readonly port: number; readonly host: string | undefined } {
+  /** Where clients are waited for; without a port where they are not, or only over TLS. */
+  protected clientAddress(): { readonly port: number | undefined; readonly host: string | undefined } {
     return { port: this.config.clientPort, host: this.config.clientPortAddress };
   }
 
-  /** Opens the client port; resolves with its number. Rejects with the system's error, EADDRINUSE among them. */
+  /** Opens the client ports; resolves with {@link boundPort}. Rejects with the system's error, EADDRINUSE among them. */
   async listen(): Promise<number> {
-    const { port: wanted, host } = this.clientAddress();
-    const port = await this.port.listen(wanted, host);
-    this.boundPort = port;
+    const { portUnification, secureClientPort, secureClientPortAddress } = this.config;
+    const { port, host } = this.clientAddress();
+    if (secureClientPort !== undefined) {
+      this.boundSecurePort = await this.port.listen(secureClientPort, secureClientPortAddress, 'tls');
+    }
+    if (port !== undefined) this.boundPort = await this.port.listen(port, host, portUnification ? 'either' : 'plain');
+    this.listening = true;
     this.every(SESSIONLESS_CHECK_MS, () => this.port.reapSessionless());
     if (this.config.purgeIntervalHours > 0) {
       this.purge();
       this.every(this.config.purgeIntervalHours * HOUR_MS, () => this.purge());
     }
-    return port;
+    return this.boundPort;
   }
 
   /** Stops: clients are told by closing, everything acknowledged is on disk. */
@@ -317,7 +330,7 @@ export abstract class Server {
   get notReady(): string | undefined {
     if (this.failed) return 'the server has failed';
     if (this.stopping) return 'the server is stopping';
-    if (this.boundPort === 0) return 'the client port is not open';
+    if (!this.listening) return 'the client port is not open';
     return this.port.serving === null ? 'the server has no part in an ensemble now' : undefined;
   }
 

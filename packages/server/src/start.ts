@@ -8,8 +8,10 @@ import type { Server, ServerOptions } from './server.js';
 import { StandaloneServer } from './standalone-server.js';
 
 export interface RunningServer {
-  /** The port that clients connect to; the one chosen if the configuration said 0. */
+  /** The port that clients connect to; the one chosen if the configuration said 0; -1 if there is none. */
   readonly clientPort: number;
+  /** Likewise, over TLS. */
+  readonly secureClientPort: number;
   readonly server: Server;
   /** Resolves when the admin server is there, or cannot be. */
   readonly adminStarted: Promise<void>;
@@ -19,7 +21,7 @@ export interface RunningServer {
 
 /**
  * Starts a server, standalone or of an ensemble as the configuration says.
- * @throws StorageError if the data cannot be used; the system's error (EADDRINUSE …) if the port cannot be
+ * @throws StorageError if the data cannot be used; TlsError if the certificates cannot be; the system's error (EADDRINUSE …) if the port cannot be
  */
 export async function startServer(config: ServerConfig, options: ServerOptions = {}): Promise<RunningServer> {
   const server: Server =
@@ -30,10 +32,11 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
   server.isCommand = (code) => words.isCommand(code);
   server.runCommand = (connection, code, rest) => words.run(connection, code, rest);
   if (config.auditEnabled) server.onWrite = createAudit(server.logger);
-  const clientPort = await server.listen();
+  await server.listen();
   const admin = startAdminLater(server);
   return {
-    clientPort,
+    clientPort: server.boundPort,
+    secureClientPort: server.boundSecurePort,
     server,
     adminStarted: admin.then(() => {}),
     async close() {

@@ -58,7 +58,10 @@ const COMMANDS: readonly Command[] = [
   },
   {
     names: ['connections', 'cons'],
-    run: (view) => ({ connections: connections(view, longForm), secure_connections: [] }),
+    run: (view) => ({
+      connections: connections(view, longForm, false),
+      secure_connections: connections(view, longForm, true),
+    }),
   },
   {
     names: ['dirs'],
@@ -105,7 +108,11 @@ const COMMANDS: readonly Command[] = [
   },
   {
     names: ['stats', 'stat'],
-    run: (view) => ({ ...serverStats(view), connections: connections(view, shortForm), secure_connections: [] }),
+    run: (view) => ({
+      ...serverStats(view),
+      connections: connections(view, shortForm, false),
+      secure_connections: connections(view, shortForm, true),
+    }),
   },
   { names: ['system_properties', 'sysp'], always: true, run: systemProperties },
   { names: ['voting_view'], run: () => ({ current_config: {} }) },
@@ -285,8 +292,12 @@ function systemProperties(): Fields {
   return { 'node.version': process.version, 'user.dir': process.cwd() };
 }
 
-function connections(view: ServerView, form: (c: ConnectionView) => Fields): LazyArray {
-  return new LazyArray(mapped(view.connections(), form));
+function connections(view: ServerView, form: (c: ConnectionView) => Fields, secure: boolean): LazyArray {
+  return new LazyArray(mapped(only(view.connections(), secure), form));
+}
+
+function* only(all: Iterable<ConnectionView>, secure: boolean): Generator<ConnectionView> {
+  for (const c of all) if (c.secure === secure) yield c;
 }
 
 function* mapped<T, U>(items: Iterable<T>, map: (item: T) => U): Generator<U> {

@@ -194,7 +194,7 @@ function conf(view: ServerView): string {
   const { snapshots, logs } = view.dirSizes();
   return [
     `clientPort=${conf.clientPort}`,
-    'secureClientPort=-1',
+    `secureClientPort=${conf.secureClientPort}`,
     `dataDir=${conf.snapshotDir}`,
     `dataDirSize=${snapshots}`,
     `dataLogDir=${conf.logDir}`,

@@ -39,7 +39,7 @@ export function gauges(view: ServerView): [string, GaugeValue][] {
     ['local_sessions', 0],
     ['uptime', Math.floor(c.uptime)],
     ['max_latency', largestLatency(c)],
-    ['outstanding_tls_handshake', 0],
+    ['outstanding_tls_handshake', c.handshakes],
     ['min_client_response_size', c.minResponseSize],
     ['non_mtls_local_conn_count', 0],
   ];

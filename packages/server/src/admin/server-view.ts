@@ -44,6 +44,8 @@ export interface Counts {
   readonly fsyncThresholdExceeded: number;
   /** The chance, 0 to 1, with which a connect is refused at present. */
   readonly dropProbability: number;
+  /** TLS handshakes under way. */
+  readonly handshakes: number;
   readonly uptime: number;
 }
 
@@ -53,6 +55,8 @@ export interface ConnectionView {
   readonly identity: unknown;
   /** `address:port`. */
   readonly remote: string;
+  /** Whether it came over TLS. */
+  readonly secure: boolean;
   readonly outstanding: number;
   readonly packetsReceived: number;
   readonly packetsSent: number;
@@ -83,7 +87,10 @@ export interface ConnectionSession {
 
 /** The part of the configuration that commands show. */
 export interface ConfView {
+  /** -1 for none. */
   readonly clientPort: number;
+  /** -1 for none. */
+  readonly secureClientPort: number;
   /** `<dataDir>/version-2`. */
   readonly snapshotDir: string;
   /** `<dataLogDir>/version-2`. */

@@ -55,9 +55,10 @@ class RunningView implements ServerView {
   }
 
   get conf(): ConfView {
-    const { config, dirs, boundPort } = this.server;
+    const { config, dirs, boundPort, boundSecurePort } = this.server;
     return {
       clientPort: boundPort,
+      secureClientPort: boundSecurePort,
       snapshotDir: dirs.snapshots,
       logDir: dirs.logs,
       tickTime: config.tickTime,
@@ -95,6 +96,7 @@ class RunningView implements ServerView {
       authFailed: port.stats.authFailed,
       fsyncThresholdExceeded: stats.fsyncThresholdExceeded,
       dropProbability: port.dropProbability,
+      handshakes: port.handshakes,
       uptime: Date.now() - startedAt,
     };
   }
@@ -114,6 +116,10 @@ class RunningView implements ServerView {
         return port.stats.rejected;
       case 'sessionless_connections_expired':
         return port.stats.sessionlessExpired;
+      case 'unsuccessful_handshake':
+        return port.stats.handshakesFailed;
+      case 'tls_handshake_exceeded':
+        return port.stats.handshakesRefused;
       case 'stale_sessions_expired':
         return stats.staleSessionsExpired;
       case 'digest_mismatches_count':
@@ -252,6 +258,7 @@ function connectionView(c: ClientConnection, interval: number): ConnectionView {
   return {
     identity: c,
     remote: `${c.remoteAddress}:${c.remotePort}`,
+    secure: c.secure,
     outstanding: c.outstanding,
     packetsReceived: c.packetsReceived,
     packetsSent: c.packetsSent,

@@ -2,6 +2,7 @@
 
 import { type Ensemble, ensembleOf } from './ensemble.js';
 import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
+import { type TlsConfig, tlsConfig, wantsTls } from './tls.js';
 
 export type { Ensemble } from './ensemble.js';
 export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './keys.js';
@@ -9,8 +10,15 @@ export { ConfigError, type Sources } from './parse.js';
 
 /** Times in milliseconds, sizes in bytes unless the name says otherwise. */
 export interface ServerConfig {
-  readonly clientPort: number;
+  /** Undefined if there is only a port with TLS. */
+  readonly clientPort: number | undefined;
   readonly clientPortAddress: string | undefined;
+  readonly secureClientPort: number | undefined;
+  readonly secureClientPortAddress: string | undefined;
+  /** Whether the client port takes TLS too. */
+  readonly portUnification: boolean;
+  /** Undefined if no port has TLS. */
+  readonly tls: TlsConfig | undefined;
   readonly clientPortListenBacklog: number | undefined;
   readonly dataDir: string;
   readonly dataLogDir: string;
@@ -95,9 +103,6 @@ export function loadConfig(sources: Sources = {}): ServerConfig {
   return build(readSettings(sources), sources.file === undefined);
 }
 
-/** The client port of a server that has it from its line among the members. */
-const FROM_MEMBER = -1;
-
 /** Where an embedded server keeps its data, and where it listens. */
 const EMBEDDED = { dataDir: 'data', clientPort: 2181 } as const;
 
@@ -120,12 +125,15 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
   const { ensemble, only } = ensembleOf(settings, where);
   const dataDir = s('dataDir') ?? (embedded ? EMBEDDED.dataDir : undefined);
   if (dataDir === undefined) throw new ConfigError(`${where}: dataDir is not set. Add dataDir=<path>`);
+  const secureClientPort = values.get('secureClientPort') as number | undefined;
   const clientPort =
     values.get('clientPort') ??
     only?.port ??
-    (ensemble?.clientAddresses ? FROM_MEMBER : undefined) ??
-    (embedded ? EMBEDDED.clientPort : undefined);
-  if (clientPort === undefined) throw new ConfigError(`${where}: clientPort is not set. Add clientPort=2181`);
+    (embedded && secureClientPort === undefined ? EMBEDDED.clientPort : undefined);
+  if (clientPort === undefined && secureClientPort === undefined && ensemble?.clientAddresses !== true)
+    throw new ConfigError(`${where}: clientPort is not set. Add clientPort=2181`);
+  const tls = wantsTls(settings) ? tlsConfig(settings, where, warnings) : undefined;
+  if (tls !== undefined && !schemes.includes('x509')) schemes.push('x509');
   const tickTime = n('tickTime');
   const min = n('minSessionTimeout') === -1 ? 2 * tickTime : n('minSessionTimeout');
   const max = n('maxSessionTimeout') === -1 ? 20 * tickTime : n('maxSessionTimeout');
@@ -141,8 +149,12 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
   const backlog = n('clientPortListenBacklog');
   const address = s('clientPortAddress') ?? (only === undefined || only.host === '0.0.0.0' ? undefined : only.host);
   return Object.freeze({
-    clientPort: clientPort as number,
+    clientPort: clientPort as number | undefined,
     clientPortAddress: address,
+    secureClientPort,
+    secureClientPortAddress: s('secureClientPortAddress'),
+    portUnification: b('client.portUnification'),
+    tls,
     clientPortListenBacklog: backlog === -1 ? undefined : backlog,
     dataDir,
     dataLogDir: s('dataLogDir') ?? dataDir,

@@ -21,14 +21,20 @@ export function digestId(token: string, algorithm = 'SHA1'): string {
 /**
  * The identities that a token proves; null if the scheme is unknown or the token is not acceptable (AUTHFAILED).
  * @param remoteAddress the connection's address, which scheme `ip` restates
+ * @param known what the connection has proved, which scheme `x509` restates
  */
 export function authenticate(
   settings: AuthSettings,
   scheme: string | null,
   token: Buffer | null,
   remoteAddress: string,
+  known: readonly Identity[] = [],
 ): Identity[] | null {
   if (scheme === 'ip') return [{ scheme: 'ip', id: remoteAddress }];
+  if (scheme === 'x509') {
+    const own = known.filter((identity) => identity.scheme === 'x509');
+    return own.length === 0 ? null : own;
+  }
   if (scheme !== 'digest' || !settings.digestEnabled || token === null) return null;
   const id = digestId(token.toString('utf8'), settings.digestAlg);
   const own = { scheme: 'digest', id };

@@ -51,6 +51,10 @@ export class ClientConnection implements Client, TurnTaker {
   maxLatency = 0;
   totalLatency = 0;
   answeredCount = 0;
+  /** Whether it came over TLS. */
+  secure = false;
+  /** Whether the port counts it until its socket has closed, and not only until it has left. */
+  readonly holdsSlot: boolean;
   /** Whether the client's ConnectRequest ended with the readOnly byte, so that the response does too. */
   private sendsReadOnly = false;
 
@@ -66,8 +70,9 @@ export class ClientConnection implements Client, TurnTaker {
   private stream: ChildStream | null = null;
   private deferred: WatchEvent[] | null = null;
 
-  constructor(socket: Connection, port: ClientPort) {
+  constructor(socket: Connection, port: ClientPort, holdsSlot = false) {
     this.socket = socket;
+    this.holdsSlot = holdsSlot;
     this.port = port;
     this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
     this.remotePort = socket.remotePort ?? 0;
@@ -271,7 +276,7 @@ export class ClientConnection implements Client, TurnTaker {
       this.abort('undecodable auth packet');
       return;
     }
-    const proved = authenticate(this.port.authSettings, scheme, token, this.remoteAddress);
+    const proved = authenticate(this.port.authSettings, scheme, token, this.remoteAddress, this.identities);
     if (proved === null) {
       this.port.stats.authFailed++;
       this.output().header(xid, 0, ErrorCode.AuthFailed);
@@ -536,6 +541,6 @@ function isKnown(op: number): boolean {
 }
 
 /** An IPv4 address that came over an IPv6 socket, written plainly. */
-function plainAddress(address: string): string {
+export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }

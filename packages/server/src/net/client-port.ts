@@ -9,9 +9,10 @@ import { passwordMatches, sessionPassword } from '../session/session-id.js';
 import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree } from '../tree/data-tree.js';
 import type { AuthSettings } from './auth.js';
-import { ClientConnection } from './client-connection.js';
+import { ClientConnection, plainAddress } from './client-connection.js';
 import type { ConnectionThrottle } from './connection-throttle.js';
 import type { Connection, Listener, Network } from './network.js';
+import { TlsEntry, type TlsSettings } from './tls/tls-entry.js';
 import { Turns } from './turns.js';
 
 export interface ClientPortLimits {
@@ -36,6 +37,8 @@ export interface ClientPortHooks {
   runCommand(connection: ClientConnection, word: number, rest: Buffer): void;
   onAbort(connection: ClientConnection, reason: string): void;
   onRejected(address: string, reason: string): void;
+  /** Certificates were read again, or could not be. */
+  onCertificates(path: string, error: Error | undefined): void;
   /** So many bytes were sent in one write. */
   onResponse(bytes: number): void;
   nextSessionId(): bigint;
@@ -53,6 +56,8 @@ export class PortStats {
   rejected = 0;
   revalidations = 0;
   sessionlessExpired = 0;
+  handshakesFailed = 0;
+  handshakesRefused = 0;
 }
 
 /** What clients are served from. */
@@ -61,6 +66,9 @@ export interface Serving {
   readonly sessions: SessionTable<SessionOwner>;
   readonly processor: RequestProcessor;
 }
+
+/** What a port takes: bytes as they are, TLS, or either, told apart by the first byte. */
+export type Entry = 'plain' | 'tls' | 'either';
 
 const NO_PASSWORD = Buffer.alloc(16);
 
@@ -86,6 +94,7 @@ export class ClientPort {
   private lastIdentity: readonly Identity[] = [];
   private readonly perAddress = new Map<string, number>();
   private readonly listeners: Listener[] = [];
+  private readonly tls: TlsEntry | undefined;
 
   constructor(
     parts: {
@@ -97,6 +106,8 @@ export class ClientPort {
       /** Schemes of which a connection must have an identity (enforce.auth.schemes); empty for no such rule. */
       readonly requiredSchemes: readonly string[];
       readonly throttle: ConnectionThrottle;
+      /** Needed for ports that take TLS. */
+      readonly tls: TlsSettings | undefined;
     },
     limits: ClientPortLimits,
     hooks: ClientPortHooks,
@@ -115,6 +126,17 @@ export class ClientPort {
       () => hooks.endTurn(),
       parts.runtime,
     );
+    this.tls =
+      parts.tls === undefined
+        ? undefined
+        : new TlsEntry(parts.tls, limits.sessionlessTimeout, parts.runtime, {
+            onSecure: (socket, identities) => this.acceptSecure(socket, identities),
+            onPlain: (socket) => this.acceptPlain(socket),
+            onRefused: (address, reason) => this.handshakeRefused(address, reason),
+            onFailed: (address, reason) => this.handshakeFailed(address, reason),
+            onReloaded: (path) => hooks.onCertificates(path, undefined),
+            onReloadFailed: (path, error) => hooks.onCertificates(path, error),
+          });
   }
 
   /** What clients are served from; null while this server has no part in an ensemble: then every connection is closed. */
@@ -146,11 +168,13 @@ export class ClientPort {
   }
 
   /** Starts listening. Rejects with the system's error, `EADDRINUSE` among them. Resolves with the port. */
-  async listen(port: number, address: string | undefined): Promise<number> {
+  /** Starts listening. Rejects with the system's error, `EADDRINUSE` among them. Resolves with the port. */
+  async listen(port: number, address: string | undefined, entry: Entry = 'plain'): Promise<number> {
+    if (entry !== 'plain' && this.tls === undefined) throw new Error('a port with TLS needs its settings');
     const { backlog, keepAlive } = this.limits;
     const listener = await this.network.listen(
       { port, host: address, backlog, keepAlive },
-      (socket) => this.accept(socket),
+      (socket) => (entry === 'plain' ? this.accept(socket) : this.acceptSlot(socket, entry)),
       (error) => this.hooks.onRejected('', error.message),
     );
     this.listeners.push(listener);
@@ -160,6 +184,7 @@ export class ClientPort {
   /** Stops accepting and closes every connection. */
   async close(): Promise<void> {
     const closing = this.listeners.map((listener) => listener.close());
+    this.tls?.close();
     this.closeConnections('server is stopping');
     await Promise.all(closing);
   }
@@ -238,10 +263,7 @@ export class ClientPort {
   left(connection: ClientConnection): void {
     this.connections.delete(connection);
     this.overLimit.delete(connection);
-    const { remoteAddress } = connection;
-    const count = (this.perAddress.get(remoteAddress) ?? 1) - 1;
-    if (count === 0) this.perAddress.delete(remoteAddress);
-    else this.perAddress.set(remoteAddress, count);
+    if (!connection.holdsSlot) this.release(connection.remoteAddress);
     if (this.current === null) return;
     this.tree.watches.removeWatcher(connection);
     this.processor.abandon(connection);
@@ -249,20 +271,76 @@ export class ClientPort {
 
   private accept(socket: Connection): void {
     this.beginTurn();
-    const { maxClientCnxns, maxCnxns } = this.limits;
-    if (maxCnxns > 0 && this.connections.size >= maxCnxns) {
-      this.reject(socket, `maxCnxns of ${maxCnxns} reached`);
-      return;
-    }
+    if (this.full(socket)) return;
     const connection = new ClientConnection(socket, this);
-    const count = (this.perAddress.get(connection.remoteAddress) ?? 0) + 1;
-    this.perAddress.set(connection.remoteAddress, count);
     this.connections.add(connection);
-    if (maxClientCnxns > 0 && count > maxClientCnxns) {
-      this.stats.rejected++;
-      this.hooks.onRejected(connection.remoteAddress, `maxClientCnxns of ${maxClientCnxns} reached`);
-      connection.close('too many connections');
-    }
+    if (this.occupy(connection.remoteAddress)) connection.close('too many connections');
+  }
+
+  private full(socket: Connection): boolean {
+    const { maxCnxns } = this.limits;
+    const count = this.connections.size + (this.tls?.underWay ?? 0);
+    if (maxCnxns === 0 || count < maxCnxns) return false;
+    this.reject(socket, `maxCnxns of ${maxCnxns} reached`);
+    return true;
+  }
+
+  /** Counts a connection of the address; true if that is one too many. */
+  private occupy(address: string): boolean {
+    const { maxClientCnxns } = this.limits;
+    const count = (this.perAddress.get(address) ?? 0) + 1;
+    this.perAddress.set(address, count);
+    if (maxClientCnxns === 0 || count <= maxClientCnxns) return false;
+    this.stats.rejected++;
+    this.hooks.onRejected(address, `maxClientCnxns of ${maxClientCnxns} reached`);
+    return true;
+  }
+
+  private release(address: string): void {
+    const count = (this.perAddress.get(address) ?? 1) - 1;
+    if (count === 0) this.perAddress.delete(address);
+    else this.perAddress.set(address, count);
+  }
+
+  /** Takes a connection that may need a handshake first: it counts from now on until its socket has closed. */
+  private acceptSlot(socket: Connection, entry: 'tls' | 'either'): void {
+    this.beginTurn();
+    if (this.full(socket)) return;
+    const address = plainAddress(socket.remoteAddress ?? '');
+    socket.on('close', () => this.release(address));
+    socket.on('error', () => {});
+    if (this.occupy(address)) socket.destroy();
+    else this.tls?.take(socket, entry);
+  }
+
+  private acceptPlain(socket: Connection): void {
+    this.beginTurn();
+    this.connections.add(new ClientConnection(socket, this, true));
+  }
+
+  private acceptSecure(socket: Connection, identities: readonly Identity[]): void {
+    this.beginTurn();
+    const connection = new ClientConnection(socket, this, true);
+    connection.secure = true;
+    connection.addIdentities(identities);
+    this.connections.add(connection);
+  }
+
+  private handshakeRefused(address: string, reason: string): void {
+    this.stats.handshakesRefused++;
+    this.stats.rejected++;
+    this.hooks.onRejected(address, reason);
+  }
+
+  private handshakeFailed(address: string, reason: string): void {
+    this.stats.authFailed++;
+    this.stats.handshakesFailed++;
+    this.hooks.onRejected(address, `no TLS: ${reason}`);
+  }
+
+  /** TLS handshakes under way. */
+  get handshakes(): number {
+    return this.tls?.handshakes ?? 0;
   }
 
   private reject(socket: Connection, reason: string): void {

@@ -3,6 +3,7 @@
 
 import { type Acl, ErrorCode, OPEN_ACL_UNSAFE } from '@nodekeeper/protocol';
 import { OPEN_ACL_ID } from '../tree/acl-table.js';
+import { isDistinguishedName } from './distinguished-name.js';
 
 export interface Identity {
   readonly scheme: string;
@@ -93,7 +94,7 @@ function validId(rules: AuthRules, scheme: string, id: string): boolean {
   if (scheme === 'digest') return rules.digestEnabled && validDigestId(id);
   if (scheme === 'ip') return validIpExpression(id);
   if (scheme === 'sasl') return rules.extraSchemes.has('sasl') && !/[^@/]*\/[^@/]*\//.test(id);
-  return scheme === 'x509' && rules.extraSchemes.has('x509');
+  return scheme === 'x509' && rules.extraSchemes.has('x509') && isDistinguishedName(id);
 }
 
 /** Java's `split(":")` drops empty parts at the end; exactly two must be left. */

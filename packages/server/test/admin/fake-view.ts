@@ -65,6 +65,7 @@ export function connection(port: number, received: number, sent: number, session
   return {
     identity: port,
     remote: `127.0.0.1:${port}`,
+    secure: false,
     outstanding: 0,
     packetsReceived: received,
     packetsSent: sent,
@@ -89,6 +90,7 @@ export class FakeView implements ServerView {
   traceMask = 306n;
   conf: ConfView = {
     clientPort: 3340,
+    secureClientPort: -1,
     snapshotDir: '/var/lib/zookeeper/data/version-2',
     logDir: '/var/lib/zookeeper/log/version-2',
     tickTime: 2000,
@@ -119,6 +121,7 @@ export class FakeView implements ServerView {
     authFailed: 0,
     fsyncThresholdExceeded: 0,
     dropProbability: 0,
+    handshakes: 0,
     uptime: 69268,
   };
   counters = new Map<string, number>();

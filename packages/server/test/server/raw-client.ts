@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { JuteReader, JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { loadConfig } from '../../dist/config/index.js';
 import type { ServerOptions } from '../../dist/server.js';
@@ -87,6 +88,14 @@ export class RawClient {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     atEnd(t, () => socket.destroy());
     await once(socket, 'connect');
+    return new RawClient(socket);
+  }
+
+  /** Likewise, over TLS; rejects if the server ends the handshake. */
+  static async secure(t: TestContext, port: number, options: ConnectionOptions = {}): Promise<RawClient> {
+    const socket = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ...options });
+    atEnd(t, () => socket.destroy());
+    await once(socket, 'secureConnect');
     return new RawClient(socket);
   }
 

@@ -1,0 +1,247 @@
+// TLS in front of the client port: the handshake, the judgement of the client's certificate, and new certificates while running.
+// Source: NettyServerCnxnFactory, X509AuthenticationProvider and ClientX509Util of Apache ZooKeeper.
+
+import { X509Certificate } from 'node:crypto';
+import { reverse } from 'node:dns/promises';
+import { type StatWatcher, unwatchFile, watchFile } from 'node:fs';
+import { Socket } from 'node:net';
+import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import type { Identity } from '../../request/identity.js';
+import type { Runtime } from '../../runtime.js';
+import type { Connection } from '../network.js';
+import { cipherSuite } from './cipher-suites.js';
+import { readKeyStore, readTrustStore, type StoreSettings, TlsError } from './key-store.js';
+import { subjectName } from './subject-name.js';
+
+export interface TlsSettings {
+  readonly keyStore: StoreSettings;
+  readonly trustStore: StoreSettings | undefined;
+  /** Whether clients are asked for a certificate, and whether they must have one. */
+  readonly clientAuth: 'none' | 'want' | 'need';
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  readonly maxVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** OpenSSL's names or Java's; empty for Node's choice. */
+  readonly cipherSuites: readonly string[];
+  /** Whether a client's certificate must name the address it comes from. */
+  readonly verifyClientHost: boolean;
+  /** Whether the names that the DNS has for the address count too. */
+  readonly reverseDns: boolean;
+  /** Whether stores are read again when their files change. */
+  readonly reload: boolean;
+  /** The certificate subject that is the superuser. */
+  readonly superUser: string | undefined;
+  /** Handshakes under way at once; less than 1 for no limit. */
+  readonly handshakeLimit: number;
+}
+
+export interface TlsHooks {
+  /** A client that speaks no TLS, on a port that takes either. */
+  onPlain(socket: Connection): void;
+  /** Too many handshakes are under way. */
+  onRefused(address: string, reason: string): void;
+  /** A client has come through; its identities are proved by its certificate. */
+  onSecure(socket: Connection, identities: readonly Identity[]): void;
+  /** A client could not come through. */
+  onFailed(address: string, reason: string): void;
+  onReloaded(path: string): void;
+  onReloadFailed(path: string, error: Error): void;
+}
+
+/** The first byte of a TLS connection: a handshake record. No plain request can begin with it. */
+const HANDSHAKE_RECORD = 0x16;
+/** How often files are looked at, in milliseconds. */
+const RELOAD_CHECK_MS = 1000;
+
+export class TlsEntry {
+  private readonly settings: TlsSettings;
+  private readonly hooks: TlsHooks;
+  private readonly runtime: Runtime;
+  private readonly timeout: number;
+  private readonly server: Server;
+  /** Sockets on which the handshake is under way, by {@link keyOf}. */
+  private readonly shaking = new Map<string, Socket>();
+  /** Sockets of which it is not known yet whether they speak TLS. */
+  private readonly undecided = new Set<Socket>();
+  private readonly watched: string[] = [];
+
+  /**
+   * Reads the stores.
+   * @param handshakeTimeout milliseconds
+   * @throws TlsError if they cannot be used
+   */
+  constructor(settings: TlsSettings, handshakeTimeout: number, runtime: Runtime, hooks: TlsHooks) {
+    this.settings = settings;
+    this.hooks = hooks;
+    this.runtime = runtime;
+    this.timeout = handshakeTimeout;
+    this.server = createServer({
+      ...contextOptions(settings),
+      handshakeTimeout,
+      requestCert: settings.clientAuth !== 'none',
+      rejectUnauthorized: settings.clientAuth === 'need',
+    });
+    this.server.on('secureConnection', (socket) => void this.judge(socket));
+    this.server.on('tlsClientError', (error, socket) => {
+      this.shaking.delete(keyOf(socket));
+      socket.destroy();
+      hooks.onFailed(socket.remoteAddress ?? '', error.message);
+    });
+    if (settings.reload) this.watch();
+  }
+
+  /** Handshakes under way. */
+  get handshakes(): number {
+    return this.shaking.size;
+  }
+
+  /** Connections taken that have not come through yet. */
+  get underWay(): number {
+    return this.shaking.size + this.undecided.size;
+  }
+
+  /** Takes an accepted connection of Node's network: a TLS handshake follows, or on a port for either, perhaps not. */
+  take(connection: Connection, entry: 'tls' | 'either'): void {
+    if (!(connection instanceof Socket)) throw new Error('TLS needs a real socket');
+    if (entry === 'tls') this.shakeHands(connection);
+    else this.decide(connection);
+  }
+
+  /** Ends what has not come through; the rest is its owner's. */
+  close(): void {
+    for (const path of this.watched) unwatchFile(path, this.onChange);
+    for (const socket of [...this.undecided, ...this.shaking.values()]) socket.destroy();
+    this.shaking.clear();
+  }
+
+  /** Looks at the first byte. */
+  private decide(socket: Socket): void {
+    this.undecided.add(socket);
+    const giveUp = (): void => void socket.destroy();
+    const timer = this.runtime.after(this.timeout, giveUp);
+    socket.once('end', giveUp);
+    socket.once('close', () => {
+      timer.cancel();
+      this.undecided.delete(socket);
+    });
+    socket.once('data', (chunk) => {
+      timer.cancel();
+      socket.off('end', giveUp);
+      this.undecided.delete(socket);
+      socket.pause();
+      socket.unshift(chunk);
+      if (chunk[0] === HANDSHAKE_RECORD) {
+        this.shakeHands(socket);
+        return;
+      }
+      this.hooks.onPlain(socket);
+      socket.resume();
+    });
+  }
+
+  private shakeHands(socket: Socket): void {
+    const { handshakeLimit } = this.settings;
+    if (handshakeLimit > 0 && this.handshakes >= handshakeLimit) {
+      this.hooks.onRefused(socket.remoteAddress ?? '', `${handshakeLimit} TLS handshakes are under way`);
+      socket.destroy();
+      return;
+    }
+    const key = keyOf(socket);
+    this.shaking.set(key, socket);
+    socket.on('error', () => {});
+    socket.allowHalfOpen = false; // who leaves within the handshake has left
+    socket.once('close', () => {
+      if (this.shaking.get(key) === socket) this.shaking.delete(key);
+    });
+    this.server.emit('connection', socket);
+  }
+
+  private async judge(socket: TLSSocket): Promise<void> {
+    const { clientAuth, verifyClientHost, superUser } = this.settings;
+    const refuse = (reason: string): void => {
+      this.hooks.onFailed(socket.remoteAddress ?? '', reason);
+      socket.destroy();
+    };
+    const identities: Identity[] = [];
+    const raw = clientAuth === 'none' ? undefined : (socket.getPeerCertificate().raw as Buffer | undefined);
+    if (raw !== undefined) {
+      if (!socket.authorized) {
+        refuse(`the client's certificate is not trusted: ${String(socket.authorizationError)}`);
+        return;
+      }
+      const certificate = new X509Certificate(raw);
+      if (verifyClientHost && !(await this.namesHost(certificate, socket))) {
+        refuse(`the client's certificate is not for its address`);
+        return;
+      }
+      const id = subjectName(certificate);
+      if (id === superUser) identities.push({ scheme: 'super', id });
+      identities.push({ scheme: 'x509', id });
+    }
+    this.shaking.delete(keyOf(socket));
+    if (socket.destroyed) return;
+    socket.allowHalfOpen = true;
+    this.hooks.onSecure(socket, identities);
+  }
+
+  private async namesHost(certificate: X509Certificate, socket: TLSSocket): Promise<boolean> {
+    const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=.*\.)/, '');
+    if (certificate.checkIP(address) !== undefined) return true;
+    if (!this.settings.reverseDns) return false;
+    const names = await reverse(address).catch((): string[] => []);
+    return names.some((name) => certificate.checkHost(name) !== undefined);
+  }
+
+  private watch(): void {
+    const { keyStore, trustStore } = this.settings;
+    const paths = [keyStore.path, keyStore.passwordPath, trustStore?.path, trustStore?.passwordPath];
+    for (const path of new Set(paths)) {
+      if (path === undefined) continue;
+      this.watched.push(path);
+      const watcher: StatWatcher = watchFile(path, { interval: RELOAD_CHECK_MS, persistent: false }, this.onChange);
+      watcher.unref();
+    }
+  }
+
+  /** What is read only half keeps the old certificates; the next change of the file is another attempt. */
+  private readonly onChange = (): void => {
+    try {
+      this.server.setSecureContext(contextOptions(this.settings));
+      this.hooks.onReloaded(this.settings.keyStore.path);
+    } catch (e) {
+      this.hooks.onReloadFailed(this.settings.keyStore.path, e as Error);
+    }
+  };
+}
+
+function contextOptions(settings: TlsSettings): SecureContextOptions {
+  const { key, chain } = readKeyStore(settings.keyStore);
+  const trusted = settings.trustStore === undefined ? undefined : readTrustStore(settings.trustStore);
+  const options = {
+    key: key.export({ type: 'pkcs8', format: 'pem' }),
+    cert: chain.map((certificate) => certificate.toString()).join('\n'),
+    ...(trusted === undefined ? {} : { ca: trusted.map((certificate) => certificate.toString()) }),
+    ...(settings.cipherSuites.length === 0 ? {} : { ciphers: ciphers(settings.cipherSuites) }),
+    minVersion: settings.minVersion,
+    maxVersion: settings.maxVersion,
+    // In Java's trust stores every certificate is an anchor, whoever signed it.
+    allowPartialTrustChain: true,
+  };
+  try {
+    createSecureContext(options);
+  } catch (e) {
+    throw new TlsError(`${settings.keyStore.path}: TLS cannot be offered: ${(e as Error).message}`);
+  }
+  return options;
+}
+
+function ciphers(names: readonly string[]): string {
+  const found = names.map(cipherSuite);
+  const missing = names.filter((_, i) => found[i] === undefined);
+  if (missing.length > 0) throw new TlsError(`ssl.ciphersuites: there is no cipher suite ${missing.join(', ')}`);
+  return found.join(':');
+}
+
+/** A live connection's two ends. A TLS socket has those of the socket below it. */
+function keyOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localPort}`;
+}
