@@ -168,6 +168,7 @@ export abstract class Server {
       skipAcl: config.skipAcl,
       digestEnabled: config.digestAuthEnabled,
       extraSchemes: new Set(config.extraSchemes),
+      anySaslUser: config.anySaslUser,
     };
     this.processorOptions = {
       extendedTypesEnabled: config.extendedTypesEnabled,
@@ -193,6 +194,7 @@ export abstract class Server {
         requiredSchemes: config.requiredSchemes,
         throttle: new ConnectionThrottle(config.connectionThrottle, () => this.runtime.random()),
         tls: config.tls,
+        sasl: config.sasl,
       },
       {
         maxBuffer: config.juteMaxBuffer,
@@ -214,6 +216,11 @@ export abstract class Server {
           this.logger.warn(
             { client: `${connection.remoteAddress}:${connection.remotePort}` },
             `connection closed: ${reason}`,
+          ),
+        onSaslFailed: (connection, reason) =>
+          this.logger.warn(
+            { client: `${connection.remoteAddress}:${connection.remotePort}` },
+            `SASL failed: ${reason}`,
           ),
         onRejected: (address, reason) => this.logger.warn({ client: address }, `connection refused: ${reason}`),
         onCertificates: (path, error) => {

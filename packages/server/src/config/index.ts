@@ -2,6 +2,7 @@
 
 import { type Ensemble, ensembleOf } from './ensemble.js';
 import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
+import { type SaslConfig, saslConfig } from './sasl.js';
 import { type TlsConfig, tlsConfig, wantsTls } from './tls.js';
 
 export type { Ensemble } from './ensemble.js';
@@ -58,6 +59,10 @@ export interface ServerConfig {
   readonly superDigest: string | undefined;
   readonly digestAlg: string;
   readonly digestAuthEnabled: boolean;
+  /** Undefined if no SASL login is configured. */
+  readonly sasl: SaslConfig | undefined;
+  /** Whose permissions every SASL user has. */
+  readonly anySaslUser: string | undefined;
   /** Schemes of which a client must have an identity; empty if it need not. */
   readonly requiredSchemes: readonly string[];
   /** Schemes of further providers (sasl, x509 …). */
@@ -132,6 +137,8 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     (embedded && secureClientPort === undefined ? EMBEDDED.clientPort : undefined);
   if (clientPort === undefined && secureClientPort === undefined && ensemble?.clientAddresses !== true)
     throw new ConfigError(`${where}: clientPort is not set. Add clientPort=2181`);
+  const sasl = saslConfig(settings, where);
+  if (values.has('sasl.usersFile') && !schemes.includes('sasl')) schemes.push('sasl');
   const tls = wantsTls(settings) ? tlsConfig(settings, where, warnings) : undefined;
   if (tls !== undefined && !schemes.includes('x509')) schemes.push('x509');
   const tickTime = n('tickTime');
@@ -139,7 +146,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
   const max = n('maxSessionTimeout') === -1 ? 20 * tickTime : n('maxSessionTimeout');
   if (min > max)
     throw new ConfigError(`${where}: minSessionTimeout (${min}) must not be larger than maxSessionTimeout (${max})`);
-  const requiredSchemes = requiredAuth(settings, where);
+  const requiredSchemes = requiredAuth(settings, where, schemes);
   let snapRetainCount = n('autopurge.snapRetainCount');
   if (snapRetainCount < 3) {
     warnings.push(`${where}: autopurge.snapRetainCount=${snapRetainCount}: 3 are kept`);
@@ -194,6 +201,8 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     superDigest: s('DigestAuthenticationProvider.superDigest'),
     digestAlg: s('DigestAuthenticationProvider.digestAlg') ?? 'SHA1',
     digestAuthEnabled: b('DigestAuthenticationProvider.enabled'),
+    sasl,
+    anySaslUser: s('letAnySaslUserDoX'),
     requiredSchemes,
     extraSchemes: schemes,
     reconfigEnabled: b('reconfigEnabled'),
@@ -236,13 +245,25 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
   });
 }
 
-function requiredAuth(settings: Settings, where: string): string[] {
-  if (settings.values.get('sessionRequireClientSASLAuth') === true) return ['sasl'];
-  if (settings.values.get('enforce.auth.enabled') !== true) return [];
-  const schemes = String(settings.values.get('enforce.auth.schemes') ?? '')
+function requiredAuth(settings: Settings, where: string, extra: readonly string[]): string[] {
+  const { values } = settings;
+  const sasl = values.get('sessionRequireClientSASLAuth') === true;
+  if (!sasl && values.get('enforce.auth.enabled') !== true) return [];
+  const schemes = (sasl ? 'sasl' : String(values.get('enforce.auth.schemes') ?? ''))
     .split(',')
     .map((x) => x.trim())
     .filter((x) => x !== '');
   if (schemes.length === 0) throw new ConfigError(`${where}: enforce.auth.enabled=true needs enforce.auth.schemes`);
+  const there = ['ip', ...(values.get('DigestAuthenticationProvider.enabled') === true ? ['digest'] : []), ...extra];
+  for (const scheme of schemes) {
+    if (there.includes(scheme)) continue;
+    const remedy = {
+      sasl: 'add authProvider.sasl=org.apache.zookeeper.server.auth.SASLAuthenticationProvider',
+      x509: 'add secureClientPort',
+    }[scheme];
+    throw new ConfigError(
+      `${where}: clients are required to use scheme ${scheme}, which is not there${remedy === undefined ? '' : `; ${remedy}`}`,
+    );
+  }
   return schemes;
 }

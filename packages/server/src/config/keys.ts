@@ -202,9 +202,24 @@ export const KEYS: readonly Key[] = [
   key('enforce.auth.enabled', 'bool', false, 'Whether clients must authenticate.'),
   key('enforce.auth.schemes', 'text', undefined, 'The schemes, one of which they must use, separated by commas.'),
   key('sessionRequireClientSASLAuth', 'bool', false, 'The same with scheme sasl.'),
-  key('allowSaslFailedClients', 'bool', false, 'Whether clients go on after SASL failed.', ignored),
-  key('letAnySaslUserDoX', 'text', undefined, 'SASL identity that every SASL user has.', ignored),
-  key('superUser', 'text', undefined, 'SASL identity of the superuser.', ignored),
+  key(
+    'java.security.auth.login.config',
+    'path',
+    undefined,
+    'JAAS file whose section has the users of SASL DIGEST-MD5: `user_<name>="<password>"`. Kerberos is not supported.',
+    { property: 'java.security.auth.login.config' },
+  ),
+  key('sasl.serverconfig', 'text', 'Server', 'Name of that section.'),
+  key('sasl.usersFile', 'path', undefined, 'File of further SASL users, `name:password` in each line.'),
+  key(
+    'SASLAuthenticationProvider.superPassword',
+    'text',
+    undefined,
+    'Password of the SASL user `super`, if there is one.',
+  ),
+  key('allowSaslFailedClients', 'bool', false, 'Whether clients go on, without an identity, after SASL failed.'),
+  key('letAnySaslUserDoX', 'text', undefined, 'Whose permissions in ACLs every SASL user has.'),
+  key('superUser', 'text', undefined, 'SASL user that may do everything.'),
   key('X509AuthenticationProvider.superUser', 'text', undefined, 'Certificate subject of the superuser.'),
   key('IPAuthenticationProvider.usexforwardedfor', 'bool', false, 'Address of admin clients behind a proxy.', ignored),
   key('ensembleAuthName', 'text', undefined, 'Names that clients may check the ensemble by.', ignored),
@@ -360,10 +375,6 @@ export const KEYS: readonly Key[] = [
   key('quorum.auth.learner.saslLoginContext', 'text', 'QuorumLearner', 'SASL between servers.', ensemble),
   key('quorum.auth.kerberos.servicePrincipal', 'text', 'zkquorum/localhost', 'SASL between servers.', ensemble),
   key('quorum.cnxn.threads.size', 'int', 20, 'Threads of the Java server.', ensemble),
-  key('java.security.auth.login.config', 'path', undefined, 'SASL login configuration.', {
-    ...ignored,
-    property: 'java.security.auth.login.config',
-  }),
   key('fips-mode', 'bool', true, 'TLS in the Java server.', ignored),
 ];
 
@@ -375,7 +386,7 @@ export const KEY_FAMILIES: readonly { readonly prefix: string; readonly meaning:
   { prefix: 'authProvider.', meaning: 'A further authentication provider, by its Java class.' },
   { prefix: 'ssl.quorum.', meaning: 'TLS between servers.' },
   { prefix: 'metricsProvider.', meaning: 'An option of the metrics provider.' },
-  { prefix: 'superUser.', meaning: 'A further SASL superuser.' },
+  { prefix: 'superUser.', meaning: 'A further SASL user that may do everything.' },
   { prefix: 'sasl.', meaning: 'SASL of the Java server.' },
   { prefix: 'kerberos.', meaning: 'Kerberos of the Java server.' },
 ];

@@ -68,8 +68,9 @@ export function readSettings(sources: Sources): Settings {
       if (known.effect === 'ignored') warnings.push(`${where}: ${known.name} has no effect here (${known.meaning})`);
       return;
     }
-    if (KEY_FAMILIES.some((family) => name.startsWith(family.prefix))) {
-      families.set(name, value);
+    const bare = name.replace(/^zookeeper\./, '');
+    if (KEY_FAMILIES.some((family) => bare.startsWith(family.prefix))) {
+      families.set(bare, value);
       return;
     }
     const near = nearestKey(name);

@@ -13,6 +13,7 @@ import { authenticate } from './auth.js';
 import { ChildStream } from './child-stream.js';
 import type { ClientPort } from './client-port.js';
 import type { Connection } from './network.js';
+import { DigestMd5, SaslError } from './sasl/digest-md5.js';
 import type { TurnTaker } from './turns.js';
 
 /** What a connection may do in one turn: a request counts 1, and 1 more for each KB it holds. */
@@ -69,6 +70,7 @@ export class ClientConnection implements Client, TurnTaker {
   private paused = false;
   private stream: ChildStream | null = null;
   private deferred: WatchEvent[] | null = null;
+  private login: DigestMd5 | null = null;
 
   constructor(socket: Connection, port: ClientPort, holdsSlot = false) {
     this.socket = socket;
@@ -294,15 +296,53 @@ export class ClientConnection implements Client, TurnTaker {
 
   // GetSASLRequest: buffer token → SetSASLResponse: buffer token. Without a login configuration the answer is null.
   private sasl(xid: number, buf: Buffer, start: number, end: number): void {
+    const settings = this.port.sasl;
+    let token: Buffer | null;
     try {
-      new JuteReader(buf, start, end).buffer();
+      token = new JuteReader(buf, start, end).buffer();
     } catch {
       this.abort('undecodable sasl packet');
       return;
     }
+    if (settings === undefined) {
+      this.writeToken(xid, ErrorCode.Ok, null);
+      return;
+    }
+    if (token === null) {
+      this.abort('sasl packet without a token');
+      return;
+    }
+    this.login ??= new DigestMd5((user) => settings.users.get(user));
+    try {
+      const answer = this.login.answer(token);
+      const { user } = this.login;
+      if (user !== undefined) {
+        const isSuper = settings.superUsers.has(user);
+        this.addIdentities([{ scheme: 'sasl', id: user }, ...(isSuper ? [{ scheme: 'super', id: '' }] : [])]);
+      }
+      this.writeToken(xid, ErrorCode.Ok, answer);
+    } catch (e) {
+      if (!(e instanceof SaslError)) throw e;
+      this.saslFailed(xid, e.message, settings.allowFailed);
+    }
+  }
+
+  private saslFailed(xid: number, reason: string, mayGoOn: boolean): void {
+    const { port } = this;
+    port.onSaslFailed(this, reason);
+    if (mayGoOn && !port.requiresSasl) {
+      this.writeToken(xid, ErrorCode.Ok, null);
+      return;
+    }
+    this.writeToken(xid, port.requiresSasl ? ErrorCode.SessionClosedRequireSaslAuth : ErrorCode.AuthFailed, null);
+    this.close('SASL failed');
+  }
+
+  private writeToken(xid: number, error: number, token: Buffer | null): void {
     const out = this.output();
-    const at = out.begin(xid, 0, ErrorCode.Ok);
-    out.int(-1);
+    const at = out.begin(xid, 0, error);
+    out.int(token === null ? -1 : token.length);
+    if (token !== null) out.raw(token, 0, token.length);
     out.end(at);
   }
 

@@ -36,6 +36,7 @@ export interface ClientPortHooks {
   /** Runs a four-letter word; `rest` is what followed it. */
   runCommand(connection: ClientConnection, word: number, rest: Buffer): void;
   onAbort(connection: ClientConnection, reason: string): void;
+  onSaslFailed(connection: ClientConnection, reason: string): void;
   onRejected(address: string, reason: string): void;
   /** Certificates were read again, or could not be. */
   onCertificates(path: string, error: Error | undefined): void;
@@ -72,9 +73,17 @@ export type Entry = 'plain' | 'tls' | 'either';
 
 const NO_PASSWORD = Buffer.alloc(16);
 
+/** Who may log in with SASL. */
+export interface SaslSettings {
+  readonly users: ReadonlyMap<string, string>;
+  readonly superUsers: ReadonlySet<string>;
+  readonly allowFailed: boolean;
+}
+
 export class ClientPort {
   readonly auth: AuthRules;
   readonly authSettings: AuthSettings;
+  readonly sasl: SaslSettings | undefined;
   readonly extendedTypes: boolean;
   /** Monotonic milliseconds and wall clock at the start of this turn. */
   now = 0;
@@ -108,6 +117,8 @@ export class ClientPort {
       readonly throttle: ConnectionThrottle;
       /** Needed for ports that take TLS. */
       readonly tls: TlsSettings | undefined;
+      /** Undefined for no login: then clients are told that there is nothing to prove. */
+      readonly sasl: SaslSettings | undefined;
     },
     limits: ClientPortLimits,
     hooks: ClientPortHooks,
@@ -119,6 +130,7 @@ export class ClientPort {
     this.extendedTypes = parts.extendedTypes;
     this.requiredSchemes = parts.requiredSchemes;
     this.throttle = parts.throttle;
+    this.sasl = parts.sasl;
     this.limits = limits;
     this.hooks = hooks;
     this.turns = new Turns(
@@ -231,9 +243,17 @@ export class ClientPort {
     this.hooks.onAbort(connection, reason);
   }
 
+  onSaslFailed(connection: ClientConnection, reason: string): void {
+    this.hooks.onSaslFailed(connection, reason);
+  }
+
   lacksRequiredAuth(identities: readonly Identity[]): boolean {
     if (this.requiredSchemes.length === 0) return false;
     return !identities.some((identity) => this.requiredSchemes.includes(identity.scheme));
+  }
+
+  get requiresSasl(): boolean {
+    return this.requiredSchemes.includes('sasl');
   }
 
   /** Lets connections go on that were stopped by globalOutstandingLimit. To be called when replies were sent. */

@@ -16,6 +16,8 @@ export interface AuthRules {
   readonly digestEnabled: boolean;
   /** Schemes that `authProvider.N` registers besides the built-in ones (sasl, x509, super …). */
   readonly extraSchemes: ReadonlySet<string>;
+  /** Whose permissions every identity of scheme sasl has (letAnySaslUserDoX). */
+  readonly anySaslUser: string | undefined;
 }
 
 /** Whether the identities have one of the permissions under the list. */
@@ -34,14 +36,16 @@ export function allows(
     if ((acl.perms & perms) === 0) continue;
     if (acl.scheme === 'world' && acl.id === 'anyone') return true;
     for (const identity of identities) {
-      if (identity.scheme === acl.scheme && matches(identity, acl.id ?? '')) return true;
+      if (identity.scheme === acl.scheme && matches(rules, identity, acl.id ?? '')) return true;
     }
   }
   return false;
 }
 
-function matches(identity: Identity, aclId: string): boolean {
-  return identity.scheme === 'ip' ? ipMatches(identity.id, aclId) : identity.id === aclId;
+function matches(rules: AuthRules, identity: Identity, aclId: string): boolean {
+  if (identity.scheme === 'ip') return ipMatches(identity.id, aclId);
+  if (identity.id === aclId) return true;
+  return identity.scheme === 'sasl' && (identity.id === 'super' || aclId === rules.anySaslUser);
 }
 
 /**
