@@ -9,16 +9,19 @@ export function decodeUtf8(buf: Buffer, start: number, end: number): string {
   return buf.toString('latin1', start, end);
 }
 
-/** Java decodes a surrogate in three bytes (CESU-8, as its encoder writes them) to one U+FFFD, Node to three. */
+/**
+ * Java decodes a surrogate in three bytes (CESU-8, as its encoder writes them), or the first two of its bytes, to one U+FFFD;
+ * Node to one for each byte. All else that is invalid both decode alike.
+ */
 function decodeBeyondAscii(buf: Buffer, start: number, end: number): string {
   let text = '';
   let done = start;
-  for (let i = start; i + 2 < end; i++) {
-    if (buf[i] !== 0xed || ((buf[i + 1] as number) & 0xe0) !== 0xa0 || ((buf[i + 2] as number) & 0xc0) !== 0x80)
-      continue;
+  for (let i = start; i + 1 < end; i++) {
+    if (buf[i] !== 0xed || ((buf[i + 1] as number) & 0xe0) !== 0xa0) continue;
     text += `${buf.toString('utf8', done, i)}\ufffd`;
-    done = i + 3;
-    i += 2;
+    const whole = i + 2 < end && ((buf[i + 2] as number) & 0xc0) === 0x80;
+    done = i + (whole ? 3 : 2);
+    i = done - 1;
   }
   return text + buf.toString('utf8', done, end);
 }

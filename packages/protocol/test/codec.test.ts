@@ -54,6 +54,22 @@ test('invalid UTF-8 decodes to the replacement character', () => {
   assert.equal(decodeUtf8(Buffer.from([0x2f, 0xff]), 0, 2), '/\ufffd');
 });
 
+test('a surrogate in three bytes, as Java writes it, is one replacement character, as Java reads it', () => {
+  const decode = (hex: string): string => {
+    const bytes = Buffer.from(hex, 'hex');
+    return decodeUtf8(bytes, 0, bytes.length);
+  };
+  assert.equal(decode('2feda0bdedb8802f'), '/\ufffd\ufffd/', 'the pair of U+1F600');
+  assert.equal(decode('c3a9eda0bdc3a9'), '\u00e9\ufffd\u00e9', 'one alone between others');
+  assert.equal(decode('edbfbf'), '\ufffd', 'the last one');
+  assert.equal(decode('ed9fbf'), '\ud7ff', 'no surrogate yet');
+  assert.equal(decode('2feda0'), '/\ufffd', 'cut short');
+  assert.equal(decode('eda02f'), '\ufffd/', 'cut short by another character');
+  assert.equal(decode('2fed2f'), '/\ufffd/');
+  const r = new JuteReader(new JuteWriter().string('/\u{1F600}').bytes());
+  assert.equal(r.string(), '/\ufffd\ufffd', 'what is written is not what is read, there as here');
+});
+
 test('path rules follow PathUtils.validatePath', () => {
   for (const good of ['/', '/a', '/a b', '/...', '/a.b', '/..a', '/zookeeper/x', '/é'])
     assert.equal(pathProblem(good), null, good);

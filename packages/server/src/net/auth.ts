@@ -1,6 +1,7 @@
 // Turns the token of an auth packet into identities. Source: DigestAuthenticationProvider of Apache ZooKeeper.
 
 import { createHash } from 'node:crypto';
+import { decodeUtf8 } from '@nodekeeper/protocol';
 import type { Identity } from '../request/identity.js';
 
 export interface AuthSettings {
@@ -36,7 +37,7 @@ export function authenticate(
     return own.length === 0 ? null : own;
   }
   if (scheme !== 'digest' || !settings.digestEnabled || token === null) return null;
-  const id = digestId(token.toString('utf8'), settings.digestAlg);
+  const id = digestId(decodeUtf8(token, 0, token.length), settings.digestAlg);
   const own = { scheme: 'digest', id };
   return id === settings.superDigest ? [{ scheme: 'super', id: '' }, own] : [own];
 }

@@ -26,7 +26,7 @@ const DEFERRED_EVENTS_LIMIT = 100_000;
 const CLOSE_GRACE_MS = 2000;
 const NOTHING = Buffer.alloc(0);
 
-type State = 'handshake' | 'creating' | 'ready' | 'command' | 'closed';
+type State = 'handshake' | 'creating' | 'ready' | 'command' | 'leaving' | 'closed';
 
 export class ClientConnection implements Client, TurnTaker {
   readonly socket: Connection;
@@ -507,6 +507,15 @@ export class ClientConnection implements Client, TurnTaker {
   }
 
   // ---- the end ----
+
+  closeWhenAnswered(): void {
+    this.state = 'leaving';
+    const timer = this.port.runtime.after(this.session?.timeout ?? 0, () => {
+      this.close('replies were not taken in the time of the session');
+      this.socket.destroy();
+    });
+    this.socket.on('close', () => timer.cancel());
+  }
 
   close(_reason: string): void {
     if (this.state === 'closed') return;

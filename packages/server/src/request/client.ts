@@ -22,6 +22,11 @@ export interface Client extends Watcher, SessionOwner {
   output(): ReplyBuffer;
   /** Ends the connection, what was written before is still sent. */
   close(reason: string): void;
+  /**
+   * The session is closed, and the answer waits behind other replies: no more requests are taken in, and {@link close} follows
+   * once the client has taken them, or when the session's time is over.
+   */
+  closeWhenAnswered(): void;
   /** Called when a reply was written; `latency` in milliseconds. */
   answered(latency: number): void;
   /** Sends the list of a node's children piece by piece; later requests of the connection wait for it. */

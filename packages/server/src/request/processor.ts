@@ -166,7 +166,17 @@ export abstract class RequestProcessor implements MultiListener {
     const { client } = write;
     const session = client?.session ?? write.session;
     const owner = client ?? session?.owner;
-    if (client !== null && !client.closed && client.fifo.head === write && !client.blocked) {
+    write.session = session;
+    if (client !== null && !client.closed) {
+      if (client.fifo.head !== write || client.blocked) {
+        // The connection closes behind the replies before this one.
+        const out = this.waitingReply;
+        out.pos = 0;
+        out.header(write.xid, write.zxid, ErrorCode.Ok);
+        write.reply = Buffer.from(out.buf.subarray(0, out.pos));
+        client.closeWhenAnswered();
+        return;
+      }
       client.fifo.shift();
       this.outstanding--;
       client.output().header(write.xid, write.zxid, ErrorCode.Ok);
@@ -186,6 +196,10 @@ export abstract class RequestProcessor implements MultiListener {
         client.lastZxid = next.zxid;
         client.output().raw(next.reply, 0, next.reply.length);
         this.onAnswered(client, true, this.now - next.arrived);
+        if (next.op === OpCode.closeSession && next.session !== undefined) {
+          this.hooks.onSessionGone(next.session, client);
+          return;
+        }
         continue;
       }
       if (!next.ready) return;

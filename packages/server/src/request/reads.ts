@@ -4,6 +4,7 @@
 import {
   AddWatchMode,
   DecodeError,
+  decodeUtf8,
   ErrorCode,
   EventType,
   JuteReader,
@@ -115,7 +116,7 @@ export class Reads {
 
   /** The path that {@link node} stepped over, as text. */
   private path(r: JuteReader): string {
-    return r.buf.toString('utf8', this.pathStart, this.pathEnd);
+    return decodeUtf8(r.buf, this.pathStart, this.pathEnd);
   }
 
   private mayRead(node: NodeId, perms: number, identities: readonly Identity[]): boolean {

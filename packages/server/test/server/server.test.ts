@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ErrorCode, EventType, JuteWriter, OpCode } from '@nodekeeper/protocol';
+import { ErrorCode, EventType, JuteWriter, OpCode, readStat } from '@nodekeeper/protocol';
 import { digestId } from '../../dist/net/auth.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
@@ -304,6 +304,133 @@ test('a list of very many children is that of one moment, whatever happens while
   for (let i = 0; i < 500; i++) assert.equal((await b.reply()).error, 0);
   await a.ping();
   assert.equal(a.events.length, 1, 'the watch that came with the list has fired');
+});
+
+/** A node with so many children that their list is sent in pieces. */
+async function manyChildren(client: RawClient, parent: string, count: number): Promise<void> {
+  await client.create(parent, '');
+  client.socket.cork();
+  for (let i = 0; i < count; i++) {
+    client.send(OpCode.create, (w) =>
+      w.string(`${parent}/n${i}`).buffer(null).int(1).int(31).string('world').string('anyone').int(0),
+    );
+  }
+  client.socket.uncork();
+  for (let i = 0; i < count; i++) await client.reply();
+}
+
+test('a write committed while a list of children is on its way is answered behind the list', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  await manyChildren(a, '/many', 3000);
+  const set = (): number => a.send(OpCode.setData, (w) => w.string('/many').buffer(null).int(-1));
+  for (let round = 0; round < 10; round++) {
+    // In one write: both transactions are in one batch, and the list between them begins when the first is answered.
+    a.socket.cork();
+    const xids = [set(), a.send(OpCode.getChildren, (w) => w.string('/many').bool(false)), set()];
+    a.socket.uncork();
+    const replies = [await a.reply(), await a.reply(), await a.reply()];
+    assert.deepEqual(
+      replies.map(({ xid, error }) => [xid, error]),
+      xids.map((xid) => [xid, 0]),
+    );
+    assert.equal(replies[1]?.body.vector((r) => r.string())?.length, 3000);
+  }
+});
+
+test('a session that closes behind a list of children gets the whole list and the answer to the close', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  await manyChildren(a, '/many', 3000);
+  for (let round = 0; round < 10; round++) {
+    const b = await RawClient.open(t, clientPort);
+    b.socket.cork();
+    const set = b.send(OpCode.setData, (w) => w.string('/many').buffer(null).int(-1));
+    const list = b.send(OpCode.getChildren, (w) => w.string('/many').bool(false));
+    const close = b.send(OpCode.closeSession);
+    b.socket.uncork();
+    assert.equal((await b.reply()).xid, set);
+    const reply = await b.reply();
+    assert.equal(reply.xid, list);
+    assert.equal(reply.body.vector((r) => r.string())?.length, 3000);
+    assert.deepEqual(((r) => [r.xid, r.error])(await b.reply()), [close, 0]);
+    await b.closed();
+  }
+});
+
+test('a session that closes behind replies its client has not taken yet gets them all', async (t) => {
+  const { clientPort, server } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  await a.create('/big', 'x'.repeat(900_000));
+  const b = await RawClient.open(t, clientPort);
+  b.socket.pause();
+  b.socket.cork();
+  const xids = [b.send(OpCode.setData, (w) => w.string('/').buffer(null).int(-1))];
+  for (let i = 0; i < 30; i++) xids.push(b.send(OpCode.getData, (w) => w.string('/big').bool(false)));
+  xids.push(b.send(OpCode.closeSession));
+  b.socket.uncork();
+  while (server.port.sessions.get(b.id) !== undefined) await a.ping();
+  b.socket.resume();
+  for (const xid of xids) assert.equal((await b.reply()).xid, xid);
+  await b.closed();
+});
+
+test('the connection of a closed session does not wait for ever for a client that takes no replies', async (t) => {
+  const { clientPort, server } = await serve(t, { tickTime: 50 });
+  const a = await RawClient.open(t, clientPort, { timeout: 1000 });
+  await a.create('/big', 'x'.repeat(900_000));
+  const b = await RawClient.open(t, clientPort, { timeout: 100 });
+  b.socket.pause();
+  b.socket.cork();
+  b.send(OpCode.setData, (w) => w.string('/').buffer(null).int(-1));
+  for (let i = 0; i < 30; i++) b.send(OpCode.getData, (w) => w.string('/big').bool(false));
+  b.send(OpCode.closeSession);
+  b.socket.uncork();
+  while (server.port.connections.size > 1) await a.ping();
+  assert.equal(server.port.processor.outstanding, 0);
+});
+
+test('whoever could read a node is told of its deletion, though nobody else uses its ACL', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  await a.request(OpCode.auth, (w) => w.int(0).string('digest').buffer(Buffer.from('bob:x')));
+  await a.request(OpCode.create, (w) => w.string('/mine').buffer(null).int(1).int(31).string('auth').string('').int(0));
+  assert.equal(await a.getData('/mine', true), '');
+  const stranger = await RawClient.open(t, clientPort);
+  await stranger.request(OpCode.addWatch, (w) => w.string('/mine').int(0));
+  assert.equal((await a.request(OpCode.delete, (w) => w.string('/mine').int(-1))).error, 0);
+  await stranger.ping();
+  assert.deepEqual(
+    a.events.map((e) => [e.type, e.path]),
+    [[EventType.nodeDeleted, '/mine']],
+  );
+  assert.deepEqual(stranger.events, [], 'who may not read it is not told');
+});
+
+test('a multi with an ACL that cannot be read fails as a whole and leaves nothing behind', async (t) => {
+  const { clientPort, server } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  await a.create('/p', '');
+  const part = (w: JuteWriter, path: string, id: string | null): JuteWriter => {
+    w.int(OpCode.create).bool(false).int(-1);
+    return w.string(path).buffer(null).int(1).int(31).string('world').string(id).int(0);
+  };
+  a.socket.cork();
+  a.send(OpCode.multi, (w) => {
+    part(w, '/p/a', 'anyone');
+    part(w, '/p/b', null);
+    part(w, '/p/c', 'anyone').int(-1).bool(true).int(-1);
+  });
+  // Judged before the first is applied: what it had in mind is forgotten at once.
+  a.send(OpCode.create, (w) => w.string('/p/a').buffer(null).int(1).int(31).string('world').string('anyone').int(0));
+  a.send(OpCode.exists, (w) => w.string('/p').bool(false));
+  a.socket.uncork();
+  const multi = await a.reply();
+  assert.deepEqual([multi.error, multi.body.remaining], [ErrorCode.MarshallingError, 0]);
+  assert.equal((await a.reply()).error, 0);
+  const stat = readStat((await a.reply()).body);
+  assert.deepEqual([stat.numChildren, stat.cversion], [1, 1]);
+  assert.equal(server.database.tree.digestMismatches, 0);
 });
 
 test('connections beyond maxClientCnxns are closed at once', async (t) => {
