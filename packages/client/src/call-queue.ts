@@ -7,7 +7,10 @@ export interface Call {
   readonly request: Request<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
+  /** 0 until it is sent. */
   xid: number;
+  /** Whether a persistent watch stood for the one-shot watch of this call when it was sent. */
+  covered: boolean;
   /** True once the caller has been answered, be it by the reply, a time-out or an abort. */
   settled: boolean;
   /** Stops the time-out and the listening for an abort. */

@@ -5,6 +5,7 @@ import {
   type Acl,
   CreateMode,
   ErrorCode,
+  isEphemeral,
   isSequential,
   isTtl,
   OPEN_ACL_UNSAFE,
@@ -25,6 +26,7 @@ import {
 import { parseConnectString } from './connect-string.js';
 import { isKeeperError, KeeperError } from './errors.js';
 import { EventStream } from './event-stream.js';
+import { limited, sharedLimit } from './limits.js';
 import {
   checkOperation,
   multiRead,
@@ -39,7 +41,7 @@ import { openPersistentWatch, type PersistentWatchHandle } from './persistent-wa
 import { createProtected } from './protected-create.js';
 import type { ClientIdentity, CreatedNode, NodeAcl, NodeChildren, NodeData, Request } from './requests.js';
 import * as requests from './requests.js';
-import { exponentialBackoff, type RetryPolicy, withRetry } from './retry.js';
+import { exponentialBackoff, withRetry } from './retry.js';
 import { isRead, Session } from './session.js';
 import type { SessionState, StateChange } from './states.js';
 import { Transaction } from './transaction.js';
@@ -70,7 +72,7 @@ export interface ClientEvents {
   closed: [change: StateChange];
   /** Of reads made with `watch: true`. */
   watch: [event: WatchEvent];
-  /** What a watcher has thrown; without a listener it becomes an uncaught exception. */
+  /** What a watcher or a listener of another event has thrown; without a listener it becomes an uncaught exception. */
   watcherError: [error: unknown];
 }
 
@@ -92,6 +94,8 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly session: Session;
   private readonly options: ClientOptions;
   private readonly stateStreams = new Set<EventStream<StateChange>>();
+  /** Who waits to be connected. */
+  private readonly stateWaiters = new Set<() => void>();
   private readonly defaultWatcher: Watcher;
 
   /**
@@ -163,34 +167,17 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   /** Resolves when connected. Rejects when the client is at its end, or with OperationTimeout after `timeout` ms. */
-  connected({ signal, timeout }: CallOptions = {}): Promise<void> {
-    return new Promise((resolve, reject) => {
+  connected(options: CallOptions = {}): Promise<void> {
+    const begin = (resolve: () => void, reject: (error: unknown) => void): (() => void) => {
       const check = (): void => {
-        if (this.isConnected) finish(resolve);
-        else if (this.session.isOver) {
-          const code = this.state === 'authFailed' ? ErrorCode.AuthFailed : ErrorCode.SessionExpired;
-          finish(() => reject(new KeeperError(code, 'connect', undefined, { message: `the client is ${this.state}` })));
-        }
+        if (this.isConnected) resolve();
+        else if (this.session.isOver) reject(this.session.endError('connect'));
       };
-      const abort = (): void => finish(() => reject(signal?.reason));
-      const timer =
-        timeout === undefined
-          ? undefined
-          : setTimeout(() => {
-              const message = this.session.problem?.message;
-              finish(() => reject(new KeeperError(ErrorCode.OperationTimeout, 'connect', undefined, { message })));
-            }, timeout);
-      const finish = (action: () => void): void => {
-        clearTimeout(timer);
-        this.removeListener('state', check);
-        signal?.removeEventListener('abort', abort);
-        action();
-      };
-      this.on('state', check);
-      signal?.addEventListener('abort', abort);
-      if (signal?.aborted) abort();
-      else check();
-    });
+      this.stateWaiters.add(check);
+      check();
+      return () => this.stateWaiters.delete(check);
+    };
+    return limited('connect', options, begin, () => this.session.problem?.message);
   }
 
   /** Every change of state from now on, until the client is closed. */
@@ -211,9 +198,9 @@ export class Client extends EventEmitter<ClientEvents> {
    * Presents an identity, now and after every reconnect. Rejects with AuthFailed if the server refuses it; the server then
    * closes the connection, and the session goes on without that identity.
    */
-  addAuth(scheme: string, auth: string | Uint8Array): Promise<void> {
+  addAuth(scheme: string, auth: string | Uint8Array, options?: CallOptions): Promise<void> {
     const credential: Credential = { scheme, auth };
-    return this.session.addAuth(credential);
+    return this.session.addAuth(credential, this.shared(options));
   }
 
   /**
@@ -225,8 +212,8 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   /** Resolves when a caller that produces calls faster than the server answers should go on. */
-  drained(): Promise<void> {
-    return this.session.drained();
+  drained(options?: CallOptions): Promise<void> {
+    return this.session.drained(options);
   }
 
   /**
@@ -248,68 +235,69 @@ export class Client extends EventEmitter<ClientEvents> {
     const mode = CreateMode[options.mode ?? 'persistent'];
     const { acl = OPEN_ACL_UNSAFE, ttl } = options;
     const data = bytesOf(options.data);
-    const once = (at: string, retry: RetryPolicy | undefined): Promise<CreatedNode> =>
-      this.run('create', at, { ...options, retry }, isSequential(mode), (serverPath) => {
+    const once = (at: string, call: CallOptions): Promise<CreatedNode> =>
+      this.run('create', at, call, isSequential(mode), (serverPath) => {
         checkTtl(path, isTtl(mode), ttl);
         return requests.create(serverPath, data, acl, mode, ttl ?? -1, this.visible);
       });
+    if (options.protect !== true && options.createParents !== true) return once(path, options);
+    const call = this.shared(options);
     const make = (): Promise<CreatedNode> => {
-      if (options.protect !== true) return once(path, options.retry);
+      if (options.protect !== true) return once(path, call);
       const target = {
-        create: (at: string) => once(at, undefined),
-        sync: (at: string, call: CallOptions) => this.sync(at, call),
-        getChildren: (at: string, call: CallOptions) => this.getChildren(at, call),
-        getStat: (at: string, call: CallOptions) => this.exists(at, call),
+        create: (at: string) => once(at, { signal: call.signal, timeout: call.timeout }),
+        sync: (at: string) => this.sync(at, call),
+        getChildren: (at: string) => this.getChildren(at, call),
+        getStat: (at: string) => this.exists(at, call),
       };
       const policy = options.retry ?? this.options.retry ?? PROTECT_RETRY;
-      return createProtected(target, path, policy, callOptions(options));
+      return createProtected(target, path, isEphemeral(mode), policy, call.signal);
     };
-    return options.createParents === true ? this.withParents(path, acl, options, make) : make();
+    return options.createParents === true ? this.withParents(path, acl, call, make) : make();
   }
 
   private async withParents<T>(
     path: string,
     acl: readonly Acl[],
-    options: CallOptions,
+    call: CallOptions,
     make: () => Promise<T>,
   ): Promise<T> {
     try {
       return await make();
     } catch (error) {
       if (!isKeeperError(error, 'NoNode') || path.lastIndexOf('/') <= 0) throw error;
-      await this.ensurePath(parentPath(path), { ...callOptions(options), acl });
+      await this.ensure(parentPath(path), acl, call);
       return make();
     }
   }
 
   /** Has a persistent node at `path` and at everything above it. */
   async ensurePath(path: string, options: CallOptions & { readonly acl?: readonly Acl[] } = {}): Promise<void> {
-    const { acl } = options;
-    const call = callOptions(options);
-    if (path === '/') {
-      if (this.chroot === '') return;
-      await this.ensureChroot(acl, call);
-      return;
-    }
-    try {
-      await this.create(path, { ...call, ...(acl === undefined ? {} : { acl }) });
-    } catch (error) {
-      if (isKeeperError(error, 'NodeExists')) return;
-      if (!isKeeperError(error, 'NoNode')) throw error;
-      await this.ensurePath(parentPath(path), options);
-      await this.ensurePath(path, options);
+    await this.ensure(path, options.acl ?? OPEN_ACL_UNSAFE, this.shared(options));
+  }
+
+  private async ensure(path: string, acl: readonly Acl[], call: CallOptions): Promise<void> {
+    const names = this.serverPath('create', path).split('/').slice(1);
+    const paths = names.map((_, i) => `/${names.slice(0, i + 1).join('/')}`).filter((at) => at !== '/');
+    for (let isComplete = false; !isComplete; ) {
+      // Upwards first: mostly all but the last names are there, and often one may not create at the top.
+      let at = paths.length - 1;
+      while (at >= 0 && !(await this.make(paths[at] as string, acl, call))) at--;
+      isComplete = true;
+      for (const path of paths.slice(at + 1)) isComplete &&= await this.make(path, acl, call);
     }
   }
 
-  private async ensureChroot(acl: readonly Acl[] = OPEN_ACL_UNSAFE, call: CallOptions): Promise<void> {
-    const names = this.chroot.split('/').slice(1);
-    for (let i = 1; i <= names.length; i++) {
-      const at = `/${names.slice(0, i).join('/')}`;
-      const request = requests.create(at, new Uint8Array(0), acl, CreateMode.persistent, -1, this.visible);
-      await this.send(request, call).catch((error) => {
-        if (!isKeeperError(error, 'NodeExists')) throw error;
-      });
+  /** Has a persistent node at a path of the server. False if its parent is missing. */
+  private async make(at: string, acl: readonly Acl[], call: CallOptions): Promise<boolean> {
+    const request = requests.create(at, new Uint8Array(0), acl, CreateMode.persistent, -1, this.visible);
+    try {
+      await this.send(request, call);
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return false;
+      if (!isKeeperError(error, 'NodeExists')) throw error;
     }
+    return true;
   }
 
   /** Rejects with NoNode, BadVersion, NotEmpty … */
@@ -319,7 +307,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Deletes the node and everything below it; also succeeds if it is not there. Resolves with the number deleted. */
   deleteRecursive(path: string, options: CallOptions = {}): Promise<number> {
-    return deleteRecursive(this, path, options);
+    return deleteRecursive(this, path, this.shared(options));
   }
 
   /** The Stat of the node, or null if there is none. The watch then waits for its creation. */
@@ -413,21 +401,19 @@ export class Client extends EventEmitter<ClientEvents> {
     }: { recursive?: boolean; signal?: AbortSignal; limit?: number } = {},
   ): WatchStream {
     const serverPath = this.serverPath('addWatch', path);
-    const stream = new WatchStream(path, recursive, limit, (deliver) =>
+    return new WatchStream(path, recursive, limit, signal, (deliver) =>
       openPersistentWatch(this.session, serverPath, recursive, deliver),
     );
-    if (signal?.aborted) stream.close();
-    else signal?.addEventListener('abort', () => stream.close(), { once: true });
-    return stream;
   }
 
   /** The same with a callback. Resolves when the watch is set, with what removes it. */
   async addWatch(
     path: string,
     listener: PersistentWatcher,
-    { recursive = false }: { readonly recursive?: boolean } = {},
+    { recursive = false, ...options }: CallOptions & { readonly recursive?: boolean } = {},
   ): Promise<PersistentWatchHandle> {
-    const handle = openPersistentWatch(this.session, this.serverPath('addWatch', path), recursive, listener);
+    const serverPath = this.serverPath('addWatch', path);
+    const handle = openPersistentWatch(this.session, serverPath, recursive, listener, this.shared(options));
     await handle.ready;
     return handle;
   }
@@ -449,17 +435,22 @@ export class Client extends EventEmitter<ClientEvents> {
     const kinds: WatchKind[] =
       type === 'any' ? ['data', 'exists', 'children'] : type === 'data' ? ['data', 'exists'] : ['children'];
     const { watches } = this.session;
-    // The server knows one watch of a path, however many watchers stand behind it here.
-    if (watches.removeOneShot(serverPath, kinds, watcher)) return;
-    if (type === 'any' && watches.hasPersistent(serverPath)) {
-      // `any` would take the persistent watch as well.
-      await Promise.allSettled([
-        this.send(requests.removeWatches(serverPath, WatcherType.data), options),
-        this.send(requests.removeWatches(serverPath, WatcherType.children), options),
-      ]);
+    const all = watches.countOneShot(serverPath, kinds, undefined);
+    const meant = watches.countOneShot(serverPath, kinds, watcher);
+    // The server knows one watch of a path, however many watchers stand behind it here; and servers before 3.9 would take
+    // a persistent one away as well. What then stays there finds nobody here.
+    if (watches.hasPersistent(serverPath) || meant < all) {
+      if (meant === 0) throw new KeeperError(ErrorCode.NoWatcher, 'removeWatches', path);
+      watches.removeOneShot(serverPath, kinds, watcher);
       return;
     }
-    await this.send(requests.removeWatches(serverPath, WatcherType[type]), options);
+    try {
+      await this.send(requests.removeWatches(serverPath, WatcherType[type]), options);
+    } finally {
+      watches.removeOneShot(serverPath, kinds, watcher);
+      // Those of reads that were under way.
+      this.session.rearmPath(serverPath);
+    }
   }
 
   // ---- the ensemble ----
@@ -496,7 +487,12 @@ export class Client extends EventEmitter<ClientEvents> {
   private send<T>(request: Request<T>, options: CallOptions | undefined): Promise<T> {
     const policy = options?.retry ?? (isRead(request.op) ? this.options.retry : undefined);
     if (policy === undefined) return this.session.call(request, options);
-    return withRetry(policy, isTransient, () => this.session.call(request, options), options?.signal);
+    const call = this.shared(options);
+    return withRetry(policy, isTransient, () => this.session.call(request, call), call.signal);
+  }
+
+  private shared(options: CallOptions | undefined): CallOptions {
+    return sharedLimit(options, this.options.requestTimeout);
   }
 
   private serverPath(operation: string, path: string, isSequentialName = false): string {
@@ -519,35 +515,43 @@ export class Client extends EventEmitter<ClientEvents> {
 
   private onState(change: StateChange): void {
     for (const stream of this.stateStreams) stream.push(change);
-    this.emit('state', change);
+    this.tell('state', change);
     switch (change.state) {
       case 'connected':
       case 'connectedReadOnly':
-        this.emit(change.isNewSession ? 'connected' : 'reconnected', change);
+        this.tell(change.isNewSession ? 'connected' : 'reconnected', change);
         break;
       case 'suspended':
       case 'expired':
       case 'authFailed':
       case 'closed':
-        this.emit(change.state, change);
+        this.tell(change.state, change);
         break;
       case 'connecting':
         break;
     }
+    for (const check of [...this.stateWaiters]) check();
     if (this.session.isOver) for (const stream of [...this.stateStreams]) stream.end();
   }
 
+  /** What a listener throws must not keep the session from its work. */
+  private tell(event: Exclude<keyof ClientEvents, 'watch' | 'watcherError'>, change: StateChange): void {
+    try {
+      this.emit(event, change);
+    } catch (error) {
+      this.onWatcherError(error);
+    }
+  }
+
   private onWatcherError(error: unknown): void {
-    if (this.emit('watcherError', error)) return;
+    if (this.listenerCount('watcherError') > 0) {
+      queueMicrotask(() => this.emit('watcherError', error));
+      return;
+    }
     queueMicrotask(() => {
       throw error;
     });
   }
-}
-
-/** Those of the options that hold for every call. */
-function callOptions({ signal, timeout, retry }: CallOptions): CallOptions {
-  return { signal, timeout, retry };
 }
 
 /** Failures that another try can mend: there was no connection, or the server was too busy to begin. */

@@ -94,6 +94,7 @@ export class Connection {
 
   destroy(reason: string): void {
     this.failure ??= new Error(reason);
+    this.handler = undefined;
     this.socket.destroy();
   }
 
@@ -159,7 +160,12 @@ export class Connection {
         this.wanted = 4 + length;
         break;
       }
-      later = !this.handler.onFrame(this.reader.reset(buf, pos + 4, pos + 4 + length));
+      try {
+        later = !this.handler.onFrame(this.reader.reset(buf, pos + 4, pos + 4 + length));
+      } catch (error) {
+        this.destroy(`a frame that cannot be read: ${error}`);
+        return;
+      }
       if (later) break;
       pos += 4 + length;
     }

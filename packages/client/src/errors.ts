@@ -20,8 +20,8 @@ export class KeeperError extends Error {
   /** `getData`, `multi` …, as the protocol calls them. */
   readonly operation: string;
   readonly path: string | undefined;
-  /** True if the server may have executed the request: it was sent, and no answer came. */
-  readonly outcomeUnknown: boolean;
+  /** True if the server may have executed the request: it was sent, and no answer came. With retries: any of them. */
+  outcomeUnknown: boolean;
 
   constructor(code: number, operation: string, path?: string, details: KeeperErrorDetails = {}) {
     const codeName = code === CLOSED ? 'Closed' : errorName(code);
@@ -36,8 +36,11 @@ export class KeeperError extends Error {
   }
 }
 
-/** Whether `error` is a {@link KeeperError} with this code, given by name: `isKeeperError(e, 'NoNode')`. */
+/**
+ * Whether `error` is a {@link KeeperError}, with this code if one is given by name: `isKeeperError(e, 'NoNode')`. Asks by
+ * name and not by class, as a program can hold this package twice, by `import` and by `require`.
+ */
 export function isKeeperError(error: unknown, name?: keyof typeof ErrorCode | 'Closed'): error is KeeperError {
-  if (!(error instanceof KeeperError)) return false;
+  if (!(error instanceof Error) || error.name !== 'KeeperError' || !('code' in error)) return false;
   return name === undefined || error.code === (name === 'Closed' ? CLOSED : ErrorCode[name]);
 }

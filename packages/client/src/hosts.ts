@@ -37,24 +37,37 @@ export interface BackOff {
 
 export class Hosts {
   private target: ConnectString;
+  /** The servers of the connection string, or those that the SRV records named last. */
+  private known: readonly ServerAddress[];
   private readonly resolver: Resolver;
   private readonly backOff: BackOff;
+  private readonly random: () => number;
   private round: Endpoint[] = [];
   /** Servers to try before the others in the next round. */
   private preferred: readonly ServerAddress[] = [];
-  /** Rounds begun since a server has taken us. */
+  /** The server that served us last. */
+  private last: Endpoint | undefined;
+  /** Rounds begun since a server has served us for a while. */
   private rounds = 0;
   private lastProblem: Error | undefined;
 
-  constructor(target: ConnectString, resolver: Resolver, backOff: BackOff) {
+  /** `random` gives numbers from 0 to below 1. */
+  constructor(target: ConnectString, resolver: Resolver, backOff: BackOff, random = Math.random) {
+    this.random = random;
     this.target = target;
+    this.known = target.servers;
     this.resolver = resolver;
     this.backOff = backOff;
   }
 
-  /** The number of servers in the connection string, at least 1. */
+  /** The number of servers, at least 1. */
   get size(): number {
-    return Math.max(1, this.target.servers.length);
+    return Math.max(1, this.known.length);
+  }
+
+  /** Whether the servers are those of SRV records, which can change at any time. */
+  get isSrv(): boolean {
+    return this.target.srv !== undefined;
   }
 
   /** Why names could not be resolved in the last round, if none could. */
@@ -66,7 +79,7 @@ export class Hosts {
   get pause(): number {
     if (this.round.length > 0 || this.rounds === 0) return 0;
     const full = Math.min(this.backOff.maxDelay, this.backOff.minDelay * 2 ** (this.rounds - 1));
-    return full * (0.5 + Math.random() / 2);
+    return full * (0.5 + this.random() / 2);
   }
 
   /** The next endpoint to try; undefined if no name could be resolved. */
@@ -77,16 +90,22 @@ export class Hosts {
       if (first.length > 0) this.round = await this.resolve(first);
       if (this.round.length === 0) {
         this.rounds++;
-        this.round = await this.resolve(await this.servers());
+        this.known = await this.servers();
+        this.round = this.lastOneLast(await this.resolve(this.known));
       }
     }
     return this.round.shift();
   }
 
-  /** To be called when a server has taken us: the next round begins without a pause. */
-  succeeded(): void {
-    this.rounds = 0;
+  /** To be called when a server has taken us: the next round begins with all of them, this one last. */
+  took(endpoint: Endpoint): void {
+    this.last = endpoint;
     this.round = [];
+  }
+
+  /** To be called when the connection was of use: the next round begins without a pause. */
+  served(): void {
+    this.rounds = 0;
   }
 
   /** All endpoints there are now. */
@@ -100,12 +119,15 @@ export class Hosts {
   }
 
   private async servers(): Promise<readonly ServerAddress[]> {
-    const { srv, servers } = this.target;
-    if (srv === undefined) return servers;
-    return this.resolver.resolveSrv(srv).catch((error: Error) => {
-      this.lastProblem = error;
-      return [];
-    });
+    const { srv } = this.target;
+    if (srv === undefined) return this.known;
+    try {
+      const found = await this.resolver.resolveSrv(srv);
+      if (found.length > 0) return found;
+    } catch (error) {
+      this.lastProblem = error instanceof Error ? error : new Error(String(error));
+    }
+    return this.known;
   }
 
   private async resolve(servers: readonly ServerAddress[]): Promise<Endpoint[]> {
@@ -117,50 +139,78 @@ export class Hosts {
     );
     const endpoints = found.flat();
     if (endpoints.length > 0) this.lastProblem = undefined;
-    return shuffle(endpoints);
+    return this.shuffle(endpoints);
   }
 
-  private addressesOf(host: string): Promise<string[]> {
-    return this.resolver.lookup(host).catch((error: Error) => {
-      this.lastProblem = error;
+  /** Every order with the same chance. */
+  private shuffle<T>(items: T[]): T[] {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = Math.floor(this.random() * (i + 1));
+      [items[i], items[j]] = [items[j] as T, items[i] as T];
+    }
+    return items;
+  }
+
+  private async addressesOf(host: string): Promise<string[]> {
+    try {
+      return await this.resolver.lookup(host);
+    } catch (error) {
+      this.lastProblem = error instanceof Error ? error : new Error(String(error));
       return [];
-    });
+    }
+  }
+
+  /** Whoever has just lost a server finds another sooner by trying it last. */
+  private lastOneLast(endpoints: Endpoint[]): Endpoint[] {
+    const isLast = ({ address, port }: Endpoint) => address === this.last?.address && port === this.last.port;
+    return [...endpoints.filter((one) => !isLast(one)), ...endpoints.filter(isLast)];
+  }
+
+  /** Takes another connection string. Returns as {@link rebalance} does; SRV records are looked at by {@link refresh}. */
+  update(target: ConnectString): boolean {
+    this.target = target;
+    this.round = [];
+    this.rounds = 0;
+    return target.srv === undefined && this.rebalance(target.servers);
+  }
+
+  /** Looks at the SRV records again. Returns as {@link rebalance} does. */
+  async refresh(): Promise<boolean> {
+    const found = await this.servers();
+    if (isSame(this.known, found)) return false;
+    this.round = [];
+    return this.rebalance(found);
   }
 
   /**
    * Takes another list of servers. Returns whether the client should leave the server it is on, so that the load spreads
-   * over the new list as if every client had started with it (ZOOKEEPER-1355).
+   * over the new list as if every client had started with it. Source: StaticHostProvider of Apache's client (ZOOKEEPER-1355).
    */
-  update(target: ConnectString, current: Endpoint | undefined): boolean {
-    const old = this.target.servers;
-    this.target = target;
-    this.round = [];
-    this.rounds = 0;
-    if (target.srv !== undefined || current === undefined) return false;
-    const isIn = (list: readonly ServerAddress[], server: ServerAddress) =>
-      list.some(({ host, port }) => host === server.host && port === server.port);
-    const kept = target.servers.filter((server) => isIn(old, server));
-    const added = target.servers.filter((server) => !isIn(old, server));
-    const total = target.servers.length;
-    if (isIn(target.servers, current)) {
+  private rebalance(servers: readonly ServerAddress[]): boolean {
+    const old = this.known;
+    this.known = servers;
+    const kept = servers.filter((server) => isIn(old, server));
+    const added = servers.filter((server) => !isIn(old, server));
+    const total = servers.length;
+    if (this.last === undefined) return false;
+    if (isIn(servers, this.last)) {
       // Those who stay on n of n+m servers move to one of the m new ones with this chance.
-      if (total <= old.length || Math.random() > 1 - old.length / total) return false;
+      if (total <= old.length || this.random() > 1 - old.length / total) return false;
       this.preferred = added;
       return true;
     }
     // Those whose server goes away: more of them to the new servers, as the old ones keep their clients.
     const lost = old.length - kept.length;
     const toOld = total > old.length || lost === 0 ? 0 : (kept.length * (old.length - total)) / (total * lost);
-    this.preferred = Math.random() < toOld ? kept : added;
+    this.preferred = this.random() < toOld ? kept : added;
     return true;
   }
 }
 
-/** Every order with the same chance. */
-function shuffle<T>(items: T[]): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(Math.random() * (i + 1));
-    [items[i], items[j]] = [items[j] as T, items[i] as T];
-  }
-  return items;
+function isIn(list: readonly ServerAddress[], server: ServerAddress): boolean {
+  return list.some(({ host, port }) => host === server.host && port === server.port);
+}
+
+function isSame(one: readonly ServerAddress[], other: readonly ServerAddress[]): boolean {
+  return one.length === other.length && one.every((server) => isIn(other, server));
 }

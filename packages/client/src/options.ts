@@ -1,6 +1,7 @@
 // What can be set on a client, and what holds if it is not.
 
 import type { ConnectionOptions } from 'node:tls';
+import type { SessionTicket } from './handshake.js';
 import type { BackOff, Resolver } from './hosts.js';
 import type { RetryPolicy } from './retry.js';
 import type { SaslOptions } from './sasl-digest-md5.js';
@@ -20,6 +21,8 @@ export interface ClientOptions {
   readonly connectTimeout?: number;
   /** Limit of every call that does not bring its own; none, as a dead connection is found by pings. */
   readonly requestTimeout?: number;
+  /** A session to take up: what another client's `sessionId` and `sessionPassword` say. */
+  readonly session?: SessionTicket;
   /** Pause between rounds through the servers: from 50, doubling, to 2000. */
   readonly reconnect?: Partial<BackOff>;
   /** Whether a new session takes the place of an expired one. True. */
@@ -42,13 +45,15 @@ export interface ClientOptions {
   readonly onEvent?: Watcher;
   /** Resolves names instead of the system. */
   readonly resolver?: Resolver;
+  /** How often SRV records are looked at while connected. 60 000. */
+  readonly srvRefresh?: number;
 }
 
 /** Every call takes these. */
 export interface CallOptions {
   /** Gives the call up with the signal's reason. It may have been executed all the same. */
   readonly signal?: AbortSignal | undefined;
-  /** Gives the call up with OperationTimeout after so many milliseconds, of waiting for a connection too. */
+  /** Gives the call up with OperationTimeout after so many milliseconds, with waiting for a connection and retries. */
   readonly timeout?: number | undefined;
   /** Instead of the client's policy. Given with a write, it says that the write may be repeated. */
   readonly retry?: RetryPolicy | undefined;

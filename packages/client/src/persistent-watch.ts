@@ -1,7 +1,8 @@
 // A persistent watch from its setting to its removal, on a server that keeps one watch for many here.
 
-import { AddWatchMode, WatcherType } from '#protocol';
+import { WatcherType } from '#protocol';
 import { isKeeperError } from './errors.js';
+import type { CallOptions } from './options.js';
 import { addWatch, removeWatches } from './requests.js';
 import type { Session } from './session.js';
 import type { PersistentWatcher } from './watch-events.js';
@@ -19,6 +20,7 @@ export function openPersistentWatch(
   path: string,
   recursive: boolean,
   deliver: PersistentWatcher,
+  options?: CallOptions,
 ): PersistentWatchHandle {
   let isOpen = true;
   const watch: PersistentWatch = {
@@ -31,29 +33,32 @@ export function openPersistentWatch(
     },
   };
   session.watches.addPersistent(watch);
-  const ready = set(session, watch, () => isOpen).catch((error) => {
-    session.watches.removePersistent(watch);
-    throw error;
-  });
-  ready.catch(() => {}); // who does not await it learns from the stream
   const close = (): void => {
     if (!isOpen) return;
     isOpen = false;
-    const mode = session.watches.removePersistent(watch);
-    if (mode !== undefined && watch.sent) void removeFromServer(session, path, mode);
+    if (session.watches.removePersistent(watch)) void removeFromServer(session, path);
   };
+  const ready = set(session, watch, () => isOpen, options).catch((error) => {
+    close();
+    throw error;
+  });
+  ready.catch(() => {}); // who does not await it learns from the stream
   return { ready, close };
 }
 
 /** A request that was sent and lost needs no other care: every new connection is told of the watch. */
-async function set(session: Session, watch: PersistentWatch, isOpen: () => boolean): Promise<void> {
+async function set(
+  session: Session,
+  watch: PersistentWatch,
+  isOpen: () => boolean,
+  options: CallOptions | undefined,
+): Promise<void> {
   while (isOpen()) {
     const mode = session.watches.modeOf(watch.path);
-    const onSent = (): void => {
-      watch.sent = true;
-    };
+    const onSent = (): void => session.watches.sending(watch);
+    const onSet = (): void => session.watches.armed(watch.path, mode);
     try {
-      await session.call(addWatch(watch.path, mode, onSent, () => session.watches.armed(watch.path, mode)));
+      await session.call(addWatch(watch.path, mode, onSent, onSet), options);
       return;
     } catch (error) {
       const isLost = isKeeperError(error, 'ConnectionLoss') || isKeeperError(error, 'SessionExpired');
@@ -63,19 +68,11 @@ async function set(session: Session, watch: PersistentWatch, isOpen: () => boole
 }
 
 /**
- * Servers from 3.9 on can be told to remove the persistent watch alone. Older ones remove all of the path; so they are
- * asked only if nobody else watches it, else the watch stays and what it tells is ignored.
+ * Removes what the server has at the path for this connection. The persistent watch could be named alone from 3.9 on only;
+ * so all go, and one-shot watches are set again, with what has changed in between.
  */
-async function removeFromServer(session: Session, path: string, mode: number): Promise<void> {
-  const type = mode === AddWatchMode.persistentRecursive ? WatcherType.persistentRecursive : WatcherType.persistent;
-  try {
-    await session.call(removeWatches(path, type));
-  } catch (error) {
-    if (!isKeeperError(error, 'MarshallingError') || isWatched(session, path)) return;
-    await session.call(removeWatches(path, WatcherType.any)).catch(() => {});
-  }
-}
-
-function isWatched(session: Session, path: string): boolean {
-  return session.watches.hasPersistent(path) || session.watches.hasOneShot(path) || session.isWatchUnderWay(path);
+async function removeFromServer(session: Session, path: string): Promise<void> {
+  // A failure means that there is none: no such watch, or no connection that has one.
+  await session.call(removeWatches(path, WatcherType.any)).catch(() => {});
+  session.rearmPath(path);
 }

@@ -4,15 +4,14 @@
 import { randomUUID } from 'node:crypto';
 import { ErrorCode, parentPath } from '#protocol';
 import { KeeperError } from './errors.js';
-import type { CallOptions } from './options.js';
 import type { CreatedNode } from './requests.js';
 import { pause, type RetryPolicy } from './retry.js';
 
 export interface CreateTarget {
   create(path: string): Promise<CreatedNode>;
-  sync(path: string, options: CallOptions): Promise<void>;
-  getChildren(path: string, options: CallOptions): Promise<{ children: string[] }>;
-  getStat(path: string, options: CallOptions): Promise<CreatedNode['stat'] | null>;
+  sync(path: string): Promise<void>;
+  getChildren(path: string): Promise<{ children: string[] }>;
+  getStat(path: string): Promise<CreatedNode['stat'] | null>;
 }
 
 /** `path` with the mark before its last name. */
@@ -25,8 +24,9 @@ export function protectedPath(path: string, id: string): string {
 export async function createProtected(
   target: CreateTarget,
   path: string,
+  isEphemeral: boolean,
   policy: RetryPolicy,
-  options: CallOptions,
+  signal: AbortSignal | undefined,
 ): Promise<CreatedNode> {
   const marked = protectedPath(path, randomUUID());
   const name = marked.slice(marked.lastIndexOf('/') + 1);
@@ -35,36 +35,36 @@ export async function createProtected(
   let isInDoubt = false;
   for (let attempt = 1; ; attempt++) {
     try {
-      const found = isInDoubt ? await find(target, parent, name, options) : undefined;
+      const found = isInDoubt ? await find(target, parent, name) : undefined;
       if (found !== undefined) return found;
       return await target.create(marked);
     } catch (error) {
-      if (!(error instanceof KeeperError) || !isLost(error)) throw error;
+      if (!(error instanceof KeeperError)) throw error;
       isInDoubt ||= error.outcomeUnknown;
+      error.outcomeUnknown = isInDoubt;
+      if (!isLost(error, isEphemeral)) throw error;
       const delay = policy.delay(attempt, performance.now() - began);
       if (delay === undefined) throw error;
-      await pause(delay, options.signal);
+      await pause(delay, signal);
     }
   }
 }
 
 /** Once this session is served by another server, what the old one had not passed on can no longer be executed. */
-async function find(
-  target: CreateTarget,
-  parent: string,
-  name: string,
-  options: CallOptions,
-): Promise<CreatedNode | undefined> {
-  await target.sync(parent, options);
-  const { children } = await target.getChildren(parent, options);
+async function find(target: CreateTarget, parent: string, name: string): Promise<CreatedNode | undefined> {
+  await target.sync(parent);
+  const { children } = await target.getChildren(parent);
   const child = children.find((candidate) => candidate.startsWith(name));
   if (child === undefined) return undefined;
   const path = parent === '/' ? `/${child}` : `${parent}/${child}`;
-  const stat = await target.getStat(path, options);
+  const stat = await target.getStat(path);
   return stat === null ? undefined : { path, stat };
 }
 
-/** A time-out is the caller's limit, and no reason to go on. */
-function isLost(error: KeeperError): boolean {
-  return error.code === ErrorCode.ConnectionLoss;
+/**
+ * A time-out is the caller's limit, and no reason to go on. Nor is the end of the session for an ephemeral node, which the
+ * program wants as that session's.
+ */
+function isLost({ code }: KeeperError, isEphemeral: boolean): boolean {
+  return code === ErrorCode.ConnectionLoss || (code === ErrorCode.SessionExpired && !isEphemeral);
 }

@@ -18,7 +18,8 @@ export interface Request<T> {
   readonly op: number;
   /** As the server knows it: with the chroot before it. */
   readonly path: string | undefined;
-  write(w: JuteWriter): void;
+  /** `armWatch`: whether the server is to keep the one-shot watch; see WatchRegistry.isCovered. */
+  write(w: JuteWriter, armWatch: boolean): void;
   read(r: JuteReader): T;
   /** That there is no such node is an answer, not an error. */
   readonly nullIfMissing?: boolean;
@@ -116,13 +117,13 @@ export function remove(path: string, version: number): Request<void> {
 
 // ExistsRequest: ustring path, boolean watch; ExistsResponse: Stat stat
 export function exists(path: string, watch: WatchRegistration | undefined): Request<Stat | null> {
-  const write = (w: JuteWriter) => w.string(path).bool(watch !== undefined);
+  const write = (w: JuteWriter, armWatch: boolean) => w.string(path).bool(armWatch);
   return { op: OpCode.exists, path, write, read: readStat, nullIfMissing: true, watch };
 }
 
 // GetDataRequest: ustring path, boolean watch; GetDataResponse: buffer data, Stat stat
 export function getData(path: string, watch: WatchRegistration | undefined): Request<NodeData> {
-  const write = (w: JuteWriter) => w.string(path).bool(watch !== undefined);
+  const write = (w: JuteWriter, armWatch: boolean) => w.string(path).bool(armWatch);
   return { op: OpCode.getData, path, write, read: readNodeData, watch };
 }
 
@@ -136,7 +137,7 @@ export function getChildren(path: string, watch: WatchRegistration | undefined):
   return {
     op: OpCode.getChildren2,
     path,
-    write: (w) => w.string(path).bool(watch !== undefined),
+    write: (w, armWatch) => w.string(path).bool(armWatch),
     read: (r) => ({ children: readStrings(r), stat: readStat(r) }),
     watch,
   };

@@ -1,5 +1,7 @@
 // Retry policies: how often a call is tried again, and after how long. The names are Curator's.
 
+import { KeeperError } from './errors.js';
+
 /** Says how long to wait before try number `attempt` + 1, in milliseconds; undefined to give up. */
 export interface RetryPolicy {
   /** @param attempt failed tries so far, from 1; @param elapsed milliseconds since the first one began */
@@ -58,7 +60,10 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** Calls `action` until it succeeds, fails with an error that `isRetryable` does not know, or the policy gives up. */
+/**
+ * Calls `action` until it succeeds, fails with an error that `isRetryable` does not know, or the policy gives up. The last
+ * error tells if any of the tries may have been executed.
+ */
 export async function withRetry<T>(
   policy: RetryPolicy,
   isRetryable: (error: unknown) => boolean,
@@ -66,10 +71,15 @@ export async function withRetry<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   const began = performance.now();
+  let isInDoubt = false;
   for (let attempt = 1; ; attempt++) {
     try {
       return await action();
     } catch (error) {
+      if (error instanceof KeeperError) {
+        isInDoubt ||= error.outcomeUnknown;
+        error.outcomeUnknown = isInDoubt;
+      }
       if (!isRetryable(error)) throw error;
       const delay = policy.delay(attempt, performance.now() - began);
       if (delay === undefined) throw error;

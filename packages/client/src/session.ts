@@ -7,21 +7,34 @@ import { type ConnectString, parseConnectString } from './connect-string.js';
 import { Connection, type ConnectionHandler } from './connection.js';
 import { dial, takesWrites } from './dial.js';
 import { CLOSED, KeeperError } from './errors.js';
-import { type ConnectResponse, NO_SESSION, readConnectResponse, writeConnectRequest } from './handshake.js';
+import {
+  type ConnectResponse,
+  NO_SESSION,
+  readConnectResponse,
+  type SessionTicket,
+  writeConnectRequest,
+} from './handshake.js';
 import { type Endpoint, Hosts, systemResolver } from './hosts.js';
+import { limited, unlessAborted } from './limits.js';
 import type { CallOptions, ClientOptions, Credential } from './options.js';
 import { closeSession, type Request } from './requests.js';
 import { pause } from './retry.js';
 import { DigestMd5 } from './sasl-digest-md5.js';
 import type { SessionState, StateChange } from './states.js';
 import { eventTypeName } from './watch-events.js';
-import { WatchRegistry } from './watch-registry.js';
+import { REARM_CHUNK_BYTES, type RearmRequest, WatchRegistry } from './watch-registry.js';
 
 const MAX_XID = 0x7fffffff;
 const PROBE_MIN = 100;
 const PROBE_MAX = 60_000;
+/** How often SRV records are looked at while connected, in milliseconds. Source: DnsSrvHostProvider of Apache's client. */
+const SRV_REFRESH = 60_000;
 /** Apache's client pings at least this often. */
 const MAX_PING_INTERVAL = 10_000;
+/** A connection that has lasted so long, in milliseconds, was of use: the next one is sought without a pause. */
+const USEFUL_CONNECTION = 1000;
+/** Largest request, as Apache's servers have it: jute.maxbuffer. */
+const MAX_REQUEST = 0xfffff;
 
 /** Operations that change nothing on the server, so that it does not matter whether one was executed. */
 const READS = new Set<number>([
@@ -44,7 +57,7 @@ interface Identity {
   readonly scheme: string;
   readonly auth: Buffer;
   accepted: boolean;
-  readonly waiters: { resolve: () => void; reject: (error: Error) => void }[];
+  readonly waiters: Set<{ readonly resolve: () => void; readonly reject: (error: Error) => void }>;
 }
 
 export interface SessionHooks {
@@ -59,22 +72,27 @@ export class Session implements ConnectionHandler {
   timeout: number;
   readonly chroot: string;
   readonly watches: WatchRegistry;
-  /** The last zxid that the server has shown us. */
+  /** The last zxid that the server has shown us: what the next server must have got to. */
   lastZxid = 0;
-  private ticket = NO_SESSION;
+  /**
+   * The same of answers alone, which come after all events up to their zxid. An event says nothing about further events of
+   * its transaction: what has changed since is asked from here on after a reconnect.
+   */
+  private answeredZxid = 0;
+  private ticket: SessionTicket;
   private readonly options: ClientOptions;
   private readonly hooks: SessionHooks;
   private readonly hosts: Hosts;
   private readonly tls: ConnectionOptions | undefined;
   private readonly maxOutstanding: number;
+  private readonly maxRequest: number;
   private readonly identities: Identity[];
   /** Those whose replies are due, in order. */
   private authReplies: Identity[] = [];
   private connection: Connection | undefined;
-  private endpoint: Endpoint | undefined;
   private readonly sent = new CallQueue();
   private readonly waiting = new CallQueue();
-  private drainWaiters: (() => void)[] = [];
+  private readonly drainWaiters = new Set<() => void>();
   private xid = 0;
   /** True once a caller was answered in this turn: a notification then waits for the next. */
   private answered = false;
@@ -91,11 +109,15 @@ export class Session implements ConnectionHandler {
     this.chroot = target.chroot;
     this.timeout = options.sessionTimeout ?? 30_000;
     this.maxOutstanding = options.maxOutstanding ?? 1000;
+    this.maxRequest = options.maxRequest ?? MAX_REQUEST;
+    this.ticket = options.session ?? NO_SESSION;
+    this.seenReadWrite = options.session !== undefined;
     const { minDelay = 50, maxDelay = 2000 } = options.reconnect ?? {};
     this.hosts = new Hosts(target, options.resolver ?? systemResolver, { minDelay, maxDelay });
     this.tls = options.tls === true ? {} : options.tls || undefined;
     this.identities = (options.auth ?? []).map((credential) => identity(credential, true));
-    this.watches = new WatchRegistry(target.chroot, (error) => hooks.onError(error));
+    const chunk = Math.min(REARM_CHUNK_BYTES, this.maxRequest / 2);
+    this.watches = new WatchRegistry(target.chroot, chunk, (error) => hooks.onError(error));
   }
 
   get id(): bigint {
@@ -139,11 +161,12 @@ export class Session implements ConnectionHandler {
         resolve: resolve as (value: unknown) => void,
         reject,
         xid: 0,
+        covered: false,
         settled: false,
         release: undefined,
       };
       if (this.isOver || (this.closing !== undefined && request.op !== OpCode.closeSession)) {
-        reject(this.errorFor(call, this.state === 'authFailed' ? ErrorCode.AuthFailed : this.overCode()));
+        reject(this.errorFor(call, this.overCode()));
         return;
       }
       const timeout = options?.timeout ?? this.options.requestTimeout;
@@ -161,11 +184,15 @@ export class Session implements ConnectionHandler {
   private transmit(call: Call): void {
     this.xid = this.xid === MAX_XID ? 1 : this.xid + 1;
     const { xid } = this;
+    const { request } = call;
+    const { watch, op } = request;
+    call.covered = watch !== undefined && this.watches.isCovered(watch);
+    const armWatch = watch !== undefined && !call.covered;
     try {
-      this.connection?.send((w) => call.request.write(w.int(xid).int(call.request.op)));
+      this.connection?.send((w) => request.write(w.int(xid).int(op), armWatch));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      const { op, path } = call.request;
+      const path = this.visible(request.path);
       settle(call, new KeeperError(ErrorCode.BadArguments, opName(op), path, { message, cause: error }));
       return;
     }
@@ -179,12 +206,13 @@ export class Session implements ConnectionHandler {
       return;
     }
     const abort = (): void => settle(call, signal?.reason);
-    const timer =
-      timeout === undefined
-        ? undefined
-        : setTimeout(() => {
-            settle(call, this.errorFor(call, ErrorCode.OperationTimeout, `no answer within ${timeout} ms`));
-          }, timeout);
+    const expire = (): void =>
+      settle(call, this.errorFor(call, ErrorCode.OperationTimeout, 'no answer within the time limit'));
+    if (timeout !== undefined && timeout <= 0) {
+      expire();
+      return;
+    }
+    const timer = timeout === undefined ? undefined : setTimeout(expire, timeout);
     signal?.addEventListener('abort', abort, { once: true });
     call.release = () => {
       clearTimeout(timer);
@@ -192,19 +220,18 @@ export class Session implements ConnectionHandler {
     };
   }
 
-  /** Whether a call that is on its way could arm a watch on the path. */
-  isWatchUnderWay(path: string): boolean {
-    for (const queue of [this.sent, this.waiting])
-      for (const { request } of queue) if (request.watch?.path === path) return true;
-    return false;
+  /** Resolves when fewer calls than maxOutstanding are unanswered, and when the client ends. */
+  drained(options?: CallOptions): Promise<void> {
+    if (this.backlog < this.maxOutstanding) return Promise.resolve();
+    return limited('drained', options, (resolve) => {
+      this.drainWaiters.add(resolve);
+      return () => this.drainWaiters.delete(resolve);
+    });
   }
 
-  /** Resolves when fewer calls than maxOutstanding are unanswered. */
-  drained(): Promise<void> {
-    if (this.backlog < this.maxOutstanding) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.drainWaiters.push(resolve);
-    });
+  private tellDrained(): void {
+    if (this.drainWaiters.size === 0 || this.backlog >= this.maxOutstanding) return;
+    for (const resolve of [...this.drainWaiters]) resolve();
   }
 
   // ---- frames ----
@@ -215,8 +242,12 @@ export class Session implements ConnectionHandler {
     const zxid = r.long53();
     const err = r.int();
     if (zxid > this.lastZxid) this.lastZxid = zxid;
-    if (xid === Xid.notification) this.notified(r, zxid);
-    else if (xid === Xid.auth) this.authenticated(err);
+    if (xid === Xid.notification) {
+      this.notified(r, zxid);
+      return true;
+    }
+    if (zxid > this.answeredZxid) this.answeredZxid = zxid;
+    if (xid === Xid.auth) this.authenticated(err);
     else if (xid === Xid.setWatches) this.rearmed(err);
     else if (xid !== Xid.ping) this.replied(r, xid, err);
     return true;
@@ -228,20 +259,22 @@ export class Session implements ConnectionHandler {
       const call = this.waiting.shift();
       if (call !== undefined && !call.settled) this.transmit(call);
     }
-    if (this.drainWaiters.length > 0 && this.backlog < this.maxOutstanding) {
-      for (const resolve of this.drainWaiters.splice(0)) resolve();
-    }
+    this.tellDrained();
   }
 
   private replied(r: JuteReader, xid: number, err: number): void {
     const call = this.sent.take(xid);
     if (call === undefined) {
-      this.connection?.destroy(`an answer to request ${xid}, which is not under way`);
+      this.lose(`an answer to request ${xid}, which is not under way`);
       return;
     }
     if (call.settled) return;
     const { request } = call;
-    if (request.watch !== undefined) this.watches.replied(request.watch, err);
+    if (request.watch !== undefined) {
+      this.watches.replied(request.watch, err);
+      // The persistent watch that stood for it has gone meanwhile.
+      if (call.covered && !this.watches.isCovered(request.watch)) this.rearmPath(request.watch.path);
+    }
     this.answered = true;
     if (err !== ErrorCode.Ok) {
       if (err !== ErrorCode.NoNode || request.nullIfMissing !== true) settle(call, this.errorFor(call, err));
@@ -252,7 +285,7 @@ export class Session implements ConnectionHandler {
       succeed(call, request.read(r));
     } catch (error) {
       settle(call, error instanceof KeeperError ? error : this.errorFor(call, ErrorCode.MarshallingError));
-      if (!(error instanceof KeeperError)) this.connection?.destroy(`an answer that cannot be read: ${error}`);
+      if (!(error instanceof KeeperError)) this.lose(`an answer that cannot be read: ${error}`);
     }
   }
 
@@ -261,27 +294,37 @@ export class Session implements ConnectionHandler {
     const type = eventTypeName(r.int());
     r.int();
     const path = r.string();
-    if (type !== undefined && path !== null) this.watches.notify(type, path, zxid > 0 ? zxid : undefined);
+    if (type === undefined || type === 'none' || path === null) return;
+    this.watches.notify(type, path, zxid > 0 ? zxid : undefined);
+  }
+
+  /** Has the server watch a path again after it has stopped; it tells what has changed since its last answer. */
+  rearmPath(path: string): void {
+    const request = this.watches.rearmPath(path, this.answeredZxid);
+    if (request !== undefined && this.connection !== undefined) this.sendRearm(this.connection, request);
+  }
+
+  private sendRearm(connection: Connection, { op, write }: RearmRequest): void {
+    connection.send((w) => write(w.int(Xid.setWatches).int(op)));
   }
 
   private rearmed(err: number): void {
     // Without its watches the session would miss events and not say so.
-    if (err !== ErrorCode.Ok) this.connection?.destroy(`watches could not be set again: ${errorName(err)}`);
+    if (err !== ErrorCode.Ok) this.lose(`watches could not be set again: ${errorName(err)}`);
   }
 
   // ---- identities ----
 
   /** Presents an identity on this connection and on all that follow. Rejects with AuthFailed if it is refused. */
-  addAuth(credential: Credential): Promise<void> {
+  addAuth(credential: Credential, options?: CallOptions): Promise<void> {
+    if (this.isOver) return Promise.reject(new KeeperError(this.overCode(), 'auth'));
     const added = identity(credential, false);
-    return new Promise((resolve, reject) => {
-      if (this.isOver) {
-        reject(new KeeperError(this.overCode(), 'auth'));
-        return;
-      }
-      added.waiters.push({ resolve, reject });
+    return limited('auth', options, (resolve, reject) => {
+      const waiter = { resolve, reject };
+      added.waiters.add(waiter);
       this.identities.push(added);
       if (this.connection !== undefined) this.sendAuth(this.connection, added);
+      return () => added.waiters.delete(waiter);
     });
   }
 
@@ -296,15 +339,15 @@ export class Session implements ConnectionHandler {
     if (one === undefined) return;
     if (err === ErrorCode.Ok) {
       one.accepted = true;
-      for (const { resolve } of one.waiters.splice(0)) resolve();
+      for (const { resolve } of [...one.waiters]) resolve();
       return;
     }
     this.identities.splice(this.identities.indexOf(one), 1);
     const error = new KeeperError(ErrorCode.AuthFailed, 'auth', undefined, { message: `scheme ${one.scheme}` });
-    for (const { reject } of one.waiters.splice(0)) reject(error);
+    for (const { reject } of [...one.waiters]) reject(error);
     // Going on without an identity that the program counts on would change what it may do, unnoticed.
     if (one.accepted) this.end('authFailed', error);
-    else this.connection?.destroy('an identity was refused'); // the server does the same; calls from now on wait
+    else this.lose('an identity was refused'); // the server does the same; calls from now on wait
   }
 
   // ---- connections ----
@@ -314,7 +357,7 @@ export class Session implements ConnectionHandler {
       try {
         const wait = this.hosts.pause;
         if (wait > 0) await pause(wait, this.over.signal);
-        const endpoint = await this.hosts.next();
+        const endpoint = await unlessAborted(this.hosts.next(), this.over.signal);
         if (this.isOver) return;
         if (endpoint === undefined) throw this.hosts.problem ?? new Error('no server is known');
         await this.serve(endpoint);
@@ -329,18 +372,28 @@ export class Session implements ConnectionHandler {
   private async serve(endpoint: Endpoint): Promise<void> {
     const limit = this.options.connectTimeout ?? Math.max(1000, this.timeout / this.hosts.size);
     const socket = await dial(endpoint, this.tls, limit, this.over.signal);
-    const { maxFrame = 64 * 1024 * 1024, maxRequest = 0xfffff } = this.options;
-    const connection = new Connection(socket, { maxFrame, maxRequest });
+    const { maxFrame = 64 * 1024 * 1024 } = this.options;
+    const connection = new Connection(socket, { maxFrame, maxRequest: this.maxRequest });
     const abort = (): void => connection.destroy('the client was closed');
     this.over.signal.addEventListener('abort', abort);
+    if (this.isOver) abort();
     const timer = setTimeout(() => connection.destroy(`no session within ${limit} ms`), limit);
+    const ended = new AbortController();
     try {
-      const response = await this.openSession(connection);
+      const response = await this.openSession(connection, endpoint);
       if (response === undefined || this.isOver) return;
       clearTimeout(timer);
-      this.attach(connection, endpoint, response);
-      this.detach(connection, await connection.closed);
+      this.hosts.took(endpoint);
+      const began = performance.now();
+      this.attach(connection, response);
+      if (response.readOnly) void this.seekReadWrite(ended.signal);
+      if (this.hosts.isSrv) void this.followSrv(ended.signal);
+      const reason = await connection.closed;
+      // Not for one that is lost at once, time and again: then the pauses grow.
+      if (connection.lastReceived - began >= USEFUL_CONNECTION) this.hosts.served();
+      this.detach(connection, reason);
     } finally {
+      ended.abort();
       clearTimeout(timer);
       this.over.signal.removeEventListener('abort', abort);
       connection.destroy('done');
@@ -348,14 +401,14 @@ export class Session implements ConnectionHandler {
   }
 
   /** Undefined if the session has expired. */
-  private async openSession(connection: Connection): Promise<ConnectResponse | undefined> {
+  private async openSession(connection: Connection, endpoint: Endpoint): Promise<ConnectResponse | undefined> {
     const ticket = this.seenReadWrite ? this.ticket : NO_SESSION;
     const { readOnly = false, sessionTimeout = 30_000 } = this.options;
     connection.send((w) => writeConnectRequest(w, ticket, this.lastZxid, sessionTimeout, readOnly));
     const response = readConnectResponse(await nextFrame(connection));
     if (response === undefined) throw new Error(`${connection.remote} opens no sessions now`);
     if (response.timeout <= 0) {
-      this.hosts.succeeded();
+      this.hosts.prefer(endpoint);
       this.expire();
       return undefined;
     }
@@ -391,34 +444,39 @@ export class Session implements ConnectionHandler {
     return length < 0 ? null : frame.subarray(20, 20 + length);
   }
 
-  private attach(connection: Connection, endpoint: Endpoint, response: ConnectResponse): void {
+  private attach(connection: Connection, response: ConnectResponse): void {
     const isSame = this.ticket.id === response.id;
-    this.hosts.succeeded();
     this.ticket = response;
     this.timeout = response.timeout;
     this.seenReadWrite ||= !response.readOnly;
     this.connection = connection;
-    this.endpoint = endpoint;
+    this.answered = false;
     this.authReplies = [];
     for (const one of this.identities) this.sendAuth(connection, one);
-    for (const { op, write } of this.watches.rearm(this.lastZxid)) {
-      connection.send((w) => write(w.int(Xid.setWatches).int(op)));
-    }
+    for (const request of this.watches.rearm(this.answeredZxid)) this.sendRearm(connection, request);
     const readTimeout = (response.timeout * 2) / 3;
     connection.watchOver(Math.min(readTimeout / 2, MAX_PING_INTERVAL), readTimeout);
     this.enter(response.readOnly ? 'connectedReadOnly' : 'connected', isSame ? 'sameSession' : 'newSession');
+    if (this.connection !== connection) return; // a listener has moved it on
     this.watches.resync(isSame ? 'reconnected' : 'newSession');
     connection.handle(this);
     this.onTurn();
-    if (response.readOnly) void this.seekReadWrite(connection);
+  }
+
+  /** Gives the connection up. Calls from now on wait for the next one. */
+  private lose(reason: string): void {
+    const { connection } = this;
+    connection?.destroy(reason);
+    if (connection !== undefined) this.detach(connection, new Error(reason));
   }
 
   private detach(connection: Connection, reason: Error): void {
+    if (this.connection !== connection) return;
     this.connection = undefined;
-    this.endpoint = undefined;
     this.lastContact = connection.lastReceived;
     this.lastFailure = reason;
-    const calls = this.sent.drain();
+    // Those that waited for their turn go with those before them: the order of calls has no gaps.
+    const calls = [...this.sent.drain(), ...this.waiting.drain()];
     if (this.isOver) {
       this.rejectAll(calls, this.overCode());
       return;
@@ -428,16 +486,21 @@ export class Session implements ConnectionHandler {
   }
 
   /** While a server serves reads only, looks for one that takes writes as well, as Apache's client does. */
-  private async seekReadWrite(connection: Connection): Promise<void> {
-    for (let delay = PROBE_MIN; ; delay = Math.min(PROBE_MAX, delay * 2)) {
-      await pause(delay, this.over.signal).catch(() => {});
-      if (!connection.isOpen || this.isOver) return;
+  private async seekReadWrite(ended: AbortSignal): Promise<void> {
+    for (let delay = PROBE_MIN; await hasPassed(delay, ended); delay = Math.min(PROBE_MAX, delay * 2)) {
       for (const endpoint of await this.hosts.all()) {
-        if (!(await takesWrites(endpoint, this.tls, 1000, this.over.signal))) continue;
+        if (!(await takesWrites(endpoint, this.tls, 1000, ended))) continue;
         this.hosts.prefer(endpoint);
-        connection.destroy('moving to a server that takes writes');
+        if (!ended.aborted) this.lose('moving to a server that takes writes');
         return;
       }
+    }
+  }
+
+  /** Moves when the SRV records change and the load is to be spread anew. */
+  private async followSrv(ended: AbortSignal): Promise<void> {
+    while (await hasPassed(this.options.srvRefresh ?? SRV_REFRESH, ended)) {
+      if ((await this.hosts.refresh()) && !ended.aborted) this.lose('moving to another server');
     }
   }
 
@@ -452,7 +515,7 @@ export class Session implements ConnectionHandler {
   updateServerList(text: string): void {
     const target = parseConnectString(text);
     if (target.chroot !== '' && target.chroot !== this.chroot) throw new TypeError('the chroot cannot be changed');
-    if (this.hosts.update(target, this.endpoint)) this.connection?.destroy('moving to another server');
+    if (this.hosts.update(target)) this.lose('moving to another server');
   }
 
   // ---- the end ----
@@ -461,6 +524,7 @@ export class Session implements ConnectionHandler {
     this.ticket = NO_SESSION;
     this.seenReadWrite = false;
     this.lastZxid = 0;
+    this.answeredZxid = 0;
     this.lastContact = performance.now();
     const renew = this.options.renewSession ?? true;
     if (!renew) {
@@ -495,12 +559,17 @@ export class Session implements ConnectionHandler {
     this.rejectAll(this.sent.drain(), this.overCode());
     this.rejectAll(this.waiting.drain(), this.overCode());
     for (const one of this.identities)
-      for (const { reject } of one.waiters.splice(0)) reject(new KeeperError(this.overCode(), 'auth'));
-    for (const resolve of this.drainWaiters.splice(0)) resolve();
+      for (const { reject } of [...one.waiters]) reject(new KeeperError(this.overCode(), 'auth'));
+    for (const resolve of [...this.drainWaiters]) resolve();
     const told = state === 'expired' ? 'expired' : 'closed';
     this.watches.endOneShots(told);
     this.watches.endPersistent(told);
     this.connection?.destroy('the client was closed');
+  }
+
+  /** Why the client is at its end. */
+  endError(operation: string): KeeperError {
+    return new KeeperError(this.overCode(), operation, undefined, { message: `the client is ${this.state}` });
   }
 
   private overCode(): number {
@@ -523,6 +592,7 @@ export class Session implements ConnectionHandler {
 
   private rejectAll(calls: readonly Call[], code: number, message?: string): void {
     for (const call of calls) if (!call.settled) settle(call, this.errorFor(call, code, message));
+    this.tellDrained();
   }
 
   private errorFor(call: Call, code: number, message?: string): KeeperError {
@@ -539,6 +609,14 @@ export class Session implements ConnectionHandler {
   }
 }
 
+/** Waits; false if the signal is aborted first. */
+function hasPassed(delay: number, signal: AbortSignal): Promise<boolean> {
+  return pause(delay, signal).then(
+    () => true,
+    () => false,
+  );
+}
+
 function succeed(call: Call, result: unknown): void {
   call.settled = true;
   call.release?.();
@@ -553,7 +631,7 @@ function settle(call: Call, error: unknown): void {
 }
 
 function identity({ scheme, auth }: Credential, accepted: boolean): Identity {
-  return { scheme, auth: Buffer.from(auth as string), accepted, waiters: [] };
+  return { scheme, auth: Buffer.from(auth as string), accepted, waiters: new Set() };
 }
 
 /** The next frame, as bytes of its own. Rejects if the connection ends before. */

@@ -17,13 +17,13 @@ export interface WatchRegistration {
 export interface PersistentWatch {
   readonly path: string;
   readonly recursive: boolean;
-  /** Whether the server may have been told of it; from then on every new connection is told as well. */
+  /** Whether the server may have been told of it; from then on gaps are told. */
   sent: boolean;
   readonly deliver: (event: PersistentEvent) => void;
 }
 
 /** Apache's client splits what it re-arms at this size, so that no frame exceeds jute.maxbuffer. */
-const CHUNK_BYTES = 128 * 1024;
+export const REARM_CHUNK_BYTES = 128 * 1024;
 const MAX_BYTES_PER_CHAR = 3;
 
 interface Rearm {
@@ -34,6 +34,11 @@ interface Rearm {
   readonly recursive: string[];
 }
 
+export interface RearmRequest {
+  readonly op: number;
+  readonly write: (w: JuteWriter) => void;
+}
+
 type Lists = Map<string, Set<Watcher>>;
 
 /** The persistent watches of a path. A server keeps one mode for it, so a recursive watch serves the plain ones too. */
@@ -41,6 +46,8 @@ interface PersistentEntry {
   readonly watches: Set<PersistentWatch>;
   /** Whether one of them was recursive. It stays so until all are gone: going back could lose an event. */
   recursive: boolean;
+  /** Whether the server may have been told; then every new connection is told as well. */
+  sent: boolean;
   /** Whether the server watches recursively already. */
   armedRecursive: boolean;
 }
@@ -51,11 +58,13 @@ export class WatchRegistry {
   private readonly children: Lists = new Map();
   private readonly persistent = new Map<string, PersistentEntry>();
   private readonly chroot: string;
+  private readonly chunkBytes: number;
   private readonly report: (error: unknown) => void;
 
-  /** `report` gets what a watcher throws. */
-  constructor(chroot: string, report: (error: unknown) => void) {
+  /** `chunkBytes` is how long a request of {@link rearm} may become; `report` gets what a watcher throws. */
+  constructor(chroot: string, chunkBytes: number, report: (error: unknown) => void) {
     this.chroot = chroot;
+    this.chunkBytes = chunkBytes;
     this.report = report;
   }
 
@@ -68,19 +77,26 @@ export class WatchRegistry {
   addPersistent(watch: PersistentWatch): void {
     let entry = this.persistent.get(watch.path);
     if (entry === undefined) {
-      entry = { watches: new Set(), recursive: false, armedRecursive: false };
+      entry = { watches: new Set(), recursive: false, sent: false, armedRecursive: false };
       this.persistent.set(watch.path, entry);
     }
     entry.watches.add(watch);
     entry.recursive ||= watch.recursive;
   }
 
-  /** Returns the mode in which the server watches the path, if this was the last persistent watch of it. */
-  removePersistent(watch: PersistentWatch): number | undefined {
+  /** Returns whether the server must be told: this was the last persistent watch of a path that it knows. */
+  removePersistent(watch: PersistentWatch): boolean {
     const entry = this.persistent.get(watch.path);
-    if (entry === undefined || !entry.watches.delete(watch) || entry.watches.size > 0) return undefined;
+    if (entry === undefined || !entry.watches.delete(watch) || entry.watches.size > 0) return false;
     this.persistent.delete(watch.path);
-    return modeOf(entry);
+    return entry.sent;
+  }
+
+  /** The request that sets this watch leaves now. */
+  sending(watch: PersistentWatch): void {
+    watch.sent = true;
+    const entry = this.persistent.get(watch.path);
+    if (entry !== undefined) entry.sent = true;
   }
 
   /** The mode in which the server is to watch the path. */
@@ -95,27 +111,47 @@ export class WatchRegistry {
     if (entry !== undefined) entry.armedRecursive ||= mode === AddWatchMode.persistentRecursive;
   }
 
+  /**
+   * Whether a persistent watch brings the events of a one-shot watch already. The server must then not be asked for the
+   * latter: before 3.9 (ZOOKEEPER-4466) it keeps one watch of a path, and the one-shot would take the persistent one's
+   * place and be gone with its first event. A recursive watch hears of children otherwise, so `children` is asked for.
+   */
+  isCovered({ kind, path }: Pick<WatchRegistration, 'kind' | 'path'>): boolean {
+    const entry = this.persistent.get(path);
+    if (entry === undefined || !entry.sent) return false;
+    return kind !== 'children' || !entry.recursive;
+  }
+
   hasPersistent(path: string): boolean {
     return this.persistent.has(path);
   }
 
-  hasOneShot(path: string): boolean {
-    return this.data.has(path) || this.exist.has(path) || this.children.has(path);
+  /** How many one-shot watchers of a path there are: of one watcher, or of all. */
+  countOneShot(path: string, kinds: readonly WatchKind[], watcher: Watcher | undefined): number {
+    let count = 0;
+    for (const kind of kinds) {
+      const set = this.lists(kind).get(path);
+      if (set === undefined) continue;
+      if (watcher === undefined) count += set.size;
+      else if (set.has(watcher)) count++;
+    }
+    return count;
   }
 
-  /** Forgets one-shot watchers of a path: one of them, or all. Returns whether any are left. */
-  removeOneShot(path: string, kinds: readonly WatchKind[], watcher: Watcher | undefined): boolean {
-    let left = false;
+  /** Forgets one-shot watchers of a path: one of them, or all. */
+  removeOneShot(path: string, kinds: readonly WatchKind[], watcher: Watcher | undefined): void {
     for (const kind of kinds) {
-      const lists = kind === 'data' ? this.data : kind === 'exists' ? this.exist : this.children;
+      const lists = this.lists(kind);
       const set = lists.get(path);
-      if (set === undefined) continue;
-      if (watcher === undefined) set.clear();
-      else set.delete(watcher);
-      if (set.size === 0) lists.delete(path);
-      else left = true;
+      if (watcher === undefined) set?.clear();
+      else set?.delete(watcher);
+      if (set?.size === 0) lists.delete(path);
     }
-    return left;
+  }
+
+  private lists(kind: WatchKind): Lists {
+    if (kind === 'data') return this.data;
+    return kind === 'exists' ? this.exist : this.children;
   }
 
   /** Hands an event of the server to everybody it concerns. */
@@ -128,7 +164,19 @@ export class WatchRegistry {
     }
     if (type === 'nodeChildrenChanged' || type === 'nodeDeleted') take(this.children, path, watchers);
     for (const watcher of watchers) this.call(watcher, event);
-    if (this.persistent.size > 0) this.notifyPersistent(event, path);
+    if (this.persistent.size === 0) return;
+    this.notifyPersistent(event, path);
+    if (type === 'nodeCreated' || type === 'nodeDeleted') this.notifyChildren(event, path);
+  }
+
+  /** Servers before 3.9 forget a one-shot watch of children when a recursive watch comes to stand on its path. */
+  private notifyChildren(event: WatchEvent, path: string): void {
+    const above = path === '/' ? undefined : parentPath(path);
+    if (above === undefined || this.persistent.get(above)?.armedRecursive !== true) return;
+    const watchers = new Set<Watcher>();
+    take(this.children, above, watchers);
+    const changed: WatchEvent = { ...event, type: 'nodeChildrenChanged', path: this.visible(above) };
+    for (const watcher of watchers) this.call(watcher, changed);
   }
 
   private notifyPersistent(event: WatchEvent, path: string): void {
@@ -188,23 +236,24 @@ export class WatchRegistry {
   }
 
   /**
-   * The requests that arm everything again on a new connection. setWatches2 came with persistent watches in 3.6; without
-   * any, setWatches does, which 3.5 knows too.
+   * The requests that arm everything again on a new connection, and have the server tell what has changed since `zxid`.
+   * setWatches2 came with persistent watches in 3.6; without any, setWatches does, which 3.5 knows too.
    */
-  rearm(lastZxid: number): { op: number; write: (w: JuteWriter) => void }[] {
-    for (const entry of this.persistent.values()) entry.armedRecursive = entry.recursive && isSent(entry);
-    const needsSecond = [...this.persistent.values()].some(isSent);
-    return [...this.chunks()].map((lists) => ({
-      op: needsSecond ? OpCode.setWatches2 : OpCode.setWatches,
-      // SetWatches: long relativeZxid, vector<ustring> dataWatches, existWatches, childWatches;
-      // SetWatches2: the same, vector<ustring> persistentWatches, persistentRecursiveWatches
-      write: (w: JuteWriter) => {
-        w.long53(lastZxid);
-        const all = [lists.data, lists.exists, lists.children];
-        if (needsSecond) all.push(lists.persistent, lists.recursive);
-        for (const paths of all) w.vector(paths, (writer, path) => writer.string(path));
-      },
-    }));
+  rearm(zxid: number): RearmRequest[] {
+    for (const entry of this.persistent.values()) entry.armedRecursive = entry.recursive && entry.sent;
+    const needsSecond = [...this.persistent.values()].some((entry) => entry.sent);
+    return [...this.chunks()].map((lists) => setWatches(lists, zxid, needsSecond));
+  }
+
+  /** The same for the one-shot watches of one path, after a persistent watch that stood for them is gone. */
+  rearmPath(path: string, zxid: number): RearmRequest | undefined {
+    const lists = emptyChunk();
+    for (const kind of ['data', 'exists', 'children'] as const) {
+      const isWanted = this.lists(kind).has(path) && !this.isCovered({ kind, path });
+      if (isWanted) lists[kind].push(path);
+    }
+    const isNone = lists.data.length + lists.exists.length + lists.children.length === 0;
+    return isNone ? undefined : setWatches(lists, zxid, false);
   }
 
   private *chunks(): Generator<Rearm> {
@@ -213,7 +262,7 @@ export class WatchRegistry {
     for (const [list, path] of this.toArm()) {
       chunk[list].push(path);
       bytes += 4 + path.length * MAX_BYTES_PER_CHAR;
-      if (bytes < CHUNK_BYTES) continue;
+      if (bytes < this.chunkBytes) continue;
       yield chunk;
       chunk = emptyChunk();
       bytes = 0;
@@ -226,7 +275,7 @@ export class WatchRegistry {
     for (const path of this.exist.keys()) yield ['exists', path];
     for (const path of this.children.keys()) yield ['children', path];
     for (const [path, entry] of this.persistent) {
-      if (isSent(entry)) yield [entry.recursive ? 'recursive' : 'persistent', path];
+      if (entry.sent) yield [entry.recursive ? 'recursive' : 'persistent', path];
     }
   }
 
@@ -244,12 +293,22 @@ export class WatchRegistry {
   }
 }
 
-function modeOf(entry: PersistentEntry): number {
-  return entry.recursive ? AddWatchMode.persistentRecursive : AddWatchMode.persistent;
+// SetWatches: long relativeZxid, vector<ustring> dataWatches, existWatches, childWatches;
+// SetWatches2: the same, vector<ustring> persistentWatches, persistentRecursiveWatches
+function setWatches(lists: Rearm, zxid: number, isSecond: boolean): RearmRequest {
+  return {
+    op: isSecond ? OpCode.setWatches2 : OpCode.setWatches,
+    write: (w) => {
+      w.long53(zxid);
+      const all = [lists.data, lists.exists, lists.children];
+      if (isSecond) all.push(lists.persistent, lists.recursive);
+      for (const paths of all) w.vector(paths, (writer, path) => writer.string(path));
+    },
+  };
 }
 
-function isSent(entry: PersistentEntry): boolean {
-  return [...entry.watches].some((watch) => watch.sent);
+function modeOf(entry: PersistentEntry): number {
+  return entry.recursive ? AddWatchMode.persistentRecursive : AddWatchMode.persistent;
 }
 
 function emptyChunk(): Rearm {

@@ -20,14 +20,21 @@ export class WatchStream implements AsyncIterableIterator<PersistentEvent, undef
     path: string,
     recursive: boolean,
     limit: number,
+    signal: AbortSignal | undefined,
     open: (deliver: (event: PersistentEvent) => void) => { ready: Promise<void>; close: () => void },
   ) {
     this.path = path;
     this.recursive = recursive;
     this.limit = limit;
-    this.events = new EventStream(() => close());
+    const abort = (): void => this.close();
+    this.events = new EventStream(() => {
+      signal?.removeEventListener('abort', abort);
+      close();
+    });
     const { ready, close } = open((event) => this.deliver(event));
     this.ready = ready;
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted) abort();
     ready.catch((error) => {
       this.failure = { error };
       this.events.end();

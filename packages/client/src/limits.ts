@@ -1,0 +1,73 @@
+// Time limits and aborts: of what is awaited without a request of its own, and of operations made of several calls.
+
+import { ErrorCode } from '#protocol';
+import { KeeperError } from './errors.js';
+import type { CallOptions } from './options.js';
+
+/**
+ * A promise with the limits of a call: rejects with the signal's reason, or with OperationTimeout.
+ * @param begin called unless the limit is reached already; returns what is to be done when the promise is settled
+ * @param reason what the message of a time-out adds
+ */
+export function limited(
+  operation: string,
+  { signal, timeout }: CallOptions = {},
+  begin: (resolve: () => void, reject: (error: unknown) => void) => () => void,
+  reason?: () => string | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let stop: (() => void) | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isSettled = false;
+    const settle = (action: () => void): void => {
+      if (isSettled) return;
+      isSettled = true;
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      stop?.();
+      action();
+    };
+    const abort = (): void => settle(() => reject(signal?.reason));
+    const expire = (): void => {
+      const message = reason?.() ?? 'the time limit has passed';
+      settle(() => reject(new KeeperError(ErrorCode.OperationTimeout, operation, undefined, { message })));
+    };
+    if (signal?.aborted) return abort();
+    if (timeout !== undefined && timeout <= 0) return expire();
+    if (timeout !== undefined) timer = setTimeout(expire, timeout);
+    signal?.addEventListener('abort', abort);
+    stop = begin(
+      () => settle(resolve),
+      (error) => settle(() => reject(error)),
+    );
+    if (isSettled) stop();
+  });
+}
+
+/**
+ * The options of the calls that an operation is made of. Their `timeout` is, whenever it is read, what is left of the
+ * operation's, or of `standard` if that has none.
+ */
+export function sharedLimit(options: CallOptions | undefined, standard: number | undefined): CallOptions {
+  const { signal, retry } = options ?? {};
+  const timeout = options?.timeout ?? standard;
+  if (timeout === undefined) return { signal, retry };
+  const until = performance.now() + timeout;
+  return {
+    signal,
+    retry,
+    get timeout() {
+      return until - performance.now();
+    },
+  };
+}
+
+/** Resolves as `promise` does, and with undefined when the signal is aborted first. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => resolve(undefined);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
