@@ -124,6 +124,11 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.session.state === 'connected' || this.session.state === 'connectedReadOnly';
   }
 
+  /** Whether the client is at its end: closed, refused, or expired and not to be renewed. Every further call is rejected. */
+  get isOver(): boolean {
+    return this.session.isOver;
+  }
+
   /** 0n while there is no session. */
   get sessionId(): bigint {
     return this.session.id;
