@@ -1,0 +1,76 @@
+// Creating nodes exactly once, and the containers above them.
+
+import { randomUUID } from 'node:crypto';
+import { type Acl, type Client, type CreatedNode, type CreateSettings, isKeeperError } from '@nodekeeper/client';
+import { join, parentOf } from './paths.js';
+import { isSessionOver, pauseAfter } from './persist.js';
+import { pause } from './wait.js';
+
+/** The name of a node that Curator's `withProtection` would make: recognisable by its beginning. */
+export function protectedName(name: string): string {
+  return `_c_${randomUUID()}-${name}`;
+}
+
+/**
+ * Creates a node exactly once although connections get lost: `name` begins with a mark of its own, by which the node is
+ * found. What is missing above is made of containers. The first request leaves in the same turn as the call.
+ * Rejects as the server does. An ephemeral node's session may end meanwhile: SessionExpired. Others go on in the next one.
+ */
+export async function createOnce(
+  client: Client,
+  parent: string,
+  name: string,
+  settings: CreateSettings,
+): Promise<CreatedNode> {
+  const isEphemeral = settings.mode?.startsWith('ephemeral') ?? false;
+  let isInDoubt = false;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const found = isInDoubt ? await findMarked(client, parent, name) : undefined;
+      if (found !== undefined) return found;
+      return await client.create(join(parent, name), settings);
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) {
+        await ensureContainers(client, parent, settings.acl);
+        continue;
+      }
+      const isLost = isKeeperError(error, 'ConnectionLoss') || isKeeperError(error, 'ThrottledOp');
+      const isNextSession = isKeeperError(error, 'SessionExpired') && !isEphemeral && !client.isOver;
+      if (!isLost && !isNextSession) throw error;
+      // A session's end leaves as open what became of a call as a connection's does.
+      isInDoubt ||= error.outcomeUnknown || isNextSession;
+      await pause(pauseAfter(attempt));
+    }
+  }
+}
+
+/** Once this session is served by another server, what the old one had not passed on can no longer be executed. */
+async function findMarked(client: Client, parent: string, name: string): Promise<CreatedNode | undefined> {
+  await client.sync(parent);
+  const { children } = await client.getChildren(parent);
+  const child = children.find((candidate) => candidate.startsWith(name));
+  if (child === undefined) return undefined;
+  const path = join(parent, child);
+  const stat = await client.exists(path);
+  return stat === null ? undefined : { path, stat };
+}
+
+/** Has nodes at `path` and above; new ones are containers, which the server deletes once they are left without children. */
+export async function ensureContainers(client: Client, path: string, acl?: readonly Acl[]): Promise<void> {
+  if (path === '/') {
+    await client.ensurePath('/', acl === undefined ? {} : { acl });
+    return;
+  }
+  const access = acl === undefined ? {} : { acl };
+  try {
+    await client.create(path, { mode: 'container', ...access });
+  } catch (error) {
+    if (isKeeperError(error, 'NodeExists')) return;
+    if (isKeeperError(error, 'NoNode')) {
+      await ensureContainers(client, parentOf(path), acl);
+      await ensureContainers(client, path, acl);
+    } else if (isKeeperError(error, 'Unimplemented')) await client.ensurePath(path, access);
+    else if (!isKeeperError(error, 'ConnectionLoss') || isSessionOver(error)) throw error;
+    else await ensureContainers(client, path, acl);
+  }
+}

@@ -1,0 +1,61 @@
+// Calls that go on over lost connections, as long as the session they are meant for lives.
+
+import { type Client, isKeeperError } from '@nodekeeper/client';
+import { pause } from './wait.js';
+
+/** Pause after the first lost connection, and at most, in milliseconds. Calls wait for a connection by themselves. */
+const FIRST_PAUSE = 5;
+const MAX_PAUSE = 1000;
+
+/** Milliseconds to wait after so many failures. */
+export function pauseAfter(attempt: number): number {
+  return Math.min(MAX_PAUSE, FIRST_PAUSE * 2 ** Math.min(attempt - 1, 16));
+}
+
+/**
+ * Makes the call until it is answered. For reads, and for what may be done twice.
+ * Rejects with the server's errors, with SessionExpired, Closed, AuthFailed, or the signal's reason.
+ */
+export async function persist<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!isKeeperError(error, 'ConnectionLoss') && !isKeeperError(error, 'ThrottledOp')) throw error;
+      await pause(pauseAfter(attempt), signal);
+    }
+  }
+}
+
+/** The same over the end of sessions: for what concerns no session. Rejects with Closed when the client is at its end. */
+export async function persistOverSessions<T>(
+  client: Client,
+  action: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await persist(action, signal);
+    } catch (error) {
+      if (!isKeeperError(error, 'SessionExpired') || client.isOver) throw error;
+    }
+  }
+}
+
+/**
+ * Has the node gone: deletes it for sure, as Curator's guaranteed deletion. Resolves also if it is not there, or if it was
+ * ephemeral and its session is over.
+ */
+export async function deleteForSure(client: Client, path: string): Promise<void> {
+  try {
+    await persist(() => client.delete(path));
+  } catch (error) {
+    if (isKeeperError(error, 'NoNode') || isSessionOver(error)) return;
+    throw error;
+  }
+}
+
+/** Whether the session that the call was made for is no more. */
+export function isSessionOver(error: unknown): boolean {
+  return isKeeperError(error, 'SessionExpired') || isKeeperError(error, 'Closed') || isKeeperError(error, 'AuthFailed');
+}

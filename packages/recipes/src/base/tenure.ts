@@ -1,0 +1,91 @@
+// Holding something by an ephemeral node, and learning in time that it may be held no longer.
+
+import type { Client } from '@nodekeeper/client';
+import { RecipeError } from './errors.js';
+import { onStateChange } from './session-hub.js';
+
+/** An ephemeral node of this session. */
+export interface Seat {
+  readonly path: string;
+  /** zxid of the node's creation. Later holders have greater ones: the fencing token. */
+  readonly czxid: number;
+  readonly session: bigint;
+}
+
+/**
+ * What a lost connection means for a holder. `grace`: so many milliseconds without a connection, and the session may be
+ * over; 0 gives up at once, Infinity waits for the server's word. A third of the session time-out if not given: a client
+ * notices a dead connection after two thirds.
+ */
+export interface TenureOptions {
+  readonly grace?: number | undefined;
+}
+
+/** From the moment something is held until it is given back or lost. */
+export class Tenure {
+  readonly seat: Seat;
+  private readonly controller = new AbortController();
+  private readonly ending = new AbortController();
+  private readonly client: Client;
+  private readonly who: { readonly recipe: string; readonly path: string };
+  private readonly grace: number;
+  private readonly forget: () => void;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(client: Client, seat: Seat, who: { recipe: string; path: string }, { grace }: TenureOptions = {}) {
+    this.client = client;
+    this.seat = seat;
+    this.who = who;
+    this.grace = grace ?? client.sessionTimeout / 3;
+    this.forget = onStateChange(client, () => this.check());
+    this.check(); // what happened since the node was seen
+  }
+
+  /** Aborted with a `Lost` error when it may be held no longer. */
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  get isLost(): boolean {
+    return this.controller.signal.aborted;
+  }
+
+  /** Aborted when it is lost or given back. */
+  get over(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  /** It is given back: ends the watch over it; `signal` stays as it is. */
+  end(): void {
+    if (this.ending.signal.aborted) return;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.forget();
+    this.ending.abort();
+  }
+
+  lose(reason: string): void {
+    if (this.ending.signal.aborted) return;
+    this.end();
+    this.controller.abort(new RecipeError('Lost', this.who.recipe, this.who.path, reason));
+  }
+
+  private check(): void {
+    const { state, sessionId } = this.client;
+    if (state === 'expired') this.lose('the session has expired');
+    else if (this.client.isOver) this.lose(`the client is ${state}`);
+    else if (sessionId !== this.seat.session) this.lose('the session is another one');
+    else if (state === 'suspended') this.startGrace();
+    else {
+      clearTimeout(this.timer);
+      this.timer = undefined;
+    }
+  }
+
+  private startGrace(): void {
+    if (this.grace <= 0) this.lose('the connection is lost');
+    else if (this.timer === undefined && Number.isFinite(this.grace)) {
+      this.timer = setTimeout(() => this.lose(`no connection for ${Math.round(this.grace)} ms`), this.grace);
+    }
+  }
+}
