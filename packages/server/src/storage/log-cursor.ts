@@ -20,6 +20,8 @@ export class LogCursor {
   private readonly files: string[];
   private file: ReadableFile | undefined;
   private position = 0;
+  /** The highest zxid given out: Apache's followers may have written entries twice, see repeated-entries.ts. */
+  private last = -1;
 
   private constructor(disk: Disk, dir: string, files: string[]) {
     this.disk = disk;
@@ -56,7 +58,11 @@ export class LogCursor {
         this.position = LOG_HEADER_SIZE;
       }
       const entry = this.read(this.file);
-      if (entry !== undefined) return entry;
+      if (entry !== undefined) {
+        if (entry.zxid <= this.last) continue;
+        this.last = entry.zxid;
+        return entry;
+      }
       if (this.files.length === 0) return undefined;
       this.file.close();
       this.file = undefined;

@@ -5,6 +5,7 @@ import type { DataDir } from './data-dir.js';
 import type { Disk } from './disk.js';
 import { StorageError } from './errors.js';
 import { type SnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
+import { RepeatedEntries } from './repeated-entries.js';
 import { loadSnapshot, quickTest, type SnapshotSink } from './snapshot-reader.js';
 import { LOG_HEADER_SIZE } from './txn-log.js';
 import { readLog } from './txn-log-reader.js';
@@ -111,11 +112,13 @@ function replay(
   let last = snapshotZxid;
   let replayed = 0;
   let tornTail: Recovered['tornTail'];
+  const repeated = new RepeatedEntries(disk, dirs.logs, logs, options.maxEntry);
   for (let i = first; i < logs.length; i++) {
     const { file } = logs[i] as { file: string };
     const end = readLog(disk, dirs.logs, file, options.maxEntry, (buf, start, stop, zxid, type, offset) => {
       if (zxid <= snapshotZxid) return;
       if (zxid === last && type === ERROR_TYPE) return; // 3.9 servers can log an error under the zxid before it
+      if (zxid <= last && repeated.has(i, offset, zxid, buf, start, stop)) return;
       if (zxid !== last + 1 && !beginsEpoch(zxid, last)) {
         throw new StorageError(
           file,

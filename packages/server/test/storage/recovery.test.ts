@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { adler32 } from '../../dist/storage/adler32.js';
 import { StorageError } from '../../dist/storage/index.js';
 import { F } from '../../dist/tree/node-store.js';
 import { ownerId } from '../../dist/tree/owner.js';
@@ -178,6 +179,23 @@ test('a log cut at any byte of its last records recovers what is whole before it
     const zeroed = (await recoverDir(dir)).recovered;
     assert.ok(zeroed.lastZxid >= recovered.lastZxid && zeroed.lastZxid <= 0x7f, `zeroed at ${cut}`);
   }
+});
+
+test('entries that a follower of Apache’s logged twice count once, and other bytes under a used zxid are refused', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const log = join(dir, 'version-2', 'log.6d');
+  const whole = readFileSync(log);
+  const starts: number[] = [];
+  for (let at = 16; at < 1538; at += 12 + whole.readInt32BE(at + 8) + 1) starts.push(at);
+  const [from, to, end] = [starts[10] as number, starts[15] as number, 1538];
+  // 6d … 7b, then 77 … 7f again from the middle.
+  writeFileSync(log, Buffer.concat([whole.subarray(0, to), whole.subarray(from, end)]));
+  assertTree(await recoverDir(dir), expectedOf('standalone-3.8.0'));
+  const other = Buffer.from(whole.subarray(starts[11] as number, to));
+  other.writeInt32BE(0x77, 12 + 16); // the lower half of its zxid
+  other.writeUInt32BE(adler32(1, other, 12, 12 + other.readInt32BE(8)), 4);
+  writeFileSync(log, Buffer.concat([whole.subarray(0, to), other]));
+  await assert.rejects(recoverDir(dir), /0x77 follows 0x7b/);
 });
 
 test('an empty directory is a fresh start', async (t) => {
