@@ -22,7 +22,7 @@ export class Harness {
       { onSessionCreated: () => {}, onSessionClosed: () => {} },
     );
     this.preparer = new Preparer(this.tree, {
-      auth: { skipAcl: false, digestEnabled: true, extraSchemes: new Set() },
+      auth: { skipAcl: false, digestEnabled: true, extraSchemes: new Set(), anySaslUser: undefined },
       extendedTypesEnabled,
       enforceQuota: options.enforceQuota ?? false,
       digestEnabled: true,

@@ -78,7 +78,6 @@ function hash(input: string | Buffer): Buffer {
 
 /** Names and passwords are hashed as Latin-1 if that can express them, RFC 2831, 2.1.2.1. */
 function latin1(text: string): Buffer {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the whole of Latin-1
   return Buffer.from(text, /^[\0-\xff]*$/.test(text) ? 'latin1' : 'utf8');
 }
 
