@@ -3,7 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
 /** Packages and what they may import. */
-const PACKAGES = { protocol: [], client: ['protocol'], recipes: ['client'], server: ['protocol'], cli: ['protocol', 'server'] };
+const PACKAGES = {
+  protocol: [],
+  client: ['protocol'],
+  recipes: ['client'],
+  server: ['protocol'],
+  cli: ['protocol', 'server'],
+};
 /** Folders of the server's core: synchronous and deterministic. */
 const CORE = ['tree', 'session', 'request', 'quorum', 'election', 'broadcast'];
 const FORBIDDEN = [
@@ -19,7 +25,7 @@ const FORBIDDEN = [
 const FOLDERS = {
   tree: [],
   session: [],
-  request: ['tree', 'session'],
+  request: ['tree', 'session', 'quorum'],
   quorum: [],
   election: ['quorum'],
   broadcast: ['quorum', 'election', 'tree', 'session', 'request'],

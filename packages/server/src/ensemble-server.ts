@@ -3,16 +3,24 @@
 
 import { follows, RecentProposals } from './broadcast/recent-proposals.js';
 import type { BodySink } from './broadcast/snapshot-stream.js';
+import { DynamicFile } from './config/dynamic-file.js';
 import type { Ensemble, ServerConfig } from './config/index.js';
 import { ConfigError } from './config/parse.js';
 import { type ElectionHost, FastLeaderElection } from './election/fast-leader-election.js';
-import { decodeNotification, encodeNotification, NO_VOTE, PeerState, type Vote } from './election/notification.js';
+import {
+  decodeNotification,
+  encodeNotification,
+  NO_VOTE,
+  type Notification,
+  PeerState,
+  type Vote,
+} from './election/notification.js';
 import { Following } from './following.js';
 import { Leading } from './leading.js';
+import { Membership, movesClients, movesElection } from './membership.js';
 import type { Serving } from './net/client-port.js';
 import { ElectionPort } from './net/election-port.js';
-import { formatConfig, type Member, type QuorumAddress, type QuorumConfig } from './quorum/quorum-config.js';
-import type { QuorumVerifier } from './quorum/quorum-verifier.js';
+import { type Member, parseConfig, type QuorumAddress, type QuorumConfig, sameConfig } from './quorum/quorum-config.js';
 import type { LoggedEntry, Role } from './role.js';
 import { type Opened, openData, recoverInto, Server, type ServerOptions } from './server.js';
 import { readMyid } from './storage/data-dir.js';
@@ -29,9 +37,7 @@ export class EnsembleServer extends Server {
   readonly ensemble: Ensemble;
   readonly epochs: Epochs;
   readonly recent: RecentProposals;
-  /** The committed configuration. */
-  readonly members: QuorumConfig;
-  readonly ownMember: Member;
+  readonly membership: Membership;
   readonly maxPacket: number;
   /** Set by a role that has to know the time without serving clients. */
   onTurn: () => void = () => {};
@@ -46,6 +52,7 @@ export class EnsembleServer extends Server {
   /** What is under way on the disk, beside the log. */
   private busy: Promise<void> = Promise.resolve();
   private lookingSince: number;
+  private configHeard: string | undefined;
 
   private constructor(
     config: ServerConfig,
@@ -57,8 +64,8 @@ export class EnsembleServer extends Server {
   ) {
     super(config, parts.opened, options, id);
     this.ensemble = ensemble;
-    this.members = ensemble.members;
-    this.ownMember = own;
+    const files = config.path === undefined ? undefined : new DynamicFile(this.disk, config.path);
+    this.membership = new Membership(id, own, ensemble.members, config.reconfigEnabled, files);
     this.recent = parts.recent;
     this.maxPacket = config.juteMaxBuffer + config.juteMaxBufferExtraSize + PACKET_MARGIN;
     this.lookingSince = this.runtime.now();
@@ -112,7 +119,7 @@ export class EnsembleServer extends Server {
   }
 
   protected override clientAddress(): { readonly port: number | undefined; readonly host: string | undefined } {
-    const { clientAddress } = this.ownMember;
+    const { clientAddress } = this.membership.own;
     if (clientAddress === undefined) return super.clientAddress();
     const host = this.config.clientPortAddress ?? clientAddress.host;
     return { port: clientAddress.port, host: host === '0.0.0.0' ? undefined : host };
@@ -152,20 +159,20 @@ export class EnsembleServer extends Server {
 
   private newElectionPort(): ElectionPort {
     const { listenOnAllIPs, connectTimeout, keepAlive } = this.ensemble;
-    const { host, electionPort } = this.ownMember.quorumAddresses[0] as QuorumAddress;
+    const { host, electionPort } = this.membership.own.quorumAddresses[0] as QuorumAddress;
     return new ElectionPort({
       id: this.id,
       network: this.network,
       runtime: this.runtime,
       address: { host, port: electionPort },
-      listenHost: listenOnAllIPs ? undefined : host,
+      listenOnAll: listenOnAllIPs,
       connectTimeout,
       greetingTimeout: this.config.tickTime * this.ensemble.syncLimit,
       keepAlive,
-      addressesOf: (id) => this.addressesOf(id).map((a) => ({ host: a.host, port: a.electionPort })),
+      addressesOf: (id) => this.membership.addressesOf(id).map((a) => ({ host: a.host, port: a.electionPort })),
       onMessage: (from, message) => {
         const notification = decodeNotification(from, message);
-        if (notification !== undefined && !this.stopping) this.election.receive(notification);
+        if (notification !== undefined && !this.stopping) this.notified(notification);
       },
       onDown: () => this.election.foundDown(),
       guard: (action) => this.guard(action),
@@ -180,11 +187,11 @@ export class EnsembleServer extends Server {
       runtime: {
         after: (ms, action) => this.runtime.after(ms, () => this.guard(action)),
       },
-      observer: this.ownMember.role === 'observer',
+      isObserver: () => this.membership.observer,
       untrusted,
-      verifiers: () => this.verifiers(),
+      verifiers: () => this.membership.verifiers,
       initialVote: () => this.initialVote(),
-      send: (to, state, vote) => electionPort.send(to, encodeNotification(state, vote, this.configText())),
+      send: (to, state, vote) => electionPort.send(to, encodeNotification(state, vote, this.membership.text)),
       delivered: () => electionPort.delivered(),
       redial: () => electionPort.redial(),
       mayStillVote: (id) => !electionPort.isDown(id),
@@ -193,8 +200,52 @@ export class EnsembleServer extends Server {
   }
 
   private initialVote(): Omit<Vote, 'round'> {
-    if (this.ownMember.role === 'observer') return { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
-    return { leader: this.id, zxid: this.lastZxid, peerEpoch: this.epochs.current };
+    const { observer, isVoter } = this.membership;
+    if (observer) return { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
+    return { leader: isVoter ? this.id : NO_VOTE, zxid: this.lastZxid, peerEpoch: this.epochs.current };
+  }
+
+  private notified(notification: Notification): void {
+    const { config } = notification;
+    if (this.role === undefined && this.membership.changeable && config !== undefined && config !== this.configHeard) {
+      this.configHeard = config;
+      this.adopt(config);
+    }
+    this.election.receive(notification);
+  }
+
+  /** Others have newer members: a server that looks for a leader goes by theirs. */
+  private adopt(text: string): void {
+    let config: QuorumConfig;
+    try {
+      config = parseConfig(text);
+    } catch (e) {
+      this.logger.warn({}, `members that cannot be read: ${(e as Error).message}`);
+      return;
+    }
+    const { committed } = this.membership;
+    if (config.version <= committed.version) return;
+    const same = sameConfig(committed, config);
+    this.logger.info({ version: config.version.toString(16) }, 'the other servers have newer members');
+    this.activate(config);
+    if (!same && this.election.active) this.look();
+  }
+
+  /** Puts a configuration into force, if it is newer: files, the config node, ports that moved. */
+  activate(config: QuorumConfig): void {
+    const { membership } = this;
+    const before = membership.activate(config);
+    if (before === undefined) return;
+    const { own } = membership;
+    this.logger.info({ version: config.version.toString(16), members: [...config.members.keys()] }, 'members changed');
+    this.writeConfigNode();
+    const failed = (what: string) => (e: Error) =>
+      this.logger.error({ error: e.message }, `${what} could not be opened`);
+    if (movesElection(before, own)) {
+      const { host, electionPort } = own.quorumAddresses[0] as QuorumAddress;
+      this.electionPort.move({ host, port: electionPort }).catch(failed('the new election port'));
+    }
+    if (movesClients(before, own)) this.moveClientPort().catch(failed('the new client port'));
   }
 
   private look(): void {
@@ -202,6 +253,15 @@ export class EnsembleServer extends Server {
     this.lookingSince = this.runtime.now();
     this.logger.info({ zxid: `0x${this.lastZxid.toString(16)}`, epoch: this.epochs.current }, 'looking for a leader');
     this.election.look();
+  }
+
+  /** A reconfiguration says who leads: no election is needed. */
+  private goTo(leader: number): void {
+    if (this.stopping) return;
+    const following = this.membership.observer ? PeerState.observing : PeerState.following;
+    const state = leader === this.id ? PeerState.leading : following;
+    this.election.follow(leader, state);
+    this.elected(state, this.election.vote);
   }
 
   private elected(state: PeerState, vote: Vote): void {
@@ -216,20 +276,9 @@ export class EnsembleServer extends Server {
     role.start();
   }
 
-  verifiers(): readonly QuorumVerifier[] {
-    return [this.members.verifier];
-  }
-
-  addressesOf(id: number): readonly QuorumAddress[] {
-    return this.members.members.get(id)?.quorumAddresses ?? [];
-  }
-
-  configText(): string {
-    return formatConfig(this.members);
-  }
-
   private writeConfigNode(): void {
-    this.database.tree.setConfig(this.configText(), this.members.version, this.runtime.wallTime());
+    const { committed, text } = this.membership;
+    this.database.tree.setConfig(text, committed.version, this.runtime.wallTime());
   }
 
   /** Says what the server waits for while it does not serve. */
@@ -257,7 +306,7 @@ export class EnsembleServer extends Server {
   }
 
   /** The role is over. What its log holds uncommitted joins the history, then the next election begins. */
-  roleEnded(role: Role, reason: string, entries: readonly LoggedEntry[]): void {
+  roleEnded(role: Role, reason: string, entries: readonly LoggedEntry[], next?: number): void {
     if (this.role !== role) throw new Error('a role ended that is not this server’s');
     this.role = undefined;
     this.onTurn = () => {};
@@ -268,7 +317,7 @@ export class EnsembleServer extends Server {
     this.lookingSince = this.runtime.now();
     this.busy = this.busy
       .then(() => this.settle(entries))
-      .then(() => this.guard(() => this.look()))
+      .then(() => this.guard(() => (next === undefined ? this.look() : this.goTo(next))))
       .catch((error: Error) => this.fail(error));
   }
 

@@ -4,9 +4,11 @@
 import { Learner, type LearnerHost } from './broadcast/learner.js';
 import { type LinkEvents, PacketLink } from './broadcast/packet-link.js';
 import { EPOCH } from './broadcast/recent-proposals.js';
+import { configIn } from './broadcast/reconfig-entry.js';
 import type { BodySink } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
 import type { Connection } from './net/network.js';
+import { parseConfig } from './quorum/quorum-config.js';
 import type { SessionOwner } from './request/client.js';
 import { ForwardingProcessor, type LeaderLink } from './request/forwarding.js';
 import type { Identity } from './request/identity.js';
@@ -32,6 +34,8 @@ export class Following implements Role, LearnerHost, LeaderLink {
   private sessions: SessionTable<SessionOwner> | undefined;
   private pingedAt = 0;
   private over = false;
+  /** Who leads next, by reconfiguration. */
+  private next: number | undefined;
 
   constructor(server: EnsembleServer, leader: number, observer: boolean) {
     this.server = server;
@@ -46,7 +50,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
 
   private dial(): void {
     const { server } = this;
-    const addresses = server.addressesOf(this.leader);
+    const addresses = server.membership.addressesOf(this.leader);
     const address = addresses[this.dials % Math.max(1, addresses.length)];
     if (address === undefined) {
       this.end(`server ${this.leader} leads, but its address is not known`);
@@ -114,7 +118,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
     this.over = true;
     this.dialTimer?.cancel();
     this.wire?.destroy();
-    this.server.roleEnded(this, reason, this.learner?.loggedUncommitted ?? []);
+    this.server.roleEnded(this, reason, this.learner?.loggedUncommitted ?? [], this.next);
   }
 
   // ---- what the learner asks for ----
@@ -168,7 +172,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   }
 
   get configVersion(): number {
-    return this.server.members.version;
+    return this.server.membership.committed.version;
   }
 
   beginSnapshot(): BodySink {
@@ -200,10 +204,29 @@ export class Following implements Role, LearnerHost, LeaderLink {
     this.server.applyUnasked(entry, zxid);
   }
 
-  proposedConfig(_text: string): void {}
+  newLeaderConfig(text: string): void {
+    const { membership } = this.server;
+    if (!membership.changeable) return;
+    const config = parseConfig(text);
+    if (config.version < membership.committed.version) throw new Error('the leader has older members than this server');
+    membership.propose(config);
+  }
+
+  proposeConfig(entry: Buffer): void {
+    this.server.membership.propose(configIn(entry));
+  }
+
+  activateConfig(entry: Buffer, designated: number): boolean {
+    const { server } = this;
+    server.activate(configIn(entry));
+    const leave = designated !== this.leader || server.membership.observer !== this.observer;
+    if (leave && server.membership.changeable) this.next = designated;
+    return leave && server.membership.changeable;
+  }
 
   established(epoch: number): void {
     const { server } = this;
+    server.activate(server.membership.proposed);
     const { tree } = server.database;
     // What a snapshot held of later transactions has been committed by now: from here on digests must match.
     tree.digestComparedFrom = tree.lastProcessedZxid;

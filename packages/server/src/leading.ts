@@ -1,15 +1,19 @@
 // A server while it leads: opens the quorum port, and once a quorum follows, makes transactions of its clients' requests and of
 // those that learners forward.
 
+import { ErrorCode } from '@nodekeeper/protocol';
 import { Leader, type LeaderHost, type LogCursor } from './broadcast/leader.js';
 import type { LearnerHandler } from './broadcast/learner-handler.js';
 import type { Outbox } from './broadcast/packet-link.js';
 import { EPOCH, type RecentProposals } from './broadcast/recent-proposals.js';
+import { configIn } from './broadcast/reconfig-entry.js';
 import type { BodySource } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
 import type { Listener } from './net/network.js';
 import { Origin } from './origin.js';
+import { formatConfig } from './quorum/quorum-config.js';
 import type { QuorumVerifier } from './quorum/quorum-verifier.js';
+import { type ReconfigRequest, reconfigured } from './quorum/reconfigure.js';
 import type { ForeignRequest } from './request/originating.js';
 import type { Role } from './role.js';
 import type { Runtime, Timer } from './runtime.js';
@@ -34,7 +38,7 @@ export class Leading implements Role, LeaderHost {
   }
 
   start(): void {
-    for (const { host, quorumPort } of this.server.ownMember.quorumAddresses) void this.open(host, quorumPort);
+    for (const { host, quorumPort } of this.server.membership.own.quorumAddresses) void this.open(host, quorumPort);
     this.leader.start();
   }
 
@@ -145,15 +149,41 @@ export class Leading implements Role, LeaderHost {
   }
 
   verifiers(): readonly QuorumVerifier[] {
-    return this.server.verifiers();
+    return this.server.membership.verifiers;
   }
 
   get configVersion(): number {
-    return this.server.members.version;
+    return this.server.membership.committed.version;
   }
 
   configText(): string {
-    return this.server.configText();
+    return this.server.membership.proposedText;
+  }
+
+  beginConfig(epoch: number): void {
+    const { membership } = this.server;
+    if (membership.proposed.version !== 0) return;
+    membership.propose({ ...membership.proposed, version: epoch * EPOCH });
+  }
+
+  proposeConfig(entry: Buffer): void {
+    this.server.membership.propose(configIn(entry));
+  }
+
+  activateConfig(entry: Buffer): { readonly voters: readonly number[]; readonly mayLead: boolean } {
+    const config = configIn(entry);
+    const mayLead = this.server.membership.mayLead(config);
+    this.server.activate(config);
+    return { voters: config.verifier.voters, mayLead };
+  }
+
+  /** What a reconfiguration that a client asks for leads to: the members as text, or the code of an error. */
+  private reconfigure(request: ReconfigRequest, zxid: number): string | number {
+    const { membership, ensemble } = this.server;
+    if (membership.inProgress) return ErrorCode.ReconfigInProgress;
+    const config = reconfigured(membership.committed, request, zxid, ensemble.standaloneEnabled ? 2 : 1);
+    if (typeof config === 'number') return config;
+    return this.leader.isSynced(config.verifier) ? formatConfig(config) : ErrorCode.NewConfigNoQuorum;
   }
 
   snapshotBody(): BodySource & { readonly zxid: number; end(): void } {
@@ -174,7 +204,9 @@ export class Leading implements Role, LeaderHost {
   established(epoch: number): void {
     const { server } = this;
     server.database.tree.lastProcessedZxid = epoch * EPOCH;
-    const origin = new Origin(server, this.leader);
+    server.activate(server.membership.proposed);
+    const preparer = server.newPreparer((request, zxid) => this.reconfigure(request, zxid));
+    const origin = new Origin(server, this.leader, preparer);
     this.origin = origin;
     const { sessions, processor } = origin;
     const { tree } = server.database;

@@ -3,6 +3,7 @@
 import type { SessionOwner } from './request/client.js';
 import { ContainerManager } from './request/containers.js';
 import { OriginatingProcessor, type Proposals } from './request/originating.js';
+import type { Preparer } from './request/prepare.js';
 import type { Server } from './server.js';
 import { Session, SessionTable } from './session/session-table.js';
 
@@ -15,14 +16,14 @@ export class Origin {
   private readonly server: Server;
   private readonly containers: ContainerManager;
 
-  constructor(server: Server, proposals: Proposals) {
+  constructor(server: Server, proposals: Proposals, preparer: Preparer) {
     const { config, database } = server;
     this.server = server;
     this.sessions = new SessionTable<SessionOwner>(config.tickTime);
     this.processor = new OriginatingProcessor(
       database.tree,
       this.sessions,
-      server.newPreparer(),
+      preparer,
       server.newReads(),
       proposals,
       server.processorHooks,

@@ -11,7 +11,7 @@ import { type Network, nodeNetwork } from './net/network.js';
 import type { SessionOwner } from './request/client.js';
 import type { PendingWrite } from './request/fifo.js';
 import type { AuthRules } from './request/identity.js';
-import { Preparer } from './request/prepare.js';
+import { type PrepareOptions, Preparer } from './request/prepare.js';
 import type { ProcessorHooks, ProcessorOptions } from './request/processor.js';
 import { Reads } from './request/reads.js';
 import { nodeRuntime, type Runtime, type Timer } from './runtime.js';
@@ -263,7 +263,8 @@ export abstract class Server {
     return new Reads(this.database.tree, this.auth, extendedTypesEnabled, maxLength);
   }
 
-  newPreparer(): Preparer {
+  /** @param reconfigure what a reconfiguration leads to; undefined where there are no members */
+  newPreparer(reconfigure?: PrepareOptions['reconfigure']): Preparer {
     const { config } = this;
     return new Preparer(this.database.tree, {
       auth: this.auth,
@@ -272,6 +273,7 @@ export abstract class Server {
       digestEnabled: config.digestEnabled,
       closeSessionTxnEnabled: config.closeSessionTxnEnabled,
       reconfigEnabled: config.reconfigEnabled,
+      ...(reconfigure === undefined ? {} : { reconfigure }),
       onQuotaExceeded: (message) => this.logger.warn({}, message),
     });
   }
@@ -306,6 +308,14 @@ export abstract class Server {
       this.every(this.config.purgeIntervalHours * HOUR_MS, () => this.purge());
     }
     return this.boundPort;
+  }
+
+  /** Takes clients at the address that {@link clientAddress} says now; those that are connected stay. */
+  protected async moveClientPort(): Promise<void> {
+    const { port, host } = this.clientAddress();
+    if (port === undefined) return;
+    this.boundPort = await this.port.move(port, host, this.config.portUnification ? 'either' : 'plain');
+    this.logger.info({ port: this.boundPort }, 'clients are taken at another port now');
   }
 
   /** Stops: clients are told by closing, everything acknowledged is on disk. */

@@ -2,6 +2,7 @@
 
 import type { ServerConfig } from './config/index.js';
 import { Origin } from './origin.js';
+import type { Proposals } from './request/originating.js';
 import { type Opened, openData, Server, type ServerOptions } from './server.js';
 import { StorageError } from './storage/errors.js';
 import type { LogBatch } from './storage/txn-log.js';
@@ -13,12 +14,13 @@ export class StandaloneServer extends Server {
 
   private constructor(config: ServerConfig, opened: Opened, options: ServerOptions) {
     super(config, opened, options, 1);
-    const origin = new Origin(this, {
+    const proposals: Proposals = {
       propose: (write, buf, length) => {
         write.start = this.log.append(buf.subarray(0, length), write.zxid);
         write.end = write.start + length;
       },
-    });
+    };
+    const origin = new Origin(this, proposals, this.newPreparer());
     this.origin = origin;
     this.port.serve({ tree: this.database.tree, sessions: origin.sessions, processor: origin.processor });
     origin.takeOverSessions();

@@ -1,11 +1,13 @@
 // The leader: finds an epoch with a quorum, brings learners to its history, and from then on proposes, counts acks and commits,
 // strictly in order. Rules, with their sources: docs/protocol.md, "Leader".
 
+import { OpCode } from '@nodekeeper/protocol';
 import { quorumMet } from '../quorum/quorum-config.js';
 import type { QuorumVerifier } from '../quorum/quorum-verifier.js';
 import type { PendingWrite } from '../request/fifo.js';
 import type { ForeignRequest, Proposals } from '../request/originating.js';
 import type { Runtime, Timer } from '../runtime.js';
+import { TxnHeaderAt } from '../tree/txn-types.js';
 import { LearnerHandler } from './learner-handler.js';
 import { type Outbox, PacketLink, type Wire } from './packet-link.js';
 import { counterOf, EPOCH, epochOf, type RecentProposals } from './recent-proposals.js';
@@ -20,6 +22,8 @@ export interface LogCursor {
 
 /** More is left above it than can be proposed before the leader looks at it again. */
 const COUNTER_LIMIT = 0xfff00000;
+/** So long learners have to leave for another leader. */
+const HAND_OVER_MS = 200;
 
 export interface LeaderHost {
   readonly id: number;
@@ -43,8 +47,14 @@ export interface LeaderHost {
   /** Of the committed configuration and, while it is newer, the proposed one. */
   verifiers(): readonly QuorumVerifier[];
   readonly configVersion: number;
-  /** The text that NEWLEADER carries. */
+  /** The text that NEWLEADER carries: of the newest configuration. */
   configText(): string;
+  /** A first configuration gets the epoch as its version, where members may change. */
+  beginConfig(epoch: number): void;
+  /** The configuration in a reconfiguration's entry is proposed from now on. */
+  proposeConfig(entry: Buffer): void;
+  /** The configuration in the entry is committed. Returns the voters; `mayLead` tells whether this server may go on leading. */
+  activateConfig(entry: Buffer): { readonly voters: readonly number[]; readonly mayLead: boolean };
   /** The tree as a snapshot begins now. */
   snapshotBody(): BodySource & { readonly zxid: number; end(): void };
   /** The log from a transaction on, or undefined where it does not reach back that far or is too long. */
@@ -92,6 +102,8 @@ export class Leader implements Proposals {
   private ticker: Timer | undefined;
   private halfTicks = 0;
   private readonly startedAt: number;
+  /** Who leads after a reconfiguration that ends this server's leading. */
+  private successor: number | undefined;
 
   constructor(host: LeaderHost) {
     this.host = host;
@@ -199,6 +211,7 @@ export class Leader implements Proposals {
   private checkConfirmed(): void {
     if (this.phase !== 'confirm' || !this.enough(this.confirmed)) return;
     this.host.setCurrentEpoch(this.candidate);
+    this.host.beginConfig(this.candidate);
     this.phase = 'newLeader';
     this.armDeadline('servers that follow');
     for (const learner of [...this.learners]) if (learner.summarized) learner.synchronize();
@@ -235,6 +248,7 @@ export class Leader implements Proposals {
     write.start = 0;
     write.end = length;
     this.lastProposed = zxid;
+    if (isReconfig(entry)) this.host.proposeConfig(entry);
     this.outstanding.push({ zxid, entry, proposedAt: this.host.runtime.now() });
     for (const learner of this.learners) learner.proposal(zxid, entry);
     this.host.append(entry, zxid);
@@ -262,25 +276,23 @@ export class Leader implements Proposals {
 
   /** Commits what enough servers have: to be called when acks have come in. */
   tryCommit(): void {
-    if (this.phase !== 'serving') return;
+    if (this.phase !== 'serving' || this.successor !== undefined) return;
     const from = this.head;
-    const verifiers = this.host.verifiers();
-    while (this.head < this.outstanding.length) {
-      const { zxid } = this.outstanding[this.head] as Proposal;
-      if (!verifiers.every((verifier) => verifier.enough((id) => this.acked(id) >= zxid))) break;
-      this.head++;
-    }
-    if (this.head === from) return;
-    for (let i = from; i < this.head; i++) {
-      const { zxid, entry } = this.outstanding[i] as Proposal;
+    while (this.head < this.outstanding.length && this.successor === undefined) {
+      const { zxid, entry } = this.outstanding[this.head] as Proposal;
+      if (!this.host.verifiers().every((verifier) => verifier.enough((id) => this.acked(id) >= zxid))) break;
       if (zxid !== this.committedZxid + 1) throw new Error('commit out of order');
+      this.head++;
       this.committedZxid = zxid;
       this.host.recent.add(zxid, entry);
+      const designated = isReconfig(entry) ? this.activate(zxid, entry) : undefined;
       for (const learner of this.learners) {
-        learner.commit(zxid, entry);
+        if (designated === undefined) learner.commit(zxid, entry);
+        else learner.commitAndActivate(zxid, entry, designated);
         learner.answerSyncs(zxid); // before later commits: a client's later writes must not be answered first
       }
     }
+    if (this.head === from) return;
     if (this.head === this.outstanding.length) {
       this.outstanding = [];
       this.head = 0;
@@ -289,6 +301,33 @@ export class Leader implements Proposals {
       this.head = 0;
     }
     this.host.committed(this.committedZxid);
+  }
+
+  /** Puts a committed configuration into force; returns who leads from now on. */
+  private activate(zxid: number, entry: Buffer): number {
+    const { host } = this;
+    const { voters, mayLead } = host.activateConfig(entry);
+    if (mayLead) return host.id;
+    // Among the voters that have the reconfiguration, the one that has the most.
+    let best = host.id;
+    for (const id of voters) {
+      if (id !== host.id && this.acked(id) >= zxid && (best === host.id || this.acked(id) > this.acked(best)))
+        best = id;
+    }
+    if (best === host.id) return best;
+    this.successor = best;
+    // The learners go by themselves; nothing more is committed here.
+    this.deadline = host.runtime.after(HAND_OVER_MS, () =>
+      host.guard(() => this.end(`server ${best} leads from now on, by reconfiguration`)),
+    );
+    return best;
+  }
+
+  /** Whether enough servers of a configuration are there and have the history. */
+  isSynced(verifier: QuorumVerifier): boolean {
+    const there = new Set([this.host.id]);
+    for (const learner of this.learners) if (learner.following && learner.id !== undefined) there.add(learner.id);
+    return verifier.enough((id) => there.has(id));
   }
 
   private acked(id: number): number {
@@ -353,4 +392,8 @@ export class Leader implements Proposals {
   private enough(ids: ReadonlySet<number>): boolean {
     return quorumMet(this.host.verifiers(), ids);
   }
+}
+
+function isReconfig(entry: Buffer): boolean {
+  return entry.readInt32BE(TxnHeaderAt.type) === OpCode.reconfig;
 }

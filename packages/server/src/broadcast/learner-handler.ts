@@ -325,6 +325,15 @@ export class LearnerHandler implements SessionOwner {
     else if (zxid > this.lastQueued) this.link.send(PacketType.inform, zxid, entry);
   }
 
+  /** A reconfiguration is committed; `designated` leads from now on. */
+  commitAndActivate(zxid: number, entry: Buffer, designated: number): void {
+    if (!this.registered) return;
+    const head = Buffer.allocUnsafe(8);
+    head.writeBigInt64BE(BigInt(designated));
+    if (this.participates) this.link.send(PacketType.commitAndActivate, zxid, head);
+    else if (zxid > this.lastQueued) this.link.send(PacketType.informAndActivate, zxid, Buffer.concat([head, entry]));
+  }
+
   /** Answers the syncs that waited for a transaction. */
   answerSyncs(committed: number): void {
     while (this.syncs[0] !== undefined && this.syncs[0] <= committed) {

@@ -46,8 +46,12 @@ export interface LearnerHost {
   /** Applies a committed entry that no client here waits for. */
   apply(entry: Buffer, zxid: number): void;
 
-  /** A configuration came with NEWLEADER; it counts from UPTODATE on. */
-  proposedConfig(text: string): void;
+  /** A configuration came with NEWLEADER; it counts from {@link established} on. */
+  newLeaderConfig(text: string): void;
+  /** The configuration in a reconfiguration's entry is proposed. Durable when it returns. */
+  proposeConfig(entry: Buffer): void;
+  /** The configuration in the entry is committed. Returns whether this server has to leave its leader for `designated`. */
+  activateConfig(entry: Buffer, designated: number): boolean;
   /** The leader is followed: clients may be served. */
   established(epoch: number): void;
   /** Applies a committed entry and answers who waits for it. */
@@ -230,6 +234,15 @@ export class Learner {
         this.receive(zxid, data);
         this.commitDuringSync(zxid);
         break;
+      case PacketType.commitAndActivate:
+        if (known) break;
+        this.commitDuringSync(zxid, designatedIn(data));
+        break;
+      case PacketType.informAndActivate:
+        if (known || data === null || data.length < 8) break;
+        this.receive(zxid, data.subarray(8));
+        this.commitDuringSync(zxid, designatedIn(data));
+        break;
       case PacketType.newLeader:
         this.onNewLeader(packet);
         break;
@@ -253,12 +266,13 @@ export class Learner {
       return undefined;
     }
     const proposal = { zxid, entry: Buffer.from(data) };
+    if (type === OpCode.reconfig && this.state === 'serving') this.host.proposeConfig(proposal.entry);
     this.lastReceived = zxid;
     this.pending.push(proposal);
     return proposal;
   }
 
-  private commitDuringSync(zxid: number): void {
+  private commitDuringSync(zxid: number, designated?: number): void {
     const { host } = this;
     const head = this.pending[0];
     if (head === undefined || head.zxid !== zxid) {
@@ -269,13 +283,14 @@ export class Learner {
     // Up to NEWLEADER a snapshot takes it along.
     if (!this.bySnapshot) host.append(head.entry, zxid);
     host.apply(head.entry, zxid);
+    if (designated !== undefined && host.activateConfig(head.entry, designated)) this.leave(designated);
   }
 
   /** Everything received is made durable, then the epoch is written, then the leader is told: in this order nothing is lost. */
   private onNewLeader({ zxid, data }: Packet): void {
     const { host } = this;
     if (this.state !== 'synchronizing') return;
-    if (data !== null && data.length > 1) host.proposedConfig(data.toString('utf8'));
+    if (data !== null && data.length > 1) host.newLeaderConfig(data.toString('utf8'));
     this.link.hold();
     const finish = (): void => {
       if (this.state === 'ended') return;
@@ -315,6 +330,16 @@ export class Learner {
       case PacketType.commit:
         this.commit(zxid);
         break;
+      case PacketType.commitAndActivate:
+        this.commit(zxid, designatedIn(data));
+        break;
+      case PacketType.informAndActivate: {
+        const proposal = data === null || data.length < 8 ? undefined : this.receive(zxid, data.subarray(8));
+        if (proposal === undefined) return;
+        host.append(proposal.entry, zxid);
+        this.commit(zxid, designatedIn(data));
+        break;
+      }
       case PacketType.inform: {
         const proposal = this.receive(zxid, data);
         if (proposal === undefined) return;
@@ -341,7 +366,7 @@ export class Learner {
     this.host.append(entry, zxid);
   }
 
-  private commit(zxid: number): void {
+  private commit(zxid: number, designated?: number): void {
     const head = this.pending[0];
     if (head === undefined) {
       this.host.warn(`the leader commits 0x${zxid.toString(16)}, but nothing is proposed`);
@@ -350,7 +375,13 @@ export class Learner {
     if (head.zxid !== zxid)
       throw new Error(`the leader commits 0x${zxid.toString(16)}, next is 0x${head.zxid.toString(16)}`);
     this.pending.shift();
+    const leave = designated !== undefined && this.host.activateConfig(head.entry, designated);
     this.host.committed(head.entry, zxid);
+    if (leave) this.leave(designated);
+  }
+
+  private leave(designated: number): void {
+    this.link.close(`server ${designated} leads from now on, or this server has another role, by reconfiguration`);
   }
 
   /** The log holds everything up to a zxid. */
@@ -415,4 +446,9 @@ export class Learner {
   get loggedUncommitted(): readonly Proposal[] {
     return this.served ? this.pending : [];
   }
+}
+
+/** The server that leads after a reconfiguration: long. */
+function designatedIn(data: Buffer | null): number {
+  return data === null || data.length < 8 ? -1 : Number(data.readBigInt64BE(0));
 }

@@ -15,7 +15,7 @@ export interface ElectionHost {
   /** What this server votes for at first: itself with its last logged zxid and epoch; {@link NO_VOTE} where it has no vote. */
   initialVote(): Omit<Vote, 'round'>;
   /** Whether this server observes: then it ends OBSERVING, not FOLLOWING. */
-  readonly observer: boolean;
+  isObserver(): boolean;
   /** Whether the own history may not be trusted to be complete: it then never helps to elect. */
   readonly untrusted: boolean;
   send(to: number, state: PeerState, vote: Vote): void;
@@ -54,7 +54,8 @@ export class FastLeaderElection {
   private interval = 0;
   private resend: Timer | undefined;
   private finalizing: Timer | undefined;
-  private active = false;
+  /** Whether a round is under way. */
+  active = false;
 
   constructor(host: ElectionHost, times: ElectionTimes) {
     this.host = host;
@@ -227,7 +228,7 @@ export class FastLeaderElection {
     this.stop();
     this.settled = vote;
     if (vote.leader === this.host.id) this.current = PeerState.leading;
-    else this.current = this.host.observer ? PeerState.observing : PeerState.following;
+    else this.current = this.host.isObserver() ? PeerState.observing : PeerState.following;
     this.host.elected(this.current, vote);
   }
 

@@ -102,7 +102,7 @@ export class ClientPort {
   private readonly throttle: ConnectionThrottle;
   private lastIdentity: readonly Identity[] = [];
   private readonly perAddress = new Map<string, number>();
-  private readonly listeners: Listener[] = [];
+  private readonly listeners = new Map<Entry, Listener>();
   private readonly tls: TlsEntry | undefined;
 
   constructor(
@@ -180,7 +180,6 @@ export class ClientPort {
   }
 
   /** Starts listening. Rejects with the system's error, `EADDRINUSE` among them. Resolves with the port. */
-  /** Starts listening. Rejects with the system's error, `EADDRINUSE` among them. Resolves with the port. */
   async listen(port: number, address: string | undefined, entry: Entry = 'plain'): Promise<number> {
     if (entry !== 'plain' && this.tls === undefined) throw new Error('a port with TLS needs its settings');
     const { backlog, keepAlive } = this.limits;
@@ -189,13 +188,21 @@ export class ClientPort {
       (socket) => (entry === 'plain' ? this.accept(socket) : this.acceptSlot(socket, entry)),
       (error) => this.hooks.onRejected('', error.message),
     );
-    this.listeners.push(listener);
+    this.listeners.set(entry, listener);
     return listener.port;
+  }
+
+  /** Listens elsewhere from now on; connections stay. Rejects, changing nothing, if that port cannot be opened. */
+  async move(port: number, address: string | undefined, entry: Entry): Promise<number> {
+    const before = this.listeners.get(entry);
+    const bound = await this.listen(port, address, entry);
+    void before?.close(); // ends when its last connection has
+    return bound;
   }
 
   /** Stops accepting and closes every connection. */
   async close(): Promise<void> {
-    const closing = this.listeners.map((listener) => listener.close());
+    const closing = [...this.listeners.values()].map((listener) => listener.close());
     this.tls?.close();
     this.closeConnections('server is stopping');
     await Promise.all(closing);

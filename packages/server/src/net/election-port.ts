@@ -27,8 +27,8 @@ export interface ElectionPortHost {
   readonly runtime: Runtime;
   /** Own address, as others may dial it. */
   readonly address: ElectionAddress;
-  /** Where to listen; all addresses if not set. */
-  readonly listenHost: string | undefined;
+  /** Whether to listen on all addresses. */
+  readonly listenOnAll: boolean;
   /** Milliseconds until a dial is given up. */
   readonly connectTimeout: number;
   /** Milliseconds within which a connection must say whose it is. */
@@ -65,23 +65,38 @@ export class ElectionPort {
   private readonly host: ElectionPortHost;
   private readonly peers = new Map<number, Peer>();
   private readonly greeting = new Set<Connection>();
+  private address: ElectionAddress;
   private listener: Listener | undefined;
   private nameless = 0;
   private closed = false;
 
   constructor(host: ElectionPortHost) {
     this.host = host;
+    this.address = host.address;
   }
 
   /** Opens the port. Rejects with the system's error. Resolves with the port. */
   async listen(): Promise<number> {
-    const { network, address, listenHost, keepAlive } = this.host;
-    this.listener = await network.listen(
-      { port: address.port, host: listenHost, keepAlive },
+    this.listener = await this.open();
+    return this.listener.port;
+  }
+
+  private open(): Promise<Listener> {
+    const { network, listenOnAll, keepAlive } = this.host;
+    const { host, port } = this.address;
+    return network.listen(
+      { port, host: listenOnAll ? undefined : host, keepAlive },
       (wire) => this.accept(wire),
       (error) => this.host.warn(`election port: ${error.message}`),
     );
-    return this.listener.port;
+  }
+
+  /** Listens at another address from now on. */
+  async move(address: ElectionAddress): Promise<void> {
+    this.address = address;
+    const before = this.listener;
+    this.listener = await this.open();
+    await before?.close();
   }
 
   async close(): Promise<void> {
@@ -198,7 +213,8 @@ export class ElectionPort {
   }
 
   private greetingMessage(): Buffer {
-    const { id, address } = this.host;
+    const { address } = this;
+    const { id } = this.host;
     const text = Buffer.from(`${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`);
     const out = Buffer.allocUnsafe(HEAD + text.length);
     out.writeBigInt64BE(VERSION_ONE_ADDRESS, 0);

@@ -87,7 +87,8 @@ export function quorumConfig(
 
 /** The configuration as text. */
 export function formatConfig(config: QuorumConfig): string {
-  const lines = [...config.members.values()].map((member) => `server.${member.id}=${formatMember(member)}`);
+  const members = [...config.members.values()].sort((a, b) => a.id - b.id);
+  const lines = members.map((member) => `server.${member.id}=${formatMember(member)}`);
   for (const [group, ids] of config.groups) lines.push(`group.${group}=${ids.join(':')}`);
   for (const [id, weight] of config.weights) lines.push(`weight.${id}=${weight}`);
   lines.push(`version=${config.version.toString(16)}`);

@@ -12,6 +12,7 @@ import {
   OpCode,
   readAclList,
 } from '@nodekeeper/protocol';
+import type { ReconfigRequest } from '../quorum/reconfigure.js';
 import { skipOpenAcl } from '../tree/open-acl.js';
 
 export interface CreateRequest {
@@ -121,4 +122,9 @@ function asMultiCreate(op: CreateRequest): CreateRequest {
   }
   if (op.flags < 0 || op.flags > 4) throw new DecodeError(`invalid flags ${op.flags} for a create within a multi`);
   return op.flags === 4 ? { ...op, type: OpCode.createContainer } : op;
+}
+
+// ReconfigRequest: ustring joiningServers, ustring leavingServers, ustring newMembers, long curConfigId
+export function decodeReconfig(r: JuteReader): ReconfigRequest {
+  return { joining: r.string(), leaving: r.string(), members: r.string(), expected: r.long53() };
 }

@@ -16,6 +16,7 @@ import {
   pathProblem,
   writeAclList,
 } from '@nodekeeper/protocol';
+import type { ReconfigRequest } from '../quorum/reconfigure.js';
 import { CRC_START, crcBytes } from '../tree/crc32.js';
 import type { DataTree } from '../tree/data-tree.js';
 import { DIGEST_VERSION, TreeDigest } from '../tree/digest.js';
@@ -30,6 +31,7 @@ import {
   decodeCreate,
   decodeDelete,
   decodeMulti,
+  decodeReconfig,
   decodeSetAcl,
   decodeSetData,
   type SetAclRequest,
@@ -46,6 +48,8 @@ export interface PrepareOptions {
   readonly digestEnabled: boolean;
   readonly closeSessionTxnEnabled: boolean;
   readonly reconfigEnabled: boolean;
+  /** The text of the members that a reconfiguration leads to, or the code of its error. */
+  readonly reconfigure?: (request: ReconfigRequest, zxid: number) => string | number;
   /** Told of a soft quota that is exceeded. */
   readonly onQuotaExceeded: (message: string) => void;
 }
@@ -56,6 +60,7 @@ export interface Author {
   readonly idLo: number;
 }
 
+const CONFIG_PATH = '/zookeeper/config';
 const PROTECTED = new Set(['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config']);
 const SCRATCH = Buffer.allocUnsafe(4096);
 
@@ -185,7 +190,7 @@ export class Preparer {
       case OpCode.multi:
         return this.multi(decodeMulti(body), identities);
       case OpCode.reconfig:
-        return this.options.reconfigEnabled ? ErrorCode.Unimplemented : ErrorCode.ReconfigDisabled;
+        return this.reconfig(decodeReconfig(body), identities);
       case OpCode.deleteContainer:
         return ErrorCode.BadArguments; // the container manager's own; a client's was never meant to be
       default:
@@ -309,6 +314,28 @@ export class Preparer {
     this.digest.subtract(node.digest);
     this.setContent(changed, request.data);
     this.digest.add(changed.digest);
+    this.pending.add(changed);
+    return ErrorCode.Ok;
+  }
+
+  private reconfig(request: ReconfigRequest, identities: readonly Identity[]): number {
+    const { reconfigEnabled, reconfigure } = this.options;
+    if (!reconfigEnabled) return ErrorCode.ReconfigDisabled;
+    if (reconfigure === undefined) return ErrorCode.Unimplemented;
+    const text = reconfigure(request, this.zxid);
+    if (typeof text === 'number') return text;
+    this.path = CONFIG_PATH;
+    const node = this.pending.find(CONFIG_PATH);
+    if (node === undefined) return ErrorCode.NoNode;
+    if (!this.allowed(node, Perms.write, identities)) return ErrorCode.NoAuth;
+    const data = Buffer.from(text);
+    this.entry.string(CONFIG_PATH).buffer(data).int(-1);
+    const changed = node.copy(this.zxid);
+    changed.stat[F.version] = -1;
+    changed.stat[F.dataLength] = data.length;
+    setLong(changed.stat, F.mtime, this.time);
+    setLong(changed.stat, F.mzxid, this.zxid);
+    this.setContent(changed, data);
     this.pending.add(changed);
     return ErrorCode.Ok;
   }

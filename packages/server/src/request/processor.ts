@@ -236,6 +236,10 @@ export abstract class RequestProcessor implements MultiListener {
       case OpCode.setACL:
         out.stat(this.tree.store, node, this.extendedTypes);
         break;
+      case OpCode.reconfig:
+        out.data(this.tree.store, node);
+        out.stat(this.tree.store, node, this.extendedTypes);
+        break;
       case OpCode.multi:
         out.raw(this.multiReply.buf, 0, this.multiReply.pos);
         out.multiHeader(-1, true, -1);

@@ -40,7 +40,7 @@ export class VirtualElection {
             };
           },
         },
-        observer,
+        isObserver: () => observer,
         untrusted,
         verifiers: () => [this.verifier],
         initialVote: () => (observer ? none : { leader: id, zxid: history.zxid, peerEpoch: history.epoch }),

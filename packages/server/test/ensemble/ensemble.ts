@@ -1,5 +1,5 @@
 // An ensemble in the test's own process, on loopback ports of its own.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -69,6 +69,63 @@ export class Ensemble {
     return ensemble;
   }
 
+  /** Servers with configuration files, which reconfigurations rewrite; `count` have addresses, `ids` are started. */
+  static async withFiles(
+    t: TestContext,
+    count: number,
+    ids: readonly number[],
+    settings: Record<string, string | number | boolean>,
+  ): Promise<Ensemble> {
+    const ports = await freePorts(count * 3);
+    const members: Record<string, string> = {};
+    for (let i = 0; i < count; i++) {
+      const [quorum, election, client] = ports.slice(3 * i, 3 * i + 3);
+      members[`server.${i + 1}`] = `127.0.0.1:${quorum}:${election}:participant;127.0.0.1:${client}`;
+    }
+    const ensemble = new Ensemble(t, settings, members);
+    for (const id of ids) ensemble.writeFiles(id, ids);
+    await Promise.all(ids.map((id) => ensemble.start(id)));
+    return ensemble;
+  }
+
+  configPath(id: number): string {
+    return join(this.dataDirOf(id), 'zoo.cfg');
+  }
+
+  /** What stands behind `server.N=`. */
+  fullLine(id: number): string {
+    return this.memberLines[`server.${id}`] ?? '';
+  }
+
+  clientPortOf(id: number): number {
+    return Number(/(\d+)$/.exec(this.fullLine(id))?.[1]);
+  }
+
+  private writeFiles(id: number, members: readonly number[]): void {
+    mkdirSync(this.dataDirOf(id), { recursive: true });
+    const lines = members.map((member) => `server.${member}=${this.fullLine(member)}`);
+    const settings = Object.entries(this.allSettings(id)).map(([key, value]) => `${key}=${value}`);
+    writeFileSync(this.configPath(id), [...settings, ...lines, ''].join('\n'));
+  }
+
+  /** Starts a server that is no member yet: it knows itself and those who run. */
+  async startJoiner(id: number): Promise<void> {
+    this.writeFiles(id, [...this.running, id]);
+    await this.start(id);
+  }
+
+  private allSettings(id: number): Record<string, string | number | boolean> {
+    return {
+      'admin.enableServer': false,
+      preAllocSize: 64,
+      dataDir: this.dataDirOf(id),
+      tickTime: 200,
+      initLimit: 25,
+      syncLimit: 10,
+      ...this.settings,
+    };
+  }
+
   dataDirOf(id: number): string {
     return join(this.dir, String(id));
   }
@@ -77,20 +134,16 @@ export class Ensemble {
     const dir = this.dataDirOf(id);
     mkdirSync(dir, { recursive: true });
     writeFileSync(join(dir, 'myid'), `${id}\n`);
+    const withFile = existsSync(this.configPath(id));
     const all = {
       clientPort: 0,
       clientPortAddress: '127.0.0.1',
-      'admin.enableServer': false,
-      preAllocSize: 64,
-      dataDir: dir,
-      tickTime: 200,
-      initLimit: 25,
-      syncLimit: 10,
       ...this.memberLines,
-      ...this.settings,
+      ...this.allSettings(id),
       ...settings,
     };
-    const config = loadConfig({ flags: Object.entries(all).map(([key, value]) => `${key}=${value}`) });
+    const flags = Object.entries(all).map(([key, value]) => `${key}=${value}`);
+    const config = loadConfig(withFile ? { file: this.configPath(id) } : { flags });
     const lines = this.lines.get(id) ?? [];
     this.lines.set(id, lines);
     const say = (level: Line['level']) => (fields: object, message: string) =>

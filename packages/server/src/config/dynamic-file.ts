@@ -1,0 +1,60 @@
+// The files that a reconfiguration changes: `<zoo.cfg>.dynamic.<version>` with the members, `<zoo.cfg>.dynamic.next` while one is
+// proposed, and zoo.cfg itself, which then names the former. Source: QuorumPeerConfig of Apache ZooKeeper.
+
+import { join } from 'node:path';
+import { formatConfig, parseConfig, type QuorumConfig } from '../quorum/quorum-config.js';
+
+/** What is needed of a disk. */
+export interface TextFiles {
+  readText(path: string): string | undefined;
+  /** Durable when it returns; after a crash the file holds the old text or the new one. */
+  replaceText(path: string, text: string): void;
+  size(path: string): number | undefined;
+  remove(path: string): void;
+}
+
+/** Keys of zoo.cfg that the dynamic file takes over. */
+const MOVED = /^\s*((server|group|weight)\.\d+|dynamicConfigFile|peerType)\s*[=:]/;
+const CLIENT = /^\s*(clientPort|clientPortAddress)\s*[=:]/;
+
+export class DynamicFile {
+  private readonly disk: TextFiles;
+  private readonly path: string;
+
+  /** @param path of zoo.cfg */
+  constructor(disk: TextFiles, path: string) {
+    this.disk = disk;
+    this.path = path;
+  }
+
+  private get next(): string {
+    return `${this.path}.dynamic.next`;
+  }
+
+  /** The members that were proposed before a crash, if some were. */
+  proposed(): QuorumConfig | undefined {
+    const text = this.disk.readText(this.next);
+    return text === undefined ? undefined : parseConfig(text);
+  }
+
+  propose(config: QuorumConfig): void {
+    this.disk.replaceText(this.next, formatConfig(config));
+  }
+
+  /** Writes the members down, and has zoo.cfg name them. */
+  activate(config: QuorumConfig): void {
+    const { disk, path } = this;
+    const text = disk.readText(path);
+    if (text === undefined) return;
+    const lines = text.split('\n');
+    if (lines.some((line) => /^\s*server\.\d+\s*[=:]/.test(line))) disk.replaceText(`${path}.bak`, text);
+    const file = `${path}.dynamic.${config.version.toString(16)}`;
+    const members = formatConfig(config).split('\n').slice(0, -1).sort();
+    disk.replaceText(file, `${members.join('\n')}\n`);
+    const withClients = [...config.members.values()].every((member) => member.clientAddress !== undefined);
+    const kept = lines.filter((line) => !MOVED.test(line) && !(withClients && CLIENT.test(line)));
+    while (kept.length > 0 && kept[kept.length - 1]?.trim() === '') kept.pop();
+    disk.replaceText(path, `${kept.join('\n')}\ndynamicConfigFile=${join(file)}\n`);
+    if (disk.size(this.next) !== undefined) disk.remove(this.next);
+  }
+}

@@ -1,0 +1,176 @@
+// Reconfiguration: servers join, leave, change roles and places, under writes, and the files say so afterwards.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { OpCode } from '@nodekeeper/protocol';
+import type { RawClient, Reply } from '../server/raw-client.js';
+import { Ensemble } from './ensemble.js';
+
+const SETTINGS = { reconfigEnabled: true, skipACL: 'yes', standaloneEnabled: false };
+
+interface Change {
+  readonly joining?: string;
+  readonly leaving?: string;
+  readonly members?: string;
+  readonly expected?: number;
+}
+
+async function reconfig(client: RawClient, change: Change): Promise<{ reply: Reply; text: string }> {
+  const reply = await client.request(OpCode.reconfig, (w) => {
+    w.string(change.joining ?? null)
+      .string(change.leaving ?? null)
+      .string(change.members ?? null)
+      .long53(change.expected ?? -1);
+  });
+  return { reply, text: reply.error === 0 ? (reply.body.buffer() ?? '').toString() : '' };
+}
+
+async function writes(client: RawClient, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const reply = await client.request(OpCode.setData, (w) =>
+      w
+        .string('/n')
+        .buffer(Buffer.from(`${i}`))
+        .int(-1),
+    );
+    assert.equal(reply.error, 0);
+  }
+}
+
+/** The lines of members `ids` as a reconfiguration names them. */
+function lines(ensemble: Ensemble, ids: readonly number[]): string {
+  return ids.map((id) => `server.${id}=${ensemble.fullLine(id)}`).join(',');
+}
+
+test('the first leader gives the members its epoch as their version, on every server', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS);
+  await ensemble.settled();
+  for (const id of [1, 2, 3]) {
+    const client = await ensemble.client(id);
+    assert.match((await client.getData('/zookeeper/config')) ?? '', /version=100000000$/);
+    const text = readFileSync(ensemble.configPath(id), 'utf8');
+    assert.match(text, /^dynamicConfigFile=.*\.dynamic\.100000000$/m);
+    assert.doesNotMatch(text, /^server\./m);
+    assert.match(readFileSync(`${ensemble.configPath(id)}.dynamic.100000000`, 'utf8'), /^server\.1=/);
+  }
+});
+
+test('a server alone grows to three and to five under writes, and shrinks back, nothing lost', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 5, [1], SETTINGS);
+  await ensemble.settled();
+  const client = await ensemble.client(1);
+  await client.create('/n');
+  const grow = async (ids: readonly number[]): Promise<void> => {
+    for (const id of ids) await ensemble.startJoiner(id);
+    await ensemble.settled();
+    await writes(client, 10);
+    const { reply, text } = await reconfig(client, { joining: lines(ensemble, ids) });
+    assert.equal(reply.error, 0);
+    for (const id of ids) assert.match(text, new RegExp(`server\\.${id}=`));
+    await writes(client, 10);
+    await ensemble.level();
+  };
+  await grow([2, 3]);
+  assert.equal(ensemble.server(2).membership.committed.verifier.voters.length, 3);
+  await grow([4, 5]);
+  assert.equal(ensemble.digests().size, 1);
+  assert.equal((await reconfig(client, { leaving: '4,5' })).reply.error, 0);
+  await writes(client, 5);
+  await ensemble.stop(4);
+  await ensemble.stop(5);
+  assert.equal((await reconfig(client, { leaving: '2,3' })).reply.error, 0);
+  await ensemble.stop(2);
+  await ensemble.stop(3);
+  await writes(client, 5);
+  assert.equal(await client.getData('/n'), '4');
+  await ensemble.stop(1);
+  await ensemble.start(1);
+  assert.equal(await ensemble.settled(), 1);
+  assert.equal(await (await ensemble.client(1)).getData('/n'), '4');
+});
+
+test('removing the leader hands over to a voter that has everything, in a new epoch', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS);
+  assert.equal(await ensemble.settled(), 3);
+  const client = await ensemble.client(1);
+  await client.create('/n');
+  client.send(OpCode.reconfig, (w) => w.string(null).string('3').string(null).long53(-1));
+  while (ensemble.server(3).mode === 'leader') await new Promise((resolve) => setImmediate(resolve));
+  const leader = await ensemble.settled();
+  assert.ok(leader === 1 || leader === 2);
+  assert.equal(ensemble.server(leader).epochs.current, 2);
+  assert.equal(ensemble.server(3).mode, 'follower', 'removed, it follows without a vote');
+  const next = await ensemble.client(leader);
+  await writes(next, 10);
+  await ensemble.level();
+  assert.equal(ensemble.digests().size, 1);
+});
+
+test('roles change: a voter becomes an observer and a voter again', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS);
+  await ensemble.settled();
+  const client = await ensemble.client(3);
+  await client.create('/n');
+  const line = ensemble.fullLine(1);
+  const observer = `server.1=${line.replace('participant', 'observer')}`;
+  assert.equal((await reconfig(client, { joining: observer })).reply.error, 0);
+  while (ensemble.server(1).mode !== 'observer') await new Promise((resolve) => setImmediate(resolve));
+  await ensemble.settled();
+  await writes(client, 5);
+  await ensemble.level();
+  assert.equal((await reconfig(client, { joining: `server.1=${line}` })).reply.error, 0);
+  while (ensemble.server(1).mode !== 'follower') await new Promise((resolve) => setImmediate(resolve));
+  await ensemble.settled();
+  await writes(client, 5);
+  await ensemble.level();
+});
+
+test('clients are taken at another port after a reconfiguration, those connected stay', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 4, [1, 2, 3], SETTINGS);
+  await ensemble.settled();
+  const client = await ensemble.client(1);
+  await client.create('/n');
+  const line = ensemble.fullLine(1);
+  const moved = line.replace(/;.*/, `;127.0.0.1:${ensemble.clientPortOf(4)}`);
+  assert.equal((await reconfig(client, { joining: `server.1=${moved}` })).reply.error, 0);
+  while (ensemble.server(1).boundPort !== ensemble.clientPortOf(4))
+    await new Promise((resolve) => setImmediate(resolve));
+  await writes(client, 3);
+  const fresh = await ensemble.client(1);
+  assert.equal(await fresh.getData('/n'), '2');
+});
+
+test('mistakes are refused with the codes that Apache gives', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 4, [1, 2, 3], { ...SETTINGS, standaloneEnabled: true });
+  await ensemble.settled();
+  const client = await ensemble.client(2);
+  const error = async (change: Change): Promise<number> => (await reconfig(client, change)).reply.error;
+  assert.equal(await error({ leaving: '1', expected: 7 }), -103, 'version');
+  assert.equal(await error({ leaving: 'x' }), -8, 'no number');
+  assert.equal(await error({ joining: 'server.9=h:1' }), -8, 'no address');
+  assert.equal(await error({ joining: 'server.9=h:1:2' }), -8, 'no client port');
+  assert.equal(await error({ leaving: '1,2' }), -8, 'too few left');
+  assert.equal(await error({ joining: `server.9=${ensemble.fullLine(1)}` }), -8, 'an address twice');
+  assert.equal(
+    await error({ members: `server.4=${ensemble.fullLine(4)}\nserver.1=${ensemble.fullLine(1)}` }),
+    -13,
+    'absent',
+  );
+  assert.equal(await error({ expected: 0x100000000, joining: `server.1=${ensemble.fullLine(1)}` }), 0);
+});
+
+test('without reconfigEnabled it is refused, and nothing is written', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], {});
+  await ensemble.settled();
+  const client = await ensemble.client(1);
+  assert.equal((await reconfig(client, { leaving: '3' })).reply.error, -123);
+  assert.match((await client.getData('/zookeeper/config')) ?? '', /version=0$/);
+  assert.equal(existsSync(`${ensemble.configPath(1)}.dynamic.100000000`), false);
+});
+
+test('writing the members needs the right to', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], { ...SETTINGS, skipACL: 'no' });
+  await ensemble.settled();
+  const client = await ensemble.client(1);
+  assert.equal((await reconfig(client, { joining: `server.1=${ensemble.fullLine(1)}` })).reply.error, -102);
+});
