@@ -6,9 +6,11 @@ import { hostname, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { loadConfig, type ServerConfig } from '@nodekeeper/server/config';
+import { clientPlace, loadConfig, type ServerConfig } from '@nodekeeper/server/config';
 import { Command } from 'commander';
 import { parseServerArguments, type ServerArguments, sourcesOf, UsageError } from './arguments.js';
+import { runEnsemble } from './ensemble.js';
+import { memberStatuses, printMembers } from './member-status.js';
 import { findPortOwner, portTakenMessage } from './port-owner.js';
 import { accepts, answersHandshake, fourLetterWord } from './server-status.js';
 import { versionLine } from './version-line.js';
@@ -16,6 +18,7 @@ import { versionLine } from './version-line.js';
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const STOP_TIMEOUT_MS = 30_000;
 const POLL_MS = 25;
+const NOT_RUNNING = 'Error contacting service. It is probably not running.';
 
 export async function runCommand(argv: readonly string[]): Promise<void> {
   const program = new Command('nodekeeper')
@@ -39,7 +42,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   };
   verb('start-foreground', 'run a server until it is stopped', async () => {});
   verb('start', 'start a server in the background and wait until it answers', start);
-  verb('stop', 'stop the server', stop);
+  verb('stop', 'stop the server', (args) => stop(args));
   verb('restart', 'stop and start', async (args, raw) => {
     await stop(args);
     await start(args, raw);
@@ -51,6 +54,40 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   verb('version', 'print the version', async (args) => {
     console.log(args.json ? JSON.stringify({ version: versionLine() }) : versionLine());
   });
+  program
+    .command('ensemble')
+    .description('run an ensemble on this machine, each server a process of its own')
+    .option('--servers <n>', 'servers that vote', '3')
+    .option('--observers <n>', 'servers that do not', '0')
+    .option('--dir <path>', 'where their files are, or are made', './nodekeeper-ensemble')
+    .option('--client-port <n>', 'the first client port; the others follow it', '2181')
+    .option(
+      '--set <key=value>',
+      'a setting for every server',
+      (value, all: string[]) => [...all, value],
+      [] as string[],
+    )
+    .option('--detach', 'leave it running in the background')
+    .option('--stop', 'stop the ensemble in --dir')
+    .option('--json', 'tell the roles as JSON')
+    .action((o: Record<'servers' | 'observers' | 'dir' | 'clientPort', string> & { set: string[] } & Flags) =>
+      runEnsemble(
+        {
+          servers: Number(o.servers),
+          observers: Number(o.observers),
+          dir: o.dir,
+          clientPort: Number(o.clientPort),
+          detach: o.detach ?? false,
+          stop: o.stop ?? false,
+          json: o.json ?? false,
+          settings: o.set,
+        },
+        {
+          start: (file) => start(parseServerArguments([file]), [file], o.json),
+          stop: (file) => stop(parseServerArguments([file]), o.json),
+        },
+      ),
+    );
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (e) {
@@ -58,6 +95,12 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     process.stderr.write(`${e.message}\n`);
     process.exit(2);
   }
+}
+
+interface Flags {
+  readonly detach?: boolean;
+  readonly stop?: boolean;
+  readonly json?: boolean;
 }
 
 function config(args: ServerArguments): ServerConfig {
@@ -78,13 +121,10 @@ function commandLine(raw: readonly string[], log: string): string {
   return `"${process.execPath}" "${MAIN}" start-foreground ${raw.map((a) => `"${a}"`).join(' ')} > "${log}" 2>&1 < /dev/null`;
 }
 
-function address(c: ServerConfig): string {
-  return c.clientPortAddress ?? 'localhost';
-}
-
-/** Whether the server serves. A port with TLS, which may want a certificate, is only seen to accept connections. */
+/** Whether the server serves; one of an ensemble, which may lack the others, and one with TLS are only seen to accept connections. */
 function answers(c: ServerConfig): Promise<boolean> {
-  if (c.clientPort !== undefined) return answersHandshake(address(c), c.clientPort);
+  const { host, port } = clientPlace(c);
+  if (port !== undefined) return c.ensemble === undefined ? answersHandshake(host, port) : accepts(host, port);
   return accepts(c.secureClientPortAddress ?? 'localhost', c.secureClientPort ?? 0);
 }
 
@@ -113,16 +153,16 @@ function alive(pid: number): boolean {
   }
 }
 
-async function start(args: ServerArguments, raw: readonly string[]): Promise<void> {
+async function start(args: ServerArguments, raw: readonly string[], quiet = false): Promise<void> {
   const c = config(args);
   const file = pidFile(c);
-  process.stdout.write('Starting zookeeper ... ');
+  if (!quiet) process.stdout.write('Starting zookeeper ... ');
   const running = runningPid(file);
   if (running !== undefined) {
     console.log(`already running as process ${running}.`);
     process.exit(1);
   }
-  for (const port of [c.clientPort, c.secureClientPort]) {
+  for (const port of [clientPlace(c).port, c.secureClientPort]) {
     if (port === undefined || port === 0 || findPortOwner(port) === undefined) continue;
     console.log('FAILED TO START');
     process.stderr.write(`${portTakenMessage(port)}\n`);
@@ -153,7 +193,7 @@ async function start(args: ServerArguments, raw: readonly string[]): Promise<voi
   while (exit === undefined && Date.now() < until) {
     if (await answers(c)) {
       child.unref();
-      console.log('STARTED');
+      if (!quiet) console.log('STARTED');
       return;
     }
     await delay(POLL_MS);
@@ -162,20 +202,20 @@ async function start(args: ServerArguments, raw: readonly string[]): Promise<voi
   const said = readFileSync(log).subarray(before).toString().trim().split('\n').slice(-10).join('\n');
   process.stderr.write(
     exit === undefined
-      ? `The server runs as process ${child.pid} but does not answer on port ${c.clientPort ?? c.secureClientPort} after ${args.timeoutMs / 1000} s. See ${resolve(log)}\n`
+      ? `The server runs as process ${child.pid} but does not answer on port ${clientPlace(c).port ?? c.secureClientPort} after ${args.timeoutMs / 1000} s. See ${resolve(log)}\n`
       : `The server ended with code ${exit}:\n${said}\n`,
   );
   if (exit !== undefined) rmSync(file, { force: true });
   process.exit(1);
 }
 
-async function stop(args: ServerArguments): Promise<void> {
+async function stop(args: ServerArguments, quiet = false): Promise<void> {
   const c = config(args);
   const file = pidFile(c);
-  process.stdout.write('Stopping zookeeper ... ');
+  if (!quiet) process.stdout.write('Stopping zookeeper ... ');
   const pid = runningPid(file);
   if (pid === undefined) {
-    console.log(`no zookeeper to stop (could not find file ${file})`);
+    if (!quiet) console.log(`no zookeeper to stop (could not find file ${file})`);
     rmSync(file, { force: true });
     return;
   }
@@ -190,18 +230,20 @@ async function stop(args: ServerArguments): Promise<void> {
     process.exit(1);
   }
   rmSync(file, { force: true });
-  console.log('STOPPED');
+  if (!quiet) console.log('STOPPED');
 }
 
 async function status(args: ServerArguments): Promise<void> {
   const c = config(args);
-  const secure = c.clientPort === undefined;
-  const host = secure ? (c.secureClientPortAddress ?? 'localhost') : address(c);
-  const port = c.clientPort ?? c.secureClientPort ?? 0;
+  const place = clientPlace(c);
+  const secure = place.port === undefined;
+  const host = secure ? (c.secureClientPortAddress ?? 'localhost') : place.host;
+  const port = place.port ?? c.secureClientPort ?? 0;
   // Over TLS the words need a certificate, so there the mode is not asked.
   const text = secure ? undefined : await fourLetterWord(host, port, 'srvr');
   const mode = /^Mode: .*$/m.exec(text ?? '')?.[0];
   const running = secure ? await accepts(host, port) : mode !== undefined;
+  const members = c.ensemble === undefined ? undefined : await memberStatuses(c);
   if (args.json) {
     console.log(
       JSON.stringify({
@@ -209,12 +251,17 @@ async function status(args: ServerArguments): Promise<void> {
         clientAddress: host,
         running,
         mode: mode?.slice(6) ?? null,
+        ...(members === undefined ? {} : { members }),
       }),
     );
   } else {
     console.log(`Client port found: ${port}. Client address: ${host}. Client SSL: ${secure}.`);
-    const said = running ? 'The server accepts connections.' : 'Error contacting service. It is probably not running.';
-    console.log(mode ?? said);
+    const absent = text === undefined ? NOT_RUNNING : 'The server runs, but does not serve: it looks for a leader.';
+    console.log(mode ?? (running ? 'The server accepts connections.' : absent));
+    if (members !== undefined) {
+      console.log('');
+      printMembers(members);
+    }
   }
   if (!running) process.exit(1);
 }

@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+
+import { findPortOwner } from '../dist/port-owner.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -135,3 +137,43 @@ test('version, print-cmd and help', async (t) => {
     assert.match(help.out, new RegExp(verb));
   assert.equal(run('nonsense').code, 1);
 });
+
+test('an ensemble in one command: files as by hand, roles told, stopped again', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-cli-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const first = await freeRange();
+  t.after(() => run('ensemble', '--stop', '--dir', dir));
+  const started = run(
+    'ensemble',
+    '--detach',
+    '--json',
+    '--dir',
+    dir,
+    '--client-port',
+    String(first),
+    '--set',
+    'preAllocSize=64',
+  );
+  assert.equal(started.code, 0, started.err);
+  const { servers } = JSON.parse(started.out) as { servers: { id: number; mode: string }[] };
+  assert.deepEqual(servers.map(({ mode }) => mode).sort(), ['follower', 'follower', 'leader']);
+  assert.equal(readFileSync(join(dir, '2', 'data', 'myid'), 'utf8'), '2\n');
+  const status = run('status', join(dir, '1', 'zoo.cfg'));
+  assert.equal(status.code, 0);
+  assert.match(status.out, /^server\.3 .*(leader|follower)/m);
+  run('stop', join(dir, '2', 'zoo.cfg'));
+  run('stop', join(dir, '3', 'zoo.cfg'));
+  const alone = run('status', join(dir, '1', 'zoo.cfg'));
+  assert.equal(alone.code, 1);
+  assert.match(alone.out, /runs, but does not serve/);
+  assert.match(alone.out, /server\.2 .*not reachable/);
+  assert.equal(run('ensemble', '--stop', '--dir', dir).code, 0);
+});
+
+/** The first of three client ports whose quorum and election ports are free too, as far as a moment ago tells. */
+async function freeRange(): Promise<number> {
+  for (;;) {
+    const first = await freePort();
+    if (first < 60_000 && [0, 1, 2].every((i) => findPortOwner(first + i) === undefined)) return first;
+  }
+}

@@ -136,10 +136,14 @@ export class EnsembleServer extends Server {
 
   override async close(): Promise<void> {
     if (this.stopping) return;
+    // In this order the others elect without waiting: a leader finishes what it has begun, then nobody listens for votes here
+    // any more, and only then the learners are let go.
+    await this.role?.finish();
     const closing = super.close();
     this.election.stop();
+    const votes = this.electionPort.close();
     this.role?.stop('this server is stopping');
-    await this.electionPort.close();
+    await votes;
     await this.busy;
     await closing;
   }

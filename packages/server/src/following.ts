@@ -108,6 +108,8 @@ export class Following implements Role, LearnerHost, LeaderLink {
     this.learner?.onDurable(zxid);
   }
 
+  async finish(): Promise<void> {}
+
   stop(reason: string): void {
     if (this.learner !== undefined) this.learner.close(reason);
     else this.end(reason);

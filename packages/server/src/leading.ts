@@ -22,6 +22,8 @@ import { LogCursor as DiskCursor } from './storage/log-cursor.js';
 
 const NOTHING = Buffer.alloc(0);
 const REBIND_MS = 100;
+/** So long a leader that is stopped waits for its last proposals. */
+const FINISH_MS = 1000;
 
 export class Leading implements Role, LeaderHost {
   readonly mode = 'leader';
@@ -80,6 +82,15 @@ export class Leading implements Role, LeaderHost {
 
   onDurable(zxid: number): void {
     this.leader.onDurable(zxid);
+  }
+
+  async finish(): Promise<void> {
+    if (!this.leader.serving) return;
+    this.server.port.serve(null);
+    this.leader.drain();
+    const until = this.runtime.now() + FINISH_MS;
+    while (this.leader.hasOutstanding && this.runtime.now() < until)
+      await new Promise<void>((resolve) => this.runtime.after(1, resolve));
   }
 
   stop(reason: string): void {
@@ -233,7 +244,7 @@ export class Leading implements Role, LeaderHost {
   }
 
   submit(request: ForeignRequest): void {
-    this.origin?.processor.submitForeign(request);
+    if (!this.leader.draining) this.origin?.processor.submitForeign(request);
   }
 
   touchSession(id: bigint, timeout: number): void {

@@ -8,6 +8,8 @@ export interface Role {
   readonly waitsFor: string;
   /** The log holds everything up to a zxid. */
   onDurable(zxid: number): void;
+  /** Takes no more requests; resolves when what was begun is finished, or is taking too long. */
+  finish(): Promise<void>;
   /** Ends it; {@link RoleEnd} is told. */
   stop(reason: string): void;
 }

@@ -150,7 +150,7 @@ export class Leader implements Proposals {
   /** Takes over a connection at the quorum port. */
   accept(wire: Wire): void {
     const { host } = this;
-    if (this.phase === 'ended') {
+    if (this.phase === 'ended' || this.draining) {
       wire.destroy();
       return;
     }
@@ -262,6 +262,14 @@ export class Leader implements Proposals {
   /** Proposals that are not committed, oldest first. */
   *uncommitted(): Generator<{ readonly zxid: number; readonly entry: Buffer }> {
     for (let i = this.head; i < this.outstanding.length; i++) yield this.outstanding[i] as Proposal;
+  }
+
+  /** Whether what is proposed is the last. */
+  draining = false;
+
+  /** Takes no more learners and requests. */
+  drain(): void {
+    this.draining = true;
   }
 
   get hasOutstanding(): boolean {

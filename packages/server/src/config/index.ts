@@ -7,6 +7,7 @@ import { type TlsConfig, tlsConfig, wantsTls } from './tls.js';
 
 export type { Ensemble } from './ensemble.js';
 export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './keys.js';
+export { clientPlace, ownMember } from './own-member.js';
 export { ConfigError, type Sources } from './parse.js';
 
 /** Times in milliseconds, sizes in bytes unless the name says otherwise. */
