@@ -6,6 +6,8 @@ import static org.apache.zookeeper.CreateMode.*;
 import static org.apache.zookeeper.ZooDefs.Ids.*;
 import static org.apache.zookeeper.ZooDefs.Perms;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -29,6 +31,7 @@ import org.apache.zookeeper.Watcher.WatcherType;
 import org.apache.zookeeper.ZooKeeper;
 import org.apache.zookeeper.admin.ZooKeeperAdmin;
 import org.apache.zookeeper.client.FourLetterWordMain;
+import org.apache.zookeeper.client.ZKClientConfig;
 import org.apache.zookeeper.cli.DelQuotaCommand;
 import org.apache.zookeeper.cli.ListQuotaCommand;
 import org.apache.zookeeper.cli.SetQuotaCommand;
@@ -62,6 +65,11 @@ public final class JavaClient {
             await(KeeperState.SyncConnected);
         }
 
+        Session(int timeout, ZKClientConfig config, KeeperState state) throws Exception {
+            client = new ZooKeeper(hosts, timeout, this, config);
+            await(state);
+        }
+
         @Override
         public void process(WatchedEvent event) {
             if (event.getType() == Event.EventType.None) {
@@ -92,6 +100,7 @@ public final class JavaClient {
         port = Integer.parseInt(args[0]);
         hosts = "127.0.0.1:" + port;
         direct = "127.0.0.1:" + args[1];
+        prepareLogin();
         session = new Session(8000);
         zk = session.client;
         other = new Session(8000).client;
@@ -99,6 +108,7 @@ public final class JavaClient {
         creation();
         data();
         acls();
+        logins();
         transactions();
         watches();
         persistentWatches();
@@ -396,6 +406,35 @@ public final class JavaClient {
             Checks.fails(Code.AUTHFAILED, () -> it.client.exists("/", false));
             it.close();
         });
+    }
+
+    /** One login is all that this client has in a process. Who doesn't ask for it goes without. */
+    private static void prepareLogin() throws Exception {
+        System.setProperty(ZKClientConfig.ENABLE_CLIENT_SASL_KEY, "false");
+        Path file = Files.createTempFile("jaas", ".conf");
+        file.toFile().deleteOnExit();
+        Files.writeString(file, "Client { org.apache.zookeeper.server.auth.DigestLoginModule required"
+            + " username=\"interop\" password=\"interop-secret\"; };\n");
+        System.setProperty("java.security.auth.login.config", file.toString());
+    }
+
+    private static void logins() {
+        Checks.check("sasl", "who logs in has the identity that ACLs name", () -> {
+            fresh("/sasl");
+            try (Session it = new Session(8000, withLogin(), KeeperState.SaslAuthenticated)) {
+                it.client.create("/sasl/mine", bytes("x"), acl(Perms.ALL, "sasl", "interop"), PERSISTENT);
+                it.client.create("/sasl/auth", bytes("x"), CREATOR_ALL_ACL, PERSISTENT);
+                Checks.equal(it.client.getACL("/sasl/auth", null), acl(Perms.ALL, "sasl", "interop"));
+                Checks.equal(get(it.client, "/sasl/mine"), "x");
+                Checks.fails(Code.NOAUTH, () -> zk.getData("/sasl/mine", false, null));
+            }
+        });
+    }
+
+    private static ZKClientConfig withLogin() {
+        ZKClientConfig config = new ZKClientConfig();
+        config.setProperty(ZKClientConfig.ENABLE_CLIENT_SASL_KEY, "true");
+        return config;
     }
 
     private static void transactions() {

@@ -351,6 +351,28 @@ def _():
     zk.delete("/acl/parent/child")
 
 
+# SASL
+
+
+def login(name, password):
+    return {"mechanism": "DIGEST-MD5", "username": name, "password": password}
+
+
+@check("sasl", "who logs in has the identity that ACLs name")
+def _():
+    fresh("/sasl")
+    client = connect(sasl_options=login("interop", "interop-secret"))
+    client.create("/sasl/mine", b"x", acl=[make_acl("sasl", "interop", all=True)])
+    client.create("/sasl/auth", b"x", acl=[make_acl("auth", "", all=True)])
+    equal(client.get_acls("/sasl/auth")[0], [make_acl("sasl", "interop", all=True)])
+    equal(client.get("/sasl/mine")[0], b"x")
+    raises(NoAuthError, zk.get, "/sasl/mine")
+    another = connect(sasl_options=login("other", "other-secret"))
+    raises(NoAuthError, another.get, "/sasl/mine")
+    client.stop()
+    another.stop()
+
+
 # Transactions
 
 

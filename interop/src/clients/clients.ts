@@ -58,7 +58,7 @@ export const CLIENTS: readonly Client[] = [
   {
     id: 'kazoo',
     title: 'kazoo (Python)',
-    packages: ['python3-kazoo'],
+    packages: ['python3-kazoo', 'python3-pure-sasl'],
     // This version ends its connection's thread at the error code for a disabled reconfig, which it doesn't know.
     cfg: { reconfigEnabled: 'true' },
     build: () => undefined,

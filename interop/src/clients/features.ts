@@ -5,6 +5,7 @@ export const FEATURES = [
   ['create', 'Create modes: persistent, ephemeral, sequential, container, TTL'],
   ['data', 'Get, set, exists, children, delete, versions, stat'],
   ['acl', 'ACLs and authentication: world, digest, auth, ip, super'],
+  ['sasl', 'SASL: logging in with a name and a password'],
   ['multi', 'Transactions, committed and refused'],
   ['sync', 'Sync'],
   ['watch', 'One-shot watches: data, exists, children'],

@@ -1,7 +1,7 @@
 // What one client's checks run against: a fresh server, behind a relay, that the checks may restart or cut off.
 
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Kind, type RunningServer, type StartOptions, startServer } from '../servers/index.js';
@@ -23,7 +23,15 @@ const CFG = {
   extendedTypesEnabled: 'true',
   'DigestAuthenticationProvider.superDigest': SUPER_DIGEST,
 };
-const PROPS = { 'znode.container.checkIntervalMs': String(CONTAINER_CHECK_MS) };
+const PROPS = {
+  'znode.container.checkIntervalMs': String(CONTAINER_CHECK_MS),
+  'zookeeper.authProvider.1': 'org.apache.zookeeper.server.auth.SASLAuthenticationProvider',
+};
+/** Whom SASL lets in. */
+const JAAS = `Server {
+  org.apache.zookeeper.server.auth.DigestLoginModule required user_interop="interop-secret" user_other="other-secret";
+};
+`;
 
 export class Stage {
   readonly kind: Kind;
@@ -43,7 +51,8 @@ export class Stage {
   static async start(kind: Kind, extra: Readonly<Record<string, string>> = {}): Promise<Stage> {
     const cfg = { ...CFG, ...extra };
     const dir = mkdtempSync(join(tmpdir(), 'interop-server-'));
-    const server = await startInTime(kind, { dir, cfg, props: PROPS });
+    writeFileSync(join(dir, 'jaas.conf'), JAAS);
+    const server = await startInTime(kind, { dir, cfg, props: propsOf(dir) });
     return new Stage(kind, dir, cfg, server, await Relay.start(server.port));
   }
 
@@ -81,8 +90,12 @@ export class Stage {
   async #restart(signal: NodeJS.Signals): Promise<void> {
     const { port } = this.#server;
     await this.#server.stop(signal);
-    this.#server = await startInTime(this.kind, { dir: this.#dir, port, cfg: this.#cfg, props: PROPS });
+    this.#server = await startInTime(this.kind, { dir: this.#dir, port, cfg: this.#cfg, props: propsOf(this.#dir) });
   }
+}
+
+function propsOf(dir: string): Record<string, string> {
+  return { ...PROPS, 'java.security.auth.login.config': join(dir, 'jaas.conf') };
 }
 
 async function startInTime(kind: Kind, options: StartOptions): Promise<RunningServer> {

@@ -139,7 +139,6 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
   if (clientPort === undefined && secureClientPort === undefined && ensemble?.clientAddresses !== true)
     throw new ConfigError(`${where}: clientPort is not set. Add clientPort=2181`);
   const sasl = saslConfig(settings, where);
-  if (values.has('sasl.usersFile') && !schemes.includes('sasl')) schemes.push('sasl');
   const tls = wantsTls(settings) ? tlsConfig(settings, where, warnings) : undefined;
   if (tls !== undefined && !schemes.includes('x509')) schemes.push('x509');
   const tickTime = n('tickTime');

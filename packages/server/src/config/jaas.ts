@@ -1,20 +1,36 @@
-// Java's login configuration files: `Section { module.Class required option="value" …; };`.
+// Java's login configuration files: `Section { module.Class required option="value" …; };`. Source: the JDK's ConfigFile, by
+// which words begin with a letter and passwords therefore stand in quotes.
 
 export interface LoginModule {
   readonly className: string;
   readonly options: ReadonlyMap<string, string>;
 }
 
-const TOKEN = /\s+|\/\/.*|\/\*[\s\S]*?\*\/|"((?:\\.|[^"\\])*)"|([{};=])|([\w$.*-]+)/gy;
+const TOKEN =
+  /\s+|\/\/.*|\/\*[\s\S]*?\*\/|"((?:\\[\s\S]|[^"\\\r\n])*)"|([{};=])|([a-z_$*\u00a0-\uffff][\w$*.\u00a0-\uffff-]*)/giy;
 const FLAGS = ['required', 'requisite', 'sufficient', 'optional'];
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r' };
+const ESCAPES: Readonly<Record<string, string>> = {
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+};
+
+interface Token {
+  readonly text: string;
+  readonly mark: boolean;
+  readonly line: number;
+}
 
 /**
  * The login modules by section.
  * @throws Error that says what is wrong and in which line
  */
 export function parseJaas(text: string): Map<string, LoginModule[]> {
-  const tokens = [...scan(text)];
+  const tokens = scan(text);
   let at = 0;
   const fail = (expected: string): never => {
     const line = tokens[at]?.line ?? text.split('\n').length;
@@ -45,7 +61,9 @@ export function parseJaas(text: string): Map<string, LoginModule[]> {
       while (!mark(';')) {
         const option = word("an option or ';'");
         skip('=');
-        options.set(option, word('a value'));
+        const value = word('a value');
+        if (value.includes('${')) throw new Error(`option ${option}: Java's properties are not known here: ${value}`);
+        options.set(option, value);
       }
       skip(';');
       modules.push({ className, options });
@@ -57,17 +75,24 @@ export function parseJaas(text: string): Map<string, LoginModule[]> {
   return sections;
 }
 
-function* scan(text: string): Generator<{ text: string; mark: boolean; line: number }> {
+function scan(text: string): Token[] {
+  const tokens: Token[] = [];
   TOKEN.lastIndex = 0;
   for (let line = 1; TOKEN.lastIndex < text.length; ) {
     const start = TOKEN.lastIndex;
     const match = TOKEN.exec(text);
-    if (match === null) throw new Error(`line ${line}: '${text[start]}' is not understood`);
+    if (match === null) throw new Error(`line ${line}: '${text[start]}' is not understood; values stand in quotes`);
     const [all, quoted, sign, plain] = match;
-    if (quoted !== undefined) {
-      yield { text: quoted.replace(/\\(.)/gs, (_, c: string) => ESCAPES[c] ?? c), mark: false, line };
-    } else if (sign !== undefined) yield { text: sign, mark: true, line };
-    else if (plain !== undefined) yield { text: plain, mark: false, line };
+    if (quoted !== undefined) tokens.push({ text: unescaped(quoted), mark: false, line });
+    else if (sign !== undefined) tokens.push({ text: sign, mark: true, line });
+    else if (plain !== undefined) tokens.push({ text: plain, mark: false, line });
     line += all.split('\n').length - 1;
   }
+  return tokens;
+}
+
+function unescaped(quoted: string): string {
+  return quoted.replace(/\\([0-3]?[0-7]{1,2}|[\s\S])/g, (_, code: string) =>
+    /^[0-7]/.test(code) ? String.fromCharCode(Number.parseInt(code, 8)) : (ESCAPES[code] ?? code),
+  );
 }

@@ -210,7 +210,6 @@ export const KEYS: readonly Key[] = [
     { property: 'java.security.auth.login.config' },
   ),
   key('sasl.serverconfig', 'text', 'Server', 'Name of that section.'),
-  key('sasl.usersFile', 'path', undefined, 'File of further SASL users, `name:password` in each line.'),
   key(
     'SASLAuthenticationProvider.superPassword',
     'text',
@@ -220,6 +219,14 @@ export const KEYS: readonly Key[] = [
   key('allowSaslFailedClients', 'bool', false, 'Whether clients go on, without an identity, after SASL failed.'),
   key('letAnySaslUserDoX', 'text', undefined, 'Whose permissions in ACLs every SASL user has.'),
   key('superUser', 'text', undefined, 'SASL user that may do everything.'),
+  key(
+    'requireClientAuthScheme',
+    'text',
+    undefined,
+    'Named in guides, but has no effect in the Java server either; sessionRequireClientSASLAuth has.',
+    ignored,
+  ),
+  key('jaasLoginRenew', 'int', 3600000, 'Kerberos of the Java server.', ignored),
   key('X509AuthenticationProvider.superUser', 'text', undefined, 'Certificate subject of the superuser.'),
   key('IPAuthenticationProvider.usexforwardedfor', 'bool', false, 'Address of admin clients behind a proxy.', ignored),
   key('ensembleAuthName', 'text', undefined, 'Names that clients may check the ensemble by.', ignored),

@@ -1,7 +1,7 @@
-// Who may log in with SASL on the client port: users of a JAAS file, or of a plain file.
+// Who may log in with SASL: the users in the sections of a JAAS file.
 
 import { readFileSync } from 'node:fs';
-import { parseJaas } from './jaas.js';
+import { type LoginModule, parseJaas } from './jaas.js';
 import { ConfigError, type Settings } from './parse.js';
 
 export interface SaslConfig {
@@ -15,71 +15,49 @@ export interface SaslConfig {
 
 const USER_OPTION = 'user_';
 
-/** Undefined if no login is configured. Throws ConfigError if one is and cannot work. */
+/** Undefined if clients cannot log in. Throws ConfigError if they are to and it cannot work. */
 export function saslConfig(settings: Settings, where: string): SaslConfig | undefined {
   const { values, families } = settings;
-  const s = (name: string): string | undefined => (values.get(name) as string | undefined) || undefined;
-  const jaas = s('java.security.auth.login.config');
-  const file = s('sasl.usersFile');
-  const users = new Map<string, string>();
-  let there = false;
-  if (jaas !== undefined) {
-    there = fromJaas(jaas, s('sasl.serverconfig') ?? 'Server', where, users);
-  }
-  if (file !== undefined) {
-    fromFile(file, where, users);
-    there = true;
-  }
-  if (!there) return undefined;
-  const superPassword = s('SASLAuthenticationProvider.superPassword');
+  const module = loginModule(settings, String(values.get('sasl.serverconfig')), where);
+  if (module === undefined) return undefined;
+  const users = usersOf(module);
+  const superPassword = values.get('SASLAuthenticationProvider.superPassword') as string | undefined;
   if (superPassword !== undefined && users.has('super')) users.set('super', superPassword);
   const superUsers = new Set<string>();
-  const named = s('superUser');
+  const named = values.get('superUser') as string | undefined;
   if (named !== undefined) superUsers.add(named);
   for (const [name, value] of families) if (name.startsWith('superUser.')) superUsers.add(value);
   return { users, superUsers, allowFailed: values.get('allowSaslFailedClients') === true };
 }
 
-function fromJaas(path: string, section: string, where: string, users: Map<string, string>): boolean {
+/** The login module of a section of the JAAS file; undefined without file or section. */
+export function loginModule(settings: Settings, section: string, where: string): LoginModule | undefined {
+  const path = settings.values.get('java.security.auth.login.config') as string | undefined;
+  if (path === undefined) return undefined;
   const option = `${where}: java.security.auth.login.config=${path}`;
-  let modules: ReturnType<typeof parseJaas>;
+  let module: LoginModule | undefined;
   try {
-    modules = parseJaas(readFileSync(path, 'utf8'));
+    module = parseJaas(readFileSync(path, 'utf8')).get(section)?.[0];
   } catch (e) {
     throw new ConfigError(`${option}: cannot be read: ${(e as Error).message}`);
   }
-  for (const { className, options } of modules.get(section) ?? []) {
-    if (className.endsWith('Krb5LoginModule')) {
-      throw new ConfigError(
-        `${option}: section ${section} asks for Kerberos (GSSAPI), which this server does not speak. ` +
-          'Use org.apache.zookeeper.server.auth.DigestLoginModule with user_<name>="<password>", or TLS with client certificates',
-      );
-    }
-    if (!className.endsWith('DigestLoginModule')) {
-      throw new ConfigError(
-        `${option}: section ${section}: login module ${className} is not known, only DigestLoginModule`,
-      );
-    }
-    for (const [name, value] of options) {
-      if (name.startsWith(USER_OPTION)) users.set(name.slice(USER_OPTION.length), value);
-    }
+  if (module === undefined || module.className.endsWith('DigestLoginModule')) return module;
+  if (module.className.endsWith('Krb5LoginModule')) {
+    throw new ConfigError(
+      `${option}: section ${section} asks for Kerberos (GSSAPI), which this server does not speak. ` +
+        'Use org.apache.zookeeper.server.auth.DigestLoginModule with user_<name>="<password>", or TLS with certificates',
+    );
   }
-  return modules.has(section);
+  throw new ConfigError(
+    `${option}: section ${section}: login module ${module.className} is not known, only DigestLoginModule`,
+  );
 }
 
-/** One `name:password` in a line; empty lines and comments (`#`) are passed over. */
-function fromFile(path: string, where: string, users: Map<string, string>): void {
-  const fail = (what: string): ConfigError => new ConfigError(`${where}: sasl.usersFile=${path}: ${what}`);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (e) {
-    throw fail(`cannot be read: ${(e as Error).message}`);
+/** Passwords by user, from options `user_<name>`. */
+export function usersOf(module: LoginModule): Map<string, string> {
+  const users = new Map<string, string>();
+  for (const [name, value] of module.options) {
+    if (name.startsWith(USER_OPTION)) users.set(name.slice(USER_OPTION.length), value);
   }
-  for (const [i, line] of text.split(/\r?\n/).entries()) {
-    if (line.trim() === '' || line.startsWith('#')) continue;
-    const colon = line.indexOf(':');
-    if (colon < 1) throw fail(`line ${i + 1}: name:password is expected`);
-    users.set(line.slice(0, colon), line.slice(colon + 1));
-  }
+  return users;
 }

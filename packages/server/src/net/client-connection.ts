@@ -13,7 +13,7 @@ import { authenticate } from './auth.js';
 import { ChildStream } from './child-stream.js';
 import type { ClientPort } from './client-port.js';
 import type { Connection } from './network.js';
-import { DigestMd5, SaslError } from './sasl/digest-md5.js';
+import { DigestMd5Server, SaslError, type SaslService } from './sasl/digest-md5.js';
 import type { TurnTaker } from './turns.js';
 
 /** What a connection may do in one turn: a request counts 1, and 1 more for each KB it holds. */
@@ -24,6 +24,8 @@ const OUTPUT_PAUSE = 256 * 1024;
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
 const DEFERRED_EVENTS_LIMIT = 100_000;
 const CLOSE_GRACE_MS = 2000;
+/** The names of ZooKeeper's client port in SASL. */
+const CLIENT_SASL: SaslService = { protocol: 'zookeeper', realm: 'zk-sasl-md5' };
 const NOTHING = Buffer.alloc(0);
 
 type State = 'handshake' | 'creating' | 'ready' | 'command' | 'leaving' | 'closed';
@@ -70,7 +72,7 @@ export class ClientConnection implements Client, TurnTaker {
   private paused = false;
   private stream: ChildStream | null = null;
   private deferred: WatchEvent[] | null = null;
-  private login: DigestMd5 | null = null;
+  private login: DigestMd5Server | null = null;
 
   constructor(socket: Connection, port: ClientPort, holdsSlot = false) {
     this.socket = socket;
@@ -312,7 +314,7 @@ export class ClientConnection implements Client, TurnTaker {
       this.abort('sasl packet without a token');
       return;
     }
-    this.login ??= new DigestMd5((user) => settings.users.get(user));
+    this.login ??= new DigestMd5Server(CLIENT_SASL, (user) => settings.users.get(user));
     try {
       const answer = this.login.answer(token);
       const { user } = this.login;

@@ -44,8 +44,9 @@ export function allows(
 
 function matches(rules: AuthRules, identity: Identity, aclId: string): boolean {
   if (identity.scheme === 'ip') return ipMatches(identity.id, aclId);
-  if (identity.id === aclId) return true;
-  return identity.scheme === 'sasl' && (identity.id === 'super' || aclId === rules.anySaslUser);
+  if (identity.scheme !== 'sasl') return identity.id === aclId;
+  if (!rules.extraSchemes.has('sasl')) return false;
+  return identity.id === aclId || identity.id === 'super' || aclId === rules.anySaslUser;
 }
 
 /**
@@ -97,8 +98,13 @@ function authenticates(rules: AuthRules, scheme: string): boolean {
 function validId(rules: AuthRules, scheme: string, id: string): boolean {
   if (scheme === 'digest') return rules.digestEnabled && validDigestId(id);
   if (scheme === 'ip') return validIpExpression(id);
-  if (scheme === 'sasl') return rules.extraSchemes.has('sasl') && !/[^@/]*\/[^@/]*\//.test(id);
+  if (scheme === 'sasl') return rules.extraSchemes.has('sasl') && validPrincipal(id);
   return scheme === 'x509' && rules.extraSchemes.has('x509') && isDistinguishedName(id);
+}
+
+/** A plain name, or `service/host@realm` with the host left out or not. */
+function validPrincipal(id: string): boolean {
+  return !id.includes('@') || /^[^/@]*(\/[^/@]*)?@[^/@]*$/.test(id);
 }
 
 /** Java's `split(":")` drops empty parts at the end; exactly two must be left. */
