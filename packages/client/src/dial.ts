@@ -3,6 +3,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Endpoint } from './hosts.js';
+import { onAbort } from './on-abort.js';
 
 /**
  * Resolves with a connected socket (for TLS, with the server's certificate accepted).
@@ -37,7 +38,7 @@ export function dial(
     };
     const release = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
+      forget();
       socket.removeListener('error', fail);
       socket.removeListener('close', closed);
       socket.removeListener(secure ? 'secureConnect' : 'connect', connected);
@@ -45,7 +46,7 @@ export function dial(
     socket.once('error', fail);
     socket.once('close', closed);
     socket.once(secure ? 'secureConnect' : 'connect', connected);
-    signal.addEventListener('abort', abort);
+    const forget = onAbort(signal, abort);
     if (signal.aborted) abort();
   });
 }

@@ -2,6 +2,7 @@
 
 import { ErrorCode } from '#protocol';
 import { KeeperError } from './errors.js';
+import { onAbort } from './on-abort.js';
 import type { CallOptions } from './options.js';
 
 /**
@@ -17,13 +18,14 @@ export function limited(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let stop: (() => void) | undefined;
+    let release: (() => void) | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isSettled = false;
     const settle = (action: () => void): void => {
       if (isSettled) return;
       isSettled = true;
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      release?.();
       stop?.();
       action();
     };
@@ -35,7 +37,7 @@ export function limited(
     if (signal?.aborted) return abort();
     if (timeout !== undefined && timeout <= 0) return expire();
     if (timeout !== undefined) timer = setTimeout(expire, timeout);
-    signal?.addEventListener('abort', abort);
+    release = signal && onAbort(signal, abort);
     stop = begin(
       () => settle(resolve),
       (error) => settle(() => reject(error)),
@@ -65,9 +67,8 @@ export function sharedLimit(options: CallOptions | undefined, standard: number |
 /** Resolves as `promise` does, and with undefined when the signal is aborted first. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => resolve(undefined);
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    if (signal.aborted) resolve(undefined);
+    const release = onAbort(signal, () => resolve(undefined));
+    promise.then(resolve, reject).finally(release);
   });
 }

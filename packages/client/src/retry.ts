@@ -1,6 +1,7 @@
 // Retry policies: how often a call is tried again, and after how long. The names are Curator's.
 
 import { KeeperError } from './errors.js';
+import { onAbort } from './on-abort.js';
 
 /** Says how long to wait before try number `attempt` + 1, in milliseconds; undefined to give up. */
 export interface RetryPolicy {
@@ -48,15 +49,15 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
       reject(signal.reason);
       return;
     }
+    const timer = setTimeout(() => {
+      release?.();
+      resolve();
+    }, ms);
     const abort = (): void => {
       clearTimeout(timer);
       reject(signal?.reason);
     };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', abort, { once: true });
+    const release = signal && onAbort(signal, abort);
   });
 }
 

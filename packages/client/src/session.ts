@@ -16,6 +16,7 @@ import {
 } from './handshake.js';
 import { type Endpoint, Hosts, systemResolver } from './hosts.js';
 import { limited, unlessAborted } from './limits.js';
+import { onAbort } from './on-abort.js';
 import type { CallOptions, ClientOptions, Credential } from './options.js';
 import { closeSession, type Request } from './requests.js';
 import { pause } from './retry.js';
@@ -213,10 +214,10 @@ export class Session implements ConnectionHandler {
       return;
     }
     const timer = timeout === undefined ? undefined : setTimeout(expire, timeout);
-    signal?.addEventListener('abort', abort, { once: true });
+    const stop = signal && onAbort(signal, abort);
     call.release = () => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      stop?.();
     };
   }
 
@@ -374,9 +375,8 @@ export class Session implements ConnectionHandler {
     const socket = await dial(endpoint, this.tls, limit, this.over.signal);
     const { maxFrame = 64 * 1024 * 1024 } = this.options;
     const connection = new Connection(socket, { maxFrame, maxRequest: this.maxRequest });
-    const abort = (): void => connection.destroy('the client was closed');
-    this.over.signal.addEventListener('abort', abort);
-    if (this.isOver) abort();
+    if (this.isOver) connection.destroy('the client was closed');
+    const release = onAbort(this.over.signal, () => connection.destroy('the client was closed'));
     const timer = setTimeout(() => connection.destroy(`no session within ${limit} ms`), limit);
     const ended = new AbortController();
     try {
@@ -395,7 +395,7 @@ export class Session implements ConnectionHandler {
     } finally {
       ended.abort();
       clearTimeout(timer);
-      this.over.signal.removeEventListener('abort', abort);
+      release();
       connection.destroy('done');
     }
   }

@@ -1,6 +1,7 @@
 // A persistent watch to read with `for await`.
 
 import { EventStream } from './event-stream.js';
+import { onAbort } from './on-abort.js';
 import type { PersistentEvent } from './watch-events.js';
 
 /**
@@ -27,14 +28,15 @@ export class WatchStream implements AsyncIterableIterator<PersistentEvent, undef
     this.recursive = recursive;
     this.limit = limit;
     const abort = (): void => this.close();
+    let forget: (() => void) | undefined;
     this.events = new EventStream(() => {
-      signal?.removeEventListener('abort', abort);
+      forget?.();
       close();
     });
     const { ready, close } = open((event) => this.deliver(event));
     this.ready = ready;
-    signal?.addEventListener('abort', abort);
     if (signal?.aborted) abort();
+    else forget = signal && onAbort(signal, abort);
     ready.catch((error) => {
       this.failure = { error };
       this.events.end();

@@ -1,0 +1,291 @@
+// What the client puts on the wire, and what it makes of frames that no good server sends.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { ErrorCode, EventType, OpCode, Xid } from '@nodekeeper/protocol';
+import { type KeeperError, nextEvent } from '../dist/index.js';
+import { FakeConnection, FakeServer } from './fake-server.js';
+import { begin } from './support.js';
+
+const stat = (w: Parameters<typeof FakeConnection.stat>[0]) => FakeConnection.stat(w);
+
+test('a reply that is cut short, or answers nothing, ends the connection and not the program', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const frames: ((c: FakeConnection, xid: number) => void)[] = [
+    (c) => c.write((w) => w.int(3)),
+    (c) => c.write((w) => w.int(Xid.notification).long53(1).int(0).int(1)),
+    (c, xid) => c.reply(xid, 1, 0, (w) => w.int(5)),
+    (c, xid) => c.reply(xid + 9, 1),
+    (c) => c.socket.write(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')),
+  ];
+  for (const send of frames) {
+    const connection = await (await server.next()).accept();
+    await client.connected();
+    const call = client.exists('/a').catch((e: unknown) => e);
+    const { xid } = await connection.request();
+    const suspended = once(client, 'suspended');
+    send(connection, xid);
+    await suspended;
+    assert.match(((await call) as KeeperError).codeName, /ConnectionLoss|MarshallingError/);
+  }
+});
+
+test('a connection that is lost at once, time and again, is sought with growing pauses', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port, { reconnect: { minDelay: 40, maxDelay: 80 } });
+  const times: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const connection = await (await server.next()).accept();
+    times.push(performance.now());
+    connection.socket.destroy();
+  }
+  assert.equal(client.sessionId, 77n);
+  // At least 20, 40, 40, 40 ms.
+  assert.ok((times[4] as number) - (times[0] as number) > 120, `${times}`);
+});
+
+test('after an event of a transaction, the rest of its events is asked for on the next connection', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const first = await (await server.next()).accept();
+  const one = nextEvent();
+  const two = nextEvent();
+  const reads = [client.exists('/a', { watcher: one.watcher }), client.exists('/b', { watcher: two.watcher })];
+  for (let i = 0; i < 2; i++) first.reply((await first.request()).xid, 5, 0, stat);
+  await Promise.all(reads);
+  first.notify(EventType.nodeDataChanged, '/a', 8);
+  assert.equal((await one.event).zxid, 8);
+  first.socket.destroy();
+  const second = await (await server.next()).accept();
+  // The server must have got to what was seen; what was not seen of it is asked from before.
+  assert.equal(second.lastZxidSeen, 8);
+  const { op, body } = await second.request();
+  assert.equal(op, OpCode.setWatches);
+  assert.equal(body.long53(), 5);
+  assert.deepEqual(
+    body.vector((r) => r.string()),
+    ['/b'],
+  );
+});
+
+test('a read of a node that a persistent watch stands on arms no other watch on the server', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept();
+  const stream = client.watch('/a');
+  const { watcher, event } = nextEvent();
+  const read = client.exists('/a', { watcher });
+  const added = await connection.request();
+  assert.equal(added.op, OpCode.addWatch);
+  connection.reply(added.xid, 1, 0, (w) => w.int(0));
+  const asked = await connection.request();
+  assert.equal(asked.body.string(), '/a');
+  assert.equal(asked.body.bool(), false);
+  connection.reply(asked.xid, 1, 0, stat);
+  await read;
+  connection.notify(EventType.nodeDataChanged, '/a', 2);
+  assert.equal((await event).type, 'nodeDataChanged');
+  assert.equal((await stream.next()).value?.type, 'nodeDataChanged');
+  // Nor does one of another node, which does.
+  const other = client.exists('/b', { watcher });
+  const plain = await connection.request();
+  assert.equal(plain.body.string(), '/b');
+  assert.equal(plain.body.bool(), true);
+  connection.reply(plain.xid, 1, 0, stat);
+  await other;
+});
+
+test('one-shot watches that a persistent one stood for are set when it is closed', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept();
+  const stream = client.watch('/a');
+  connection.reply((await connection.request()).xid, 1, 0, (w) => w.int(0));
+  await stream.ready;
+  const read = client.exists('/a', { watcher: () => {} });
+  connection.reply((await connection.request()).xid, 4, 0, stat);
+  await read;
+  stream.close();
+  const removed = await connection.request();
+  assert.equal(removed.op, OpCode.removeWatches);
+  connection.reply(removed.xid, 6);
+  const set = await connection.request();
+  assert.equal(set.op, OpCode.setWatches);
+  assert.equal(set.xid, Xid.setWatches);
+  assert.equal(set.body.long53(), 6);
+  assert.deepEqual(
+    set.body.vector((r) => r.string()),
+    ['/a'],
+  );
+});
+
+test('one-shot watches are set if the persistent one that was to stand for them is refused', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept();
+  const stream = client.watch('/a');
+  const read = client.exists('/a', { watcher: () => {} });
+  const added = await connection.request();
+  const asked = await connection.request();
+  assert.equal(asked.body.string(), '/a');
+  assert.equal(asked.body.bool(), false);
+  connection.reply(added.xid, 1, ErrorCode.Unimplemented);
+  await assert.rejects(stream.ready, { codeName: 'Unimplemented' });
+  await assert.rejects(stream.next(), { codeName: 'Unimplemented' });
+  connection.reply(asked.xid, 4, 0, stat);
+  await read;
+  for (;;) {
+    const { op, xid, body } = await connection.request();
+    if (op === OpCode.setWatches) {
+      assert.equal(body.long53(), 4);
+      return;
+    }
+    connection.reply(xid, 4, ErrorCode.NoWatcher);
+  }
+});
+
+test('calls are lost together with those before them, so that none overtakes another', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port, { maxOutstanding: 2 });
+  const connection = await (await server.next()).accept();
+  await client.connected();
+  const calls = [1, 2, 3, 4].map((i) => client.setData('/a', String(i)).catch((e: KeeperError) => e));
+  await connection.request();
+  connection.socket.destroy();
+  const errors = (await Promise.all(calls)) as KeeperError[];
+  assert.deepEqual(
+    errors.map((error) => [error.codeName, error.outcomeUnknown]),
+    [
+      ['ConnectionLoss', true],
+      ['ConnectionLoss', true],
+      ['ConnectionLoss', false],
+      ['ConnectionLoss', false],
+    ],
+  );
+});
+
+test('many calls of a turn leave in one write', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept();
+  await client.connected();
+  let chunks = 0;
+  connection.socket.on('data', () => chunks++);
+  void connection.answerAll();
+  const calls: Promise<unknown>[] = [];
+  for (let i = 0; i < 100; i++) calls.push(client.sync());
+  await Promise.resolve();
+  for (let i = 0; i < 100; i++) calls.push(client.sync());
+  await Promise.all(calls);
+  assert.equal(chunks, 1);
+});
+
+test('a retried write that fails for good says that an earlier try may have been executed', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port, { reconnect: { minDelay: 10, maxDelay: 10 } });
+  const connection = await (await server.next()).accept();
+  const retry = { delay: (attempt: number) => (attempt < 2 ? 0 : undefined) };
+  const write = client.setData('/a', 'x', { retry }).catch((e: KeeperError) => e);
+  await connection.request();
+  connection.socket.destroy();
+  const second = await (await server.next()).accept();
+  second.reply((await second.request()).xid, 3, ErrorCode.BadVersion);
+  const { codeName, outcomeUnknown } = (await write) as KeeperError;
+  assert.deepEqual([codeName, outcomeUnknown], ['BadVersion', true]);
+});
+
+test('the time limit of a call holds for all of its tries', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port, { retry: { delay: () => 20 } });
+  void (async () => {
+    for (;;) {
+      const connection = await (await server.next()).accept();
+      await connection.request();
+      connection.socket.destroy();
+    }
+  })();
+  await assert.rejects(client.exists('/a', { timeout: 150 }), { codeName: 'OperationTimeout' });
+});
+
+test('what a listener throws is told, and the session goes on', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const errors: unknown[] = [];
+  client.on('watcherError', (error) => errors.push((error as Error).message));
+  client.on('state', ({ state }) => {
+    throw new Error(`listener of ${state}`);
+  });
+  const connection = await (await server.next()).accept();
+  const call = client.exists('/a').catch((e: KeeperError) => e.codeName);
+  await connection.request();
+  connection.socket.destroy();
+  assert.equal(await call, 'ConnectionLoss');
+  const second = await (await server.next()).accept();
+  void second.answerAll();
+  await client.exists('/a');
+  assert.deepEqual(errors, ['listener of connected', 'listener of suspended', 'listener of connected']);
+});
+
+test('who waits for room is told when the calls are lost', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port, { maxOutstanding: 1 });
+  const connection = await (await server.next()).accept();
+  await client.connected();
+  const call = client.sync().catch((e: KeeperError) => e.codeName);
+  const drained = client.drained();
+  await assert.rejects(client.drained({ timeout: 20 }), { codeName: 'OperationTimeout' });
+  await assert.rejects(client.drained({ signal: AbortSignal.abort(new Error('no')) }), { message: 'no' });
+  await connection.request();
+  connection.socket.destroy();
+  await drained;
+  assert.equal(await call, 'ConnectionLoss');
+});
+
+test('an identity is waited for within limits', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept();
+  await client.connected();
+  await assert.rejects(client.addAuth('digest', 'a:b', { timeout: 20 }), { codeName: 'OperationTimeout' });
+  const { op, xid } = await connection.request();
+  assert.equal(op, OpCode.auth);
+  connection.reply(xid, 1); // nobody waits any more
+  const call = client.sync();
+  connection.reply((await connection.request()).xid, 1, 0, (w) => w.string('/'));
+  await call;
+});
+
+test('a session of another client is taken up by its id and password', async (t) => {
+  const server = await FakeServer.start(t);
+  begin(t, server.port, { session: { id: 4711n, password: Buffer.alloc(16, 1) } });
+  const connection = await (await server.next()).accept(4711n);
+  assert.equal(connection.sessionId, 4711n);
+});
+
+test('closing does not wait for names to be resolved', async (t) => {
+  const never = new Promise<never>(() => {});
+  const client = begin(t, 'nowhere:1', { resolver: { lookup: () => never, resolveSrv: () => never } });
+  await client.close();
+  assert.equal(client.state, 'closed');
+});
+
+test('many waiters and signals leave no listeners behind', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const warnings: Error[] = [];
+  const listener = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', listener);
+  const { signal } = new AbortController();
+  const waiting: Promise<unknown>[] = [];
+  for (let i = 0; i < 50; i++) waiting.push(client.connected({ signal }));
+  const connection = await (await server.next()).accept();
+  void connection.answerAll();
+  await Promise.all(waiting);
+  await Promise.all(Array.from({ length: 50 }, () => client.sync('/', { signal })));
+  for (let i = 0; i < 50; i++) client.watch(`/${i}`, { signal }).close();
+  await new Promise((resolve) => setImmediate(resolve));
+  process.removeListener('warning', listener);
+  assert.deepEqual(warnings, []);
+});
