@@ -21,6 +21,7 @@ export type {
 export { Client, type ClientEvents, connect, type ReconfigOptions, type WatcherTypeName } from './client.js';
 export { type ConnectString, parseConnectString, type ServerAddress } from './connect-string.js';
 export { CLOSED, isKeeperError, KeeperError } from './errors.js';
+export { EventStream } from './event-stream.js';
 export type { BackOff, Resolver } from './hosts.js';
 export { type CreatedInTransaction, type ReadOperation, type ReadResult, TransactionError } from './multi.js';
 export type { CallOptions, ClientOptions, Credential } from './options.js';
