@@ -1,9 +1,27 @@
 // The package's public face.
 export { isRecipeError, RecipeError, type RecipeErrorCode } from './base/errors.js';
+export {
+  bytesSerializer,
+  decimalSerializer,
+  int32Serializer,
+  int64Serializer,
+  jsonSerializer,
+  type Serializer,
+  stringSerializer,
+} from './base/serializer.js';
 export type { TenureOptions } from './base/tenure.js';
 export type { WaitOptions } from './base/wait.js';
+export { SharedCount, SharedValue, type SharedValueEvents, type VersionedValue } from './counters/shared-value.js';
 export type { LockHold } from './locks/hold.js';
 export type { AcquireOptions, LockOptions, RevocableHold } from './locks/lock.js';
+export { type AcquirableLock, InterProcessMultiLock, type MultiHold, type Releasable } from './locks/multi-lock.js';
 export { InterProcessMutex } from './locks/mutex.js';
 export type { LockLayout } from './locks/names.js';
+export { InterProcessReadWriteLock, type ReadLock, type WriteLock } from './locks/read-write-lock.js';
 export { attemptRevoke } from './locks/revocation.js';
+export {
+  InterProcessSemaphoreMutex,
+  InterProcessSemaphoreV2,
+  type Lease,
+  type SemaphoreOptions,
+} from './locks/semaphore.js';

@@ -3,7 +3,7 @@
 /**
  * `BadPath`, `BadArgument`: the recipe cannot be made so. `AlreadyStarted`, `NotStarted`, `Closed`: not in this state.
  * `NotHeld`: released without being held. `Timeout`: not obtained in time. `Lost`: it was held, and is no longer.
- * `BadData`: the node holds what this recipe cannot read.
+ * `WouldDeadlock`: it could never be obtained. `BadData`: the node holds what this recipe cannot read.
  */
 export type RecipeErrorCode =
   | 'BadPath'
@@ -14,6 +14,7 @@ export type RecipeErrorCode =
   | 'NotHeld'
   | 'Timeout'
   | 'Lost'
+  | 'WouldDeadlock'
   | 'BadData';
 
 /** Names the recipe and the path. Errors of the server are the client's `KeeperError`. */

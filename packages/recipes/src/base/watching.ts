@@ -24,7 +24,7 @@ const REMOVAL = { data: 'data', exists: 'data', children: 'children' } as const;
 
 /**
  * Makes the read with a watch, and resolves when that has fired, with true; with false at once if there is no such node.
- * `onRead` gets what was read before.
+ * `onRead` gets what was read before; if it returns false, nothing is waited for.
  * Rejects with the read's error, or with the signal's reason; then the watch is removed.
  */
 export async function changed<K extends WatchedRead>(
@@ -32,13 +32,17 @@ export async function changed<K extends WatchedRead>(
   path: string,
   read: K,
   signal: AbortSignal | undefined,
-  onRead: (value: WatchedReads[K]) => void = () => {},
+  onRead: (value: WatchedReads[K]) => unknown = () => {},
 ): Promise<boolean> {
   const fired = deferred();
   const watcher: Watcher = () => fired.resolve();
   const reading = persist(() => readWith(client, path, read, watcher), signal);
   try {
-    onRead((await unlessAborted(reading, signal)) as WatchedReads[K]);
+    const isAwaited = onRead((await unlessAborted(reading, signal)) as WatchedReads[K]);
+    if (isAwaited === false) {
+      void forget(client, path, read, watcher);
+      return true;
+    }
     await unlessAborted(fired.promise, signal);
     return true;
   } catch (error) {

@@ -35,6 +35,13 @@ export interface AcquireOptions extends WaitOptions {
   readonly owner?: unknown;
 }
 
+/** The owner on whose behalf code inside of `run` runs. */
+export type OwnerScope = AsyncLocalStorage<object>;
+
+export function newOwnerScope(): OwnerScope {
+  return new AsyncLocalStorage();
+}
+
 /** A lock as one owner holds it, as often as entered. */
 interface Grip {
   readonly tenure: Tenure;
@@ -46,16 +53,17 @@ export abstract class Lock {
   readonly path: string;
   protected readonly client: Client;
   protected readonly options: LockOptions;
-  private readonly who: { readonly recipe: string; readonly path: string };
+  protected readonly who: { readonly recipe: string; readonly path: string };
   private readonly grips = new Map<unknown, Grip>();
   private readonly underWay = new Map<unknown, Promise<unknown>>();
-  private readonly scope = new AsyncLocalStorage<object>();
+  private readonly scope: OwnerScope;
 
-  constructor(recipe: string, client: Client, path: string, options: LockOptions = {}) {
+  constructor(recipe: string, client: Client, path: string, options: LockOptions, scope = newOwnerScope()) {
     this.path = recipePath(recipe, path);
     this.client = client;
     this.options = options;
     this.who = { recipe, path };
+    this.scope = scope;
   }
 
   /** How this owner stands in line. */

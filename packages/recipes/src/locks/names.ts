@@ -52,6 +52,12 @@ function firstSequence(name: string, marks: readonly string[]): number | undefin
   return undefined;
 }
 
+/** The number of a contender as its name has it. */
+export function sequenceDigits(name: string): string | undefined {
+  const mark = [...READERS, ...OTHERS].find((one) => sequenceAfter(name, one) !== undefined);
+  return mark === undefined ? undefined : name.slice(name.lastIndexOf(mark) + mark.length);
+}
+
 /** Those who are before `own`, first to last. */
 export function contendersBefore(children: readonly string[], own: string): Contender[] {
   const line = contendersAmong(children);

@@ -1,0 +1,51 @@
+// Events of recipes: for listeners, and as streams.
+
+import { EventEmitter } from 'node:events';
+import { EventStream } from '@nodekeeper/client';
+
+/**
+ * An emitter whose events can also be read with `for await`. A listener that throws is told of by the event `error`; errors
+ * nobody listens to are uncaught, as everywhere in Node.
+ */
+export class RecipeEmitter<E extends Record<keyof E, unknown[]>> extends EventEmitter<E & { error: [error: unknown] }> {
+  private readonly streams = new Set<{ end(): void }>();
+
+  constructor() {
+    super();
+    this.setMaxListeners(0); // many may listen; whoever forgets to stop is not found by counting
+  }
+
+  /** Tells listeners now, each on its own. */
+  protected tell<K extends keyof E & string>(event: K, ...args: E[K]): void {
+    for (const listener of (this as EventEmitter).rawListeners(event)) {
+      try {
+        listener.apply(this, args);
+      } catch (error) {
+        this.fail(error);
+      }
+    }
+  }
+
+  /** Reports an error, outside of what is going on. */
+  protected fail(error: unknown): void {
+    queueMicrotask(() => {
+      (this as EventEmitter).emit('error', error);
+    });
+  }
+
+  /** The event's first argument as a stream, which ends with {@link endStreams}. */
+  protected streamOf<K extends keyof E & string>(event: K): EventStream<E[K][0]> {
+    const stream: EventStream<E[K][0]> = new EventStream(() => {
+      (this as EventEmitter).removeListener(event, push);
+      this.streams.delete(stream);
+    });
+    const push = (value: E[K][0]): void => stream.push(value);
+    (this as EventEmitter).on(event, push);
+    this.streams.add(stream);
+    return stream;
+  }
+
+  protected endStreams(): void {
+    for (const stream of [...this.streams]) stream.end();
+  }
+}

@@ -1,0 +1,122 @@
+// Several locks as one: all or none. Source: InterProcessMultiLock of Apache Curator.
+
+import type { Client } from '@nodekeeper/client';
+import { isRecipeError, RecipeError } from '../base/errors.js';
+import { Limit, type WaitOptions } from '../base/wait.js';
+import { InterProcessMutex } from './mutex.js';
+
+/** What a multi-lock needs of its parts. */
+export interface AcquirableLock {
+  readonly path: string;
+  acquire(options?: WaitOptions): Promise<Releasable>;
+  tryAcquire(options?: WaitOptions): Promise<Releasable | undefined>;
+}
+
+export interface Releasable {
+  readonly fencingToken: number;
+  readonly signal: AbortSignal;
+  readonly isHeld: boolean;
+  release(): Promise<void>;
+}
+
+/** All of the locks, held. */
+export interface MultiHold extends AsyncDisposable {
+  /** Of each lock, in their order. */
+  readonly fencingTokens: readonly number[];
+  /** Aborted when the first of them is lost. */
+  readonly signal: AbortSignal;
+  /** Whether all of them are held. */
+  readonly isHeld: boolean;
+  /** Releases all, the last one first. Rejects with the first error; the others are released all the same. */
+  release(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Acquires locks one after the other, in the order given. Everybody must use the same order, else two of them can wait for
+ * each other.
+ */
+export class InterProcessMultiLock {
+  private readonly locks: readonly AcquirableLock[];
+  private readonly who: { readonly recipe: string; readonly path: string };
+
+  /**
+   * @param locks locks, or paths of mutexes
+   * @throws RecipeError BadPath, BadArgument
+   */
+  constructor(client: Client, locks: readonly (AcquirableLock | string)[]) {
+    this.locks = locks.map((lock) => (typeof lock === 'string' ? new InterProcessMutex(client, lock) : lock));
+    this.who = { recipe: 'InterProcessMultiLock', path: this.locks.map(({ path }) => path).join(', ') };
+    if (locks.length === 0) throw new RecipeError('BadArgument', this.who.recipe, '', 'no locks are given');
+  }
+
+  /** Resolves when all are held. `timeout` is for all together. If one cannot be had, none is kept. */
+  async acquire(options: WaitOptions = {}): Promise<MultiHold> {
+    using limit = new Limit(options, this.who);
+    return await this.collect((lock) => lock.acquire({ signal: limit.signal }));
+  }
+
+  /** The same, with undefined if not all are obtained within `timeout` ms; 0, the default, does not wait for holders. */
+  async tryAcquire({ timeout = 0, ...options }: WaitOptions = {}): Promise<MultiHold | undefined> {
+    try {
+      if (timeout > 0) return await this.acquire({ ...options, timeout });
+      return await this.collect(async (lock) => {
+        const hold = await lock.tryAcquire(options);
+        if (hold === undefined)
+          throw new RecipeError('Timeout', this.who.recipe, this.who.path, `${lock.path} is held`);
+        return hold;
+      });
+    } catch (error) {
+      if (isRecipeError(error, 'Timeout') && error.recipe === this.who.recipe) return undefined;
+      throw error;
+    }
+  }
+
+  private async collect(obtain: (lock: AcquirableLock) => Promise<Releasable>): Promise<MultiHold> {
+    const holds: Releasable[] = [];
+    try {
+      for (const lock of this.locks) holds.push(await obtain(lock));
+    } catch (error) {
+      await releaseAll(holds).catch(() => {}); // why it failed says more
+      throw error;
+    }
+    return new Multi(holds, this.who);
+  }
+}
+
+class Multi implements MultiHold {
+  readonly signal: AbortSignal;
+  private readonly holds: readonly Releasable[];
+  private readonly who: { readonly recipe: string; readonly path: string };
+  private isReleased = false;
+
+  constructor(holds: readonly Releasable[], who: { recipe: string; path: string }) {
+    this.holds = holds;
+    this.who = who;
+    this.signal = AbortSignal.any(holds.map((hold) => hold.signal));
+  }
+
+  get fencingTokens(): readonly number[] {
+    return this.holds.map((hold) => hold.fencingToken);
+  }
+
+  get isHeld(): boolean {
+    return !this.isReleased && this.holds.every((hold) => hold.isHeld);
+  }
+
+  async release(): Promise<void> {
+    if (this.isReleased) throw new RecipeError('NotHeld', this.who.recipe, this.who.path, 'it was released before');
+    this.isReleased = true;
+    await releaseAll(this.holds);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.isReleased) await this.release();
+  }
+}
+
+async function releaseAll(holds: readonly Releasable[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const hold of holds.toReversed()) await hold.release().catch((error) => errors.push(error));
+  if (errors.length > 0) throw errors[0];
+}

@@ -1,0 +1,225 @@
+// A lock for so many at a time. Source: InterProcessSemaphoreV2 of Apache Curator; Semaphore of kazoo.
+
+import { randomUUID } from 'node:crypto';
+import { type Client, type CreatedNode, type Data, isKeeperError } from '@nodekeeper/client';
+import { createOnce, protectedName } from '../base/create.js';
+import { RecipeError } from '../base/errors.js';
+import { join, nameOf, recipePath } from '../base/paths.js';
+import { deleteForSure, persist } from '../base/persist.js';
+import { Tenure, type TenureOptions } from '../base/tenure.js';
+import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { changed } from '../base/watching.js';
+import type { SharedValue } from '../counters/shared-value.js';
+import { Hold, type LockHold } from './hold.js';
+import { InterProcessMutex } from './mutex.js';
+import type { LockLayout } from './names.js';
+
+const RECIPE = 'InterProcessSemaphoreV2';
+
+export interface SemaphoreOptions extends TenureOptions {
+  /** With `kazoo` the nodes are where kazoo's Semaphore has them. `curator` if not given. */
+  readonly layout?: LockLayout | undefined;
+  /** Of the own lease nodes. */
+  readonly data?: Data | undefined;
+}
+
+/** One of the leases. */
+export interface Lease extends LockHold {
+  readonly nodeName: string;
+  /** What the lease's node holds. */
+  getData(): Promise<Buffer | null>;
+}
+
+/**
+ * A counting semaphore. Whoever wants a lease waits in line at a mutex first, so leases are given in the order of asking,
+ * and only one waits for a lease to be returned. The limit is a number that all must agree on, or a shared count.
+ */
+export class InterProcessSemaphoreV2 {
+  readonly path: string;
+  private readonly client: Client;
+  private readonly options: SemaphoreOptions;
+  private readonly limit: number | SharedValue<number>;
+  private readonly mutex: InterProcessMutex;
+  private readonly leases: string;
+  private readonly newName: () => string;
+  private readonly who: { readonly recipe: string; readonly path: string };
+  private isDeclared = false;
+
+  /** @throws RecipeError BadPath, BadArgument */
+  constructor(client: Client, path: string, maxLeases: number | SharedValue<number>, options: SemaphoreOptions = {}) {
+    this.path = recipePath(RECIPE, path);
+    this.client = client;
+    this.options = options;
+    this.limit = maxLeases;
+    this.who = { recipe: RECIPE, path };
+    if (typeof maxLeases === 'number' && !(Number.isInteger(maxLeases) && maxLeases > 0)) {
+      throw new RecipeError('BadArgument', RECIPE, path, `the limit must be 1 or more, not ${maxLeases}`);
+    }
+    const { layout = 'curator' } = options;
+    const isKazoo = layout === 'kazoo';
+    this.mutex = new InterProcessMutex(client, isKazoo ? `${path}-__lock__` : join(path, 'locks'), { layout });
+    this.leases = isKazoo ? path : join(path, 'leases');
+    this.newName = isKazoo ? () => randomUUID().replaceAll('-', '') : () => protectedName('lease-');
+  }
+
+  /** As the number was given, or as the shared count was last seen. */
+  get maxLeases(): number {
+    return typeof this.limit === 'number' ? this.limit : this.limit.value;
+  }
+
+  /** Resolves when a lease is held. Rejects with `Timeout`, the signal's reason, or the server's error. */
+  async acquire(options: WaitOptions = {}): Promise<Lease> {
+    const [lease] = await this.acquireMany(1, options);
+    return lease as Lease;
+  }
+
+  /** Resolves when so many leases are held; until then those obtained already are kept. Rejects holding none. */
+  async acquireMany(count: number, options: WaitOptions = {}): Promise<Lease[]> {
+    if (!Number.isInteger(count) || count < 1) {
+      throw new RecipeError('BadArgument', RECIPE, this.path, `cannot acquire ${count} leases`);
+    }
+    using limit = new Limit(options, this.who);
+    const held: Lease[] = [];
+    try {
+      while (held.length < count) held.push(await this.obtain(limit.signal));
+      return held;
+    } catch (error) {
+      await Promise.allSettled(held.map((lease) => lease.release()));
+      throw error;
+    }
+  }
+
+  /** A lease if there is one within `timeout` ms; with 0, the default, if one is free at the moment. */
+  async tryAcquire({ timeout = 0, ...options }: WaitOptions = {}): Promise<Lease | undefined> {
+    if (timeout <= 0 && (await this.getParticipantNodes()).length >= this.maxLeases) return undefined;
+    try {
+      // With a lease free nobody holds the mutex for long.
+      return await this.acquire({ ...options, timeout: timeout > 0 ? timeout : this.client.sessionTimeout });
+    } catch (error) {
+      if (error instanceof RecipeError && error.code === 'Timeout') return undefined;
+      throw error;
+    }
+  }
+
+  /** Paths of the leases that are held, or are about to be. */
+  async getParticipantNodes(): Promise<string[]> {
+    try {
+      const { children } = await persist(() => this.client.getChildren(this.leases));
+      return children.map((name) => join(this.leases, name));
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return [];
+      throw error;
+    }
+  }
+
+  private async obtain(signal: AbortSignal): Promise<Lease> {
+    for (;;) {
+      await this.declare();
+      await using _turn = await this.mutex.acquire({ signal });
+      const lease = await this.takeLease(signal);
+      if (lease !== undefined) return lease;
+    }
+  }
+
+  /** Undefined if the session ended on the way. */
+  private async takeLease(signal: AbortSignal): Promise<Lease | undefined> {
+    const { layout = 'curator', data = '' } = this.options;
+    const mode = layout === 'kazoo' ? 'ephemeral' : 'ephemeralSequential';
+    const creating = createOnce(this.client, this.leases, this.newName(), { mode, data });
+    let created: CreatedNode | undefined;
+    try {
+      created = await unlessAborted(creating, signal);
+      return (await this.untilFree(created, signal)) ? this.leaseOf(created) : undefined;
+    } catch (error) {
+      creating.then(({ path }) => deleteForSure(this.client, path)).catch(() => {});
+      if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) return undefined;
+      throw error;
+    }
+  }
+
+  private async untilFree({ path, stat }: CreatedNode, signal: AbortSignal): Promise<boolean> {
+    const limit = this.limit;
+    for (;;) {
+      const wake = new AbortController();
+      const onChange = (): void => wake.abort();
+      if (typeof limit !== 'number') limit.on('change', onChange);
+      let state: 'free' | 'full' | 'gone' = 'full';
+      try {
+        await changed(this.client, this.leases, 'children', AbortSignal.any([signal, wake.signal]), ({ children }) => {
+          if (this.client.sessionId !== stat.ephemeralOwner || !children.includes(nameOf(path))) state = 'gone';
+          else if (children.length <= this.maxLeases) state = 'free';
+          return state === 'full';
+        });
+      } catch (error) {
+        if (!wake.signal.aborted || signal.aborted) throw error;
+      } finally {
+        if (typeof limit !== 'number') limit.removeListener('change', onChange);
+      }
+      if (state !== 'full') return state === 'free';
+    }
+  }
+
+  private leaseOf({ path, stat }: CreatedNode): Lease | undefined {
+    const seat = { path, czxid: stat.czxid, session: stat.ephemeralOwner };
+    const tenure = new Tenure(this.client, seat, this.who, this.options);
+    if (tenure.isLost) return undefined;
+    return new LeaseHold(this.client, tenure, this.who);
+  }
+
+  /** kazoo writes the limit into the node, and refuses another. */
+  private async declare(): Promise<void> {
+    if (this.isDeclared || this.options.layout !== 'kazoo') return;
+    await persist(() => this.client.ensurePath(this.path));
+    const { data, stat } = await persist(() => this.client.getData(this.path));
+    const known = data?.toString() ?? '';
+    if (known === '') {
+      await this.client.setData(this.path, String(this.maxLeases), { version: stat.version }).catch(async (error) => {
+        if (!isKeeperError(error, 'BadVersion')) throw error;
+        await this.declare();
+      });
+    } else if (/^\d+$/.test(known) && Number(known) !== this.maxLeases) {
+      throw new RecipeError('BadArgument', RECIPE, this.path, `the limit is ${known}, not ${this.maxLeases}`);
+    }
+    this.isDeclared = true;
+  }
+}
+
+class LeaseHold extends Hold implements Lease {
+  private readonly client: Client;
+
+  constructor(client: Client, tenure: Tenure, who: { recipe: string; path: string }) {
+    super(tenure, who, async () => {
+      tenure.end();
+      await deleteForSure(client, tenure.seat.path);
+    });
+    this.client = client;
+  }
+
+  get nodeName(): string {
+    return nameOf(this.path);
+  }
+
+  async getData(): Promise<Buffer | null> {
+    return (await persist(() => this.client.getData(this.path))).data;
+  }
+}
+
+/** A mutex that is not re-entrant and may be released by anybody who has the hold: a semaphore of one. */
+export class InterProcessSemaphoreMutex {
+  readonly path: string;
+  private readonly semaphore: InterProcessSemaphoreV2;
+
+  /** @throws RecipeError BadPath */
+  constructor(client: Client, path: string, options: SemaphoreOptions = {}) {
+    this.path = path;
+    this.semaphore = new InterProcessSemaphoreV2(client, path, 1, options);
+  }
+
+  acquire(options: WaitOptions = {}): Promise<LockHold> {
+    return this.semaphore.acquire(options);
+  }
+
+  tryAcquire(options: WaitOptions = {}): Promise<LockHold | undefined> {
+    return this.semaphore.tryAcquire(options);
+  }
+}

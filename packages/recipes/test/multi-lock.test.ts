@@ -1,0 +1,41 @@
+// InterProcessMultiLock: all or none.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { InterProcessMultiLock, InterProcessMutex, InterProcessSemaphoreMutex, isRecipeError } from '../dist/index.js';
+import { leftovers, open, serve, until } from './support.js';
+
+test('all are held, or none', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const multi = new InterProcessMultiLock(client, ['/a', new InterProcessSemaphoreMutex(client, '/b'), '/c']);
+  const c = await new InterProcessMutex(client, '/c').acquire();
+  assert.equal(await multi.tryAcquire(), undefined);
+  assert.equal(await multi.tryAcquire({ timeout: 20 }), undefined);
+  await assert.rejects(multi.acquire({ timeout: 20 }), (error) => isRecipeError(error, 'Timeout'));
+  assert.equal((await client.getChildren('/a')).children.length, 0);
+  await c.release();
+  const hold = await multi.acquire();
+  assert.equal(hold.fencingTokens.length, 3);
+  assert.ok(hold.isHeld);
+  for (const path of ['/a', '/c']) assert.equal(await new InterProcessMutex(client, path).tryAcquire(), undefined);
+  await hold.release();
+  await assert.rejects(hold.release(), (error) => isRecipeError(error, 'NotHeld'));
+  await until(async () => (await leftovers(client, server)).watches === 0);
+  assert.deepEqual((await leftovers(client, server)).nodes, ['/a', '/b', '/b/leases', '/b/locks', '/c']);
+});
+
+test('the loss of one is told', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const watched = new InterProcessMutex(client, '/y', { onRevoke: () => {} });
+  await using hold = await new InterProcessMultiLock(client, ['/x', watched]).acquire();
+  const [node] = await watched.getParticipantNodes();
+  await client.delete(node);
+  await until(() => hold.signal.aborted);
+  assert.ok(!hold.isHeld);
+  assert.throws(
+    () => new InterProcessMultiLock(client, []),
+    (error) => isRecipeError(error, 'BadArgument'),
+  );
+});

@@ -1,0 +1,136 @@
+// InterProcessSemaphoreV2: never more leases than the limit, in the order of asking.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  InterProcessSemaphoreMutex,
+  InterProcessSemaphoreV2,
+  isRecipeError,
+  type Lease,
+  SharedCount,
+} from '../dist/index.js';
+import { Relay, STEPS } from './relay.js';
+import { childCount, expire, leftovers, open, serve, until } from './support.js';
+
+for (const layout of ['curator', 'kazoo'] as const) {
+  test(`as many leases as the limit says (${layout})`, async (t) => {
+    const server = await serve(t);
+    const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+    const semaphore = new InterProcessSemaphoreV2(client, '/sem', 2, { layout, data: 'mine' });
+    const rival = new InterProcessSemaphoreV2(other, '/sem', 2, { layout });
+    const [one, two] = await semaphore.acquireMany(2);
+    assert.equal(String(await one.getData()), 'mine');
+    assert.equal(await rival.tryAcquire(), undefined);
+    assert.equal(await rival.tryAcquire({ timeout: 20 }), undefined);
+    await assert.rejects(rival.acquire({ timeout: 20 }), (error) => isRecipeError(error, 'Timeout'));
+    await until(async () => (await semaphore.getParticipantNodes()).length === 2, 'who gave up is gone');
+    const next = rival.acquire();
+    await one.release();
+    const third = await next;
+    assert.ok(third.fencingToken > two.fencingToken);
+    await Promise.all([two.release(), third.release()]);
+    await assert.rejects(two.release(), (error) => isRecipeError(error, 'NotHeld'));
+    const { nodes, watches } = await leftovers(client, server);
+    assert.deepEqual(nodes, layout === 'kazoo' ? ['/sem', '/sem-__lock__'] : ['/sem', '/sem/leases', '/sem/locks']);
+    assert.equal(watches, 0);
+  });
+}
+
+test('a limit that others do not share is refused in the layout of kazoo', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await (await new InterProcessSemaphoreV2(client, '/k', 3, { layout: 'kazoo' }).acquire()).release();
+  assert.equal(String((await client.getData('/k')).data), '3');
+  await assert.rejects(
+    new InterProcessSemaphoreV2(client, '/k', 4, { layout: 'kazoo' }).acquire(),
+    (error) => isRecipeError(error, 'BadArgument') && /the limit is 3, not 4/.test(error.message),
+  );
+});
+
+test('a shared count is the limit, and changes for those who wait', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using count = await new SharedCount(client, '/limit', 1).start();
+  const semaphore = new InterProcessSemaphoreV2(client, '/shared', count);
+  const one = await semaphore.acquire();
+  const waiting = semaphore.acquire();
+  await childCount(client, '/shared/leases', 2);
+  await count.setCount(2);
+  const two = await waiting;
+  assert.ok(one.isHeld && two.isHeld);
+  await Promise.all([one.release(), two.release()]);
+  assert.equal(count.listenerCount('change'), 0);
+});
+
+for (const operation of ['create', 'getChildren', 'delete'] as const) {
+  for (const step of STEPS) {
+    test(`the connection is lost at the second ${operation}, ${step}`, async (t) => {
+      const server = await serve(t);
+      const relay = await Relay.start(t, server.clientPort);
+      const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+      const semaphore = new InterProcessSemaphoreV2(client, '/lossy', 3);
+      await (await semaphore.acquire()).release();
+      const failed = relay.failAt(operation, step, 1);
+      const lease = await semaphore.acquire();
+      assert.deepEqual(
+        (await direct.getChildren('/lossy/leases')).children.map((name) => `/lossy/leases/${name}`),
+        [lease.path],
+      );
+      await lease.release();
+      await failed;
+      assert.deepEqual((await leftovers(direct, server)).nodes, ['/lossy', '/lossy/leases', '/lossy/locks']);
+    });
+  }
+}
+
+test('an expired session returns its leases, and who waits in one waits on', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const lease = await new InterProcessSemaphoreV2(client, '/exp', 1).acquire();
+  const next = new InterProcessSemaphoreV2(other, '/exp', 1).acquire();
+  await childCount(client, '/exp/leases', 2);
+  await expire(server, other);
+  await until(() => other.isConnected && other.state === 'connected');
+  await childCount(client, '/exp/leases', 2);
+  await expire(server, client);
+  await until(() => lease.signal.aborted);
+  await (await next).release();
+});
+
+test('50 clients never hold more than the limit', async (t) => {
+  const server = await serve(t);
+  const clients = await Promise.all(Array.from({ length: 50 }, () => open(t, server.clientPort)));
+  let held = 0;
+  let most = 0;
+  await Promise.all(
+    clients.map(async (client) => {
+      const semaphore = new InterProcessSemaphoreV2(client, '/crowd', 5);
+      for (let i = 0; i < 2; i++) {
+        const lease: Lease = await semaphore.acquire();
+        most = Math.max(most, ++held);
+        for (let trips = 0; trips < 10; trips++) await client.exists('/crowd'); // so that others come in
+        held--;
+        await lease.release();
+      }
+    }),
+  );
+  assert.ok(most > 1 && most <= 5, `${most} at once`);
+  assert.deepEqual(await leftovers(clients[0], server), {
+    nodes: ['/crowd', '/crowd/leases', '/crowd/locks'],
+    watches: 0,
+  });
+});
+
+test('a semaphore mutex is held once, and bad limits are refused', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const mutex = new InterProcessSemaphoreMutex(client, '/one');
+  const hold = await mutex.acquire();
+  assert.equal(await mutex.tryAcquire(), undefined);
+  await hold.release();
+  for (const limit of [0, -1, 1.5, Number.NaN])
+    assert.throws(
+      () => new InterProcessSemaphoreV2(client, '/bad', limit),
+      (error) => isRecipeError(error, 'BadArgument') && error.path === '/bad',
+    );
+});
