@@ -40,7 +40,7 @@ export interface Disk {
   create(path: string): Promise<WritableFile>;
   rename(from: string, to: string): void;
   remove(path: string): void;
-  /** Cuts a file and makes that durable. */
+  /** Gives a file a size, at most what it has, and makes it durable with everything in it. */
   truncate(path: string, size: number): void;
   /** Makes names that were created, renamed or removed in the directory durable. */
   syncDir(dir: string): void;

@@ -151,7 +151,7 @@ function replay(
   }
   const newest = logs[logs.length - 1];
   if (options.readOnly !== true && newest !== undefined)
-    cutTail(disk, join(dirs.logs, newest.file), dirs.logs, tornTail?.offset);
+    settleTail(disk, join(dirs.logs, newest.file), dirs.logs, tornTail?.offset);
   if (tornTail !== undefined) {
     options.onWarning(
       `${tornTail.file} at offset ${tornTail.offset}: ${tornTail.problem}; a write that was never acknowledged is cut, the last transaction is 0x${last.toString(16)}`,
@@ -160,14 +160,15 @@ function replay(
   return { fresh: false, lastZxid: last, snapshotZxid, replayed, ...(tornTail === undefined ? {} : { tornTail }) };
 }
 
-/** Takes away what a crash left at the end of the newest log: Apache's servers do not start on all of it. */
-function cutTail(disk: Disk, path: string, dir: string, tornAt: number | undefined): void {
-  if ((disk.size(path) ?? 0) < LOG_HEADER_SIZE) {
-    disk.remove(path);
-    disk.syncDir(dir);
-  } else if (tornAt !== undefined) {
-    disk.truncate(path, tornAt);
-  }
+/**
+ * Makes durable what was read from the newest log, before anybody is told of it: a process that was killed can have left its last
+ * writes in the page cache only. Takes away what a crash left behind it: Apache's servers do not start on all of that.
+ */
+function settleTail(disk: Disk, path: string, dir: string, tornAt: number | undefined): void {
+  const size = disk.size(path) ?? 0;
+  if (size < LOG_HEADER_SIZE) disk.remove(path);
+  else disk.truncate(path, tornAt ?? size);
+  disk.syncDir(dir);
 }
 
 /** Whether the zxid belongs to a later epoch than the one before it. */
