@@ -22,6 +22,7 @@ import { type DataDir, mayStartEmpty, openDataDir } from './storage/data-dir.js'
 import { type DataLock, lockDataDir } from './storage/data-lock.js';
 import type { Disk } from './storage/disk.js';
 import { nodeDisk } from './storage/node-disk.js';
+import { purge } from './storage/purge.js';
 import { type Recovered, recover } from './storage/recovery.js';
 import { writeSnapshot } from './storage/snapshot-writer.js';
 import { type LogBatch, TxnLog } from './storage/txn-log.js';
@@ -386,11 +387,13 @@ export abstract class Server {
     const source = this.database.snapshot();
     this.snapshotSource = source;
     try {
-      const { file, bytes } = await writeSnapshot(this.disk, this.dirs.snapshots, source, {
+      const options = {
         compression: this.config.snapshotCompression,
         digestEnabled: this.config.digestEnabled,
         serializeLastProcessedZxid: this.config.serializeLastProcessedZxid,
-      });
+      };
+      const soon = (action: () => void): void => this.runtime.soon(action);
+      const { file, bytes } = await writeSnapshot(this.disk, this.dirs.snapshots, source, options, soon);
       const ms = this.runtime.now() - began;
       this.stats.snapshotTime.add(ms);
       this.stats.lastSnapshot = { zxid: source.zxid, at: this.runtime.wallTime() };
@@ -462,13 +465,19 @@ export abstract class Server {
   }
 
   private purge(): void {
+    const done = (deleted: string[]): void => {
+      if (deleted.length > 0) this.logger.info({ deleted }, 'old snapshots and logs purged');
+    };
+    const failed = (error: Error): void => this.logger.error({ error: error.message }, 'purging failed');
+    if (this.disk !== nodeDisk) {
+      purge(this.disk, this.dirs, this.config.snapRetainCount).then(done, failed);
+      return;
+    }
     const worker = new Worker(new URL('./storage/purge-worker.js', import.meta.url), {
       workerData: { dirs: this.dirs, retain: this.config.snapRetainCount },
     });
-    worker.on('message', (deleted: string[]) => {
-      if (deleted.length > 0) this.logger.info({ deleted }, 'old snapshots and logs purged');
-    });
-    worker.on('error', (error) => this.logger.error({ error: error.message }, 'purging failed'));
+    worker.on('message', done);
+    worker.on('error', failed);
     worker.unref();
   }
 

@@ -40,6 +40,7 @@ interface Encoder {
 
 /**
  * Writes a snapshot into `dir` and returns its file name and size in bytes.
+ * @param soon calls back in the next turn of the event loop
  * @throws the system's error; nothing is then left under a snapshot's name
  */
 export async function writeSnapshot(
@@ -47,6 +48,7 @@ export async function writeSnapshot(
   dir: string,
   content: SnapshotContent,
   options: SnapshotOptions,
+  soon: (action: () => void) => void = setImmediate,
 ): Promise<{ readonly file: string; readonly bytes: number }> {
   const name = snapshotName(content.zxid, options.compression);
   const temporary = join(dir, TEMPORARY + name);
@@ -64,7 +66,7 @@ export async function writeSnapshot(
   };
   try {
     const encoder = await encoderFor(options.compression, put);
-    await writeContent(content, options, encoder);
+    await writeContent(content, options, encoder, () => new Promise(soon));
     await encoder.end();
     await output.sync();
     await output.close();
@@ -77,7 +79,12 @@ export async function writeSnapshot(
   return { file: name, bytes };
 }
 
-async function writeContent(content: SnapshotContent, options: SnapshotOptions, encoder: Encoder): Promise<void> {
+async function writeContent(
+  content: SnapshotContent,
+  options: SnapshotOptions,
+  encoder: Encoder,
+  nextTurn: () => Promise<void>,
+): Promise<void> {
   const w = new JuteWriter(SLICE * 2);
   let sum = ADLER_START;
   const flush = async (): Promise<void> => {
@@ -124,10 +131,6 @@ async function writeContent(content: SnapshotContent, options: SnapshotOptions, 
     await seal();
   }
   await flush();
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 async function discard(disk: Disk, output: WritableFile, path: string): Promise<void> {
