@@ -48,7 +48,7 @@ export class Writer {
   readonly #window: number;
   readonly #pause: number;
   #next = 0;
-  #stopping = false;
+  #stopping = true;
   #done: Promise<void> = Promise.resolve();
 
   constructor(root: string, session: Session, ports: () => number[], window: number, pause: number) {
@@ -59,7 +59,9 @@ export class Writer {
     this.#pause = pause;
   }
 
+  /** Starts writing, or goes on after a stop. */
   start(): void {
+    this.#stopping = false;
     this.#done = this.#run();
   }
 
@@ -223,6 +225,11 @@ export class Load {
   /** Attaches the sessions again after all members were down. */
   async attach(): Promise<void> {
     await Promise.all(this.writers.map((w) => w.attach()));
+  }
+
+  /** Goes on after a stop. */
+  resume(): void {
+    for (const writer of this.writers) writer.start();
   }
 
   /** Ends the writing. The sessions stay, attached to a running member. */

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apacheClassPath, type Kind, NODEKEEPER } from '../servers/index.js';
 import { until } from './until.js';
@@ -144,6 +144,11 @@ export class Member {
   async ended(limitMs: number): Promise<number | null> {
     await until(`server ${this.id} ends`, limitMs, () => !this.running);
     return this.#child?.exitCode ?? null;
+  }
+
+  /** Loses all data, as with a new disk; not the id. */
+  wipe(): void {
+    rmSync(join(this.dataDir, 'version-2'), { recursive: true, force: true });
   }
 
   mode(): Promise<Mode | undefined> {

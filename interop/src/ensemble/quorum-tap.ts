@@ -30,6 +30,7 @@ const NAMES: Readonly<Record<number, string>> = {
 /** More of one connection is not kept: a test looks at how it begins. */
 const MOST = 5000;
 const RETRY_MS = 20;
+const GIVE_UP_MS = 2000;
 
 export interface SeenPacket {
   readonly from: 'leader' | 'learner';
@@ -123,14 +124,16 @@ export class QuorumTap {
     for (const connection of this.connections) connection.destroy();
   }
 
-  /** How the learner was brought up to date the last time: the leader's first words after LEADERINFO, such as `TRUNC PROPOSAL`. */
-  lastSync(): string | undefined {
-    for (const { packets } of this.connections.toReversed()) {
+  /**
+   * How the learner was brought up to date on each of its connections from number `first` on: `DIFF`, `SNAP`, `TRUNC`, or two of
+   * them. More than one if it did not succeed at once.
+   */
+  syncs(first = 0): string[] {
+    return this.connections.slice(first).flatMap(({ packets }) => {
       const names = packets.filter((p) => p.from === 'leader').map((p) => p.name);
       const kinds = names.filter((name) => name === 'DIFF' || name === 'TRUNC' || name === 'SNAP');
-      if (kinds.length > 0) return kinds.join(' ');
-    }
-    return undefined;
+      return kinds.length > 0 ? [kinds.join(' ')] : [];
+    });
   }
 
   async stop(): Promise<void> {
@@ -142,14 +145,15 @@ export class QuorumTap {
 }
 
 /**
- * Connects to the leader, again and again while the learner waits: a leader that doesn't listen yet refuses, and a learner that was
- * refused comes again soon, but one whose connection is closed begins a new election.
+ * Connects to the leader, again and again for a while: a leader that doesn't listen yet refuses, and a learner that was refused
+ * comes again soon, but one whose connection is closed begins a new election.
  */
-function reach(target: number, learner: Socket, then: (leader: Socket) => void): void {
+function reach(target: number, learner: Socket, then: (leader: Socket) => void, end = Date.now() + GIVE_UP_MS): void {
+  if (Date.now() > end) learner.destroy();
   if (learner.destroyed) return;
   const leader = connect({ host: HOST, port: target, noDelay: true });
   const again = (): void => {
-    setTimeout(() => reach(target, learner, then), RETRY_MS);
+    setTimeout(() => reach(target, learner, then, end), RETRY_MS);
   };
   leader.once('error', again);
   leader.once('connect', () => {

@@ -152,10 +152,12 @@ export class Session {
     if (socket === undefined) return Promise.reject(new ConnectionLost('there is no connection'));
     const w = new JuteWriter().int(0).int(xid).int(op);
     body(w);
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<Reply>((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       write(socket, w);
     });
+    answer.catch(() => undefined); // whoever asked may look at it later
+    return answer;
   }
 
   #ping(): void {
@@ -257,6 +259,12 @@ export class Session {
 
   async acl(path: string): Promise<readonly Acl[]> {
     return readAclList((await this.request(OpCode.getACL, (w) => w.string(path))).body) ?? [];
+  }
+
+  /** Sets data and exist watches as after a reconnect: those that missed something since `seen` fire at once. */
+  setWatches(seen: number, data: readonly string[], exist: readonly string[]): Promise<Reply> {
+    const list = (w: JuteWriter, paths: readonly string[]) => w.vector(paths, (out, path) => out.string(path));
+    return this.#send(Xid.setWatches, OpCode.setWatches, (w) => list(list(list(w.long53(seen), data), exist), []));
   }
 
   /** @param mode 0 for a persistent watch, 1 for a recursive one */

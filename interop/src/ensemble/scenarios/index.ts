@@ -1,6 +1,31 @@
 // All scenarios, in the order in which they run.
 
 import type { Scenario } from '../scenario.js';
+import * as catchingUp from './catching-up.js';
+import * as failover from './failover.js';
 import { forming } from './forming.js';
+import { observing } from './observing.js';
+import * as sessions from './sessions.js';
 
-export const SCENARIOS: readonly Scenario[] = [forming];
+export const SCENARIOS: readonly Scenario[] = [
+  forming,
+  sessions.moving,
+  sessions.wrongPassword,
+  sessions.reading,
+  sessions.watches,
+  sessions.rewatching,
+  sessions.ownWrites,
+  failover.leaderKilled,
+  failover.leaderStopped,
+  failover.followerKilled,
+  failover.majorityLost,
+  failover.rollingRestart,
+  failover.rollingReplacement,
+  catchingUp.diff,
+  catchingUp.diffFromLog,
+  catchingUp.snap,
+  catchingUp.empty,
+  catchingUp.trunc,
+  catchingUp.truncAtOnce,
+  observing,
+];
