@@ -197,7 +197,7 @@ export class Leader implements Proposals {
       if (peerEpoch !== -1) {
         const { currentEpoch, lastZxid } = this.host;
         if (peerEpoch > currentEpoch || (peerEpoch === currentEpoch && peerZxid > lastZxid)) {
-          handler.close(`its history (epoch ${peerEpoch}, 0x${peerZxid.toString(16)}) is ahead of the leader's`);
+          handler.disconnect(`its history (epoch ${peerEpoch}, 0x${peerZxid.toString(16)}) is ahead of the leader's`);
           return;
         }
         if (peerZxid !== -1 && id !== undefined && this.isVoter(id)) this.confirmed.add(id);
@@ -355,7 +355,7 @@ export class Leader implements Proposals {
     this.halfTicks++;
     for (const learner of [...this.learners]) {
       const limit = host.tickTime * (learner.following ? host.syncLimit : host.initLimit);
-      if (now - learner.heardAt > limit) learner.close(`nothing was heard for ${limit} ms`);
+      if (now - learner.heardAt > limit) learner.disconnect(`nothing was heard for ${limit} ms`);
       else learner.ping(now);
     }
     if (this.phase !== 'serving' || this.halfTicks % 2 !== 0) return;
@@ -370,7 +370,7 @@ export class Leader implements Proposals {
     if (oldest === undefined || now - oldest.proposedAt <= host.tickTime * host.syncLimit) return;
     for (const learner of [...this.learners]) {
       if (learner.participates && learner.following && learner.acked < oldest.zxid)
-        learner.close(`0x${oldest.zxid.toString(16)} was not acknowledged in time`);
+        learner.disconnect(`0x${oldest.zxid.toString(16)} was not acknowledged in time`);
     }
   }
 
@@ -388,7 +388,7 @@ export class Leader implements Proposals {
     this.phase = 'ended';
     this.deadline?.cancel();
     this.ticker?.cancel();
-    for (const learner of [...this.learners]) learner.close(reason);
+    for (const learner of [...this.learners]) learner.disconnect(reason);
     this.learners.clear();
     this.host.ended(reason);
   }

@@ -73,9 +73,11 @@ export class LearnerHandler implements SessionOwner {
     return this.state === 'following';
   }
 
-  close(reason: string): void {
-    if (reason === 'session closed' || this.state === 'closed') return; // as a session's owner there is nothing to do
-    this.link.close(reason);
+  /** A session that it owns is closed or goes on elsewhere: the learner hears of that by itself. */
+  close(): void {}
+
+  disconnect(reason: string): void {
+    if (this.state !== 'closed') this.link.close(reason);
   }
 
   private onPacket(packet: Packet): void {
