@@ -34,7 +34,7 @@ export async function diskTrees(members: readonly Member[]): Promise<Tree> {
 async function diskTree(member: Member): Promise<Tree> {
   const dir = mkdtempSync(join(tmpdir(), 'ensemble-disk-'));
   try {
-    cpSync(member.dataDir, join(dir, 'data'), { recursive: true });
+    cpSync(join(member.dataDir, 'version-2'), join(dir, 'data', 'version-2'), { recursive: true });
     const server = await startServer('nodekeeper', { dir, port: await nextPort(), cfg: CFG });
     try {
       return await readTree(server.port);
