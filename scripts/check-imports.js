@@ -8,6 +8,7 @@ const PACKAGES = {
   client: ['protocol'],
   recipes: ['client'],
   server: ['protocol'],
+  testing: ['protocol', 'server'],
   cli: ['protocol', 'server'],
 };
 /** Folders of the server's core: synchronous and deterministic. */

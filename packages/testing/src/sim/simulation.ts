@@ -1,0 +1,307 @@
+// One run: machines, network, clients and faults as the plan says, on virtual time; then everything is made well, what was asked for
+// has to come to an end, the power fails everywhere, and what was shown must still be there.
+
+import { createHash, type Hash } from 'node:crypto';
+import { checkHistory } from './checks.js';
+import { SimClient } from './client.js';
+import { History } from './history.js';
+import { Life, ProcessEnded } from './life.js';
+import { Machine, type Process } from './machine.js';
+import { SimNetwork } from './network.js';
+import { clientHost, type Fault, PATHS, type Plan, serverHost } from './plan.js';
+import { CLIENT_PORT, standalone } from './program.js';
+import { Random } from './random.js';
+import { Scheduler, world } from './scheduler.js';
+import { Truth } from './truth.js';
+import { records } from './txn.js';
+
+export interface Violation {
+  /** Which guarantee was broken. */
+  readonly kind: string;
+  readonly message: string;
+  /** Milliseconds. */
+  readonly at: number;
+}
+
+export interface Result {
+  readonly plan: Plan;
+  readonly violations: readonly Violation[];
+  /** What happened, line by line. */
+  readonly lines: readonly string[];
+  /** Of everything that happened, to the last byte on the network. */
+  readonly hash: string;
+  readonly counts: {
+    readonly events: number;
+    readonly calls: number;
+    readonly answered: number;
+    readonly txns: number;
+  };
+}
+
+/** Milliseconds within which everything has to come to an end once nothing is wrong any more. */
+const PATIENCE = 60_000;
+
+/** A run may not go on for ever. */
+const MOST_EVENTS = 3_000_000;
+
+export async function simulate(plan: Plan): Promise<Result> {
+  return new Simulation(plan).run();
+}
+
+class Simulation {
+  private readonly plan: Plan;
+  private readonly scheduler = new Scheduler();
+  private readonly random: Random;
+  private readonly network: SimNetwork;
+  private readonly machines: Machine[];
+  private readonly clients: SimClient[];
+  private readonly history = new History();
+  private readonly truth: Truth;
+  private readonly violations: Violation[] = [];
+  private readonly lines: string[] = [];
+  private readonly hash: Hash = createHash('sha256');
+
+  constructor(plan: Plan) {
+    this.plan = plan;
+    this.random = new Random(`${plan.seed}/run`);
+    this.network = new SimNetwork(this.scheduler, this.random.fork('network'));
+    this.network.onArrival = (from, to, bytes) => {
+      this.hash.update(`${this.scheduler.now} ${from} ${to} `).update(bytes);
+    };
+    this.truth = new Truth(
+      plan.servers === 1,
+      (kind, message) => this.violated(kind, message),
+      (text) => this.trace(text),
+    );
+    const program = standalone(plan);
+    this.machines = plan.settings.clockRates.map((rate, i) => {
+      const machine = new Machine(
+        `s${i + 1}`,
+        serverHost(i),
+        this.machineHost(),
+        this.random.fork(`s${i}`),
+        rate,
+        program,
+      );
+      machine.disk.onLogWrite = (_path, bytes, position) => {
+        for (const entry of records(bytes, position)) this.truth.logged(machine.name, entry);
+      };
+      return machine;
+    });
+    this.clients = plan.clients.map((setting, i) => this.makeClient(setting, i));
+  }
+
+  private machineHost(): ConstructorParameters<typeof Machine>[2] {
+    return {
+      scheduler: this.scheduler,
+      network: this.network,
+      trace: (text) => this.trace(text),
+      violated: (kind, message) => this.violated(kind, message),
+      started: (machine, process) => this.started(machine, process),
+    };
+  }
+
+  private makeClient(setting: Plan['clients'][number], index: number): SimClient {
+    const name = `c${index + 1}`;
+    const life = new Life(name, { pausedUntil: 0 }, (error) => {
+      throw error;
+    });
+    const servers = this.machines.map((machine) => ({ name: machine.name, host: machine.hostName, port: CLIENT_PORT }));
+    return new SimClient(
+      { name, ...setting, servers },
+      {
+        scheduler: this.scheduler,
+        network: this.network.attach(clientHost(index), life),
+        life,
+        random: this.random.fork(name),
+        history: this.history,
+        trace: (text) => this.trace(text),
+        violated: (kind, message) => this.violated(kind, message),
+        shown: (zxid, what) => this.truth.shown(zxid, what),
+      },
+    );
+  }
+
+  private trace(text: string): void {
+    const line = `${this.scheduler.now.toFixed(3).padStart(10)} ${text}`;
+    this.lines.push(line);
+    this.hash.update(line);
+  }
+
+  private violated(kind: string, message: string): void {
+    this.violations.push({ kind, message, at: this.scheduler.now });
+    this.trace(`VIOLATION of ${kind}: ${message}`);
+  }
+
+  private started(machine: Machine, process: Process): void {
+    this.trace(`${machine.name} is up at 0x${process.lastZxid.toString(16)}`);
+    if (this.plan.servers === 1) {
+      this.truth.takeBack(process.lastZxid, Number.POSITIVE_INFINITY, `${machine.name} did not find it`);
+    }
+  }
+
+  async run(): Promise<Result> {
+    const onRejection = (reason: unknown): void => {
+      if (reason instanceof ProcessEnded) return;
+      this.violated('exception', `nobody waited for: ${reason instanceof Error ? reason.stack : reason}`);
+    };
+    process.on('unhandledRejection', onRejection);
+    try {
+      await this.play();
+    } finally {
+      process.off('unhandledRejection', onRejection);
+    }
+    for (const { kind, message } of checkHistory(this.history, this.truth)) this.violated(kind, message);
+    return {
+      plan: this.plan,
+      violations: this.violations,
+      lines: this.lines,
+      hash: this.hash.digest('hex'),
+      counts: {
+        events: this.scheduler.handled,
+        calls: this.history.calls.length,
+        answered: this.history.calls.filter(({ reply }) => reply !== undefined).length,
+        txns: this.truth.history().length,
+      },
+    };
+  }
+
+  private async play(): Promise<void> {
+    const { plan, scheduler } = this;
+    for (const machine of this.machines) machine.start();
+    for (const client of this.clients) client.start();
+    for (const { at, client, op } of plan.operations) scheduler.at(at, world, () => this.clients[client]?.submit(op));
+    for (const fault of plan.faults) scheduler.at(fault.at, world, () => this.strike(fault));
+    await scheduler.run(plan.healAt);
+    this.heal();
+    if (!(await this.settled('after the faults'))) return;
+    this.lookAtEverything();
+    if (!(await this.settled('with reads only'))) return;
+    this.trace('the power fails everywhere');
+    for (const machine of this.machines) machine.losePower();
+    for (const machine of this.machines) machine.start();
+    this.lookAtEverything();
+    if (!(await this.settled('after the power failed everywhere'))) return;
+    this.checkServers();
+  }
+
+  // ---- faults ----
+
+  private strike(fault: Fault): void {
+    const { scheduler, network } = this;
+    this.trace(`fault: ${JSON.stringify(fault)}`);
+    const machine = 'server' in fault ? this.machines[fault.server] : undefined;
+    const client = 'client' in fault ? this.clients[fault.client] : undefined;
+    switch (fault.kind) {
+      case 'crash': {
+        if (machine === undefined) break;
+        const crash = (): void => {
+          machine.crash(fault.power);
+          machine.startLater(fault.back);
+        };
+        if (fault.operation === 0) crash();
+        else {
+          machine.disk.countdown = fault.operation;
+          machine.disk.onCountdown = crash;
+        }
+        break;
+      }
+      case 'pause':
+        machine?.pause(fault.ms);
+        break;
+      case 'cut':
+        network.cut(fault.from, fault.to);
+        if (fault.bothWays) network.cut(fault.to, fault.from);
+        scheduler.after(fault.ms, world, () => {
+          network.heal(fault.from, fault.to);
+          if (fault.bothWays) network.heal(fault.to, fault.from);
+        });
+        break;
+      case 'reset':
+        network.reset(fault.from, fault.to);
+        break;
+      case 'loss':
+        network.loss = fault.probability;
+        scheduler.after(fault.ms, world, () => {
+          network.loss = 0;
+        });
+        break;
+      case 'delay':
+        network.delay(fault.from, fault.to, fault.by);
+        scheduler.after(fault.ms, world, () => network.delay(fault.from, fault.to, 0));
+        break;
+      case 'slowDisk':
+        if (machine === undefined) break;
+        machine.disk.slowness = fault.factor;
+        scheduler.after(fault.ms, world, () => {
+          machine.disk.slowness = 1;
+        });
+        break;
+      case 'diskError':
+        if (machine === undefined) break;
+        if (fault.on === 'write') machine.disk.nextWriteError = fault.code;
+        else machine.disk.nextSyncError = fault.code;
+        break;
+      case 'clockJump':
+        if (machine !== undefined) machine.clock.wallOffset += fault.by;
+        break;
+      case 'clientMoves':
+        client?.move();
+        break;
+      case 'clientDies':
+        client?.die();
+        break;
+    }
+  }
+
+  private heal(): void {
+    this.trace('everything is made well');
+    this.network.healAll();
+    for (const machine of this.machines) {
+      machine.disk.heal();
+      machine.pausedUntil = 0;
+      machine.start();
+    }
+  }
+
+  // ---- the end ----
+
+  /** Waits until every living client has its answers. */
+  private async settled(when: string): Promise<boolean> {
+    const { scheduler } = this;
+    const deadline = scheduler.now + PATIENCE;
+    let over = 0;
+    const done = (): boolean => {
+      if (scheduler.handled > MOST_EVENTS) throw new Error('the run does not end');
+      if (this.violations.length > 0) return true;
+      // Asking every client after every event would be most of the work.
+      if (++over % 64 !== 0) return false;
+      return this.clients.every((client) => client.settled);
+    };
+    await scheduler.run(deadline, done);
+    if (this.violations.length > 0) return false;
+    const refused = this.machines.filter((machine) => machine.refused !== undefined);
+    for (const { name, refused: why } of refused) this.violated('start', `${name} does not start on its data: ${why}`);
+    if (refused.length > 0) return false;
+    const waiting = this.clients.filter((client) => !client.settled).map((client) => client.name);
+    if (waiting.length === 0) return true;
+    const states = this.machines.map((machine) => `${machine.name} ${machine.process?.mode ?? 'down'}`);
+    this.violated('liveness', `${waiting.join(', ')} wait for answers ${when}; ${states.join(', ')}`);
+    return false;
+  }
+
+  private lookAtEverything(): void {
+    for (const client of this.clients) {
+      client.submit({ kind: 'sync', path: '/' });
+      for (const path of PATHS) client.submit({ kind: 'get', path, watch: false });
+      for (const path of PATHS) client.submit({ kind: 'children', path, watch: false });
+    }
+  }
+
+  private checkServers(): void {
+    for (const { name, process } of this.machines) {
+      if (process !== undefined && process.digestMismatches > 0)
+        this.violated('digest', `${name}'s tree does not have the digests of its log`);
+    }
+  }
+}
