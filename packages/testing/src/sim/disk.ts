@@ -60,6 +60,16 @@ export class SimDisk {
     for (const [dir, { seen }] of this.directories) for (const [name, file] of seen) yield [`${dir}/${name}`, file];
   }
 
+  /** Puts a file there before anything runs. */
+  preset(dir: string, name: string, text: string): void {
+    this.makeDirectory(dir);
+    const file = new SimFile();
+    file.write(0, Buffer.from(text));
+    file.sync();
+    this.directory(dir)?.seen.set(name, file);
+    this.directory(dir)?.medium.set(name, file);
+  }
+
   /** Takes back the faults that were set. */
   heal(): void {
     this.slowness = 1;

@@ -10,15 +10,22 @@ import { type Scheduler, world } from './scheduler.js';
 
 /** What runs on a machine. */
 export interface Process {
+  /** What the server says it is: leader, follower … */
   readonly mode: string;
   readonly lastZxid: number;
   readonly digestMismatches: number;
+  /** Of the whole tree. */
+  readonly digest: string;
 }
 
-/** Starts a server; resolves when it takes clients. */
-export type Program = (
-  options: ServerOptions & { readonly network: Network; readonly runtime: Runtime },
-) => Promise<Process>;
+export interface ProgramHost {
+  readonly options: ServerOptions & { readonly network: Network; readonly runtime: Runtime };
+  /** The server has an epoch's quorum and leads it; its history up to then ends at `base`. */
+  leads(epoch: number, base: number): void;
+}
+
+/** Starts a server; resolves when it is up. */
+export type Program = (host: ProgramHost) => Promise<Process>;
 
 export interface MachineHost {
   readonly scheduler: Scheduler;
@@ -27,6 +34,7 @@ export interface MachineHost {
   violated(kind: string, message: string): void;
   /** A server is up. */
   started(machine: Machine, process: Process): void;
+  leads(machine: Machine, epoch: number, base: number): void;
 }
 
 /** Milliseconds after which a supervisor starts a process again that ended by itself. */
@@ -90,7 +98,7 @@ export class Machine {
       },
     };
     scheduler.after(random.between(1, 20), life, () => {
-      this.program(options).then(
+      this.program({ options, leads: (epoch, base) => this.host.leads(this, epoch, base) }).then(
         (process) => {
           if (!life.alive) return;
           this.process = process;

@@ -8,7 +8,8 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
-    servers: { type: 'string', default: '1' },
+    servers: { type: 'string', default: '3' },
+    observers: { type: 'string', default: '0' },
     json: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
@@ -20,7 +21,9 @@ let failed = 0;
 const began = performance.now();
 let events = 0;
 for (let seed = first; seed < first + count; seed++) {
-  const result = await simulate(makePlan(seed, { servers: Number(values.servers) }));
+  const result = await simulate(
+    makePlan(seed, { servers: Number(values.servers), observers: Number(values.observers) }),
+  );
   events += result.counts.events;
   if (values.verbose) for (const line of result.lines) console.log(line);
   if (values.json) {

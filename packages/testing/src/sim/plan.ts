@@ -36,11 +36,19 @@ export type Fault = { readonly at: number } & (
 
 export interface Plan {
   readonly seed: string;
+  /** Servers that vote; one alone is no ensemble. */
   readonly servers: number;
+  readonly observers: number;
   readonly settings: {
     readonly tickTime: number;
     readonly snapCount: number;
     readonly preAllocKb: number;
+    readonly initLimit: number;
+    readonly syncLimit: number;
+    /** Transactions kept in memory for learners. */
+    readonly commitLogCount: number;
+    /** How much of the log, against a snapshot's size, is sent instead of one; below 0 none. */
+    readonly snapshotSizeFactor: number;
     /** How fast each server's clock runs. */
     readonly clockRates: readonly number[];
   };
@@ -53,6 +61,7 @@ export interface Plan {
 
 export interface PlanOptions {
   readonly servers: number;
+  readonly observers?: number;
 }
 
 export const serverHost = (server: number): string => `10.0.0.${server + 1}`;
@@ -62,7 +71,8 @@ const DURATION = 8000;
 
 export function makePlan(seed: string | number, options: PlanOptions): Plan {
   const random = new Random(seed);
-  const { servers } = options;
+  const { servers, observers = 0 } = options;
+  const machines = servers + observers;
   const clients = Array.from({ length: 2 + random.int(3) }, () => ({
     sessionTimeout: random.pick([1000, 2000, 4000]),
     window: random.pick([1, 1, 4, 16]),
@@ -71,15 +81,20 @@ export function makePlan(seed: string | number, options: PlanOptions): Plan {
   return {
     seed: String(seed),
     servers,
+    observers,
     settings: {
       tickTime: random.pick([100, 200, 500]),
       snapCount: random.pick([4, 10, 30, 1000]),
       preAllocKb: random.pick([0, 4, 64]),
-      clockRates: Array.from({ length: servers }, () => (mayDrift ? random.between(0.95, 1.05) : 1)),
+      initLimit: 10,
+      syncLimit: random.pick([3, 5]),
+      commitLogCount: random.pick([2, 10, 500]),
+      snapshotSizeFactor: random.pick([-1, 0.33, 100]),
+      clockRates: Array.from({ length: machines }, () => (mayDrift ? random.between(0.95, 1.05) : 1)),
     },
     clients,
     operations: makeOperations(random.fork('operations'), clients.length),
-    faults: makeFaults(random.fork('faults'), servers, clients.length),
+    faults: makeFaults(random.fork('faults'), machines, clients.length),
     healAt: DURATION,
   };
 }

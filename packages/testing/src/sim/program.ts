@@ -1,10 +1,13 @@
 // The servers under test, as programs for simulated machines.
 
-import { loadConfig, StandaloneServer } from '@nodekeeper/server';
-import type { Program } from './machine.js';
-import type { Plan } from './plan.js';
+import { EnsembleServer, loadConfig, type Server, StandaloneServer } from '@nodekeeper/server';
+import type { Process, Program } from './machine.js';
+import { type Plan, serverHost } from './plan.js';
 
 export const CLIENT_PORT = 2181;
+
+export const QUORUM_PORT = 2888;
+export const ELECTION_PORT = 3888;
 
 function flags(plan: Plan): string[] {
   const { tickTime, snapCount, preAllocKb } = plan.settings;
@@ -20,21 +23,70 @@ function flags(plan: Plan): string[] {
   ];
 }
 
-export function standalone(plan: Plan): Program {
+function standalone(plan: Plan): Program {
   const config = loadConfig({ flags: flags(plan), environment: {} });
-  return async (options) => {
+  return async ({ options }) => {
     const server = await StandaloneServer.open(config, options);
     await server.listen();
-    return {
-      get mode() {
-        return server.mode;
-      },
-      get lastZxid() {
-        return server.lastZxid;
-      },
-      get digestMismatches() {
-        return server.database.tree.digestMismatches;
-      },
-    };
+    return processOf(server);
   };
+}
+
+function member(plan: Plan): Program {
+  const { initLimit, syncLimit, commitLogCount, snapshotSizeFactor } = plan.settings;
+  const members = Array.from({ length: plan.servers + plan.observers }, (_, i) => {
+    const role = i < plan.servers ? 'participant' : 'observer';
+    return `server.${i + 1}=${serverHost(i)}:${QUORUM_PORT}:${ELECTION_PORT}:${role}`;
+  });
+  const config = loadConfig({
+    flags: [
+      ...flags(plan),
+      ...members,
+      `initLimit=${initLimit}`,
+      `syncLimit=${syncLimit}`,
+      `commitLogCount=${commitLogCount}`,
+      `snapshotSizeFactor=${snapshotSizeFactor}`,
+    ],
+    environment: {},
+  });
+  return async ({ options, leads }) => {
+    const server = await EnsembleServer.open(config, options);
+    let base = 0;
+    const { epochs } = server;
+    const setCurrent = epochs.setCurrent.bind(epochs);
+    epochs.setCurrent = (epoch) => {
+      base = server.lastZxid;
+      setCurrent(epoch);
+    };
+    const established = server.established.bind(server);
+    server.established = (epoch, serving) => {
+      if (server.mode === 'leader') leads(epoch, base);
+      established(epoch, serving);
+    };
+    await server.listen();
+    return processOf(server);
+  };
+}
+
+function processOf(server: Server): Process {
+  return {
+    get mode() {
+      return server.mode;
+    },
+    get lastZxid() {
+      return server.lastZxid;
+    },
+    get digestMismatches() {
+      return server.database.tree.digestMismatches;
+    },
+    get digest() {
+      const { hi, lo } = server.database.tree.digest;
+      return `${hi.toString(16)}:${lo.toString(16)}`;
+    },
+  };
+}
+
+/** The program of every machine of a plan. */
+export function programOf(plan: Plan): Program {
+  return plan.servers + plan.observers === 1 ? standalone(plan) : member(plan);
 }

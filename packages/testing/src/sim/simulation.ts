@@ -9,7 +9,7 @@ import { Life, ProcessEnded } from './life.js';
 import { Machine, type Process } from './machine.js';
 import { SimNetwork } from './network.js';
 import { clientHost, type Fault, PATHS, type Plan, serverHost } from './plan.js';
-import { CLIENT_PORT, standalone } from './program.js';
+import { CLIENT_PORT, programOf } from './program.js';
 import { Random } from './random.js';
 import { Scheduler, world } from './scheduler.js';
 import { Truth } from './truth.js';
@@ -69,11 +69,11 @@ class Simulation {
       this.hash.update(`${this.scheduler.now} ${from} ${to} `).update(bytes);
     };
     this.truth = new Truth(
-      plan.servers === 1,
+      this.alone,
       (kind, message) => this.violated(kind, message),
       (text) => this.trace(text),
     );
-    const program = standalone(plan);
+    const program = programOf(plan);
     this.machines = plan.settings.clockRates.map((rate, i) => {
       const machine = new Machine(
         `s${i + 1}`,
@@ -83,6 +83,7 @@ class Simulation {
         rate,
         program,
       );
+      machine.disk.preset('/data', 'myid', String(i + 1));
       machine.disk.onLogWrite = (_path, bytes, position) => {
         for (const entry of records(bytes, position)) this.truth.logged(machine.name, entry);
       };
@@ -98,6 +99,7 @@ class Simulation {
       trace: (text) => this.trace(text),
       violated: (kind, message) => this.violated(kind, message),
       started: (machine, process) => this.started(machine, process),
+      leads: (machine, epoch, base) => this.leads(machine, epoch, base),
     };
   }
 
@@ -135,9 +137,19 @@ class Simulation {
 
   private started(machine: Machine, process: Process): void {
     this.trace(`${machine.name} is up at 0x${process.lastZxid.toString(16)}`);
-    if (this.plan.servers === 1) {
+    if (this.alone) {
       this.truth.takeBack(process.lastZxid, Number.POSITIVE_INFINITY, `${machine.name} did not find it`);
     }
+  }
+
+  /** A server was established as the leader of an epoch. */
+  private leads({ name }: Machine, epoch: number, base: number): void {
+    this.trace(`${name} leads epoch ${epoch} from 0x${base.toString(16)} on`);
+    this.truth.established(name, epoch, base);
+  }
+
+  private get alone(): boolean {
+    return this.plan.servers + this.plan.observers === 1;
   }
 
   async run(): Promise<Result> {

@@ -13,6 +13,7 @@ interface Known {
 
 export class Truth {
   private readonly byZxid = new Map<number, Known>();
+  private readonly leaders = new Map<number, { readonly server: string; readonly base: number }>();
   private readonly violated: (kind: string, message: string) => void;
   private readonly trace: (text: string) => void;
   /** The highest zxid that a client was told, and who was. */
@@ -61,8 +62,26 @@ export class Truth {
     }
   }
 
+  /** A server is the leader of an epoch, with a quorum that has its history. */
+  established(server: string, epoch: number, base: number): void {
+    const other = this.leaders.get(epoch);
+    if (other !== undefined)
+      this.violated('one-leader', `${other.server} and then ${server} are established as leaders of epoch ${epoch}`);
+    const newest = Math.max(0, ...this.leaders.keys());
+    if (epoch < newest)
+      this.violated('one-leader', `${server} is established as leader of epoch ${epoch} after epoch ${newest}`);
+    this.leaders.set(epoch, { server, base });
+    this.takeBack(base, epoch * EPOCH, `${server} leads epoch ${epoch} without it`);
+  }
+
   /** A client was shown the state at a zxid. */
   shown(zxid: number, what: string): void {
+    if (zxid % EPOCH === 0) {
+      // The beginning of an epoch shows what its leader began with.
+      const leader = this.leaders.get(zxid / EPOCH);
+      if (leader !== undefined) this.shown(leader.base, what);
+      return;
+    }
     if (zxid > this.told.zxid) this.told = { zxid, what };
   }
 
