@@ -66,6 +66,11 @@ export class ServerStats {
   fsyncThresholdExceeded = 0;
   staleSessionsExpired = 0;
   snapshotErrors = 0;
+  /** Of the admin commands. */
+  snapshotsRateLimited = 0;
+  restoreErrors = 0;
+  restoresRateLimited = 0;
+  readonly restoreTime = new Summary();
   readonly dbInitTime = new Summary();
   lastSnapshot: { readonly zxid: number; readonly at: number } = { zxid: 0, at: 0 };
   /** Bytes of replies that left together. */

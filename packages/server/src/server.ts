@@ -1,5 +1,6 @@
 // What every server has, standalone or of an ensemble: its database and log, snapshots, the client port, statistics, and the end.
 
+import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import type { ServerConfig } from './config/index.js';
 import { Database } from './database.js';
@@ -52,6 +53,15 @@ export interface Opened {
   readonly initTime: number;
 }
 
+/** An empty database. */
+export function newDatabase(config: ServerConfig, runtime: Runtime): Database {
+  return new Database({
+    seed: Math.floor(runtime.random() * 2 ** 31),
+    extendedTypesEnabled: config.extendedTypesEnabled,
+    digestEnabled: config.digestEnabled,
+  });
+}
+
 /**
  * Takes the data directory and recovers what is in it. `prepare` is called before anything is read.
  * @throws StorageError if the data cannot be used, saying why and what to do
@@ -68,11 +78,7 @@ export async function openData(
   try {
     const began = runtime.now();
     const trusted = mayStartEmpty(disk, dirs, config.dbAutocreate);
-    const database = new Database({
-      seed: Math.floor(runtime.random() * 2 ** 31),
-      extendedTypesEnabled: config.extendedTypesEnabled,
-      digestEnabled: config.digestEnabled,
-    });
+    const database = newDatabase(config, runtime);
     prepare(dirs, database);
     const recovered = await recoverInto(database, dirs, disk, config, logger);
     const initTime = runtime.now() - began;
@@ -111,7 +117,7 @@ export abstract class Server {
   readonly id: number;
   readonly config: ServerConfig;
   readonly dirs: DataDir;
-  readonly database: Database;
+  database: Database;
   readonly port: ClientPort;
   readonly stats = new ServerStats();
   readonly startedAt: number;
@@ -404,6 +410,24 @@ export abstract class Server {
       this.snapshotSource = null;
     }
   }
+
+  /** Writes a snapshot for an operator, after one that is being written. Resolves with the file's name. */
+  async takeSnapshot(): Promise<string> {
+    while (this.snapshotting !== null) await this.snapshotting;
+    const writing = this.writeSnapshot();
+    this.snapshotting = writing
+      .then(
+        () => {},
+        () => {}, // whoever asked is told
+      )
+      .finally(() => {
+        this.snapshotting = null;
+      });
+    return writing;
+  }
+
+  /** Replaces the data by those of a snapshot; resolves with its last zxid. Only where no other server has a say in them. */
+  restore?(snapshot: Readable): Promise<number>;
 
   /** Gives up the snapshot that is being written, if one is: what it is taken from is about to change otherwise than by commits. */
   async giveUpSnapshot(): Promise<void> {

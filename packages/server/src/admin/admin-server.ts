@@ -29,15 +29,14 @@ export interface AdminSettings {
     readonly commandUrl: string;
     /** Milliseconds. */
     readonly idleTimeout: number;
+    readonly snapshotEnabled: boolean;
+    readonly restoreEnabled: boolean;
+    /** Milliseconds. */
+    readonly rateLimiterInterval: number;
   };
   /** Undefined unless the Prometheus provider is chosen. */
   readonly prometheus: { readonly host: string; readonly port: number; readonly exportProcess: boolean } | undefined;
 }
-
-/** Defaults of admin.snapshot.enabled, admin.restore.enabled and admin.rateLimiterIntervalInMS. */
-const SNAPSHOT_ENABLED = true;
-const RESTORE_ENABLED = true;
-const RATE_LIMIT_MS = 300_000;
 
 /** A started HTTP server. */
 export interface AdminPort {
@@ -70,7 +69,7 @@ export async function startAdminPorts(view: ServerView, settings: AdminSettings,
     }
   };
   if (admin.enabled) {
-    const app = createAdminApp(view, registry, admin.commandUrl, admin.idleTimeout, defaultLimits(), logger);
+    const app = createAdminApp(view, registry, admin.commandUrl, admin.idleTimeout, limitsOf(admin), logger);
     const remedy = 'admin.serverPort moves it, admin.enableServer=false switches it off';
     await open(app, admin.address, admin.port, remedy);
   }
@@ -83,13 +82,13 @@ export async function startAdminPorts(view: ServerView, settings: AdminSettings,
 }
 
 /** Apache's server counts the snapshot command's interval in microseconds, so that it is a thousandth of the restore command's. */
-export function defaultLimits(): CommandLimits {
+export function limitsOf(admin: AdminSettings['admin']): CommandLimits {
   const now = (): number => performance.now();
   return {
-    snapshotEnabled: SNAPSHOT_ENABLED,
-    restoreEnabled: RESTORE_ENABLED,
-    snapshotRate: new RateLimit(RATE_LIMIT_MS / 1000, now),
-    restoreRate: new RateLimit(RATE_LIMIT_MS, now),
+    snapshotEnabled: admin.snapshotEnabled,
+    restoreEnabled: admin.restoreEnabled,
+    snapshotRate: new RateLimit(admin.rateLimiterInterval / 1000, now),
+    restoreRate: new RateLimit(admin.rateLimiterInterval, now),
   };
 }
 

@@ -141,6 +141,11 @@ export const commandNames: readonly string[] = [...COMMANDS, SNAPSHOT, RESTORE].
 
 const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests';
 
+const NO_LAST_ZXID = 'serializeLastProcessedZxid.enabled has to be true for this';
+/** Apache's server lets one member of an ensemble have data of its own; here no two servers disagree about history. */
+const ENSEMBLE =
+  'A member of an ensemble takes its data from the leader. Put the snapshot alone into the data directory of every server instead';
+
 /** Whether a name is one of the command that takes a body. */
 export function isRestore(name: string): boolean {
   return (RESTORE.names as readonly string[]).includes(name);
@@ -189,7 +194,11 @@ async function snapshot(
   if (refused !== undefined) return refused;
   const command = SNAPSHOT.names[0];
   if (!limits.snapshotEnabled || view.snapshot === undefined) return failed(503, command, null);
-  if (!limits.snapshotRate.allow()) return failed(429, command, null);
+  if (!view.snapshotsTellZxid) return failed(500, command, NO_LAST_ZXID);
+  if (!limits.snapshotRate.allow()) {
+    view.onCommandFailed('snapshotRateLimited');
+    return failed(429, command, null);
+  }
   try {
     const taken = await view.snapshot();
     const headers = { last_zxid: hex(taken.zxid), snapshot_size: String(taken.size) };
@@ -197,6 +206,7 @@ async function snapshot(
     const reply = { status: 200, payload: { command, error: null }, headers };
     return streaming ? { ...reply, stream: taken.open() } : reply;
   } catch (e) {
+    view.onCommandFailed('snapshotFailed');
     return failed(500, command, (e as Error).message);
   }
 }
@@ -210,13 +220,19 @@ async function restore(
   const refused = refusal(view, name, request);
   if (refused !== undefined) return refused;
   const command = RESTORE.names[0];
-  if (!limits.restoreEnabled || view.restore === undefined) return failed(503, command, null);
+  if (!limits.restoreEnabled) return failed(503, command, null);
+  if (view.restore === undefined) return failed(503, command, ENSEMBLE);
+  if (!view.snapshotsTellZxid) return failed(500, command, NO_LAST_ZXID);
   if (request.body === undefined) return failed(400, command, null);
-  if (!limits.restoreRate.allow()) return failed(429, command, null);
+  if (!limits.restoreRate.allow()) {
+    view.onCommandFailed('restoreRateLimited');
+    return failed(429, command, null);
+  }
   try {
     const zxid = await view.restore(request.body);
     return { status: 200, payload: { last_zxid: zxid, command, error: null } };
   } catch (e) {
+    view.onCommandFailed('restoreFailed');
     return failed(500, command, (e as Error).message);
   }
 }

@@ -119,6 +119,8 @@ export interface SnapshotStream {
   readonly open: () => Readable;
 }
 
+export type CommandFailure = 'snapshotRateLimited' | 'snapshotFailed' | 'restoreRateLimited' | 'restoreFailed';
+
 /** What became of the credentials of a command that needs all permissions on the root. */
 export type Authorization = 'allowed' | 'not authenticated' | 'not authorized';
 
@@ -166,6 +168,10 @@ export interface ServerView {
   whyNotReady(): Promise<string | undefined>;
   /** @param header the value of the HTTP header Authorization: `<scheme> <token>` */
   authorize(header: string, remoteAddress: string): Authorization;
+  /** An admin command was refused, or failed: it counts in the metrics. */
+  onCommandFailed(what: CommandFailure): void;
+  /** Whether snapshots tell their last zxid, which snapshot and restore need. */
+  readonly snapshotsTellZxid: boolean;
   /** Takes a snapshot. Absent if the server cannot. */
   snapshot?(): Promise<SnapshotStream>;
   /** Replaces the data by a snapshot's; resolves with its last zxid. Absent if the server cannot. */

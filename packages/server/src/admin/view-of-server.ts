@@ -1,21 +1,27 @@
 // A running server as the admin side sees it.
 
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { authenticate } from '../net/auth.js';
 import type { ClientConnection } from '../net/client-connection.js';
 import { allows } from '../request/identity.js';
 import type { Server } from '../server.js';
 import { dirSize } from '../storage/data-dir.js';
+import { parseSnapshotName } from '../storage/file-names.js';
 import { nodeDisk } from '../storage/node-disk.js';
 import { ROOT } from '../tree/node-store.js';
 import { BUILD_DATE, FULL_VERSION } from '../version.js';
 import { shortOpName } from './op-names.js';
 import type {
   Authorization,
+  CommandFailure,
   ConfView,
   ConnectionSession,
   ConnectionView,
   Counts,
   ServerView,
+  SnapshotStream,
   SummaryView,
 } from './server-view.js';
 
@@ -42,8 +48,11 @@ class RunningView implements ServerView {
   readonly readOnly = false;
   traceMask = DEFAULT_TRACE_MASK;
 
+  restore?: (snapshot: Readable) => Promise<number>;
+
   constructor(server: Server) {
     this.server = server;
+    if (server.restore !== undefined) this.restore = (snapshot) => server.restore?.(snapshot) as Promise<number>;
   }
 
   get state(): string {
@@ -126,6 +135,12 @@ class RunningView implements ServerView {
         return database.tree.digestMismatches;
       case 'snapshot_error_count':
         return stats.snapshotErrors;
+      case 'snapshot_rate_limited_count':
+        return stats.snapshotsRateLimited;
+      case 'restore_error_count':
+        return stats.restoreErrors;
+      case 'restore_rate_limited_count':
+        return stats.restoresRateLimited;
       default:
         return undefined;
     }
@@ -144,6 +159,8 @@ class RunningView implements ServerView {
         return stats.snapshotTime;
       case 'sync_processor_batch_size':
         return stats.batchSize;
+      case 'restore_time':
+        return stats.restoreTime;
       case 'dbinittime':
         return stats.dbInitTime;
       default:
@@ -221,6 +238,29 @@ class RunningView implements ServerView {
 
   async whyNotReady(): Promise<string | undefined> {
     return this.server.notReady;
+  }
+
+  onCommandFailed(what: CommandFailure): void {
+    const { stats } = this.server;
+    if (what === 'snapshotRateLimited') stats.snapshotsRateLimited++;
+    else if (what === 'snapshotFailed') stats.snapshotErrors++;
+    else if (what === 'restoreRateLimited') stats.restoresRateLimited++;
+    else stats.restoreErrors++;
+  }
+
+  get snapshotsTellZxid(): boolean {
+    return this.server.config.serializeLastProcessedZxid;
+  }
+
+  async snapshot(): Promise<SnapshotStream> {
+    const { server } = this;
+    const file = await server.takeSnapshot();
+    const path = join(server.dirs.snapshots, file);
+    return {
+      zxid: parseSnapshotName(file)?.zxid ?? 0,
+      size: server.disk.size(path) ?? 0,
+      open: () => createReadStream(path),
+    };
   }
 
   // `<scheme> <token>`: who this proves has to have each permission on the root.

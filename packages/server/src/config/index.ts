@@ -89,6 +89,9 @@ export interface ServerConfig {
     readonly port: number;
     readonly commandUrl: string;
     readonly idleTimeout: number;
+    readonly snapshotEnabled: boolean;
+    readonly restoreEnabled: boolean;
+    readonly rateLimiterInterval: number;
   };
   /** Undefined unless the Prometheus provider is chosen. */
   readonly prometheus: { readonly host: string; readonly port: number; readonly exportProcess: boolean } | undefined;
@@ -229,6 +232,9 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
       port: n('admin.serverPort'),
       commandUrl: s('admin.commandURL') ?? '/commands',
       idleTimeout: n('admin.idleTimeout'),
+      snapshotEnabled: b('admin.snapshot.enabled'),
+      restoreEnabled: b('admin.restore.enabled'),
+      rateLimiterInterval: n('admin.rateLimiterIntervalInMS'),
     },
     prometheus: s('metricsProvider.className')?.endsWith('PrometheusMetricsProvider')
       ? {

@@ -46,12 +46,31 @@ export async function loadSnapshot(disk: Disk, dir: string, name: SnapshotName, 
   try {
     const source = await sourceFor(file, name);
     try {
-      await new SnapshotScan(source, path).run(sink);
+      await new SnapshotScan(source, path, REMEDY).run(sink);
     } finally {
       source.close();
     }
   } finally {
     file.close();
+  }
+}
+
+/**
+ * Loads a snapshot that comes from elsewhere, in any compression; others get their turns meanwhile. The stream is left to its owner.
+ * Resolves with its last zxid: the one it names, since 3.9, else the one that its digest belongs to.
+ * @throws StorageError if it is not whole or tells no zxid; what the sink holds is then to be thrown away
+ */
+export async function loadSnapshotStream(stream: Readable, sink: SnapshotSink): Promise<number> {
+  const source = await sourceOfStream(stream);
+  try {
+    const scan = new SnapshotScan(source, 'the snapshot that was sent', 'Send a whole snapshot of 3.6 or later');
+    const { lastZxid, digestZxid } = await scan.run(sink);
+    const zxid = lastZxid ?? digestZxid;
+    if (zxid === undefined) throw scan.error('it tells neither its last zxid nor a digest');
+    if (!Number.isSafeInteger(zxid) || zxid < 0) throw scan.error(`a last zxid of ${zxid}`);
+    return zxid;
+  } finally {
+    source.close();
   }
 }
 
@@ -77,6 +96,7 @@ const SEAL_END = Buffer.from([0, 0, 0, 1, 0x2f]);
 class SnapshotScan {
   private readonly source: ByteSource;
   private readonly path: string;
+  private readonly remedy: string;
   private buf = Buffer.allocUnsafeSlow(CHUNK);
   private base = 0; // offset in the uncompressed file of buf[0]
   private pos = 0;
@@ -84,12 +104,13 @@ class SnapshotScan {
   private sum = ADLER_START;
   private summed = 0; // up to here in buf
 
-  constructor(source: ByteSource, path: string) {
+  constructor(source: ByteSource, path: string, remedy: string) {
     this.source = source;
     this.path = path;
+    this.remedy = remedy;
   }
 
-  async run(sink: SnapshotSink): Promise<void> {
+  async run(sink: SnapshotSink): Promise<{ readonly lastZxid?: number; readonly digestZxid?: number }> {
     await this.need(16);
     if (this.int() !== SNAPSHOT_MAGIC) throw this.error('this is not a snapshot: it does not begin with ZKSN');
     const version = this.int();
@@ -99,22 +120,22 @@ class SnapshotScan {
     await this.acls(sink);
     await this.nodes(sink);
     await this.seal();
-    if (!(await this.fill(1))) return;
+    if (!(await this.fill(1))) return {};
     await this.need(16);
-    const hi = this.int();
-    const lo = this.int() >>> 0;
+    const digestZxid = this.long53();
     const digestVersion = this.int();
     if (digestVersion === 2) {
       await this.need(8);
-      sink.digest(hi * 4294967296 + lo, digestVersion, this.int() >>> 0, this.int() >>> 0);
+      sink.digest(digestZxid, digestVersion, this.int() >>> 0, this.int() >>> 0);
     } else {
       await this.text(); // the first version kept a text
     }
     await this.seal();
-    if (!(await this.fill(1))) return;
+    if (!(await this.fill(1))) return { digestZxid };
     await this.need(8);
-    this.take(8); // the last zxid, since 3.9
+    const lastZxid = this.long53(); // since 3.9
     await this.seal();
+    return { lastZxid, digestZxid };
   }
 
   // int count; per session: long id, int timeout
@@ -205,6 +226,11 @@ class SnapshotScan {
     return this.buf.readInt32BE(this.take(4));
   }
 
+  private long53(): number {
+    const hi = this.int();
+    return hi * 4294967296 + (this.int() >>> 0);
+  }
+
   private checkLength(n: number): number {
     if (n < 0 || n > MAX_FIELD) throw this.error(`a field of ${n} bytes`);
     return n;
@@ -259,8 +285,8 @@ class SnapshotScan {
     }
   }
 
-  private error(problem: string): StorageError {
-    return new StorageError(this.path, this.base + this.pos, problem, REMEDY);
+  error(problem: string): StorageError {
+    return new StorageError(this.path, this.base + this.pos, problem, this.remedy);
   }
 }
 
@@ -300,7 +326,46 @@ function expandedSource(file: ReadableFile, expand: Transform): ByteSource {
     { objectMode: false },
   );
   pipeline(input, expand, () => {}); // an error ends the iteration below
-  const pieces = expand[Symbol.asyncIterator]();
+  return sourceOfPieces(expand[Symbol.asyncIterator](), () => {
+    closed = true;
+    input.destroy();
+    expand.destroy();
+  });
+}
+
+/** Looks at the first bytes to tell how the stream is compressed. */
+async function sourceOfStream(stream: Readable): Promise<ByteSource> {
+  const pieces = stream[Symbol.asyncIterator]();
+  let head: Buffer = Buffer.alloc(0);
+  while (head.length < SNAPPY_MAGIC.length) {
+    const next = await pieces.next();
+    if (next.done === true) break;
+    head = Buffer.concat([head, next.value as Buffer]);
+  }
+  const all = Readable.from(
+    (async function* () {
+      yield head;
+      for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) {
+        yield next.value as Buffer;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })(),
+    { objectMode: false },
+  );
+  const close = (): void => {
+    all.destroy();
+  };
+  const gzipped = head[0] === 0x1f && head[1] === 0x8b;
+  if (!gzipped && !head.subarray(0, 8).equals(SNAPPY_MAGIC)) return sourceOfPieces(all[Symbol.asyncIterator](), close);
+  const expand = gzipped ? createGunzip() : await unsnappy();
+  pipeline(all, expand, () => {}); // as above
+  return sourceOfPieces(expand[Symbol.asyncIterator](), () => {
+    close();
+    expand.destroy();
+  });
+}
+
+function sourceOfPieces(pieces: AsyncIterator<unknown>, close: () => void): ByteSource {
   let piece: Buffer = Buffer.alloc(0);
   let at = 0;
   return {
@@ -315,11 +380,7 @@ function expandedSource(file: ReadableFile, expand: Transform): ByteSource {
       at += got;
       return got;
     },
-    close() {
-      closed = true;
-      input.destroy();
-      expand.destroy();
-    },
+    close,
   };
 }
 

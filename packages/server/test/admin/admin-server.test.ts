@@ -229,11 +229,14 @@ test('snapshot and restore want credentials that have all permissions on the roo
 
 test('snapshots are limited in rate', async (t) => {
   const clock = { now: 0 };
-  const app = appOf(t, withSnapshot(), limits(clock));
+  const view = withSnapshot();
+  const app = appOf(t, view, limits(clock));
   const get = async () => (await app.inject({ url: '/commands/snapshot', headers: AUTH })).statusCode;
   assert.equal(await get(), 200);
   clock.now = 999;
+  view.calls = [];
   assert.equal(await get(), 429);
+  assert.deepEqual(view.calls.slice(1), ['snapshotRateLimited']);
   clock.now = 1000;
   assert.equal(await get(), 200);
 });
@@ -244,7 +247,14 @@ test('what is switched off, or what the server cannot do, is not available', asy
   const without = appOf(t, new FakeView());
   assert.equal((await without.inject({ url: '/commands/snapshot', headers: AUTH })).statusCode, 503);
   const restore = { method: 'POST', url: '/commands/restore', headers: AUTH, payload: 'x' } as const;
-  assert.equal((await without.inject(restore)).statusCode, 503);
+  const refused = await without.inject(restore);
+  assert.equal(refused.statusCode, 503);
+  assert.match(refused.json().error, /member of an ensemble/);
+  const mute = withSnapshot();
+  mute.snapshotsTellZxid = false;
+  mute.restore = async () => assert.fail('restored');
+  assert.equal((await appOf(t, mute).inject({ url: '/commands/snapshot', headers: AUTH })).statusCode, 500);
+  assert.equal((await appOf(t, mute).inject(restore)).statusCode, 500);
 });
 
 test('a snapshot that fails gives status 500', async (t) => {
@@ -254,6 +264,8 @@ test('a snapshot that fails gives status 500', async (t) => {
   };
   const reply = await appOf(t, view).inject({ url: '/commands/snapshot', headers: AUTH });
   assert.equal(reply.statusCode, 500);
+  assert.equal(reply.json().error, 'disk full');
+  assert.deepEqual(view.calls.slice(1), ['snapshotFailed']);
 });
 
 test('restore hands over the body as it comes and tells the zxid', async (t) => {
@@ -270,11 +282,13 @@ test('restore hands over the body as it comes and tells the zxid', async (t) => 
     });
   assert.equal((await post()).body, '{\n  "last_zxid" : 153,\n  "command" : "restore",\n  "error" : null\n}');
   assert.equal((await post()).statusCode, 429);
+  assert.equal(view.calls.at(-1), 'restoreRateLimited');
   view.restore = async () => {
     throw new Error('not a snapshot');
   };
   clock.now = 1000;
   assert.equal((await post()).statusCode, 500);
+  assert.equal(view.calls.at(-1), 'restoreFailed');
 });
 
 // ---- probes, metrics, ports ----
@@ -297,7 +311,16 @@ test('metrics are at the admin port too', async (t) => {
 });
 
 function settings(admin: Partial<AdminSettings['admin']>, prometheus?: AdminSettings['prometheus']): AdminSettings {
-  const all = { enabled: true, address: '127.0.0.1', port: 0, commandUrl: '/commands', idleTimeout: 1000 };
+  const all = {
+    enabled: true,
+    address: '127.0.0.1',
+    port: 0,
+    commandUrl: '/commands',
+    idleTimeout: 1000,
+    snapshotEnabled: true,
+    restoreEnabled: true,
+    rateLimiterInterval: 300_000,
+  };
   return { admin: { ...all, ...admin }, prometheus };
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type {
   Authorization,
+  CommandFailure,
   ConfView,
   ConnectionSession,
   ConnectionView,
@@ -134,6 +135,7 @@ export class FakeView implements ServerView {
   authorization: Authorization = 'allowed';
   notReady: string | undefined;
   calls: string[] = [];
+  snapshotsTellZxid = true;
   snapshot?: () => Promise<SnapshotStream>;
   restore?: (snapshot: Readable) => Promise<number>;
 
@@ -192,6 +194,9 @@ export class FakeView implements ServerView {
   }
   resetConnectionStats(): void {
     this.calls.push('resetConnectionStats');
+  }
+  onCommandFailed(what: CommandFailure): void {
+    this.calls.push(what);
   }
   async whyNotReady(): Promise<string | undefined> {
     return this.notReady;

@@ -103,7 +103,7 @@ test('a connection that asked a word is gone once it is answered, even if its cl
 
 test('the admin server shows the same mask and counts as the words', async (t) => {
   const { clientPort, server } = await start(t, NO_ADMIN, '4lw.commands.whitelist=*');
-  const admin = { enabled: true, address: '127.0.0.1', port: 0, commandUrl: '/commands', idleTimeout: 1000 };
+  const admin = { ...server.config.admin, enabled: true, address: '127.0.0.1', port: 0 };
   const [port] = await startAdminPorts(viewOf(server), { admin, prometheus: undefined }, silentLogger);
   assert.ok(port);
   t.after(() => port.close());
