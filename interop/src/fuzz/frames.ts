@@ -5,8 +5,8 @@ import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/p
 /** Where fuzzed requests may do as they like; everything else has to stay as it is. */
 export const PLAYGROUND = '/fuzz';
 
-/** A node whose version tells how often its data were set. */
-export const LEDGER = '/ledger';
+/** A node whose version tells how often its data were set. Nobody may delete it or change its ACL. */
+export const LEDGER = '/guarded/ledger';
 
 export interface Frame {
   readonly op: number;

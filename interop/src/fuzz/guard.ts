@@ -3,10 +3,14 @@
 
 import { readFileSync } from 'node:fs';
 import {
+  type Acl,
+  errorName,
   JuteReader,
   JuteWriter,
   OPEN_ACL_UNSAFE,
   OpCode,
+  Perms,
+  parentPath,
   READ_ACL_UNSAFE,
   readStat,
   writeAclList,
@@ -35,13 +39,25 @@ export class Guard {
 
   async start(): Promise<void> {
     await this.session.open(this.server.port, SESSION_MS, 0n, Buffer.alloc(16), true);
-    for (const path of [...CANARY_PATHS, PLAYGROUND, LEDGER]) {
+    const parent = parentPath(LEDGER);
+    const nodes: [string, readonly Acl[]][] = [
+      ...CANARY_PATHS.map((path): [string, readonly Acl[]] => [path, READ_ACL_UNSAFE]),
+      [PLAYGROUND, OPEN_ACL_UNSAFE],
+      [parent, OPEN_ACL_UNSAFE],
+      [LEDGER, [{ perms: Perms.read | Perms.write, scheme: 'world', id: 'anyone' }]],
+    ];
+    for (const [path, acl] of nodes) {
       await this.ask(OpCode.create, (w) => {
         w.string(path).buffer(Buffer.from('untouched'));
-        writeAclList(w, path === PLAYGROUND || path === LEDGER ? OPEN_ACL_UNSAFE : READ_ACL_UNSAFE);
+        writeAclList(w, acl);
         w.int(0);
       });
     }
+    await this.ask(OpCode.setACL, (w) => {
+      w.string(parent);
+      writeAclList(w, READ_ACL_UNSAFE);
+      w.int(-1);
+    });
     this.untouched = await this.look();
   }
 
@@ -60,6 +76,8 @@ export class Guard {
   /** Compares the ledger's version with the acknowledged requests. Requests without an answer may count or not. */
   async checkLedger({ ledger }: Tally): Promise<string | undefined> {
     const frame = await this.ask(OpCode.exists, (w) => w.string(LEDGER).bool(false));
+    const error = frame.readInt32BE(12);
+    if (error !== 0) return `the ledger can't be read: ${errorName(error)}`;
     const { version } = readStat(new JuteReader(frame, 16));
     const open = ledger.sent - ledger.ok - ledger.refused;
     if (version >= ledger.ok && version <= ledger.ok + open) return undefined;
