@@ -11,7 +11,7 @@ import { runRecorded } from './recorded-shell.js';
 import { CLI_MT, ZKCLI } from './shells.js';
 import type { Stage } from './stage.js';
 
-const SOURCES = fileURLToPath(new URL('../../clients/', import.meta.url));
+export const SOURCES: string = fileURLToPath(new URL('../../clients/', import.meta.url));
 const JAVA_JARS = ['curator-client', 'curator-framework', 'curator-recipes', 'guava'];
 
 export interface Client {
@@ -106,7 +106,10 @@ export const CLIENTS: readonly Client[] = [
 ];
 
 function program(command: (dir: string) => Command): Client['run'] {
-  return (dir, stage, seen) => runProgram(command(dir), stage, seen);
+  return (dir, stage, seen) => {
+    const { file, args } = command(dir);
+    return runProgram({ file, args: [...args, String(stage.port), String(stage.serverPort)] }, stage, seen);
+  };
 }
 
 function classPath(): string {
@@ -114,12 +117,14 @@ function classPath(): string {
   return `${apacheClassPath()}:${jars.map((name) => join('/usr/share/java', name)).join(':')}`;
 }
 
-function compileJava(dir: string, files: readonly string[]): void {
+/** Compiles programs of interop/clients/java into `dir`. Throws with what the compiler says. */
+export function compileJava(dir: string, files: readonly string[]): void {
   const sources = files.map((name) => join(SOURCES, 'java', name));
   compile('javac', ['-Xlint:-options', '-nowarn', '-encoding', 'UTF-8', '-d', dir, '-cp', classPath(), ...sources]);
 }
 
-function java(dir: string, main: string): Command {
+/** The command that runs a compiled program. */
+export function java(dir: string, main: string): Command {
   const args = ['-Dfile.encoding=UTF-8', '-Dorg.slf4j.simpleLogger.defaultLogLevel=off', '-XX:TieredStopAtLevel=1'];
   return { file: 'java', args: [...args, '-cp', `${dir}:${classPath()}`, main] };
 }

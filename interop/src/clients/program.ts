@@ -6,7 +6,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { type Check, featureOf } from './features.js';
-import type { Stage } from './stage.js';
 
 const PLAN = /^1\.\.(\d+)$/;
 const RESULT = /^(not )?ok \d+ - ([a-z-]+): (.*)$/;
@@ -19,9 +18,14 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts the command with the relay's and the server's own port as its last arguments; answers what it asks for. */
-export async function runProgram(command: Command, stage: Stage, seen: (check: Check) => void): Promise<Check[]> {
-  const child = spawn(command.file, [...command.args, String(stage.port), String(stage.serverPort)], {
+/** Does what a program asks for in a line that begins with `@`; rejects if there is no such request. */
+export interface Helper {
+  ask(request: string): Promise<void>;
+}
+
+/** Starts the command and answers what it asks for. */
+export async function runProgram(command: Command, helper: Helper, seen: (check: Check) => void): Promise<Check[]> {
+  const child = spawn(command.file, command.args, {
     env: { ...process.env, ...command.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -44,7 +48,7 @@ export async function runProgram(command: Command, stage: Stage, seen: (check: C
     if (plan !== null) planned = Number(plan[1]);
     else if (result !== null) checks.push(checkOf(result));
     else if (line.startsWith('# ')) addMessage(checks, line.slice(2));
-    else if (line.startsWith('@')) child.stdin.write(`${await answer(stage, line.slice(1))}\n`);
+    else if (line.startsWith('@')) child.stdin.write(`${await answer(helper, line.slice(1))}\n`);
   }
   const [code, signal] = await exited;
   clearTimeout(timer);
@@ -63,9 +67,9 @@ function addMessage(checks: Check[], text: string): void {
   if (last !== undefined) checks.push({ ...last, message: `${last.message}${text}\n` });
 }
 
-async function answer(stage: Stage, request: string): Promise<string> {
+async function answer(helper: Helper, request: string): Promise<string> {
   try {
-    await stage.ask(request);
+    await helper.ask(request);
     return 'done';
   } catch (error) {
     return `failed: ${String(error).replaceAll('\n', ' ')}`;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 const FIRST = Number(process.env.INTEROP_PORT ?? 25_600);
-const COUNT = 400;
+const COUNT = 200;
 export const HOST = '127.0.0.1';
 
 let next = 0;

@@ -2,6 +2,7 @@
 
 import type { Scenario } from '../scenario.js';
 import * as catchingUp from './catching-up.js';
+import * as clients from './clients.js';
 import * as failover from './failover.js';
 import { forming } from './forming.js';
 import { observing } from './observing.js';
@@ -28,4 +29,6 @@ export const SCENARIOS: readonly Scenario[] = [
   catchingUp.trunc,
   catchingUp.truncAtOnce,
   observing,
+  clients.kazoo,
+  clients.curator,
 ];
