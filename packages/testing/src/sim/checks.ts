@@ -5,8 +5,10 @@ import { ErrorCode } from '@nodekeeper/protocol';
 import type { Call, History } from './history.js';
 import { Model, ModelError, type WriteOp } from './model.js';
 import { isWrite, tellOperation } from './operations.js';
-import type { Truth } from './truth.js';
+import { checkSessions } from './session-checks.js';
+import { EPOCH, type Truth } from './truth.js';
 import type { Txn } from './txn.js';
+import { checkWatches } from './watch-checks.js';
 
 export interface Finding {
   readonly kind: string;
@@ -18,7 +20,15 @@ const SESSION_ERRORS: ReadonlySet<number> = new Set([ErrorCode.SessionExpired, E
 
 export function* checkHistory(history: History, truth: Truth): Generator<Finding> {
   yield* checkOrder(history);
-  yield* checkAnswers(history, truth);
+  let sound = true;
+  for (const finding of checkAnswers(history, truth)) {
+    if (finding.kind === 'transactions') sound = false;
+    yield finding;
+  }
+  if (sound) {
+    yield* checkWatches(history, truth);
+    yield* checkSessions(history, truth);
+  }
 }
 
 /** Writes in the order of real time have rising zxids; so has what a client sees after a sync. */
@@ -40,7 +50,9 @@ function* checkOrder(history: History): Generator<Finding> {
       continue;
     }
     const least = floor.get(call);
-    if (least !== undefined && zxid > 0 && (ordered ? zxid <= least : zxid < least)) {
+    // A leader that does not know yet that it was deposed answers syncs: that is known of ZooKeeper.
+    const deposed = !ordered && Math.floor(zxid / EPOCH) < Math.floor((least ?? 0) / EPOCH);
+    if (least !== undefined && zxid > 0 && !deposed && (ordered ? zxid <= least : zxid < least)) {
       yield {
         kind: 'linearizability',
         message: `${call.client}: ${tellOperation(call.op)} at 0x${zxid.toString(16)} was asked for after 0x${least.toString(16)} was answered`,

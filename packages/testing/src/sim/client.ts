@@ -53,7 +53,8 @@ export class SimClient {
   private heardAt = 0;
   private ticker: Event | undefined;
   private stopped = false;
-  private pings = 0;
+  /** When each ping without answer was sent. */
+  private pings: number[] = [];
 
   constructor(setting: ClientSetting, host: ClientHost) {
     this.setting = setting;
@@ -159,7 +160,7 @@ export class SimClient {
     wire?.destroy();
     if (this.inFlight.length > 0) this.trace(`loses ${this.server}: ${why}, ${this.inFlight.length} without answer`);
     this.inFlight = [];
-    this.pings = 0;
+    this.pings = [];
     this.reconnect(this.host.random.between(5, 200));
   }
 
@@ -180,7 +181,7 @@ export class SimClient {
     }
     if (this.session === undefined) {
       const now = scheduler.now;
-      this.session = { id, client: this.name, timeout, openedAt: now, lastHeard: now };
+      this.session = { id, client: this.name, timeout, openedAt: now, heard: [] };
       history.sessions.push(this.session);
       this.password = Buffer.from(password ?? []);
       this.trace(`opens session 0x${id.toString(16)} at ${this.server}`);
@@ -238,7 +239,7 @@ export class SimClient {
         this.notification(r);
         break;
       case Xid.ping:
-        this.pings--;
+        this.heard(this.currentSession(), this.pings.shift() ?? 0);
         this.sighting(zxid, 'ping');
         break;
       case Xid.setWatches:
@@ -247,6 +248,10 @@ export class SimClient {
       default:
         this.reply(xid, zxid, error, r);
     }
+  }
+
+  private heard(session: SessionRecord, sentAt: number): void {
+    session.heard.push({ server: this.server, sentAt, answeredAt: this.host.scheduler.now });
   }
 
   private currentSession(): SessionRecord {
@@ -304,7 +309,7 @@ export class SimClient {
     call.reply = { at: scheduler.now, order: history.nextOrder(), zxid, error, answer };
     this.sawZxid(zxid, tellOperation(op));
     const session = this.currentSession();
-    session.lastHeard = Math.max(session.lastHeard, call.sentAt);
+    this.heard(session, call.sentAt);
     if (!isWrite(op)) this.watches.registered(op, error);
     if (op.kind === 'closeSession') {
       this.forgetSession();
@@ -358,10 +363,10 @@ export class SimClient {
         this.lost('silence');
         return;
       }
-      if (silent >= timeout / 3 || this.pings === 0) {
+      if (silent >= timeout / 3 || this.pings.length === 0) {
         const w = new JuteWriter();
         w.int(Xid.ping).int(OpCode.ping);
-        this.pings++;
+        this.pings.push(scheduler.now);
         this.wire?.write(framed(w.bytes()));
       }
       this.armTicker();

@@ -10,8 +10,8 @@ export interface SessionRecord {
   readonly openedAt: number;
   /** The client was told that it is over. */
   expiredAt?: number;
-  /** When the client last sent something that was answered. */
-  lastHeard: number;
+  /** What the client sent and was answered, pings too. */
+  readonly heard: { readonly server: string; readonly sentAt: number; readonly answeredAt: number }[];
   /** The client itself asked to close it. */
   closeSentAt?: number;
 }

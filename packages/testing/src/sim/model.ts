@@ -52,10 +52,14 @@ const FIRST = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'];
 
 export class ModelError extends Error {}
 
+export type NodeEvent = 'created' | 'changed' | 'deleted';
+
 export class Model {
   readonly nodes = new Map<string, ModelNode>();
   readonly sessions = new Map<bigint, number>();
   zxid = 0;
+  /** Told of every change that watches may wait for. */
+  onEvent: (event: NodeEvent, path: string, zxid: number) => void = () => {};
 
   constructor() {
     for (const path of FIRST) {
@@ -94,6 +98,7 @@ export class Model {
         parent.children.add(nameOf(change.path));
         parent.created++;
         parent.pzxid = zxid;
+        this.onEvent('created', change.path, zxid);
         break;
       }
       case 'delete':
@@ -107,6 +112,7 @@ export class Model {
         node.version++;
         if (node.version !== change.version)
           throw new ModelError(`${change.path} gets version ${change.version} after ${node.version - 1}`);
+        this.onEvent('changed', change.path, zxid);
         break;
       }
       case 'setAcl':
@@ -155,6 +161,7 @@ export class Model {
     parent.children.delete(nameOf(path));
     parent.deleted++;
     parent.pzxid = Math.max(parent.pzxid, zxid);
+    this.onEvent('deleted', path, zxid);
   }
 
   private node(path: string): ModelNode {

@@ -68,11 +68,15 @@ class Simulation {
     this.network.onArrival = (from, to, bytes) => {
       this.hash.update(`${this.scheduler.now} ${from} ${to} `).update(bytes);
     };
-    this.truth = new Truth(
-      this.alone,
-      (kind, message) => this.violated(kind, message),
-      (text) => this.trace(text),
-    );
+    const { scheduler, alone } = this;
+    this.truth = new Truth({
+      alone,
+      get now() {
+        return scheduler.now;
+      },
+      violated: (kind, message) => this.violated(kind, message),
+      trace: (text) => this.trace(text),
+    });
     const program = programOf(plan);
     this.machines = plan.settings.clockRates.map((rate, i) => {
       const machine = new Machine(
@@ -137,9 +141,7 @@ class Simulation {
 
   private started(machine: Machine, process: Process): void {
     this.trace(`${machine.name} is up at 0x${process.lastZxid.toString(16)}`);
-    if (this.alone) {
-      this.truth.takeBack(process.lastZxid, Number.POSITIVE_INFINITY, `${machine.name} did not find it`);
-    }
+    if (this.alone) this.truth.recovered(machine.name, process.lastZxid);
   }
 
   /** A server was established as the leader of an epoch. */

@@ -9,22 +9,34 @@ interface Known {
   readonly entry: Buffer;
   readonly txn: Txn;
   readonly server: string;
+  readonly at: number;
+}
+
+/** A transaction that stands. */
+export interface Decided extends Txn {
+  /** Who wrote it to its log first, and when, in milliseconds. */
+  readonly server: string;
+  readonly at: number;
+}
+
+export interface TruthHost {
+  readonly now: number;
+  /** Whether one server on its own decides, which gives the zxids of a lost tail out again. */
+  readonly alone: boolean;
+  violated(kind: string, message: string): void;
+  trace(text: string): void;
 }
 
 export class Truth {
+  private readonly host: TruthHost;
   private readonly byZxid = new Map<number, Known>();
+  /** The established leaders by epoch, with the zxid at which the history that they began with ends. */
   private readonly leaders = new Map<number, { readonly server: string; readonly base: number }>();
-  private readonly violated: (kind: string, message: string) => void;
-  private readonly trace: (text: string) => void;
   /** The highest zxid that a client was told, and who was. */
   private told = { zxid: 0, what: 'nothing' };
-  /** Whether one server on its own decides, which gives the zxids of a lost tail out again. */
-  private readonly alone: boolean;
 
-  constructor(alone: boolean, violated: (kind: string, message: string) => void, trace: (text: string) => void) {
-    this.alone = alone;
-    this.violated = violated;
-    this.trace = trace;
+  constructor(host: TruthHost) {
+    this.host = host;
   }
 
   /** A server writes an entry to its log. */
@@ -34,44 +46,47 @@ export class Truth {
     const known = this.byZxid.get(zxid);
     if (known?.entry.equals(entry) === true) return;
     if (known !== undefined) {
-      if (!this.alone) {
-        this.violated(
+      if (!this.host.alone) {
+        this.host.violated(
           'one-history',
-          `0x${zxid.toString(16)} is '${tell(known.txn)}' on ${known.server}, '${tell(txn)}' on ${server}`,
+          `${hex(zxid)} is '${tell(known.txn)}' on ${known.server}, '${tell(txn)}' on ${server}`,
         );
         return;
       }
-      this.takeBack(zxid - 1, zxid, `${server} gives its zxid out again`);
+      this.recovered(server, zxid - 1);
     }
-    this.trace(`${server} logs 0x${zxid.toString(16)}: ${tell(txn)}`);
-    this.byZxid.set(zxid, { entry: Buffer.from(entry), txn, server });
+    this.host.trace(`${server} logs ${hex(zxid)}: ${tell(txn)}`);
+    this.byZxid.set(zxid, { entry: Buffer.from(entry), txn, server, at: this.host.now });
   }
 
-  /** From now on history is what stands up to `last`, then what has a zxid from `next` on. */
-  takeBack(last: number, next: number, why: string): void {
-    if (this.told.zxid > last && this.told.zxid < next) {
-      this.violated(
-        'durability',
-        `0x${this.told.zxid.toString(16)} was shown (${this.told.what}), but ${why}: history ends at 0x${last.toString(16)}`,
-      );
-    }
+  /** A server that decides alone has found its history to end at a zxid: what was behind it is gone. */
+  recovered(server: string, last: number): void {
+    this.compareWithTold(last, Number.POSITIVE_INFINITY, `${server} ends at ${hex(last)}`);
     for (const zxid of [...this.byZxid.keys()]) {
-      if (zxid <= last || zxid >= next) continue;
-      this.trace(`0x${zxid.toString(16)} is taken back: ${why}`);
+      if (zxid <= last) continue;
+      this.host.trace(`${hex(zxid)} is gone`);
       this.byZxid.delete(zxid);
     }
   }
 
-  /** A server is the leader of an epoch, with a quorum that has its history. */
+  /** A server is the leader of an epoch, with a quorum that has its history: what others have beside that never counts. */
   established(server: string, epoch: number, base: number): void {
     const other = this.leaders.get(epoch);
     if (other !== undefined)
-      this.violated('one-leader', `${other.server} and then ${server} are established as leaders of epoch ${epoch}`);
+      this.host.violated(
+        'one-leader',
+        `${other.server} and then ${server} are established as leaders of epoch ${epoch}`,
+      );
     const newest = Math.max(0, ...this.leaders.keys());
     if (epoch < newest)
-      this.violated('one-leader', `${server} is established as leader of epoch ${epoch} after epoch ${newest}`);
+      this.host.violated('one-leader', `${server} is established as leader of epoch ${epoch} after epoch ${newest}`);
+    this.compareWithTold(base, epoch * EPOCH, `${server} leads epoch ${epoch} from ${hex(base)} on`);
     this.leaders.set(epoch, { server, base });
-    this.takeBack(base, epoch * EPOCH, `${server} leads epoch ${epoch} without it`);
+  }
+
+  private compareWithTold(last: number, next: number, why: string): void {
+    const { zxid, what } = this.told;
+    if (zxid > last && zxid < next) this.host.violated('durability', `${hex(zxid)} was shown (${what}), but ${why}`);
   }
 
   /** A client was shown the state at a zxid. */
@@ -82,19 +97,44 @@ export class Truth {
       if (leader !== undefined) this.shown(leader.base, what);
       return;
     }
+    const killer = this.killer(zxid);
+    if (killer !== undefined) {
+      this.host.violated('durability', `${hex(zxid)} is shown (${what}), but ${killer} began without it`);
+      return;
+    }
     if (zxid > this.told.zxid) this.told = { zxid, what };
   }
 
-  get lastShown(): number {
-    return this.told.zxid;
+  /** The leader that began without a transaction of an earlier epoch. */
+  private killer(zxid: number): string | undefined {
+    for (const [epoch, { server, base }] of this.leaders) {
+      if (zxid > base && zxid < epoch * EPOCH) return `${server}, the leader of epoch ${epoch},`;
+    }
+    return undefined;
   }
 
-  get(zxid: number): Txn | undefined {
-    return this.byZxid.get(zxid)?.txn;
+  /** Who leads an epoch. */
+  leaderOf(epoch: number): string | undefined {
+    return this.leaders.get(epoch)?.server;
+  }
+
+  /** The sessions that are open at the end. */
+  openSessions(): Set<bigint> {
+    const open = new Set<bigint>();
+    for (const { session, change } of this.history()) {
+      if (change.kind === 'createSession') open.add(session);
+      else if (change.kind === 'closeSession') open.delete(session);
+    }
+    return open;
   }
 
   /** All that stands, in order. */
-  history(): Txn[] {
-    return [...this.byZxid.values()].map(({ txn }) => txn).sort((a, b) => a.zxid - b.zxid);
+  history(): Decided[] {
+    const all = [...this.byZxid.values()].map(({ txn, server, at }) => ({ ...txn, server, at }));
+    return all.filter(({ zxid }) => this.killer(zxid) === undefined).sort((a, b) => a.zxid - b.zxid);
   }
+}
+
+export function hex(zxid: number): string {
+  return `0x${zxid.toString(16)}`;
 }
