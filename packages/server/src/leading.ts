@@ -254,9 +254,10 @@ export class Leading implements Role, LeaderHost {
     this.active.sessions.touch(session, this.server.port.now);
   }
 
-  revalidate(id: bigint, timeout: number, owner: LearnerHandler): boolean {
+  revalidate(id: bigint, timeout: number, owner: LearnerHandler): boolean | undefined {
     const session = this.origin?.sessions.get(id);
-    if (session === undefined || session.closing || !session.committed) return false;
+    if (session?.closing === true) return undefined;
+    if (session === undefined || !session.committed) return false;
     session.timeout = timeout;
     session.owner = owner;
     this.active.sessions.touch(session, this.server.port.now);

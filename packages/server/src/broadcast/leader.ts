@@ -67,8 +67,8 @@ export interface LeaderHost {
   committed(upTo: number): void;
   submit(request: ForeignRequest): void;
   touchSession(id: bigint, timeout: number): void;
-  /** Whether a session is alive; makes the learner its owner. */
-  revalidate(id: bigint, timeout: number, owner: LearnerHandler): boolean;
+  /** Whether a session is alive; makes the learner its owner. Undefined while its end is not committed. */
+  revalidate(id: bigint, timeout: number, owner: LearnerHandler): boolean | undefined;
   /** Leading has ended. */
   ended(reason: string): void;
   guard(action: () => void): void;
@@ -297,7 +297,7 @@ export class Leader implements Proposals {
       for (const learner of this.learners) {
         if (designated === undefined) learner.commit(zxid, entry);
         else learner.commitAndActivate(zxid, entry, designated);
-        learner.answerSyncs(zxid); // before later commits: a client's later writes must not be answered first
+        learner.answerWaiting(zxid); // before later commits: a client's later writes must not be answered first
       }
     }
     if (this.head === from) return;

@@ -40,6 +40,8 @@ export class LearnerHandler implements SessionOwner {
   private registered = false;
   private lastQueued = 0;
   private readonly syncs: number[] = [];
+  /** Sessions that were asked for while their end was proposed: the answer waits until that is committed. */
+  private readonly ending: { readonly id: bigint; readonly zxid: number }[] = [];
   private flow: Flow | undefined;
 
   constructor(leader: Leader, open: (events: LinkEvents) => PacketLink) {
@@ -336,8 +338,10 @@ export class LearnerHandler implements SessionOwner {
     else if (zxid > this.lastQueued) this.link.send(PacketType.informAndActivate, zxid, Buffer.concat([head, entry]));
   }
 
-  /** Answers the syncs that waited for a transaction. */
-  answerSyncs(committed: number): void {
+  /** Answers what waited for a transaction. */
+  answerWaiting(committed: number): void {
+    while (this.ending[0] !== undefined && this.ending[0].zxid <= committed)
+      this.sendRevalidated((this.ending.shift() as { id: bigint }).id, false);
     while (this.syncs[0] !== undefined && this.syncs[0] <= committed) {
       this.syncs.shift();
       this.link.send(PacketType.sync, 0);
@@ -386,6 +390,11 @@ export class LearnerHandler implements SessionOwner {
     if (data === null || data.length < 12) return;
     const id = data.readBigInt64BE(0);
     const valid = this.leader.host.revalidate(id, data.readInt32BE(8), this);
+    if (valid === undefined) this.ending.push({ id, zxid: this.leader.lastProposed });
+    else this.sendRevalidated(id, valid);
+  }
+
+  private sendRevalidated(id: bigint, valid: boolean): void {
     const answer = Buffer.allocUnsafe(9);
     answer.writeBigInt64BE(id);
     answer[8] = valid ? 1 : 0;

@@ -100,7 +100,12 @@ export class OriginatingProcessor extends RequestProcessor {
 
   revalidate(client: Client, id: bigint, timeout: number): void {
     const session = this.sessions.get(id);
-    if (session === undefined || !session.committed || session.closing) {
+    if (session?.closing === true) {
+      // It is over when its end is committed, which without a quorum may never be: until then nobody is told so.
+      client.close('the session is being closed');
+      return;
+    }
+    if (session === undefined || !session.committed) {
       client.revalidated(false);
       return;
     }
