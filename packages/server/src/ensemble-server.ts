@@ -21,8 +21,12 @@ import { Membership, movesClients, movesElection } from './membership.js';
 import type { Serving } from './net/client-port.js';
 import { ElectionPort } from './net/election-port.js';
 import { type Member, parseConfig, type QuorumAddress, type QuorumConfig, sameConfig } from './quorum/quorum-config.js';
+import type { SessionOwner } from './request/client.js';
+import { ReadOnlyProcessor } from './request/read-only.js';
 import type { LoggedEntry, Role } from './role.js';
+import type { Timer } from './runtime.js';
 import { type Opened, openData, recoverInto, Server, type ServerOptions } from './server.js';
+import { SessionTable } from './session/session-table.js';
 import { readMyid } from './storage/data-dir.js';
 import { Epochs } from './storage/epochs.js';
 import { nodeDisk } from './storage/node-disk.js';
@@ -30,6 +34,9 @@ import { finishReplacing, replaceHistory, truncateLog } from './storage/rewrite.
 import type { LogBatch } from './storage/txn-log.js';
 
 const PROGRESS_MS = 5000;
+/** How long no leader is found before reads are served without one; longer ticks make it a tick. */
+const READ_ONLY_AFTER_MS = 2000;
+const EXPIRY_CHECK_MS = 100;
 /** What a packet may hold beside a request of the largest size. */
 const PACKET_MARGIN = 1024 * 1024;
 
@@ -52,6 +59,7 @@ export class EnsembleServer extends Server {
   /** What is under way on the disk, beside the log. */
   private busy: Promise<void> = Promise.resolve();
   private lookingSince: number;
+  private readOnlyTimer: Timer | undefined;
   private configHeard: string | undefined;
 
   private constructor(
@@ -110,7 +118,7 @@ export class EnsembleServer extends Server {
   }
 
   get mode(): string {
-    return this.role?.mode ?? 'looking';
+    return this.role?.mode ?? (this.port.readOnly ? 'read-only' : 'looking');
   }
 
   /** The role that it has now; undefined during an election. */
@@ -141,6 +149,7 @@ export class EnsembleServer extends Server {
     await this.role?.finish();
     const closing = super.close();
     this.election.stop();
+    this.endReadOnly();
     const votes = this.electionPort.close();
     this.role?.stop('this server is stopping');
     await votes;
@@ -149,6 +158,7 @@ export class EnsembleServer extends Server {
   }
 
   override get notReady(): string | undefined {
+    if (this.port.readOnly) return undefined;
     return super.notReady ?? (this.role?.serving === true ? undefined : 'the server has no part in an ensemble now');
   }
 
@@ -254,9 +264,38 @@ export class EnsembleServer extends Server {
 
   private look(): void {
     if (this.stopping) return;
+    this.endReadOnly();
     this.lookingSince = this.runtime.now();
     this.logger.info({ zxid: `0x${this.lastZxid.toString(16)}`, epoch: this.epochs.current }, 'looking for a leader');
     this.election.look();
+    const { readOnlyMode } = this.ensemble;
+    if (readOnlyMode && this.role === undefined)
+      this.readOnlyTimer = this.runtime.after(Math.max(READ_ONLY_AFTER_MS, this.config.tickTime), () =>
+        this.guard(() => this.serveReadOnly()),
+      );
+  }
+
+  /** No leader was found for a while: what is here may at least be read. */
+  private serveReadOnly(): void {
+    if (this.role !== undefined || this.stopping || !this.election.active) return;
+    const { tree } = this.database;
+    const sessions = new SessionTable<SessionOwner>(this.config.tickTime);
+    const processor = new ReadOnlyProcessor(
+      tree,
+      sessions,
+      this.newReads(),
+      this.processorHooks,
+      this.processorOptions,
+    );
+    this.logger.warn({}, 'serving reads only, to clients that take them from a server without a quorum');
+    this.port.serve({ tree, sessions, processor, readOnly: true });
+    this.readOnlyTimer = this.runtime.every(EXPIRY_CHECK_MS, () => this.guard(() => processor.expire()));
+  }
+
+  private endReadOnly(): void {
+    this.readOnlyTimer?.cancel();
+    this.readOnlyTimer = undefined;
+    if (this.port.readOnly) this.port.serve(null);
   }
 
   /** A reconfiguration says who leads: no election is needed. */
@@ -269,6 +308,7 @@ export class EnsembleServer extends Server {
   }
 
   private elected(state: PeerState, vote: Vote): void {
+    this.endReadOnly();
     const ms = Math.round(this.runtime.now() - this.lookingSince);
     const leading = state === PeerState.leading;
     this.logger.info(

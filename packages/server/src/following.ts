@@ -19,6 +19,7 @@ import { SessionTable } from './session/session-table.js';
 /** The leader opens its port when it has heard of its election: first dials may come too early. Milliseconds. */
 const FIRST_REDIALS = [5, 10, 20, 40];
 const DIALS = 14;
+const EXPIRY_CHECK_MS = 100;
 
 export class Following implements Role, LearnerHost, LeaderLink {
   readonly mode: 'follower' | 'observer';
@@ -27,6 +28,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   private learner: Learner | undefined;
   private wire: Connection | undefined;
   private dialTimer: Timer | undefined;
+  private expiry: Timer | undefined;
   private dials = 0;
   private problem = '';
   private readonly startedAt: number;
@@ -119,6 +121,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
     if (this.over) return;
     this.over = true;
     this.dialTimer?.cancel();
+    this.expiry?.cancel();
     this.wire?.destroy();
     this.server.roleEnded(this, reason, this.learner?.loggedUncommitted ?? [], this.next);
   }
@@ -249,6 +252,8 @@ export class Following implements Role, LearnerHost, LeaderLink {
       onSessionClosed: (id) => sessions.remove(id),
     };
     this.pingedAt = server.port.now;
+    if (server.ensemble.localSessions)
+      this.expiry = server.runtime.every(EXPIRY_CHECK_MS, () => server.guard(() => processor.expireLocal()));
     server.established(epoch, { tree, sessions, processor });
   }
 
@@ -271,7 +276,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
     this.pingedAt = this.server.port.now;
     const out: [bigint, number][] = [];
     for (const session of this.sessions?.values() ?? []) {
-      if (session.touchedAt >= since) out.push([session.id, session.timeout]);
+      if (session.touchedAt >= since && !session.local) out.push([session.id, session.timeout]);
     }
     return out;
   }

@@ -180,6 +180,8 @@ export abstract class Server {
     this.processorOptions = {
       extendedTypesEnabled: config.extendedTypesEnabled,
       maxLength: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
+      localSessions: config.ensemble?.localSessions ?? false,
+      upgradeLocalSessions: config.ensemble?.upgradeLocalSessions ?? false,
     };
     this.processorHooks = {
       onSessionGone: (_session, owner) => owner?.close('session closed'),

@@ -45,7 +45,6 @@ export function viewOf(server: Server): ServerView {
 class RunningView implements ServerView {
   private readonly server: Server;
   readonly version = `${FULL_VERSION}, built on ${BUILD_DATE}`;
-  readonly readOnly = false;
   traceMask = DEFAULT_TRACE_MASK;
 
   restore?: (snapshot: Readable) => Promise<number>;
@@ -57,6 +56,10 @@ class RunningView implements ServerView {
 
   get state(): string {
     return this.server.mode;
+  }
+
+  get readOnly(): boolean {
+    return this.server.port.readOnly;
   }
 
   get serving(): boolean {

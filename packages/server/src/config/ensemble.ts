@@ -29,6 +29,10 @@ export interface Ensemble {
   readonly forceSnapshotSync: boolean;
   readonly leaderServes: boolean;
   readonly standaloneEnabled: boolean;
+  readonly localSessions: boolean;
+  readonly upgradeLocalSessions: boolean;
+  /** Whether a server without a quorum serves reads. */
+  readonly readOnlyMode: boolean;
 }
 
 const MEMBER_LINE = /^(server|group|weight)\.(\d+)$/;
@@ -91,6 +95,9 @@ export function ensembleOf(
     forceSnapshotSync: b('forceSnapshotSync'),
     leaderServes: values.get('leaderServes') === 'yes',
     standaloneEnabled,
+    localSessions: b('localSessionsEnabled'),
+    upgradeLocalSessions: b('localSessionsUpgradingEnabled'),
+    readOnlyMode: b('readonlymode.enabled'),
   };
   return { ensemble, only: undefined };
 }

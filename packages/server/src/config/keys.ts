@@ -343,16 +343,9 @@ export const KEYS: readonly Key[] = [
   key('dynamicConfigFile', 'path', undefined, 'File with the members.'),
   key('standaloneEnabled', 'bool', true, 'Whether one server alone runs without the quorum code.'),
   key('reconfigEnabled', 'bool', false, 'Whether members can be changed at run time.'),
-  key('localSessionsEnabled', 'bool', false, 'Sessions known to one server only.', ensemble),
-  key(
-    'localSessionsUpgradingEnabled',
-    'bool',
-    false,
-    'Whether such a session becomes a global one when it must.',
-    ensemble,
-  ),
+  key('localSessionsEnabled', 'bool', false, 'Sessions known to one server only.'),
+  key('localSessionsUpgradingEnabled', 'bool', false, 'Whether such a session becomes a global one when it must.'),
   key('readonlymode.enabled', 'bool', false, 'Whether a server without quorum serves reads.', {
-    ...ensemble,
     property: 'readonlymode.enabled',
   }),
   key('leaderServes', 'yesno', 'yes', 'Whether the leader serves clients.'),

@@ -66,6 +66,8 @@ export interface Serving {
   readonly tree: DataTree;
   readonly sessions: SessionTable<SessionOwner>;
   readonly processor: RequestProcessor;
+  /** Only reads, and only to clients that said they take that. */
+  readonly readOnly?: boolean;
 }
 
 /** What a port takes: bytes as they are, TLS, or either, told apart by the first byte. */
@@ -160,6 +162,11 @@ export class ClientPort {
   serve(serving: Serving | null): void {
     if (this.current !== null) this.closeConnections('this server stops serving for now');
     this.current = serving;
+  }
+
+  /** Whether only reads are served now. */
+  get readOnly(): boolean {
+    return this.current?.readOnly === true;
   }
 
   private get active(): Serving {
@@ -387,6 +394,7 @@ export class ClientPort {
     let id: bigint;
     let password: Buffer | null;
     let readOnlyByte = false;
+    let takesReadOnly = false;
     try {
       const r = new JuteReader(frame);
       r.int();
@@ -396,7 +404,7 @@ export class ClientPort {
       password = r.buffer();
       if (r.remaining > 0) {
         readOnlyByte = true;
-        r.bool();
+        takesReadOnly = r.bool();
       }
     } catch (e) {
       if (!(e instanceof DecodeError)) throw e;
@@ -405,6 +413,10 @@ export class ClientPort {
     }
     if (this.current === null) {
       connection.close('this server has no part in an ensemble now');
+      return;
+    }
+    if (this.current.readOnly === true && !takesReadOnly) {
+      connection.close('this server is read-only now');
       return;
     }
     if (!this.throttle.admit(id !== 0n, this.now)) {
@@ -452,7 +464,7 @@ export class ClientPort {
     out.int(session.idLo);
     out.int(16);
     out.raw(sessionPassword(session.id), 0, 16);
-    if (connection.readOnlyByte) out.byte(0);
+    if (connection.readOnlyByte) out.byte(this.readOnly ? 1 : 0);
   }
 
   /** The answer to who wants to go on with a session that is gone. */
@@ -462,6 +474,6 @@ export class ClientPort {
     out.int(readOnlyByte ? 37 : 36);
     for (const word of [0, 0, 0, 0, 16]) out.int(word);
     out.raw(NO_PASSWORD, 0, 16);
-    if (readOnlyByte) out.byte(0);
+    if (readOnlyByte) out.byte(this.readOnly ? 1 : 0);
   }
 }

@@ -5,6 +5,7 @@ import {
   type Acl,
   DecodeError,
   ErrorCode,
+  isEphemeral,
   isTtl,
   type JuteReader,
   MAX_TTL,
@@ -127,4 +128,17 @@ function asMultiCreate(op: CreateRequest): CreateRequest {
 // ReconfigRequest: ustring joiningServers, ustring leavingServers, ustring newMembers, long curConfigId
 export function decodeReconfig(r: JuteReader): ReconfigRequest {
   return { joining: r.string(), leaving: r.string(), members: r.string(), expected: r.long53() };
+}
+
+/** Whether a write makes an ephemeral node, which needs a session that all servers know. */
+export function makesEphemeral(op: number, r: JuteReader): boolean {
+  const ephemeral = (part: SubRequest): boolean =>
+    (part.type === OpCode.create || part.type === OpCode.create2) && 'flags' in part && isEphemeral(part.flags);
+  try {
+    if (op === OpCode.create || op === OpCode.create2) return ephemeral(decodeCreate(op, r));
+    return op === OpCode.multi && decodeMulti(r).some(ephemeral);
+  } catch (e) {
+    if (e instanceof DecodeError) return false;
+    throw e;
+  }
 }

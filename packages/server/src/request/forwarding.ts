@@ -11,7 +11,6 @@ import { PendingWrite, type WaitingRead } from './fifo.js';
 import type { Identity } from './identity.js';
 import { type ProcessorHooks, type ProcessorOptions, RequestProcessor } from './processor.js';
 import type { Reads } from './reads.js';
-import { ReplyBuffer } from './reply-buffer.js';
 
 /** The way to the leader. */
 export interface LeaderLink {
@@ -27,7 +26,6 @@ export class ForwardingProcessor extends RequestProcessor {
   private readonly creating = new Map<bigint, PendingWrite>();
   private readonly validating = new Map<bigint, { readonly client: Client; readonly timeout: number }[]>();
   private readonly syncs: { readonly client: Client; readonly request: WaitingRead }[] = [];
-  private readonly localReply = new ReplyBuffer(64);
   private multiTypes: number[] | null = null;
 
   constructor(
@@ -64,22 +62,6 @@ export class ForwardingProcessor extends RequestProcessor {
     client.fifo.push(write);
     this.outstanding++;
     this.link.request(session.id, xid, op, buf.subarray(start, end), client.identities);
-  }
-
-  private answerHere(client: Client, write: PendingWrite, error: number): void {
-    const zxid = this.tree.lastProcessedZxid;
-    if (client.fifo.length === 0 && !client.blocked) {
-      client.output().header(write.xid, zxid, error);
-      this.onAnswered(client, true, 0);
-      return;
-    }
-    const out = this.localReply;
-    out.pos = 0;
-    out.header(write.xid, zxid, error);
-    write.zxid = zxid;
-    write.reply = Buffer.from(out.buf.subarray(0, out.pos));
-    client.fifo.push(write);
-    this.outstanding++;
   }
 
   /** Ok for what may go to the leader. Decodes all of it. */
@@ -128,17 +110,33 @@ export class ForwardingProcessor extends RequestProcessor {
     }
   }
 
-  createSession(client: Client, id: bigint, timeout: number): void {
+  protected createGlobalSession(client: Client, id: bigint, timeout: number): void {
     const session = new Session<SessionOwner>(id, timeout);
     session.owner = client;
     client.session = session;
     this.creating.set(id, new PendingWrite(client, 0, OpCode.createSession, 0, ErrorCode.Ok, this.now));
+    this.requestSession(id, timeout);
+  }
+
+  private requestSession(id: bigint, timeout: number): void {
     const body = Buffer.allocUnsafe(4);
     body.writeInt32BE(timeout);
     this.link.request(id, 0, OpCode.createSession, body, null);
   }
 
-  revalidate(client: Client, id: bigint, timeout: number): void {
+  protected makeGlobal(session: Session<SessionOwner>): void {
+    session.local = false;
+    this.requestSession(session.id, session.timeout);
+  }
+
+  /** Ends the local sessions whose time is over; the leader ends the others. */
+  expireLocal(): number {
+    const expired = this.sessions.expiredLocal(this.now);
+    for (const session of expired) this.endLocal(session);
+    return expired.length;
+  }
+
+  protected revalidateGlobal(client: Client, id: bigint, timeout: number): void {
     const waiting = this.validating.get(id);
     if (waiting === undefined) this.validating.set(id, [{ client, timeout }]);
     else waiting.push({ client, timeout });

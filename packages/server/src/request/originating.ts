@@ -83,7 +83,7 @@ export class OriginatingProcessor extends RequestProcessor {
     this.propose(write);
   }
 
-  createSession(client: Client, id: bigint, timeout: number): void {
+  protected createGlobalSession(client: Client, id: bigint, timeout: number): void {
     const session = this.sessions.track(id, timeout, this.now);
     session.owner = client;
     client.session = session;
@@ -98,7 +98,12 @@ export class OriginatingProcessor extends RequestProcessor {
     this.propose(write);
   }
 
-  revalidate(client: Client, id: bigint, timeout: number): void {
+  protected makeGlobal(session: Session<SessionOwner>): void {
+    session.local = false;
+    this.proposeSession(null, session, session.timeout);
+  }
+
+  protected revalidateGlobal(client: Client, id: bigint, timeout: number): void {
     const session = this.sessions.get(id);
     if (session?.closing === true) {
       // It is over when its end is committed, which without a quorum may never be: until then nobody is told so.
@@ -137,7 +142,9 @@ export class OriginatingProcessor extends RequestProcessor {
     const session = this.sessions.get(id);
     const author = session ?? { idHi: Number(BigInt.asIntN(32, id >> 32n)), idLo: Number(BigInt.asIntN(32, id)) };
     let error: number;
-    if (session === undefined || session.closing) {
+    if (session === undefined && this.localSessions && op !== OpCode.closeSession) {
+      error = ErrorCode.Ok; // another server's own
+    } else if (session === undefined || session.closing) {
       error = ErrorCode.SessionExpired;
     } else if (session.owner !== undefined && session.owner !== request.owner) {
       error = ErrorCode.SessionMoved;
@@ -145,14 +152,14 @@ export class OriginatingProcessor extends RequestProcessor {
       session.owner = request.owner;
       error = ErrorCode.Ok;
     }
-    if (error !== ErrorCode.Ok || session === undefined) {
+    if (error !== ErrorCode.Ok) {
       preparer.prepareError(error, author, cxid, zxid, this.wallTime);
-    } else if (op === OpCode.closeSession) {
+    } else if (op === OpCode.closeSession && session !== undefined) {
       this.sessions.startClosing(session);
       preparer.prepareCloseSession(id, session, cxid, zxid, this.wallTime);
     } else {
       const body = this.reader.reset(request.body, 0, request.body.length);
-      error = preparer.prepare(op, body, session, request.identities, cxid, zxid, this.wallTime);
+      error = preparer.prepare(op, body, author, request.identities, cxid, zxid, this.wallTime);
     }
     const write = new PendingWrite(null, cxid, op, zxid, error, this.now);
     write.path = preparer.path;
@@ -184,7 +191,10 @@ export class OriginatingProcessor extends RequestProcessor {
   /** Closes the sessions whose time is over. */
   expireSessions(): number {
     const expired = this.sessions.expired(this.now);
-    for (const session of expired) this.closeSession(session);
+    for (const session of expired) {
+      if (session.local) this.endLocal(session);
+      else this.closeSession(session);
+    }
     return expired.length;
   }
 

@@ -6,7 +6,8 @@ import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree, MultiListener } from '../tree/data-tree.js';
 import type { NodeId } from '../tree/node-store.js';
 import type { Client, SessionOwner } from './client.js';
-import { type PendingWrite, WaitingRead } from './fifo.js';
+import { makesEphemeral } from './decode.js';
+import { PendingWrite, WaitingRead } from './fifo.js';
 import type { Reads } from './reads.js';
 import { ReplyBuffer } from './reply-buffer.js';
 
@@ -23,6 +24,9 @@ export interface ProcessorOptions {
   readonly extendedTypesEnabled: boolean;
   /** The longest field that is believed, in bytes. */
   readonly maxLength: number;
+  /** Whether sessions begin as this server's own (localSessionsEnabled), and become global ones when they must. */
+  readonly localSessions: boolean;
+  readonly upgradeLocalSessions: boolean;
 }
 
 export abstract class RequestProcessor implements MultiListener {
@@ -31,6 +35,8 @@ export abstract class RequestProcessor implements MultiListener {
   protected readonly reads: Reads;
   protected readonly hooks: ProcessorHooks;
   private readonly extendedTypes: boolean;
+  protected readonly localSessions: boolean;
+  private readonly upgradeLocalSessions: boolean;
   protected readonly reader: JuteReader;
   private readonly multiReply = new ReplyBuffer(4096);
   private readonly waitingReply = new ReplyBuffer(1024);
@@ -55,6 +61,8 @@ export abstract class RequestProcessor implements MultiListener {
     this.reads = reads;
     this.hooks = hooks;
     this.extendedTypes = options.extendedTypesEnabled;
+    this.localSessions = options.localSessions;
+    this.upgradeLocalSessions = options.upgradeLocalSessions;
     this.reader = new JuteReader(Buffer.alloc(0), 0, 0, options.maxLength);
   }
 
@@ -69,11 +77,47 @@ export abstract class RequestProcessor implements MultiListener {
     end: number,
   ): void;
 
-  /** Starts a session for a connection; {@link Client.sessionCreated} is called once it is committed. */
-  abstract createSession(client: Client, id: bigint, timeout: number): void;
+  /** Starts a session that all servers know. */
+  protected abstract createGlobalSession(client: Client, id: bigint, timeout: number): void;
+
+  /** Has all servers know a session that only this one knew. */
+  protected abstract makeGlobal(session: Session<SessionOwner>): void;
+
+  protected abstract revalidateGlobal(client: Client, id: bigint, timeout: number): void;
+
+  /** Starts a session for a connection; {@link Client.sessionCreated} is called once it is there. */
+  createSession(client: Client, id: bigint, timeout: number): void {
+    if (!this.localSessions) {
+      this.createGlobalSession(client, id, timeout);
+      return;
+    }
+    const session = this.sessions.track(id, timeout, this.now);
+    session.local = true;
+    session.committed = true;
+    session.owner = client;
+    client.session = session;
+    client.sessionCreated();
+  }
 
   /** Lets the session go on at this connection: {@link Client.revalidated} is called with the outcome. */
-  abstract revalidate(client: Client, id: bigint, timeout: number): void;
+  revalidate(client: Client, id: bigint, timeout: number): void {
+    const session = this.sessions.get(id);
+    if (session?.local !== true) {
+      this.revalidateGlobal(client, id, timeout);
+      return;
+    }
+    session.timeout = timeout;
+    this.sessions.touch(session, this.now);
+    session.owner = client;
+    client.session = session;
+    client.revalidated(true);
+  }
+
+  /** Ends a local session. */
+  protected endLocal(session: Session<SessionOwner>): void {
+    this.sessions.remove(session.id);
+    this.hooks.onSessionGone(session, session.owner);
+  }
 
   /**
    * Asks that the reads behind a sync see everything committed by now. True if they do already; otherwise `request.ready` is set
@@ -90,6 +134,7 @@ export abstract class RequestProcessor implements MultiListener {
         client.close('session moved');
         return;
       }
+      if (session.local && !this.submitLocal(client, session, xid, op, buf, start, end)) return;
       this.submitWrite(client, session, xid, op, buf, start, end);
     } else if (client.fifo.length > 0 || (op === OpCode.sync && !this.sync(client, null))) {
       const read = new WaitingRead(xid, op, Buffer.from(buf.subarray(start, end)), client.identities, this.now);
@@ -101,6 +146,52 @@ export abstract class RequestProcessor implements MultiListener {
       this.reads.answer(client, client.identities, xid, op, buf, start, end);
       this.onAnswered(client, false, 0);
     }
+  }
+
+  /** What a local session asks for; true if it may go the way of all writes. */
+  private submitLocal(
+    client: Client,
+    session: Session<SessionOwner>,
+    xid: number,
+    op: number,
+    buf: Buffer,
+    start: number,
+    end: number,
+  ): boolean {
+    if (op === OpCode.closeSession) {
+      const write = new PendingWrite(client, xid, op, 0, ErrorCode.Ok, this.now);
+      write.session = session;
+      this.sessions.startClosing(session);
+      if (this.answerHere(client, write, ErrorCode.Ok)) this.endLocal(session);
+      else client.closeWhenAnswered();
+      return false;
+    }
+    if (!makesEphemeral(op, this.reader.reset(buf, start, end))) return true;
+    if (this.upgradeLocalSessions) {
+      this.makeGlobal(session);
+      return true;
+    }
+    const write = new PendingWrite(client, xid, op, 0, ErrorCode.EphemeralOnLocalSession, this.now);
+    this.answerHere(client, write, ErrorCode.EphemeralOnLocalSession);
+    return false;
+  }
+
+  /** Answers a write without a transaction, in its place among the replies. True if the answer is out already. */
+  protected answerHere(client: Client, write: PendingWrite, error: number): boolean {
+    const zxid = this.tree.lastProcessedZxid;
+    if (client.fifo.length === 0 && !client.blocked) {
+      client.output().header(write.xid, zxid, error);
+      this.onAnswered(client, true, 0);
+      return true;
+    }
+    const out = this.waitingReply;
+    out.pos = 0;
+    out.header(write.xid, zxid, error);
+    write.zxid = zxid;
+    write.reply = Buffer.from(out.buf.subarray(0, out.pos));
+    client.fifo.push(write);
+    this.outstanding++;
+    return false;
   }
 
   /** Forgets the waiting requests of a closed connection; its writes still take effect. */
@@ -197,6 +288,7 @@ export abstract class RequestProcessor implements MultiListener {
         client.output().raw(next.reply, 0, next.reply.length);
         this.onAnswered(client, true, this.now - next.arrived);
         if (next.op === OpCode.closeSession && next.session !== undefined) {
+          if (next.session.local) this.sessions.remove(next.session.id);
           this.hooks.onSessionGone(next.session, client);
           return;
         }

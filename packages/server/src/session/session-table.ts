@@ -16,6 +16,8 @@ export class Session<Owner> {
   /** Its createSession transaction is applied. */
   committed = false;
   owner: Owner | undefined;
+  /** Known to this server only: no transaction made it. */
+  local = false;
 
   constructor(id: bigint, timeout: number) {
     this.id = id;
@@ -86,6 +88,11 @@ export class SessionTable<Owner> {
     this.leaveBucket(session);
     this.byId.delete(id);
     return session;
+  }
+
+  /** The local sessions whose deadline has passed; a learner ends those itself. */
+  expiredLocal(now: number): Session<Owner>[] {
+    return this.expired(now).filter((session) => session.local);
   }
 
   /** Takes the sessions whose deadline has passed out of their buckets and returns them. */

@@ -187,7 +187,10 @@ export class Ensemble {
     return this.running.find((id) => id !== leader) ?? 0;
   }
 
-  client(id: number, options: { id?: bigint; password?: Buffer; timeout?: number } = {}): Promise<RawClient> {
+  client(
+    id: number,
+    options: { id?: bigint; password?: Buffer; timeout?: number; readOnly?: boolean } = {},
+  ): Promise<RawClient> {
     return RawClient.open(this.t, this.server(id).boundPort, options);
   }
 

@@ -69,6 +69,7 @@ export class RawClient {
   ended = false;
   id = 0n;
   timeout = 0;
+  isReadOnly = false;
   password: Buffer = Buffer.alloc(16);
   private xid = 0;
   readonly events: { type: number; path: string; zxid: number }[] = [];
@@ -102,7 +103,7 @@ export class RawClient {
   static async open(
     t: TestContext,
     port: number,
-    options: { timeout?: number; id?: bigint; password?: Buffer } = {},
+    options: { timeout?: number; id?: bigint; password?: Buffer; readOnly?: boolean } = {},
   ): Promise<RawClient> {
     const client = await RawClient.plain(t, port);
     await client.handshake(options);
@@ -111,7 +112,7 @@ export class RawClient {
 
   /** Sends a ConnectRequest and takes in the answer; false if the server closed instead. */
   async handshake(
-    options: { timeout?: number; id?: bigint; password?: Buffer; lastZxidSeen?: number } = {},
+    options: { timeout?: number; id?: bigint; password?: Buffer; lastZxidSeen?: number; readOnly?: boolean } = {},
   ): Promise<boolean> {
     const w = new JuteWriter()
       .int(0)
@@ -121,7 +122,7 @@ export class RawClient {
       w
         .long(options.id ?? 0n)
         .buffer(options.password ?? Buffer.alloc(16))
-        .bool(false)
+        .bool(options.readOnly ?? false)
         .bytes(),
     );
     const frame = await this.frame();
@@ -131,6 +132,7 @@ export class RawClient {
     this.timeout = r.int();
     this.id = r.long();
     this.password = Buffer.from(r.buffer() ?? Buffer.alloc(16));
+    this.isReadOnly = r.remaining > 0 && r.bool();
     return true;
   }
 

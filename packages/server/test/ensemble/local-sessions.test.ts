@@ -1,0 +1,105 @@
+// Sessions that one server alone knows, and servers that serve reads without a quorum.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { OpCode } from '@nodekeeper/protocol';
+import { Ensemble } from './ensemble.js';
+
+const EPHEMERAL = 1;
+
+test('a local session costs no transaction, is not known elsewhere, and ends with its connection’s close', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true });
+  await ensemble.level();
+  const before = ensemble.server(1).lastZxid;
+  const client = await ensemble.client(1);
+  assert.notEqual(client.id, 0n);
+  assert.equal(ensemble.server(1).lastZxid, before);
+  assert.equal((await client.create('/n', 'x')).error, 0);
+  assert.equal(await client.getData('/n'), 'x');
+  const elsewhere = await ensemble.client(2, { id: client.id, password: client.password });
+  assert.equal(elsewhere.id, 0n, 'refused');
+  const here = await ensemble.client(1, { id: client.id, password: client.password });
+  assert.equal(here.id, client.id);
+  const zxid = ensemble.server(1).lastZxid;
+  assert.equal((await here.request(OpCode.closeSession)).error, 0);
+  await here.closed();
+  assert.equal(ensemble.server(1).lastZxid, zxid, 'its end is no transaction either');
+  const gone = await ensemble.client(1, { id: client.id, password: client.password });
+  assert.equal(gone.id, 0n);
+});
+
+test('replies stay in order when a local session is closed behind writes', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true });
+  const client = await ensemble.client(await ensemble.follower());
+  const xids = [1, 2, 3].map((i) =>
+    client.send(OpCode.setData, (w) =>
+      w
+        .string('/none')
+        .buffer(Buffer.from(`${i}`))
+        .int(-1),
+    ),
+  );
+  xids.push(client.send(OpCode.closeSession));
+  for (const xid of xids) assert.equal((await client.reply()).xid, xid);
+  await client.closed();
+});
+
+for (const where of ['leader', 'follower'] as const) {
+  test(`an ephemeral makes a local session of the ${where} global, or is refused`, async (t) => {
+    const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true, localSessionsUpgradingEnabled: true });
+    const pick = async () => (where === 'leader' ? ensemble.settled() : ensemble.follower());
+    const client = await ensemble.client(await pick());
+    const before = ensemble.server(await pick()).lastZxid;
+    assert.equal((await client.create('/eph', '', EPHEMERAL)).error, 0);
+    assert.equal(ensemble.server(await pick()).lastZxid, before + 2, 'one for the session, one for the node');
+    const elsewhere = await ensemble.client(where === 'leader' ? await ensemble.follower() : await ensemble.settled(), {
+      id: client.id,
+      password: client.password,
+    });
+    assert.equal(elsewhere.id, client.id);
+    assert.equal((await elsewhere.request(OpCode.closeSession)).error, 0);
+    await ensemble.level();
+    const reader = await ensemble.client(1);
+    assert.equal(await reader.getData('/eph'), undefined);
+  });
+}
+
+test('without upgrading, a local session cannot have ephemerals', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true });
+  for (const id of [1, 2, 3]) {
+    const client = await ensemble.client(id);
+    assert.equal((await client.create('/eph', '', EPHEMERAL)).error, -120);
+    assert.equal((await client.create(`/plain${id}`)).error, 0);
+  }
+});
+
+test('a silent local session expires on its server', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true, minSessionTimeout: 400 });
+  for (const id of [await ensemble.follower(), await ensemble.settled()]) {
+    const client = await ensemble.client(id, { timeout: 400 });
+    await client.closed();
+    const late = await ensemble.client(id, { id: client.id, password: client.password });
+    assert.equal(late.id, 0n);
+  }
+});
+
+test('without a quorum, reads are served to clients that take that, writes are refused, and a quorum ends it', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true, 'readonlymode.enabled': true });
+  const writer = await ensemble.client(1);
+  await writer.create('/n', 'x');
+  await ensemble.level();
+  await ensemble.stop(2);
+  await ensemble.stop(3);
+  while (ensemble.server(1).mode !== 'read-only') await new Promise((resolve) => setTimeout(resolve, 5));
+  const reader = await ensemble.client(1, { readOnly: true });
+  assert.notEqual(reader.id, 0n);
+  assert.equal(reader.isReadOnly, true);
+  assert.equal(await reader.getData('/n'), 'x');
+  assert.equal((await reader.create('/m')).error, -119);
+  assert.equal((await reader.request(OpCode.sync, (w) => w.string('/'))).error, -119);
+  const plain = await ensemble.client(1).catch(() => undefined);
+  assert.equal(plain?.id ?? 0n, 0n, 'a client that does not take it is not served');
+  await ensemble.start(2);
+  await reader.closed();
+  await ensemble.settled();
+  assert.equal((await (await ensemble.client(1)).create('/m')).error, 0);
+});
