@@ -299,6 +299,11 @@ export class Following implements Role, LearnerHost, LeaderLink {
 
   // ---- what the processor asks for ----
 
+  /** Ids of sessions begin with the server's id, then comes the time, which is never 0. */
+  get nobody(): bigint {
+    return BigInt.asIntN(64, BigInt(this.server.id) << 56n);
+  }
+
   request(session: bigint, cxid: number, op: number, body: Buffer, identities: readonly Identity[] | null): void {
     this.learner?.request(session, cxid, op, body, identities);
   }

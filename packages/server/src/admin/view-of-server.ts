@@ -13,6 +13,7 @@ import { nodeDisk } from '../storage/node-disk.js';
 import { ROOT } from '../tree/node-store.js';
 import { BUILD_DATE, FULL_VERSION } from '../version.js';
 import { shortOpName } from './op-names.js';
+import { Readiness } from './readiness.js';
 import type {
   Authorization,
   CommandFailure,
@@ -47,6 +48,7 @@ class RunningView implements ServerView {
   readonly version = `${FULL_VERSION}, built on ${BUILD_DATE}`;
   traceMask = DEFAULT_TRACE_MASK;
 
+  private readonly readiness = new Readiness(() => performance.now());
   restore?: (snapshot: Readable) => Promise<number>;
 
   constructor(server: Server) {
@@ -240,7 +242,14 @@ class RunningView implements ServerView {
   }
 
   async whyNotReady(): Promise<string | undefined> {
-    return this.server.notReady;
+    const { server } = this;
+    const { serving } = server.port;
+    if (server.notReady !== undefined || serving === null) return server.notReady ?? 'clients are not served';
+    const tried = await this.readiness.whyNot({
+      on: serving.processor,
+      probe: (done) => server.guard(() => serving.processor.probe(done)),
+    });
+    return server.notReady ?? tried;
   }
 
   onCommandFailed(what: CommandFailure): void {

@@ -1,7 +1,7 @@
 // Writes on a server that follows a leader: they are forwarded, and answered here when the transaction that they became is
 // committed. What no leader must ever see (requests that do not decode, or kill Apache's servers) is answered at once.
 
-import { DecodeError, ErrorCode, OpCode } from '@nodekeeper/protocol';
+import { DecodeError, ErrorCode, JuteWriter, OpCode } from '@nodekeeper/protocol';
 import { Session, type SessionTable } from '../session/session-table.js';
 import type { DataTree } from '../tree/data-tree.js';
 import { TXN_HEADER_SIZE, TxnHeaderAt, zxidOf } from '../tree/txn-types.js';
@@ -14,6 +14,8 @@ import type { Reads } from './reads.js';
 
 /** The way to the leader. */
 export interface LeaderLink {
+  /** The id of no session, this server's own: its probes bear it. */
+  readonly nobody: bigint;
   /** Sends a request; `identities` null for a session that begins. The body is used during the call only. */
   request(session: bigint, cxid: number, op: number, body: Buffer, identities: readonly Identity[] | null): void;
   /** Asks whether a session is alive, and makes this server its home. {@link ForwardingProcessor.validated} is called. */
@@ -27,6 +29,7 @@ export class ForwardingProcessor extends RequestProcessor {
   private readonly validating = new Map<bigint, { readonly client: Client; readonly timeout: number }[]>();
   private readonly syncs: { readonly client: Client; readonly request: WaitingRead }[] = [];
   private multiTypes: number[] | null = null;
+  private readonly probes: { readonly cxid: number; readonly done: () => void }[] = [];
 
   constructor(
     tree: DataTree,
@@ -176,6 +179,14 @@ export class ForwardingProcessor extends RequestProcessor {
     if (!oldest.client.closed) this.resume(oldest.client);
   }
 
+  // The leader knows no such session, so that the request becomes an error transaction, which comes back with its cxid.
+  probe(done: () => void): void {
+    const cxid = Math.floor(this.now) | 0;
+    this.probes.push({ cxid, done });
+    const body = new JuteWriter().string('/').int(-1);
+    this.link.request(this.link.nobody, cxid, OpCode.delete, body.bytes(), []);
+  }
+
   /** Applies a committed entry, `buf[start, end)`, and answers the write that it comes from if that waits here. */
   commit(buf: Buffer, start: number, end: number): void {
     const id = buf.readBigInt64BE(start);
@@ -184,6 +195,10 @@ export class ForwardingProcessor extends RequestProcessor {
     if (type === OpCode.createSession) {
       this.commitSession(id, buf, start, end);
       return;
+    }
+    if (id === this.link.nobody) {
+      const probe = this.probes.findIndex((p) => p.cxid === cxid);
+      if (probe >= 0) for (const { done } of this.probes.splice(0, probe + 1)) done();
     }
     const session = this.sessions.get(id);
     const write = session === undefined ? null : this.waitingWrite(session, cxid);

@@ -27,11 +27,15 @@ export interface ForeignRequest {
   readonly identities: readonly Identity[];
 }
 
+/** The author of what no session asks for. */
+const NOBODY = { idHi: 0, idLo: 0 };
+
 export class OriginatingProcessor extends RequestProcessor {
   private readonly preparer: Preparer;
   private readonly proposals: Proposals;
   private firstCommit: PendingWrite | null = null;
   private lastCommit: PendingWrite | null = null;
+  private readonly probes: { readonly zxid: number; readonly done: () => void }[] = [];
   private readonly syncs: { readonly client: Client; readonly request: WaitingRead; readonly zxid: number }[] = [];
 
   /** The zxid given out last. */
@@ -188,6 +192,14 @@ export class OriginatingProcessor extends RequestProcessor {
     this.propose(write);
   }
 
+  probe(done: () => void): void {
+    const zxid = ++this.lastZxid;
+    const error = ErrorCode.NoNode;
+    this.preparer.prepareError(error, NOBODY, 0, zxid, this.wallTime);
+    this.propose(new PendingWrite(null, 0, OpCode.error, zxid, error, this.now));
+    this.probes.push({ zxid, done });
+  }
+
   /** Closes the sessions whose time is over. */
   expireSessions(): number {
     const expired = this.sessions.expired(this.now);
@@ -221,6 +233,7 @@ export class OriginatingProcessor extends RequestProcessor {
         throw new Error(`zxid ${write.zxid} was prepared with ${write.error}, applied with ${error}`);
       this.preparer.applied(write.zxid);
       if (this.syncs.length > 0) this.releaseSyncs(write.zxid);
+      if (this.probes[0]?.zxid === write.zxid) this.probes.shift()?.done();
     }
   }
 

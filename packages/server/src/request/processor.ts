@@ -119,6 +119,9 @@ export abstract class RequestProcessor implements MultiListener {
     this.hooks.onSessionGone(session, session.owner);
   }
 
+  /** Sends a write that changes nothing on its way; `done` is called when it is committed, never if the server's role ends before. */
+  abstract probe(done: () => void): void;
+
   /**
    * Asks that the reads behind a sync see everything committed by now. True if they do already; otherwise `request.ready` is set
    * and {@link resume} called later.

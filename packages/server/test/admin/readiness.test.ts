@@ -1,0 +1,118 @@
+// Readiness: a write is tried, not more often than told, and not waited for longer than told.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Readiness, type Writable } from '../../dist/admin/readiness.js';
+import { viewOf } from '../../dist/admin/view-of-server.js';
+import type { Disk } from '../../dist/storage/disk.js';
+import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { Ensemble } from '../ensemble/ensemble.js';
+import { RawClient, serve } from '../server/raw-client.js';
+
+class Writes implements Writable {
+  readonly on: unknown = this;
+  readonly waiting: (() => void)[] = [];
+  probes = 0;
+
+  readonly probe = (done: () => void): void => {
+    this.probes++;
+    this.waiting.push(done);
+  };
+
+  commit(): void {
+    for (const done of this.waiting.splice(0)) done();
+  }
+}
+
+test('a write that is committed makes ready, and is shared for a second', async () => {
+  let now = 5000;
+  const readiness = new Readiness(() => now);
+  const writes = new Writes();
+  const both = [readiness.whyNot(writes), readiness.whyNot(writes)];
+  writes.commit();
+  assert.deepEqual(await Promise.all(both), [undefined, undefined]);
+  now += 999;
+  assert.equal(await readiness.whyNot(writes), undefined);
+  assert.equal(writes.probes, 1);
+  now += 1;
+  const next = readiness.whyNot(writes);
+  writes.commit();
+  assert.equal(await next, undefined);
+  assert.equal(writes.probes, 2);
+});
+
+test('a write that is not committed in time makes not ready; it is waited for, not sent again', async () => {
+  const readiness = new Readiness(() => performance.now(), 20);
+  const writes = new Writes();
+  assert.match((await readiness.whyNot(writes)) ?? '', /^a write is not committed after 0\.\d s$/);
+  assert.match((await readiness.whyNot(writes)) ?? '', /^a write is not committed/);
+  assert.equal(writes.probes, 1);
+  writes.commit();
+  assert.equal(await readiness.whyNot(writes), undefined);
+});
+
+test('after a change of role another write is tried, though the one before is never answered', async () => {
+  const readiness = new Readiness(() => performance.now(), 20);
+  assert.notEqual(await readiness.whyNot(new Writes()), undefined);
+  const writes = new Writes();
+  const ready = readiness.whyNot(writes);
+  writes.commit();
+  assert.equal(await ready, undefined);
+});
+
+test('a server whose disk hangs is not ready, one whose disk writes is', async (t) => {
+  const held: (() => void)[] = [];
+  let hangs = false;
+  const disk: Disk = {
+    ...nodeDisk,
+    createLog(path, durable, done) {
+      nodeDisk.createLog(path, durable, (error, file) => {
+        if (file === null) {
+          done(error, null);
+          return;
+        }
+        done(null, {
+          ...file,
+          write(from, length, position, written) {
+            const write = (): void => file.write(from, length, position, written);
+            if (hangs) held.push(write);
+            else write();
+          },
+        });
+      });
+    },
+  };
+  const { server, clientPort } = await serve(t, {}, { disk });
+  const view = viewOf(server);
+  const before = server.lastZxid;
+  assert.equal(await view.whyNotReady(), undefined);
+  assert.equal(server.lastZxid, before + 1, 'it was a real write');
+  assert.equal(await view.whyNotReady(), undefined);
+  assert.equal(server.lastZxid, before + 1);
+  const client = await RawClient.open(t, clientPort);
+  hangs = true;
+  // A write of somebody else hangs; the one that is tried does so behind it.
+  const create = client.create('/x', '');
+  let reason = await view.whyNotReady();
+  while (reason === undefined) reason = await view.whyNotReady();
+  assert.match(reason, /^a write is not committed after 0\.9 s$/);
+  hangs = false;
+  for (const write of held) write();
+  await create;
+  assert.equal(await view.whyNotReady(), undefined);
+  assert.equal(server.database.tree.digestMismatches, 0);
+});
+
+test('leader and followers try their writes through the quorum', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  for (const id of [1, 2, 3]) {
+    const before = ensemble.server(leader).lastZxid;
+    assert.equal(await viewOf(ensemble.server(id)).whyNotReady(), undefined, `server ${id}`);
+    assert.equal(ensemble.server(leader).lastZxid, before + 1, 'it was a real write');
+  }
+  const survivor = [1, 2, 3].find((id) => id !== leader) as number;
+  for (const id of [1, 2, 3]) if (id !== survivor) await ensemble.stop(id);
+  let reason = await viewOf(ensemble.server(survivor)).whyNotReady();
+  while (reason === undefined) reason = await viewOf(ensemble.server(survivor)).whyNotReady();
+  assert.match(reason, /no part in an ensemble|not committed/);
+});
