@@ -12,6 +12,14 @@ export {
 export type { TenureOptions } from './base/tenure.js';
 export type { WaitOptions } from './base/wait.js';
 export { SharedCount, SharedValue, type SharedValueEvents, type VersionedValue } from './counters/shared-value.js';
+export {
+  LeaderLatch,
+  type LeaderLatchEvents,
+  type LeaderLatchOptions,
+} from './election/leader-latch.js';
+export { LeaderSelector, type LeaderSelectorOptions, type TakeLeadership } from './election/leader-selector.js';
+export type { Leadership } from './election/leadership.js';
+export { type FollowLeaderOptions, followLeader, type Participant } from './election/participants.js';
 export type { LockHold } from './locks/hold.js';
 export type { AcquireOptions, LockOptions, RevocableHold } from './locks/lock.js';
 export { type AcquirableLock, InterProcessMultiLock, type MultiHold, type Releasable } from './locks/multi-lock.js';

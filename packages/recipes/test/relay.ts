@@ -37,8 +37,8 @@ interface Fault {
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
-  /** Of the request whose answer is to be lost. */
-  doomed: { readonly xid: number; readonly fault: Fault } | undefined;
+  /** Requests whose answer is to be lost, by their xid. */
+  readonly doomed: Map<number, Fault>;
 }
 
 export class Relay {
@@ -100,7 +100,7 @@ export class Relay {
     }
     const server = connect({ port: this.target, host: '127.0.0.1', noDelay: true });
     server.on('error', () => client.destroy());
-    const pair: Pair = { client, server, doomed: undefined };
+    const pair: Pair = { client, server, doomed: new Map() };
     this.pairs.add(pair);
     eachFrame(client, (frame, isFirst) => (isFirst ? server.write(frame) : this.onRequest(pair, frame)));
     eachFrame(server, (frame, isFirst) => (isFirst ? client.write(frame) : this.onReply(pair, frame)));
@@ -130,20 +130,24 @@ export class Relay {
       pair.server.end(frame);
       fault.done();
     } else {
-      pair.doomed = { xid: frame.readInt32BE(4), fault };
+      pair.doomed.set(frame.readInt32BE(4), fault);
       pair.server.write(frame);
     }
   }
 
   private onReply(pair: Pair, frame: Buffer): void {
     if (pair.client.destroyed) return;
-    if (pair.doomed?.xid !== frame.readInt32BE(4)) {
+    const xid = frame.readInt32BE(4);
+    const fault = pair.doomed.get(xid);
+    if (fault === undefined) {
       pair.client.write(frame);
       return;
     }
     pair.client.destroy();
     pair.server.destroy();
-    pair.doomed.fault.done();
+    pair.doomed.delete(xid);
+    this.faults.push(...pair.doomed.values()); // their turn comes on the next connection
+    fault.done();
   }
 
   private faultFor(operation: number): Fault | undefined {

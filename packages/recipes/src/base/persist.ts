@@ -1,7 +1,8 @@
 // Calls that go on over lost connections, as long as the session they are meant for lives.
 
 import { type Client, isKeeperError } from '@nodekeeper/client';
-import { pause } from './wait.js';
+import { onStateChange } from './session-hub.js';
+import { deferred, pause } from './wait.js';
 
 /** Pause after the first lost connection, and at most, in milliseconds. Calls wait for a connection by themselves. */
 const FIRST_PAUSE = 5;
@@ -53,6 +54,19 @@ export async function deleteForSure(client: Client, path: string): Promise<void>
     if (isKeeperError(error, 'NoNode') || isSessionOver(error)) return;
     throw error;
   }
+}
+
+/**
+ * The same for who gives up and does not want to wait for a connection: resolves when the node is deleted, or when there is
+ * no connection; then it will be deleted once there is one. Never rejects.
+ */
+export async function deleteSoon(client: Client, path: string): Promise<void> {
+  const deletion = deleteForSure(client, path).catch(() => {});
+  if (!client.isConnected) return;
+  const lost = deferred();
+  const forget = onStateChange(client, () => lost.resolve());
+  await Promise.race([deletion, lost.promise]);
+  forget();
 }
 
 /** Whether the session that the call was made for is no more. */

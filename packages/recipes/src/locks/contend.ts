@@ -4,7 +4,7 @@
 import { type Client, type CreatedNode, type Data, isKeeperError } from '@nodekeeper/client';
 import { createOnce } from '../base/create.js';
 import { join, nameOf } from '../base/paths.js';
-import { deleteForSure, persist } from '../base/persist.js';
+import { deleteSoon, persist } from '../base/persist.js';
 import type { Seat } from '../base/tenure.js';
 import { unlessAborted } from '../base/wait.js';
 import { changed } from '../base/watching.js';
@@ -24,7 +24,8 @@ export interface Contest {
 /**
  * Resolves when it is this contender's turn. A session that ends on the way costs the place in line: the contender joins
  * again at the end. Resolves with undefined if `wait` is false and it is somebody else's turn.
- * Rejects with the signal's reason, or the server's error; then the contender's node is on its way out.
+ * Rejects with the signal's reason, or the server's error; then the contender's node is gone, or on its way out if there is no
+ * connection.
  */
 export async function contend(
   client: Client,
@@ -57,16 +58,16 @@ async function contendOnce(
   try {
     created = await unlessAborted(creating, signal);
   } catch (error) {
-    creating.then(({ path }) => deleteForSure(client, path)).catch(() => {});
+    await giveUp(client, creating);
     throw error;
   }
   const seat = { path: created.path, czxid: created.stat.czxid, session: created.stat.ephemeralOwner };
   try {
     const result = await takeTurn(client, contest, seat, await unlessAborted(listing, signal), wait, signal);
-    if (result !== 'turn') void leave(client, seat);
+    if (result !== 'turn') await leave(client, seat);
     return result === 'turn' ? seat : result === 'taken' ? undefined : 'again';
   } catch (error) {
-    void leave(client, seat);
+    await leave(client, seat);
     throw error;
   }
 }
@@ -99,7 +100,12 @@ async function takeTurn(
   }
 }
 
-/** Who stops waiting does not wait for the server either. */
 async function leave(client: Client, seat: Seat): Promise<void> {
-  if (client.sessionId === seat.session) await deleteForSure(client, seat.path).catch(() => {});
+  if (client.sessionId === seat.session) await deleteSoon(client, seat.path);
+}
+
+/** The node may be on its way, or there already. */
+export async function giveUp(client: Client, creating: Promise<CreatedNode>): Promise<void> {
+  const gone = creating.then(({ path }) => deleteSoon(client, path)).catch(() => {});
+  if (client.isConnected) await gone;
 }

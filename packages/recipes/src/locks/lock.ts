@@ -171,7 +171,7 @@ export abstract class Lock {
     const grip: Grip = { tenure, holds: [] };
     if (tenure.isLost) return grip;
     this.grips.set(owner, grip);
-    tenure.signal.addEventListener('abort', () => this.drop(owner, grip), { once: true });
+    tenure.signal.addEventListener('abort', () => this.letGo(owner, grip), { once: true });
     const { onRevoke } = this.options;
     if (onRevoke !== undefined) {
       watchForRevocation(this.client, tenure, () => onRevoke({ path: seat.path, fencingToken: seat.czxid }));
@@ -191,6 +191,12 @@ export abstract class Lock {
     this.drop(owner, grip);
     grip.tenure.end();
     await deleteForSure(this.client, grip.tenure.seat.path);
+  }
+
+  /** The lock is lost. Its node must not stand in others' way, should the session live on. */
+  private letGo(owner: unknown, grip: Grip): void {
+    this.drop(owner, grip);
+    void deleteForSure(this.client, grip.tenure.seat.path).catch(() => {});
   }
 
   private drop(owner: unknown, grip: Grip): void {

@@ -1,9 +1,9 @@
 // Asking the holder of a lock to give it back. Source: Revoker of Apache Curator.
 
 import { type Client, isKeeperError } from '@nodekeeper/client';
+import { watchOwnNode } from '../base/own-node.js';
 import { persistOverSessions } from '../base/persist.js';
 import type { Tenure } from '../base/tenure.js';
-import { changed } from '../base/watching.js';
 
 const REVOKE = Buffer.from('__REVOKE__');
 
@@ -21,18 +21,9 @@ export async function attemptRevoke(client: Client, path: string): Promise<void>
 
 /** Calls `onRevoke` each time the holder is asked, until the tenure is over; a node that others delete ends it. */
 export function watchForRevocation(client: Client, tenure: Tenure, onRevoke: () => void): void {
-  // What rejects is the end of the tenure or of the session; both are told elsewhere.
-  void watchOwn(client, tenure, onRevoke).catch(() => {});
-}
-
-async function watchOwn(client: Client, tenure: Tenure, onRevoke: () => void): Promise<void> {
-  const { path } = tenure.seat;
   let seen = 0;
-  while (
-    await changed(client, path, 'data', tenure.over, ({ data, stat }) => {
-      if (data?.equals(REVOKE) && stat.mzxid !== seen) queueMicrotask(onRevoke);
-      seen = stat.mzxid;
-    })
-  );
-  tenure.lose('its node was deleted');
+  watchOwnNode(client, tenure, ({ data, stat }) => {
+    if (data?.equals(REVOKE) && stat.mzxid !== seen) queueMicrotask(onRevoke);
+    seen = stat.mzxid;
+  });
 }

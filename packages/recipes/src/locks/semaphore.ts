@@ -10,6 +10,7 @@ import { Tenure, type TenureOptions } from '../base/tenure.js';
 import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 import type { SharedValue } from '../counters/shared-value.js';
+import { giveUp } from './contend.js';
 import { Hold, type LockHold } from './hold.js';
 import { InterProcessMutex } from './mutex.js';
 import type { LockLayout } from './names.js';
@@ -131,7 +132,7 @@ export class InterProcessSemaphoreV2 {
       created = await unlessAborted(creating, signal);
       return (await this.untilFree(created, signal)) ? this.leaseOf(created) : undefined;
     } catch (error) {
-      creating.then(({ path }) => deleteForSure(this.client, path)).catch(() => {});
+      await giveUp(this.client, creating);
       if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) return undefined;
       throw error;
     }
@@ -193,6 +194,9 @@ class LeaseHold extends Hold implements Lease {
       await deleteForSure(client, tenure.seat.path);
     });
     this.client = client;
+    // A lost lease must not be counted, should the session live on.
+    const letGo = (): Promise<void> => deleteForSure(client, tenure.seat.path).catch(() => {});
+    tenure.signal.addEventListener('abort', () => void letGo(), { once: true });
   }
 
   get nodeName(): string {
