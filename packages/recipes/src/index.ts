@@ -11,6 +11,8 @@ export {
 } from './base/serializer.js';
 export type { TenureOptions } from './base/tenure.js';
 export type { WaitOptions } from './base/wait.js';
+export { Cache, type CachedNode, type CacheEvent, type CacheEvents, type CacheOptions } from './caches/cache.js';
+export { NodeCache, PathChildrenCache, TreeCache, type ViewOptions } from './caches/views.js';
 export { SharedCount, SharedValue, type SharedValueEvents, type VersionedValue } from './counters/shared-value.js';
 export {
   LeaderLatch,

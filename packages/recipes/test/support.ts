@@ -5,7 +5,7 @@ import { connect as connectTo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { Client, type ClientOptions, connect, nextEvent } from '@nodekeeper/client';
+import { Client, type ClientOptions, connect, isKeeperError, nextEvent } from '@nodekeeper/client';
 import { loadConfig, type RunningServer, startServer } from '@nodekeeper/server';
 
 const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
@@ -91,7 +91,10 @@ export async function childCount(client: Client, path: string, count: number): P
 export async function leftovers(client: Client, server: RunningServer): Promise<{ nodes: string[]; watches: number }> {
   const nodes: string[] = [];
   const walk = async (path: string): Promise<void> => {
-    const { children } = await client.getChildren(path);
+    const { children } = await client.getChildren(path).catch((error) => {
+      if (!isKeeperError(error, 'NoNode')) throw error; // gone meanwhile
+      return { children: [] as string[] };
+    });
     for (const name of children.sort()) {
       const child = path === '/' ? `/${name}` : `${path}/${name}`;
       if (child === '/zookeeper') continue;

@@ -1,0 +1,396 @@
+// A copy of a subtree in memory, kept equal by one persistent watch. Source: CuratorCache of Apache Curator.
+
+import {
+  type Client,
+  type EventStream,
+  isKeeperError,
+  type NodeData,
+  type PersistentEvent,
+  type PersistentWatchHandle,
+  type Stat,
+  type StateChange,
+} from '@nodekeeper/client';
+import { RecipeEmitter } from '../base/emitter.js';
+import { RecipeError } from '../base/errors.js';
+import { Lifecycle } from '../base/lifecycle.js';
+import { join, nameOf, parentOf, recipePath } from '../base/paths.js';
+import { isSessionOver } from '../base/persist.js';
+import type { Serializer } from '../base/serializer.js';
+import { onStateChange } from '../base/session-hub.js';
+import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { BatchReader } from './batch-reader.js';
+
+export interface CacheOptions<T> {
+  /** How many levels below the path are kept: 0 for the node alone. All if not given. */
+  readonly maxDepth?: number;
+  /** Whether a node, and what is below it, is kept; the path itself always is. All if not given. */
+  readonly selector?: (path: string) => boolean;
+  /** Makes `value` of the data. */
+  readonly serializer?: Serializer<T>;
+}
+
+/** A node as the cache has it. It is never changed: a change of the node brings another one. */
+export interface CachedNode<T> {
+  readonly path: string;
+  readonly data: Buffer | null;
+  readonly stat: Stat;
+  /** What the serializer makes of the data, the first time it is asked. @throws RecipeError BadData, BadArgument */
+  readonly value: T;
+}
+
+export type CacheEvent<T> =
+  | { readonly type: 'created'; readonly node: CachedNode<T> }
+  | { readonly type: 'changed'; readonly node: CachedNode<T>; readonly previous: CachedNode<T> }
+  | { readonly type: 'deleted'; readonly node: CachedNode<T> }
+  | { readonly type: 'initialized' }
+  | { readonly type: 'state'; readonly change: StateChange };
+
+export interface CacheEvents<T> {
+  created: [node: CachedNode<T>];
+  changed: [node: CachedNode<T>, previous: CachedNode<T>];
+  deleted: [node: CachedNode<T>];
+  /** All that was there when it was started is in the cache. */
+  initialized: [];
+  /** Of the session. While it is `suspended` the cache may be behind. */
+  state: [change: StateChange];
+  /** Every one of these. */
+  event: [event: CacheEvent<T>];
+}
+
+/**
+ * Follows a subtree. What the cache shows is what some server showed, never older than what it has shown before, node by
+ * node; states that lasted too short are not seen. After a lost connection or session everything is read again, and what
+ * was missed is told as if it happened then. Needs a server of 3.6 or later.
+ */
+export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> implements AsyncDisposable {
+  readonly path: string;
+  protected readonly client: Client;
+  private readonly recipe: string;
+  private readonly options: CacheOptions<T>;
+  private readonly life: Lifecycle;
+  private readonly nodes = new Map<string, Entry<T>>();
+  /** Names of the children of those that have any. */
+  private readonly names = new Map<string, Set<string>>();
+  private readonly reader: BatchReader;
+  private readonly depthOfRoot: number;
+  private watch: PersistentWatchHandle | undefined;
+  private forgetState: () => void = () => {};
+  private isScanning = false;
+  private isScanWanted = false;
+  /** Counts scans, so that what a scan does not find can be told from what it does. */
+  private scan = 0;
+  private failure: unknown;
+  private isFilled = false;
+
+  /** @throws RecipeError BadPath, BadArgument */
+  constructor(client: Client, path: string, options: CacheOptions<T> = {}, recipe = 'Cache') {
+    super();
+    this.path = path === '/' ? path : recipePath(recipe, path);
+    this.recipe = recipe;
+    this.client = client;
+    this.options = options;
+    this.life = new Lifecycle(recipe, path);
+    this.depthOfRoot = depthOf(path);
+    const { maxDepth = 0 } = options;
+    if (!(maxDepth >= 0)) throw new RecipeError('BadArgument', recipe, path, `maxDepth cannot be ${maxDepth}`);
+    this.reader = new BatchReader(client, {
+      onRead: (at, node) => this.onRead(at, node),
+      onFailure: (_at, error) => this.onFailure(error),
+    });
+  }
+
+  /**
+   * Begins to follow. Resolves when the cache is filled. Rejects with AlreadyStarted, Closed, or the server's error.
+   * A lost connection only takes longer.
+   */
+  async start(): Promise<this> {
+    this.life.start();
+    try {
+      this.forgetState = onStateChange(this.client, (change) => {
+        this.tell('state', change);
+        this.tell('event', { type: 'state', change });
+      });
+      this.watch = await this.client.addWatch(this.path, (event) => this.onEvent(event), {
+        recursive: this.options.maxDepth !== 0,
+      });
+      if (this.life.isClosed) this.watch.close();
+      this.wantScan();
+      await this.initialized();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    return this;
+  }
+
+  /** Whether all that was there when it was started is in the cache. */
+  get isInitialized(): boolean {
+    return this.isFilled;
+  }
+
+  /** Resolves when the cache is filled. Rejects with Timeout, the signal's reason, Closed, or the server's error. */
+  async initialized(options: WaitOptions = {}): Promise<void> {
+    if (this.isFilled) return;
+    using limit = new Limit(options, { recipe: this.recipe, path: this.path });
+    let finish: () => void = () => {};
+    const settled = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    this.once('initialized', finish as never);
+    this.life.signal.addEventListener('abort', finish, { once: true });
+    try {
+      if (!this.life.isClosed) await unlessAborted(settled, limit.signal);
+    } finally {
+      this.removeListener('initialized', finish as never);
+      this.life.signal.removeEventListener('abort', finish);
+    }
+    if (!this.isFilled) throw this.failure ?? this.life.signal.reason;
+  }
+
+  get(path: string): CachedNode<T> | undefined {
+    return this.nodes.get(path);
+  }
+
+  get size(): number {
+    return this.nodes.size;
+  }
+
+  /** All nodes, parents before their children. Nodes that change meanwhile may be seen either way. */
+  *all(): Generator<CachedNode<T>, void, undefined> {
+    yield* this.nodes.values();
+  }
+
+  /** Names of the cached children of a node. */
+  childNames(path: string): string[] {
+    return [...(this.names.get(path) ?? [])];
+  }
+
+  /** The cached children of a node, by name. */
+  children(path: string): Map<string, CachedNode<T>> {
+    const found = new Map<string, CachedNode<T>>();
+    for (const name of this.names.get(path) ?? []) {
+      const node = this.nodes.get(join(path, name));
+      if (node !== undefined) found.set(name, node);
+    }
+    return found;
+  }
+
+  /** Changes from now on, until the cache is closed. */
+  changes(): EventStream<CacheEvent<T>> {
+    this.life.check();
+    return this.streamOf('event');
+  }
+
+  /** Ends the following and forgets the nodes. */
+  async close(): Promise<void> {
+    if (!this.life.close()) return;
+    this.watch?.close();
+    this.forgetState();
+    this.endStreams();
+    this.nodes.clear();
+    this.names.clear();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // ---- what is told ----
+
+  private onEvent(event: PersistentEvent): void {
+    if (this.life.isClosed) return;
+    if (event.type === 'resync') this.wantScan();
+    else if (event.type === 'nodeDeleted') this.drop(event.path);
+    else if (event.type === 'none') this.end(new RecipeError('Closed', this.recipe, this.path, 'the client is closed'));
+    else if (event.type !== 'nodeChildrenChanged' && this.isKept(event.path)) this.reader.read(event.path);
+  }
+
+  private isKept(path: string): boolean {
+    if (path === this.path) return true;
+    const { maxDepth = Number.POSITIVE_INFINITY, selector } = this.options;
+    if (depthOf(path) - this.depthOfRoot > maxDepth) return false;
+    if (selector === undefined) return true;
+    for (let at = path; at !== this.path; at = parentOf(at)) if (!selector(at)) return false;
+    return true;
+  }
+
+  private onRead(path: string, read: NodeData | null): void {
+    if (this.life.isClosed) return;
+    if (read === null) {
+      this.drop(path);
+      return;
+    }
+    const { data, stat } = read;
+    const previous = this.nodes.get(path);
+    if (previous !== undefined) {
+      previous.scan = this.scan;
+      if (stat.mzxid === previous.stat.mzxid && stat.pzxid === previous.stat.pzxid) return;
+    }
+    const node = new Entry<T>(path, data, stat, this.scan, this.recipe, this.options.serializer);
+    this.nodes.set(path, node);
+    if (previous === undefined) {
+      this.register(path);
+      this.tell('created', node);
+      this.tell('event', { type: 'created', node });
+    } else if (previous.stat.mzxid !== stat.mzxid) {
+      this.tell('changed', node, previous);
+      this.tell('event', { type: 'changed', node, previous });
+    }
+  }
+
+  private drop(path: string): void {
+    const node = this.nodes.get(path);
+    if (node === undefined) return;
+    this.nodes.delete(path);
+    const siblings = this.names.get(parentOf(path));
+    siblings?.delete(nameOf(path));
+    if (siblings?.size === 0) this.names.delete(parentOf(path));
+    this.tell('deleted', node);
+    this.tell('event', { type: 'deleted', node });
+  }
+
+  private register(path: string): void {
+    if (path === this.path) return;
+    const parent = parentOf(path);
+    const siblings = this.names.get(parent);
+    if (siblings === undefined) this.names.set(parent, new Set([nameOf(path)]));
+    else siblings.add(nameOf(path));
+  }
+
+  // ---- reading all ----
+
+  private wantScan(): void {
+    this.isScanWanted = true;
+    if (!this.isScanning) void this.runScans();
+  }
+
+  private async runScans(): Promise<void> {
+    this.isScanning = true;
+    while (this.isScanWanted && !this.life.isClosed) {
+      this.isScanWanted = false;
+      try {
+        await this.scanAll();
+      } catch (error) {
+        // A lost connection: a resync follows when there is one again.
+        if (!isKeeperError(error, 'ConnectionLoss') && !isKeeperError(error, 'SessionExpired')) this.end(error);
+      }
+    }
+    this.isScanning = false;
+  }
+
+  private async scanAll(): Promise<void> {
+    this.scan++;
+    this.failure = undefined;
+    let level = [this.path];
+    while (level.length > 0 && !this.life.isClosed) {
+      for (const path of level) this.reader.read(path);
+      await this.reader.idle();
+      this.throwFailure();
+      level = await this.listBelow(level);
+    }
+    await this.reader.idle(); // with what events have asked for meanwhile
+    this.throwFailure();
+    if (this.life.isClosed || this.isScanWanted) return;
+    this.dropUnseen();
+    if (this.isFilled) return;
+    this.isFilled = true;
+    this.tell('initialized');
+    this.tell('event', { type: 'initialized' });
+  }
+
+  private async listBelow(level: readonly string[]): Promise<string[]> {
+    const below: string[] = [];
+    const calls: Promise<void>[] = [];
+    for (const parent of level) {
+      const isLast = depthOf(parent) - this.depthOfRoot >= (this.options.maxDepth ?? Number.POSITIVE_INFINITY);
+      if (isLast || !this.nodes.get(parent)?.stat.numChildren) continue;
+      calls.push(
+        this.client.getChildren(parent).then(
+          ({ children }) => {
+            for (const name of children) {
+              const path = join(parent, name);
+              if (this.options.selector?.(path) ?? true) below.push(path);
+            }
+          },
+          (error) => {
+            if (!isKeeperError(error, 'NoNode')) throw error;
+          },
+        ),
+      );
+      await this.client.drained();
+    }
+    for (const result of await Promise.allSettled(calls)) if (result.status === 'rejected') throw result.reason;
+    return below;
+  }
+
+  /** Deepest first, as a server deletes. */
+  private dropUnseen(): void {
+    const unseen: string[] = [];
+    for (const node of this.nodes.values()) if (node.scan !== this.scan) unseen.push(node.path);
+    for (const path of unseen.reverse()) this.drop(path);
+  }
+
+  private throwFailure(): void {
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  private onFailure(error: unknown): void {
+    const isPassing = isKeeperError(error, 'ConnectionLoss') || isSessionOver(error);
+    if (this.isScanning) this.failure ??= error;
+    else if (!isPassing) this.fail(error);
+  }
+
+  private end(error: unknown): void {
+    if (this.life.isClosed) return;
+    this.failure = error;
+    if (this.isFilled) this.fail(error);
+    void this.close();
+  }
+}
+
+class Entry<T> implements CachedNode<T> {
+  readonly path: string;
+  readonly data: Buffer | null;
+  readonly stat: Stat;
+  scan: number;
+  private readonly recipe: string;
+  private readonly serializer: Serializer<T> | undefined;
+  private made: { readonly value: T } | undefined;
+
+  constructor(
+    path: string,
+    data: Buffer | null,
+    stat: Stat,
+    scan: number,
+    recipe: string,
+    serializer: Serializer<T> | undefined,
+  ) {
+    this.path = path;
+    this.data = data;
+    this.stat = stat;
+    this.scan = scan;
+    this.recipe = recipe;
+    this.serializer = serializer;
+  }
+
+  get value(): T {
+    if (this.made === undefined) {
+      if (this.serializer === undefined) {
+        throw new RecipeError('BadArgument', this.recipe, this.path, 'the cache has no serializer');
+      }
+      try {
+        this.made = { value: this.serializer.deserialize(this.data ?? Buffer.alloc(0)) };
+      } catch (error) {
+        throw new RecipeError('BadData', this.recipe, this.path, `cannot be read: ${error}`, error);
+      }
+    }
+    return this.made.value;
+  }
+}
+
+function depthOf(path: string): number {
+  if (path === '/') return 0;
+  let depth = 0;
+  for (let i = 0; i < path.length; i++) if (path.charCodeAt(i) === 0x2f) depth++;
+  return depth;
+}
