@@ -2,14 +2,13 @@
 
 import logging
 import sys
+import threading
 
 from kazoo.client import KazooClient, KazooState
 from kazoo.exceptions import LockTimeout, NodeExistsError
 from kazoo.retry import KazooRetry
 
-from checks import Seen, ask, check, equal, eventually, event, raises, run
-
-import threading
+from checks import ask, check, equal, eventually, event, raises, run
 
 logging.disable(logging.CRITICAL)
 HOSTS = sys.argv[1]
@@ -53,20 +52,19 @@ def _():
     zk.delete("/py-mine")
 
 
-@check("watch", "data and children watches are kept across members")
+@check("watch", "DataWatch and ChildrenWatch go on across members")
 def _():
     zk.create("/py-watched", b"0")
-    data, children = Seen(), Seen()
+    seen = {"data": None, "children": None}
+    zk.DataWatch("/py-watched", lambda data, stat: seen.update(data=data))
+    zk.ChildrenWatch("/py-watched", lambda children: seen.update(children=sorted(children)))
     for i in range(3):
-        data.events.clear()
-        children.events.clear()
-        retry(zk.get, "/py-watched", watch=data)
-        retry(zk.get_children, "/py-watched", watch=children)
         port = lose(zk)
-        retry(other.set, "/py-watched", b"%d" % i)
+        data = b"changed %d" % i
+        retry(other.set, "/py-watched", data)
         retry(other.create, "/py-watched/c%d" % i)
-        data.wait(("CHANGED", "/py-watched"))
-        children.wait(("CHILD", "/py-watched"))
+        eventually(lambda: seen["data"] == data, 20, "the change of data")
+        eventually(lambda: seen["children"] == ["c%d" % n for n in range(i + 1)], 20, "the new child")
         ask("start %d" % port)
 
 
