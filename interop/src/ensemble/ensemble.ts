@@ -1,7 +1,7 @@
 // A whole ensemble of processes on this machine, any mix of both implementations, with its zoo.cfg and myid files written as one
 // would by hand.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Kind } from '../servers/index.js';
@@ -36,6 +36,8 @@ export interface EnsembleSettings {
   /** Learners reach leaders through a relay of their own that reads along and can hold back or cut. */
   readonly tapped?: boolean;
   readonly jvm?: readonly string[];
+  /** Whether each data directory has the file `initialize`, which says that it may be empty. */
+  readonly initialize?: boolean;
   /** Where the directories are made. */
   readonly parent?: string;
 }
@@ -68,7 +70,8 @@ export class Ensemble {
         lines[`server.${other + 1}`] = `${HOST}:${port}:${election}${role}`;
       }
       if (index >= settings.kinds.length) lines.peerType = 'observer';
-      ensemble.members.push(ensemble.newMember(id, kind, ports[index], lines));
+      const member = ensemble.addMember(id, kind, ports[index], lines);
+      if (settings.initialize) writeFileSync(join(member.dataDir, 'initialize'), '');
     }
     return ensemble;
   }
@@ -88,10 +91,16 @@ export class Ensemble {
     return ensemble;
   }
 
-  /** A member with these lines about the servers; it is neither in the list of members nor running. */
-  newMember(id: number, kind: Kind, ports: MemberPorts, servers: Readonly<Record<string, string>>): Member {
-    const dir = join(this.dir, `server-${id}`);
-    return new Member({
+  /** One more member, with these lines about the servers; it doesn't run yet. */
+  addMember(
+    id: number,
+    kind: Kind,
+    ports: MemberPorts,
+    servers: Readonly<Record<string, string>>,
+    name = `server-${id}`,
+  ): Member {
+    const dir = join(this.dir, name);
+    const member = new Member({
       id,
       kind,
       dir,
@@ -116,6 +125,8 @@ export class Ensemble {
         ...this.#settings.props,
       },
     });
+    this.members.push(member);
+    return member;
   }
 
   async #tap(learner: number, leader: number, quorumPort: number): Promise<number> {

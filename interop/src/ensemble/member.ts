@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apacheClassPath, type Kind, NODEKEEPER } from '../servers/index.js';
 import { until } from './until.js';
@@ -167,7 +167,9 @@ export class Member {
     });
   }
 
+  /** All it has said; empty if it never ran. */
   log(): string {
+    if (!existsSync(this.logFile)) return '';
     return readFileSync(this.logFile, 'utf8');
   }
 

@@ -4,8 +4,11 @@ import type { Scenario } from '../scenario.js';
 import * as catchingUp from './catching-up.js';
 import * as clients from './clients.js';
 import * as failover from './failover.js';
+import * as faults from './faults.js';
 import { forming } from './forming.js';
+import * as hostile from './hostile.js';
 import { observing } from './observing.js';
+import { poison } from './poison.js';
 import * as sessions from './sessions.js';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -29,6 +32,15 @@ export const SCENARIOS: readonly Scenario[] = [
   catchingUp.trunc,
   catchingUp.truncAtOnce,
   observing,
+  faults.frozenLeader,
+  faults.frozenFollower,
+  faults.linksCut,
+  faults.rollOver,
+  hostile.hostile,
+  hostile.twins,
+  hostile.stranger,
+  hostile.emptied,
+  poison,
   clients.kazoo,
   clients.curator,
 ];

@@ -1,0 +1,98 @@
+// Members that stand still and connections that break, under load; and an epoch whose numbers run out.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { Load } from '../load.js';
+import type { Scenario } from '../scenario.js';
+import { Session } from '../session.js';
+import { until } from '../until.js';
+import { settle } from './failover.js';
+
+export const frozenLeader: Scenario = {
+  id: 'frozen-leader',
+  title: 'a leader that stands still is replaced, and acknowledges nothing when it wakes up',
+  async run(stage) {
+    const ensemble = await stage.three({ cfg: { syncLimit: '4' } });
+    const old = await ensemble.leader();
+    const load = await Load.start(await ensemble.followers());
+    await load.more(200);
+    const session = await Session.open(old.ports.client, { pings: false });
+    old.signal('SIGSTOP');
+    const late = session.create('/late', 'x').then(
+      (reply) => reply.error,
+      () => undefined,
+    );
+    await until('another server leads', 30_000, async () => {
+      for (const m of ensemble.members) if (m !== old && (await m.mode()) === 'leader') return true;
+      return false;
+    });
+    await load.more(300);
+    old.signal('SIGCONT');
+    const error = await late;
+    if (error === 0) throw new Error('the deposed leader has acknowledged a write');
+    await old.inRole('follower');
+    await settle(ensemble, load);
+  },
+};
+
+export const frozenFollower: Scenario = {
+  id: 'frozen-follower',
+  title: 'a follower that stands still for a short and for a long time holds nobody up and catches up',
+  async run(stage) {
+    const ensemble = await stage.three({ cfg: { syncLimit: '4' } });
+    const leader = await ensemble.leader();
+    for (const [still, pause] of [
+      [300, 0],
+      [6000, 5],
+    ]) {
+      for (const follower of await ensemble.followers()) {
+        const load = await Load.start(
+          ensemble.members.filter((m) => m !== follower),
+          { pause, root: `/load-${follower.id}-${still}` },
+        );
+        follower.signal('SIGSTOP');
+        await delay(still);
+        await load.more(200);
+        follower.signal('SIGCONT');
+        await until('the follower follows', 30_000, async () => (await follower.mode()) === 'follower');
+        await settle(ensemble, load);
+      }
+    }
+    if ((await ensemble.leader()) !== leader) throw new Error('the leader has changed');
+  },
+};
+
+export const linksCut: Scenario = {
+  id: 'links-cut',
+  title: 'connections between leader and followers break again and again under load',
+  async run(stage) {
+    const ensemble = await stage.three({ tapped: true });
+    const load = await Load.start(ensemble.members);
+    for (let i = 0; i < 12; i++) {
+      await load.more(100);
+      const leader = await ensemble.leader();
+      const learners = ensemble.members.filter((m) => m !== leader);
+      // One of them, the other, both.
+      for (const [n, learner] of learners.entries())
+        if (i % 3 === 2 || i % 3 === n) ensemble.tap(learner, leader).cut();
+    }
+    await settle(ensemble, load);
+  },
+};
+
+export const rollOver: Scenario = {
+  id: 'roll-over',
+  title: 'the numbers of an epoch are used up and the next one begins',
+  async run(stage) {
+    const ensemble = await stage.three({ props: { 'zookeeper.testingonly.initialZxid': String(0xffff_ff00) } });
+    const load = await Load.start(ensemble.members);
+    await load.more(1500, 120_000);
+    const epochs = new Set(
+      load.writers
+        .flatMap((w) => w.writes)
+        .map((w) => (w.outcome === 'acknowledged' ? Math.floor(w.zxid / 2 ** 32) : 1)),
+    );
+    stage.note(`acknowledged in ${epochs.size} epochs, ${load.count('unknown')} writes of unknown outcome`);
+    if (epochs.size < 2) throw new Error('no epoch came to its end');
+    await settle(ensemble, load);
+  },
+};
