@@ -12,6 +12,8 @@ export class Database implements RecoveryTarget, SessionListener {
   readonly sessionTimeouts = new Map<bigint, number>();
   /** Is told of sessions once the server runs. */
   listener: SessionListener | undefined;
+  /** Is told of nodes that go with their session. */
+  onEphemeralDeleted: ((session: bigint, path: string) => void) | undefined;
   /** Is told of transactions that recovery takes from the log. */
   onReplayed: ((buf: Buffer, start: number, end: number, zxid: number) => void) | undefined;
 

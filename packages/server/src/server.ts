@@ -41,6 +41,14 @@ export interface ServerOptions {
   readonly onFatal?: (error: Error) => void;
 }
 
+/** What is told of what clients do; the admin side writes it down. */
+export interface AuditLog {
+  /** A write was decided; `entry` is its log entry. */
+  write(write: PendingWrite, error: number, entry: Buffer): void;
+  /** A node went with its session. */
+  ephemeralDeleted(session: bigint, path: string): void;
+}
+
 /** A data directory with what was recovered from it. */
 export interface Opened {
   readonly dirs: DataDir;
@@ -127,7 +135,7 @@ export abstract class Server {
   /** Set by the admin side: four-letter words and audit. */
   isCommand: (word: number) => boolean = () => false;
   runCommand: (connection: ClientConnection, word: number, rest: Buffer) => void = () => {};
-  onWrite: ((write: PendingWrite, error: number) => void) | undefined;
+  audit: AuditLog | undefined;
   /** The port that clients connect to, once it is open; -1 if there is none. */
   boundPort = -1;
   /** Likewise, over TLS. */
@@ -161,6 +169,7 @@ export abstract class Server {
     this.config = config;
     this.dirs = opened.dirs;
     this.database = opened.database;
+    this.followDatabase();
     this.lock = opened.lock;
     this.logger = options.logger ?? silentLogger;
     this.disk = options.disk ?? nodeDisk;
@@ -182,11 +191,12 @@ export abstract class Server {
       maxLength: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
       localSessions: config.ensemble?.localSessions ?? false,
       upgradeLocalSessions: config.ensemble?.upgradeLocalSessions ?? false,
+      keepsRequests: config.auditEnabled,
     };
     this.processorHooks = {
       onSessionGone: (_session, owner) => owner?.close('session closed'),
       onAnswered: (isWrite, latency) => this.stats.onAnswered(isWrite, latency),
-      onWrite: (write, error) => this.onWrite?.(write, error),
+      onWrite: (write, error, buf, start, end) => this.audit?.write(write, error, buf.subarray(start, end)),
     };
     this.log = this.openLog(opened.recovered.lastZxid);
     this.port = new ClientPort(
@@ -285,6 +295,12 @@ export abstract class Server {
       ...(reconfigure === undefined ? {} : { reconfigure }),
       onQuotaExceeded: (message) => this.logger.warn({}, message),
     });
+  }
+
+  /** To be called when the database is another one. */
+  protected followDatabase(): void {
+    if (this.config.auditEnabled)
+      this.database.onEphemeralDeleted = (session, path) => this.audit?.ephemeralDeleted(session, path);
   }
 
   /** Makes the session table follow the transactions. */

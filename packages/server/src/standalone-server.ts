@@ -133,6 +133,7 @@ export class StandaloneServer extends Server {
     restored.snapshotLoaded(last);
     database.listener = undefined;
     this.database = restored;
+    this.followDatabase();
     try {
       // From here on it is what a restart finds: with a zxid between it and the log, no older snapshot can be taken in its place.
       await this.writeSnapshot();

@@ -1,9 +1,10 @@
 // Starts a server with everything around it, clients first: what they do not need is loaded once they are served.
 
-import { createAudit } from './admin/audit.js';
+import { Audit } from './admin/audit.js';
 import { FourLetterWords } from './admin/four-letter.js';
 import type { ServerConfig } from './config/index.js';
 import { EnsembleServer } from './ensemble-server.js';
+import { silentLogger } from './log.js';
 import type { Server, ServerOptions } from './server.js';
 import { StandaloneServer } from './standalone-server.js';
 
@@ -24,6 +25,16 @@ export interface RunningServer {
  * @throws StorageError if the data cannot be used; TlsError if the certificates cannot be; the system's error (EADDRINUSE …) if the port cannot be
  */
 export async function startServer(config: ServerConfig, options: ServerOptions = {}): Promise<RunningServer> {
+  const audit = config.auditEnabled ? new Audit(options.logger ?? silentLogger) : undefined;
+  try {
+    return await start(config, options, audit);
+  } catch (e) {
+    audit?.started('failure');
+    throw e;
+  }
+}
+
+async function start(config: ServerConfig, options: ServerOptions, audit: Audit | undefined): Promise<RunningServer> {
   const server: Server =
     config.ensemble === undefined
       ? await StandaloneServer.open(config, options)
@@ -31,8 +42,14 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
   const words = new FourLetterWords(server);
   server.isCommand = (code) => words.isCommand(code);
   server.runCommand = (connection, code, rest) => words.run(connection, code, rest);
-  if (config.auditEnabled) server.onWrite = createAudit(server.logger);
-  await server.listen();
+  server.audit = audit;
+  try {
+    await server.listen();
+  } catch (e) {
+    await server.close();
+    throw e;
+  }
+  audit?.started('success');
   const admin = startAdminLater(server);
   return {
     clientPort: server.boundPort,
@@ -41,6 +58,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     adminStarted: admin.then(() => {}),
     async close() {
       const parts = await admin;
+      audit?.stopping();
       await server.close();
       await Promise.all(parts.map((part) => part.close()));
     },

@@ -2,10 +2,12 @@
 // AuditEvent and Slf4jAuditLogger.
 
 import { userInfo } from 'node:os';
-import { type Acl, ErrorCode, OpCode } from '@nodekeeper/protocol';
+import { type Acl, DecodeError, ErrorCode, JuteReader, OpCode } from '@nodekeeper/protocol';
 import type { Logger } from '../log.js';
+import { decodeCreate, decodeMulti, decodeSetAcl } from '../request/decode.js';
 import type { PendingWrite } from '../request/fifo.js';
 import { userName } from '../request/identity.js';
+import { TXN_HEADER_SIZE } from '../tree/txn-types.js';
 import { hex } from './java-text.js';
 
 export type AuditOperation =
@@ -129,26 +131,114 @@ const OPERATIONS = new Map<number, AuditOperation>([
   [OpCode.reconfig, 'reconfig'],
 ]);
 
-/** The event of a decided write, as far as the write tells; undefined if it is not audited. */
-export function eventOfWrite(write: PendingWrite, error: number): AuditEvent | undefined {
-  const operation = OPERATIONS.get(write.op);
-  if (operation === undefined) return undefined;
-  const { client } = write;
-  return {
-    session: client?.session?.id,
-    user: client === null ? serverUser() : auditUser(write.identities),
-    ip: client?.remoteAddress,
-    operation,
-    znode: operation === 'multiOperation' ? undefined : (write.path ?? undefined),
-    result: error === ErrorCode.Ok ? 'success' : 'failure',
-  };
+/**
+ * The events of a decided write, as Apache's AuditHelper makes them: one, or one for each part of a multi that took effect.
+ * @param entry the write's log entry
+ */
+export function eventsOfWrite(write: PendingWrite, error: number, entry: Buffer): AuditEvent[] {
+  const { client, op } = write;
+  const operation = OPERATIONS.get(op);
+  if (operation === undefined) return [];
+  if (client === null) {
+    // The server's own; a request that came through another server is told there.
+    if (op !== OpCode.deleteContainer) return [];
+    return [{ user: serverUser(), operation, znode: write.path ?? undefined, result: resultOf(error) }];
+  }
+  const who = { session: client.session?.id, user: auditUser(write.identities), ip: client.remoteAddress };
+  if (op === OpCode.multi) {
+    return partsOf(write, error, entry).map((part) => ({ ...who, ...part }));
+  }
+  return [{ ...who, operation, ...detailsOf(write, error, entry), result: resultOf(error) }];
 }
 
-/** A function for the server's hook that writes a line for each decided write. */
-export function createAudit(logger: Logger): (write: PendingWrite, error: number) => void {
-  const sink = createAuditSink(logger);
-  return (write, error) => {
-    const event = eventOfWrite(write, error);
-    if (event !== undefined) sink.record(event);
-  };
+type Details = Pick<AuditEvent, 'znode' | 'znodeType' | 'acl'>;
+type Part = Details & Pick<AuditEvent, 'operation' | 'result'>;
+
+function resultOf(error: number): 'success' | 'failure' {
+  return error === ErrorCode.Ok ? 'success' : 'failure';
+}
+
+/** What the request says, and for a new node the name that it got. Nothing of a request that cannot be decoded. */
+function detailsOf(write: PendingWrite, error: number, entry: Buffer): Details {
+  const { op } = write;
+  const made = error === ErrorCode.Ok ? pathOf(entry, TXN_HEADER_SIZE) : undefined;
+  if (op === OpCode.reconfig) return made === undefined ? {} : { znode: made };
+  try {
+    const r = new JuteReader(write.request ?? Buffer.alloc(0));
+    switch (op) {
+      case OpCode.create:
+      case OpCode.create2:
+      case OpCode.createContainer:
+      case OpCode.createTTL: {
+        const { path, flags } = decodeCreate(op, r);
+        return { znode: made ?? path ?? undefined, znodeType: znodeType(flags) };
+      }
+      case OpCode.setACL: {
+        const { path, acl } = decodeSetAcl(r);
+        return { znode: path ?? undefined, acl: aclText(acl ?? []) };
+      }
+      default:
+        return { znode: r.string() ?? undefined };
+    }
+  } catch (e) {
+    if (!(e instanceof DecodeError)) throw e;
+    return {};
+  }
+}
+
+/** The parts of a multi that change nodes; of one that failed, only that it did. */
+function partsOf(write: PendingWrite, error: number, entry: Buffer): Part[] {
+  const failed: Part[] = [{ operation: 'multiOperation', result: 'failure' }];
+  if (error !== ErrorCode.Ok) return failed;
+  const requests = decodeMulti(new JuteReader(write.request ?? Buffer.alloc(0)));
+  const parts: Part[] = [];
+  // MultiTxn: vector<Txn>, Txn: int type, buffer body
+  const r = new JuteReader(entry, TXN_HEADER_SIZE, entry.length, entry.length);
+  const count = r.int();
+  for (let i = 0; i < count; i++) {
+    const type = r.int();
+    const length = r.int();
+    const znode = type === OpCode.error ? undefined : pathOf(entry, r.pos);
+    r.pos += length;
+    if (type === OpCode.error) return failed;
+    const operation = OPERATIONS.get(type);
+    const request = requests[i];
+    if (operation === undefined) continue; // a check
+    const flags = request !== undefined && 'flags' in request ? request.flags : -1;
+    parts.push({ operation, znode, znodeType: znodeType(flags), result: 'success' });
+  }
+  return parts;
+}
+
+/** The path with which the transaction at `at` begins. */
+function pathOf(entry: Buffer, at: number): string | undefined {
+  return new JuteReader(entry, at, entry.length, entry.length).string() ?? undefined;
+}
+
+/** Writes a line for what the server does and what its clients do. */
+export class Audit {
+  private readonly sink: AuditSink;
+
+  constructor(logger: Logger) {
+    this.sink = createAuditSink(logger);
+  }
+
+  /** A write was decided; `entry` is its log entry. */
+  write(write: PendingWrite, error: number, entry: Buffer): void {
+    for (const event of eventsOfWrite(write, error, entry)) this.sink.record(event);
+  }
+
+  /** A node went with its session. */
+  ephemeralDeleted(session: bigint, znode: string): void {
+    const operation = 'ephemeralZNodeDeletionOnSessionCloseOrExpire';
+    this.sink.record({ session, user: serverUser(), operation, znode, result: 'success' });
+  }
+
+  started(result: 'success' | 'failure'): void {
+    this.sink.record({ user: serverUser(), operation: 'serverStart', result });
+  }
+
+  stopping(): void {
+    this.sink.record({ user: serverUser(), operation: 'serverStop', result: 'invoked' });
+  }
 }

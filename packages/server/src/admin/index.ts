@@ -1,13 +1,13 @@
 // The admin side's face. The HTTP server and Prometheus are not here: they are imported when clients are already served.
 
 export {
+  Audit,
   type AuditEvent,
   type AuditOperation,
   type AuditSink,
   aclText,
   auditLine,
   auditUser,
-  createAudit,
   createAuditSink,
   serverUser,
   znodeType,

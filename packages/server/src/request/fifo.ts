@@ -29,6 +29,8 @@ export class PendingWrite {
   /** The session to close where no client asked for it. */
   session: Session<SessionOwner> | undefined;
   identities: readonly Identity[] = [];
+  /** The request's body, kept if writes are audited. */
+  request: Buffer | null = null;
   /** Milliseconds of the monotonic clock. */
   readonly arrived: number;
 

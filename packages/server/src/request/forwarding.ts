@@ -55,6 +55,7 @@ export class ForwardingProcessor extends RequestProcessor {
   ): void {
     const write = new PendingWrite(client, xid, op, 0, ErrorCode.Ok, this.now);
     write.identities = client.identities;
+    if (this.keepsRequests) write.request = Buffer.from(buf.subarray(start, end));
     this.multiTypes = null;
     const problem = this.judge(op, buf, start, end);
     if (problem !== ErrorCode.Ok) {

@@ -81,6 +81,7 @@ export class OriginatingProcessor extends RequestProcessor {
     const write = new PendingWrite(client, xid, op, zxid, error, this.now);
     write.path = preparer.path;
     write.identities = client.identities;
+    if (this.keepsRequests) write.request = Buffer.from(buf.subarray(start, end));
     if (op === OpCode.multi && error === ErrorCode.Ok) write.multiTypes = preparer.multiTypes;
     client.fifo.push(write);
     this.outstanding++;

@@ -16,8 +16,8 @@ export interface ProcessorHooks {
   onSessionGone(session: Session<SessionOwner>, owner: SessionOwner | undefined): void;
   /** A request was answered. Milliseconds. */
   onAnswered(isWrite: boolean, latency: number): void;
-  /** A write was decided: for the audit log. */
-  onWrite(write: PendingWrite, error: number): void;
+  /** A write was decided; `buf[start, end)` is its log entry. For the audit log. */
+  onWrite(write: PendingWrite, error: number, buf: Buffer, start: number, end: number): void;
 }
 
 export interface ProcessorOptions {
@@ -27,6 +27,8 @@ export interface ProcessorOptions {
   /** Whether sessions begin as this server's own (localSessionsEnabled), and become global ones when they must. */
   readonly localSessions: boolean;
   readonly upgradeLocalSessions: boolean;
+  /** Whether writes keep their requests, for the audit log. */
+  readonly keepsRequests: boolean;
 }
 
 export abstract class RequestProcessor implements MultiListener {
@@ -37,6 +39,7 @@ export abstract class RequestProcessor implements MultiListener {
   private readonly extendedTypes: boolean;
   protected readonly localSessions: boolean;
   private readonly upgradeLocalSessions: boolean;
+  protected readonly keepsRequests: boolean;
   protected readonly reader: JuteReader;
   private readonly multiReply = new ReplyBuffer(4096);
   private readonly waitingReply = new ReplyBuffer(1024);
@@ -63,6 +66,7 @@ export abstract class RequestProcessor implements MultiListener {
     this.extendedTypes = options.extendedTypesEnabled;
     this.localSessions = options.localSessions;
     this.upgradeLocalSessions = options.upgradeLocalSessions;
+    this.keepsRequests = options.keepsRequests;
     this.reader = new JuteReader(Buffer.alloc(0), 0, 0, options.maxLength);
   }
 
@@ -216,7 +220,7 @@ export abstract class RequestProcessor implements MultiListener {
       this.multiReply.pos = 0;
     }
     const error = tree.apply(buf, start, end, write.multiTypes === null ? undefined : this);
-    this.hooks.onWrite(write, error);
+    this.hooks.onWrite(write, error, buf, start, end);
     if (write.op === OpCode.closeSession) this.finishClose(write);
     else this.answerWrite(write, error);
     return error;

@@ -32,6 +32,8 @@ export interface MultiListener {
 export interface SessionListener {
   onSessionCreated(id: bigint, timeoutMs: number): void;
   onSessionClosed(id: bigint): void;
+  /** A node went with its session; for the audit log. */
+  onEphemeralDeleted?: ((session: bigint, path: string) => void) | undefined;
 }
 
 export interface DataTreeOptions {
@@ -415,14 +417,21 @@ export class DataTree {
       const count = reader.int();
       for (let i = 0; i < count; i++) {
         const at = bytesAt(reader);
-        this.applyDelete(reader.buf, at, reader.pos);
+        this.deleteEphemeral(session, reader.buf, at, reader.pos);
       }
     }
     for (const id of [...(this.ephemerals.get(session) ?? [])]) {
       const path = Buffer.from(this.store.path(id));
-      this.applyDelete(path, 0, path.length);
+      this.deleteEphemeral(session, path, 0, path.length);
     }
     this.sessions.onSessionClosed(session);
+  }
+
+  private deleteEphemeral(session: bigint, buf: Buffer, start: number, end: number): void {
+    const tell = this.sessions.onEphemeralDeleted;
+    const isThere = tell !== undefined && this.store.find(buf, start, end) !== 0;
+    this.applyDelete(buf, start, end);
+    if (isThere) tell(session, buf.toString('utf8', start, end));
   }
 
   // MultiTxn: vector<Txn>, Txn: int type, buffer body. If any part is an error, nothing of it is applied.
