@@ -35,6 +35,9 @@ export class ReadOnlyProcessor extends RequestProcessor {
 
   protected makeGlobal(): void {}
 
+  /** No write is ever committed here. */
+  probe(): void {}
+
   protected sync(_client: Client, _request: WaitingRead | null): boolean {
     return true;
   }
