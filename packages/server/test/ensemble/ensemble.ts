@@ -1,6 +1,6 @@
 // An ensemble in the test's own process, on loopback ports of its own.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { loadConfig } from '../../dist/config/index.js';
@@ -13,19 +13,24 @@ export interface Line {
   readonly message: string;
 }
 
+// Below the ports that systems give to outgoing connections, which would take one between two uses of it.
+const LOWEST_PORT = 10_000;
+const PORTS = 20_000;
+let nextPort = (process.pid * 97) % PORTS;
+
 /** Ports that nobody listened at a moment ago. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const found: number[] = [];
+  while (found.length < count) {
+    const port = LOWEST_PORT + (nextPort++ % PORTS);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (free) found.push(port);
+  }
+  return found;
 }
 
 export class Ensemble {
