@@ -61,10 +61,12 @@ export class ServerStats {
   readonly fsyncTime = new Summary();
   readonly batchSize = new Summary();
   readonly snapshotTime = new Summary();
+  readonly requestQueueTime = new Summary();
   /** Latency of all requests, as srvr shows it. */
   readonly latency = new Summary();
   fsyncThresholdExceeded = 0;
   staleSessionsExpired = 0;
+  staleReplies = 0;
   snapshotErrors = 0;
   /** Of the admin commands. */
   snapshotsRateLimited = 0;

@@ -192,11 +192,17 @@ export abstract class Server {
       localSessions: config.ensemble?.localSessions ?? false,
       upgradeLocalSessions: config.ensemble?.upgradeLocalSessions ?? false,
       keepsRequests: config.auditEnabled,
+      largeThreshold: config.largeRequestThreshold,
+      staleConnectionCheck: config.requestThrottle.staleConnectionCheck,
+      staleLatencyCheck: config.requestThrottle.staleLatencyCheck,
     };
     this.processorHooks = {
       onSessionGone: (_session, owner) => owner?.close('session closed'),
       onAnswered: (isWrite, latency) => this.stats.onAnswered(isWrite, latency),
       onWrite: (write, error, buf, start, end) => this.audit?.write(write, error, buf.subarray(start, end)),
+      onStaleReply: () => {
+        this.stats.staleReplies++;
+      },
     };
     this.log = this.openLog(opened.recovered.lastZxid);
     this.port = new ClientPort(
@@ -212,6 +218,7 @@ export abstract class Server {
         extendedTypes: config.extendedTypesEnabled,
         requiredSchemes: config.requiredSchemes,
         throttle: new ConnectionThrottle(config.connectionThrottle, () => this.runtime.random()),
+        requestThrottle: config.requestThrottle,
         tls: config.tls,
         sasl: config.sasl,
       },
@@ -225,7 +232,8 @@ export abstract class Server {
         sessionlessTimeout: config.sessionlessCnxnTimeout,
         backlog: config.clientPortListenBacklog,
         keepAlive: config.clientTcpKeepAlive,
-        requestLimit: config.requestThrottleMaxRequests,
+        largeRequestThreshold: config.largeRequestThreshold,
+        largeRequestMaxBytes: config.largeRequestMaxBytes,
       },
       {
         onResponse: (bytes) => this.stats.onResponse(bytes),
@@ -246,6 +254,7 @@ export abstract class Server {
           if (error === undefined) this.logger.info({ path }, 'certificates read again');
           else this.logger.error({ error: error.message }, 'certificates could not be read again; the old ones stay');
         },
+        onAdmitted: (waited) => this.stats.requestQueueTime.add(waited),
         nextSessionId: () => this.newSessionId(),
         endTurn: () => this.flushLog(),
       },

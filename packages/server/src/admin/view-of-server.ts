@@ -134,6 +134,18 @@ class RunningView implements ServerView {
         return port.stats.handshakesFailed;
       case 'tls_handshake_exceeded':
         return port.stats.handshakesRefused;
+      case 'large_requests_rejected':
+        return port.stats.largeRequestsRejected;
+      case 'request_throttle_wait_count':
+        return port.throttler?.waitCount;
+      case 'stale_requests':
+        return port.throttler?.staleRequests;
+      case 'stale_requests_dropped':
+        return port.throttler?.staleRequestsDropped;
+      case 'stale_replies':
+        return stats.staleReplies;
+      case 'throttled_ops':
+        return port.throttler?.throttledOps;
       case 'stale_sessions_expired':
         return stats.staleSessionsExpired;
       case 'digest_mismatches_count':
@@ -162,6 +174,8 @@ class RunningView implements ServerView {
         return stats.fsyncTime;
       case 'snapshottime':
         return stats.snapshotTime;
+      case 'request_throttle_queue_time_ms':
+        return stats.requestQueueTime;
       case 'sync_processor_batch_size':
         return stats.batchSize;
       case 'restore_time':

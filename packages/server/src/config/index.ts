@@ -69,7 +69,17 @@ export interface ServerConfig {
   /** Schemes of further providers (sasl, x509 …). */
   readonly extraSchemes: readonly string[];
   readonly reconfigEnabled: boolean;
-  readonly requestThrottleMaxRequests: number;
+  readonly requestThrottle: {
+    readonly maxRequests: number;
+    readonly stallTime: number;
+    readonly dropStale: boolean;
+    readonly staleConnectionCheck: boolean;
+    readonly staleLatencyCheck: boolean;
+    readonly throttledOpWaitTime: number;
+  };
+  /** Infinite for no large requests. */
+  readonly largeRequestThreshold: number;
+  readonly largeRequestMaxBytes: number;
   readonly connectionThrottle: {
     readonly tokens: number;
     readonly fillTime: number;
@@ -209,7 +219,16 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     requiredSchemes,
     extraSchemes: schemes,
     reconfigEnabled: b('reconfigEnabled'),
-    requestThrottleMaxRequests: n('request_throttle_max_requests'),
+    requestThrottle: {
+      maxRequests: n('request_throttle_max_requests'),
+      stallTime: n('request_throttle_stall_time'),
+      dropStale: b('request_throttle_drop_stale'),
+      staleConnectionCheck: b('request_stale_connection_check'),
+      staleLatencyCheck: b('request_stale_latency_check'),
+      throttledOpWaitTime: n('throttled_op_wait_time'),
+    },
+    largeRequestThreshold: n('largeRequestThreshold') > 0 ? n('largeRequestThreshold') : Number.POSITIVE_INFINITY,
+    largeRequestMaxBytes: n('largeRequestMaxBytes'),
     connectionThrottle: {
       tokens: n('connection_throttle_tokens'),
       fillTime: n('connection_throttle_fill_time'),

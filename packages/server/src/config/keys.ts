@@ -232,20 +232,39 @@ export const KEYS: readonly Key[] = [
   key('ensembleAuthName', 'text', undefined, 'Names that clients may check the ensemble by.', ignored),
   key('enableEagerACLCheck', 'bool', false, 'Whether a follower checks ACLs before it forwards.', ensemble),
   // throttling
-  key('largeRequestMaxBytes', 'int', 104857600, 'Bytes of large requests in the Java server.', {
-    ...ignored,
-    unit: 'bytes',
-  }),
-  key('largeRequestThreshold', 'int', -1, 'Bytes of large requests in the Java server.', { ...ignored, unit: 'bytes' }),
+  key('largeRequestThreshold', 'int', -1, 'Requests longer than this count as large; -1 for none.', { unit: 'bytes' }),
+  key(
+    'largeRequestMaxBytes',
+    'int',
+    104857600,
+    'Bytes of large requests in work beyond which the connection of a further one is closed.',
+    { unit: 'bytes', min: 1 },
+  ),
   key('request_throttle_max_requests', 'int', 0, 'Requests in work beyond which further ones wait; 0 for no limit.', {
     min: 0,
   }),
-  key('request_throttle_stall_time', 'int', 100, 'How long the Java server waits then.', { ...ignored, unit: 'ms' }),
-  key('request_throttle_drop_stale', 'bool', true, 'Dropping of stale requests in the Java server.', ignored),
-  key('request_stale_latency_check', 'bool', false, 'Dropping of stale requests in the Java server.', ignored),
-  key('request_stale_connection_check', 'bool', true, 'Dropping of stale requests in the Java server.', ignored),
-  key('request_throttler.shutdownTimeout', 'int', 10000, 'A thread of the Java server.', { ...ignored, unit: 'ms' }),
-  key('throttled_op_wait_time', 'int', 0, 'Waiting requests are refused after this time; 0 for never.', {
+  key('request_throttle_stall_time', 'int', 100, 'How often the oldest of them is looked at, at least.', {
+    unit: 'ms',
+    min: 1,
+  }),
+  key(
+    'request_throttle_drop_stale',
+    'bool',
+    true,
+    'Whether a waiting request that is stale is dropped, and its connection closed.',
+  ),
+  key('request_stale_connection_check', 'bool', true, 'Whether a request is stale when its connection has ended.'),
+  key(
+    'request_stale_latency_check',
+    'bool',
+    false,
+    "Whether a request is stale when it is older than its session's timeout.",
+  ),
+  key('throttled_op_wait_time', 'int', 0, 'Requests that waited longer are refused; 0 for none.', {
+    unit: 'ms',
+    min: 0,
+  }),
+  key('request_throttler.shutdownTimeout', 'int', 10000, 'A stop has no queue to wait for.', {
     ...ignored,
     unit: 'ms',
   }),

@@ -56,6 +56,10 @@ export class ClientConnection implements Client, TurnTaker {
   answeredCount = 0;
   /** Whether it came over TLS. */
   secure = false;
+  /** Requests that the throttler holds back. */
+  waiting = 0;
+  /** Whether the throttler dropped one, so that no later one may be done. */
+  dropped = false;
   /** Whether the port counts it until its socket has closed, and not only until it has left. */
   readonly holdsSlot: boolean;
   /** Whether the client's ConnectRequest ended with the readOnly byte, so that the response does too. */
@@ -120,7 +124,7 @@ export class ClientConnection implements Client, TurnTaker {
 
   /** Requests taken in and not answered. */
   get outstanding(): number {
-    return this.fifo.length;
+    return this.fifo.length + this.waiting;
   }
 
   // ---- input ----
@@ -191,10 +195,8 @@ export class ClientConnection implements Client, TurnTaker {
   private mayWork(): boolean {
     if (this.outputFull || this.stream !== null) return false;
     if (this.state !== 'ready') return this.state === 'handshake';
-    const { limits, processor } = this.port;
     // Beyond the limit a connection may still have one request in work.
-    const limited = this.fifo.length > 0 && processor.outstanding >= limits.globalOutstandingLimit;
-    this.overLimit = limited || (limits.requestLimit > 0 && processor.outstanding >= limits.requestLimit);
+    this.overLimit = this.outstanding > 0 && this.port.overOutstandingLimit;
     return !this.overLimit;
   }
 
@@ -221,6 +223,10 @@ export class ClientConnection implements Client, TurnTaker {
     }
     if (length < 0 || length > this.port.limits.maxBuffer) {
       this.abort(`frame of ${length} bytes, allowed are 0 to ${this.port.limits.maxBuffer} (jute.maxbuffer)`);
+      return -1;
+    }
+    if (length > this.port.limits.largeRequestThreshold && !this.port.admitsLarge(length)) {
+      this.abort(`request of ${length} bytes beside other large ones (largeRequestMaxBytes)`);
       return -1;
     }
     if (left - 4 < length) return -1;
@@ -259,12 +265,19 @@ export class ClientConnection implements Client, TurnTaker {
       this.close('authentication is required');
       return;
     }
+    const { throttler } = port;
+    if (throttler === null) this.run(xid, op, buf, start + 8, end);
+    else throttler.submit(this, xid, op, buf, start + 8, end, port.now);
+  }
+
+  /** Does a request with the body `buf[start, end)`. */
+  run(xid: number, op: number, buf: Buffer, start: number, end: number): void {
     if (!isKnown(op)) {
       this.output().header(xid, -1, ErrorCode.Unimplemented);
       this.close(`operation ${op} is not known`);
       return;
     }
-    port.processor.submit(this, xid, op, buf, start + 8, end);
+    this.port.processor.submit(this, xid, op, buf, start, end);
   }
 
   // AuthPacket: int type, ustring scheme, buffer auth
@@ -354,6 +367,11 @@ export class ClientConnection implements Client, TurnTaker {
   awaitSession(readOnlyByte: boolean): void {
     this.sendsReadOnly = readOnlyByte;
     this.state = 'creating';
+  }
+
+  /** Asks for a new session of that timeout, in milliseconds. */
+  beginSession(timeout: number): void {
+    this.port.processor.createSession(this, this.port.nextSessionId(), timeout);
   }
 
   sessionCreated(): void {

@@ -12,6 +12,7 @@ import type { AuthSettings } from './auth.js';
 import { ClientConnection, plainAddress } from './client-connection.js';
 import type { ConnectionThrottle } from './connection-throttle.js';
 import type { Connection, Listener, Network } from './network.js';
+import { RequestThrottler, type RequestThrottleSettings } from './request-throttler.js';
 import { TlsEntry, type TlsSettings } from './tls/tls-entry.js';
 import { Turns } from './turns.js';
 
@@ -27,8 +28,10 @@ export interface ClientPortLimits {
   readonly sessionlessTimeout: number;
   readonly backlog: number | undefined;
   readonly keepAlive: boolean;
-  /** Requests in work beyond which no connection is read; 0 for no limit. */
-  readonly requestLimit: number;
+  /** Requests longer than this, in bytes, count as large; infinite for none. */
+  readonly largeRequestThreshold: number;
+  /** Bytes of large requests in work beyond which the connection of a further one is closed. */
+  readonly largeRequestMaxBytes: number;
 }
 
 export interface ClientPortHooks {
@@ -42,6 +45,8 @@ export interface ClientPortHooks {
   onCertificates(path: string, error: Error | undefined): void;
   /** So many bytes were sent in one write. */
   onResponse(bytes: number): void;
+  /** The request throttler let a request go on after so many milliseconds. */
+  onAdmitted(waited: number): void;
   nextSessionId(): bigint;
   endTurn(): void;
 }
@@ -59,6 +64,7 @@ export class PortStats {
   sessionlessExpired = 0;
   handshakesFailed = 0;
   handshakesRefused = 0;
+  largeRequestsRejected = 0;
 }
 
 /** What clients are served from. */
@@ -102,6 +108,8 @@ export class ClientPort {
   private readonly hooks: ClientPortHooks;
   private readonly requiredSchemes: readonly string[];
   private readonly throttle: ConnectionThrottle;
+  /** Null if the number of requests in work has no limit. */
+  readonly throttler: RequestThrottler | null;
   private lastIdentity: readonly Identity[] = [];
   private readonly perAddress = new Map<string, number>();
   private readonly listeners = new Map<Entry, Listener>();
@@ -117,6 +125,7 @@ export class ClientPort {
       /** Schemes of which a connection must have an identity (enforce.auth.schemes); empty for no such rule. */
       readonly requiredSchemes: readonly string[];
       readonly throttle: ConnectionThrottle;
+      readonly requestThrottle: RequestThrottleSettings;
       /** Needed for ports that take TLS. */
       readonly tls: TlsSettings | undefined;
       /** Undefined for no login: then clients are told that there is nothing to prove. */
@@ -133,6 +142,18 @@ export class ClientPort {
     this.requiredSchemes = parts.requiredSchemes;
     this.throttle = parts.throttle;
     this.sasl = parts.sasl;
+    this.throttler =
+      parts.requestThrottle.maxRequests <= 0
+        ? null
+        : new RequestThrottler(parts.requestThrottle, parts.runtime, {
+            processor: () => this.current?.processor ?? null,
+            turn: (action) => {
+              this.beginTurn();
+              action();
+              this.turns.flush();
+            },
+            onAdmitted: (waited) => hooks.onAdmitted(waited),
+          });
     this.limits = limits;
     this.hooks = hooks;
     this.turns = new Turns(
@@ -161,6 +182,7 @@ export class ClientPort {
   /** Begins to serve, or with null stops, closing every connection. */
   serve(serving: Serving | null): void {
     if (this.current !== null) this.closeConnections('this server stops serving for now');
+    this.throttler?.clear();
     this.current = serving;
   }
 
@@ -212,6 +234,7 @@ export class ClientPort {
     const closing = [...this.listeners.values()].map((listener) => listener.close());
     this.tls?.close();
     this.closeConnections('server is stopping');
+    this.throttler?.stop(this.now);
     await Promise.all(closing);
   }
 
@@ -270,14 +293,26 @@ export class ClientPort {
     return this.requiredSchemes.includes('sasl');
   }
 
-  /** Lets connections go on that were stopped by globalOutstandingLimit. To be called when replies were sent. */
+  /** Whether so many requests are in work, or wait, that connections with one of them are not read. */
+  get overOutstandingLimit(): boolean {
+    const { globalOutstandingLimit } = this.limits;
+    if (this.processor.outstanding >= globalOutstandingLimit) return true;
+    return this.throttler !== null && this.throttler.length >= globalOutstandingLimit;
+  }
+
+  /** Whether a large request of that many bytes may be taken in beside those in work. */
+  admitsLarge(bytes: number): boolean {
+    const inWork = this.processor.largeBytes + (this.throttler?.bytes ?? 0);
+    if (inWork + bytes <= this.limits.largeRequestMaxBytes) return true;
+    this.stats.largeRequestsRejected++;
+    return false;
+  }
+
+  /** Lets requests and connections go on that were stopped by limits. To be called when replies were sent. */
   liftLimit(): void {
-    if (
-      this.current === null ||
-      this.overLimit.size === 0 ||
-      this.processor.outstanding >= this.limits.globalOutstandingLimit
-    )
-      return;
+    if (this.current === null) return;
+    this.throttler?.drain(this.now);
+    if (this.overLimit.size === 0 || this.overOutstandingLimit) return;
     const waiting = [...this.overLimit];
     this.overLimit.clear();
     for (const connection of waiting) connection.limitLifted();
@@ -287,7 +322,7 @@ export class ClientPort {
   reapSessionless(): void {
     const before = this.now - this.limits.sessionlessTimeout;
     for (const connection of [...this.connections]) {
-      if (connection.session !== undefined || connection.openedAt > before) continue;
+      if (connection.session !== undefined || connection.waiting > 0 || connection.openedAt > before) continue;
       this.stats.sessionlessExpired++;
       connection.abort(`no session within ${this.limits.sessionlessTimeout} ms`);
     }
@@ -384,6 +419,10 @@ export class ClientPort {
     socket.destroy();
   }
 
+  nextSessionId(): bigint {
+    return this.hooks.nextSessionId();
+  }
+
   // ConnectRequest: int protocolVersion, long lastZxidSeen, int timeOut, long sessionId, buffer passwd, [boolean readOnly]
   handshake(connection: ClientConnection, frame: Buffer): void {
     this.stats.connectionRequests++;
@@ -433,7 +472,8 @@ export class ClientPort {
     const timeout = Math.min(Math.max(wanted, this.limits.minSessionTimeout), this.limits.maxSessionTimeout);
     if (id === 0n) {
       connection.awaitSession(readOnlyByte);
-      this.processor.createSession(connection, this.hooks.nextSessionId(), timeout);
+      if (this.throttler === null) connection.beginSession(timeout);
+      else this.throttler.createSession(connection, timeout, this.now);
       return;
     }
     this.reattach(connection, id, password, timeout, readOnlyByte);

@@ -8,6 +8,8 @@ import type { Identity } from './identity.js';
 export class PendingWrite {
   readonly kind = 'write';
   next: Request | null = null;
+  /** Bytes of a large request; 0 for others. */
+  size = 0;
   /** In the order of zxids, over all connections. */
   nextCommit: PendingWrite | null = null;
   /** Who waits for the answer; null for the server's own writes. */
@@ -48,12 +50,16 @@ export class PendingWrite {
 export class WaitingRead {
   readonly kind = 'read';
   next: Request | null = null;
+  /** Bytes of a large request; 0 for others. */
+  size = 0;
   readonly xid: number;
   readonly op: number;
   /** The request's body, kept alive until it is answered. */
   readonly body: Buffer;
   readonly identities: readonly Identity[];
   readonly arrived: number;
+  /** What it is answered with instead of being done; 0 if it is done. */
+  error = 0;
   /** False for a sync that the leader has not answered. */
   ready = true;
 
@@ -68,11 +74,12 @@ export class WaitingRead {
 
 export type Request = PendingWrite | WaitingRead;
 
-/** A linked queue; `length` counts what waits. */
+/** A linked queue; `length` counts what waits, `largeBytes` the sizes of the large requests among it. */
 export class Fifo {
   head: Request | null = null;
   private tail: Request | null = null;
   length = 0;
+  largeBytes = 0;
 
   /** Whether the oldest request can be answered as soon as the connection takes replies. */
   get headReady(): boolean {
@@ -87,6 +94,13 @@ export class Fifo {
     this.length++;
   }
 
+  /** Says that the youngest request is a large one of so many bytes. */
+  weigh(bytes: number): void {
+    if (this.tail === null) return;
+    this.tail.size = bytes;
+    this.largeBytes += bytes;
+  }
+
   shift(): Request | null {
     const request = this.head;
     if (request === null) return null;
@@ -94,6 +108,7 @@ export class Fifo {
     if (this.head === null) this.tail = null;
     request.next = null;
     this.length--;
+    this.largeBytes -= request.size;
     return request;
   }
 
@@ -101,5 +116,6 @@ export class Fifo {
     this.head = null;
     this.tail = null;
     this.length = 0;
+    this.largeBytes = 0;
   }
 }

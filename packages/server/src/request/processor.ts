@@ -11,6 +11,8 @@ import { PendingWrite, WaitingRead } from './fifo.js';
 import type { Reads } from './reads.js';
 import { ReplyBuffer } from './reply-buffer.js';
 
+const NOTHING = Buffer.alloc(0);
+
 export interface ProcessorHooks {
   /** A session was closed: by its client, or because it expired. */
   onSessionGone(session: Session<SessionOwner>, owner: SessionOwner | undefined): void;
@@ -18,6 +20,8 @@ export interface ProcessorHooks {
   onAnswered(isWrite: boolean, latency: number): void;
   /** A write was decided; `buf[start, end)` is its log entry. For the audit log. */
   onWrite(write: PendingWrite, error: number, buf: Buffer, start: number, end: number): void;
+  /** An answer came too late for its client: see {@link ProcessorOptions}. */
+  onStaleReply(): void;
 }
 
 export interface ProcessorOptions {
@@ -29,6 +33,12 @@ export interface ProcessorOptions {
   readonly upgradeLocalSessions: boolean;
   /** Whether writes keep their requests, for the audit log. */
   readonly keepsRequests: boolean;
+  /** Requests longer than this, in bytes, count as large. */
+  readonly largeThreshold: number;
+  /** Whether answers to connections that have ended count as stale. */
+  readonly staleConnectionCheck: boolean;
+  /** Whether answers that took longer than the session's timeout do. */
+  readonly staleLatencyCheck: boolean;
 }
 
 export abstract class RequestProcessor implements MultiListener {
@@ -36,10 +46,10 @@ export abstract class RequestProcessor implements MultiListener {
   readonly sessions: SessionTable<SessionOwner>;
   protected readonly reads: Reads;
   protected readonly hooks: ProcessorHooks;
-  private readonly extendedTypes: boolean;
   protected readonly localSessions: boolean;
   private readonly upgradeLocalSessions: boolean;
   protected readonly keepsRequests: boolean;
+  private readonly options: ProcessorOptions;
   protected readonly reader: JuteReader;
   private readonly multiReply = new ReplyBuffer(4096);
   private readonly waitingReply = new ReplyBuffer(1024);
@@ -48,6 +58,8 @@ export abstract class RequestProcessor implements MultiListener {
 
   /** Writes on their way and reads behind them, over all connections. */
   outstanding = 0;
+  /** Bytes of the large ones among them. */
+  largeBytes = 0;
   /** The time of this turn: monotonic milliseconds for sessions and latencies, wall clock for transactions. */
   now = 0;
   wallTime = 0;
@@ -63,7 +75,7 @@ export abstract class RequestProcessor implements MultiListener {
     this.sessions = sessions;
     this.reads = reads;
     this.hooks = hooks;
-    this.extendedTypes = options.extendedTypesEnabled;
+    this.options = options;
     this.localSessions = options.localSessions;
     this.upgradeLocalSessions = options.upgradeLocalSessions;
     this.keepsRequests = options.keepsRequests;
@@ -136,8 +148,10 @@ export abstract class RequestProcessor implements MultiListener {
   submit(client: Client, xid: number, op: number, buf: Buffer, start: number, end: number): void {
     const session = client.session;
     if (session === undefined) throw new Error('request without a session');
+    const before = client.fifo.length;
     if (isWrite(op) && !(op === OpCode.reconfig && !this.decodesReconfig(buf, start, end))) {
-      if (session.owner !== client) {
+      // A closed connection owns nothing, but what it had asked for before is done (see the request throttler).
+      if (session.owner !== client && !(client.closed && session.owner === undefined)) {
         client.close('session moved');
         return;
       }
@@ -153,6 +167,25 @@ export abstract class RequestProcessor implements MultiListener {
       this.reads.answer(client, client.identities, xid, op, buf, start, end);
       this.onAnswered(client, false, 0);
     }
+    if (end - start > this.options.largeThreshold && client.fifo.length > before) {
+      client.fifo.weigh(end - start);
+      this.largeBytes += end - start;
+    }
+  }
+
+  /** Refuses a request that waited too long, behind the requests before it. */
+  refuseLate(client: Client, xid: number): void {
+    const read = new WaitingRead(xid, OpCode.notification, NOTHING, client.identities, this.now);
+    read.error = ErrorCode.ThrottledOp;
+    client.fifo.push(read);
+    this.outstanding++;
+    this.answerReady(client);
+  }
+
+  /** The oldest request of a connection is answered. */
+  private finish(client: Client): void {
+    this.outstanding--;
+    this.largeBytes -= client.fifo.shift()?.size ?? 0;
   }
 
   /** What a local session asks for; true if it may go the way of all writes. */
@@ -204,6 +237,7 @@ export abstract class RequestProcessor implements MultiListener {
   /** Forgets the waiting requests of a closed connection; its writes still take effect. */
   abandon(client: Client): void {
     this.outstanding -= client.fifo.length;
+    this.largeBytes -= client.fifo.largeBytes;
     client.fifo.clear();
   }
 
@@ -234,7 +268,11 @@ export abstract class RequestProcessor implements MultiListener {
       if (client !== null && !client.closed) client.sessionCreated();
       return;
     }
-    if (client === null || client.closed) return;
+    if (client === null) return;
+    if (client.closed) {
+      if (this.options.staleConnectionCheck) this.hooks.onStaleReply();
+      return;
+    }
     if (error === ErrorCode.SessionMoved) {
       client.close('session moved');
       return;
@@ -247,8 +285,7 @@ export abstract class RequestProcessor implements MultiListener {
       write.reply = Buffer.from(out.buf.subarray(0, out.pos));
       return;
     }
-    client.fifo.shift();
-    this.outstanding--;
+    this.finish(client);
     client.lastZxid = write.zxid;
     this.reply(client.output(), write, error, this.tree.touched);
     this.answerReady(client);
@@ -257,6 +294,7 @@ export abstract class RequestProcessor implements MultiListener {
 
   protected onAnswered(client: Client, isWrite: boolean, latency: number): void {
     this.hooks.onAnswered(isWrite, latency);
+    if (this.options.staleLatencyCheck && latency > (client.session?.timeout ?? latency)) this.hooks.onStaleReply();
     client.answered(latency);
   }
 
@@ -275,8 +313,7 @@ export abstract class RequestProcessor implements MultiListener {
         client.closeWhenAnswered();
         return;
       }
-      client.fifo.shift();
-      this.outstanding--;
+      this.finish(client);
       client.output().header(write.xid, write.zxid, ErrorCode.Ok);
       this.onAnswered(client, true, this.now - write.arrived);
     }
@@ -289,8 +326,7 @@ export abstract class RequestProcessor implements MultiListener {
       if (client.closed || client.blocked) return;
       if (next.kind === 'write') {
         if (next.reply === null) return;
-        client.fifo.shift();
-        this.outstanding--;
+        this.finish(client);
         client.lastZxid = next.zxid;
         client.output().raw(next.reply, 0, next.reply.length);
         this.onAnswered(client, true, this.now - next.arrived);
@@ -302,10 +338,10 @@ export abstract class RequestProcessor implements MultiListener {
         continue;
       }
       if (!next.ready) return;
-      client.fifo.shift();
-      this.outstanding--;
+      this.finish(client);
       client.lastZxid = this.tree.lastProcessedZxid;
-      this.reads.answer(client, next.identities, next.xid, next.op, next.body, 0, next.body.length);
+      if (next.error !== ErrorCode.Ok) client.output().header(next.xid, client.lastZxid, next.error);
+      else this.reads.answer(client, next.identities, next.xid, next.op, next.body, 0, next.body.length);
       this.onAnswered(client, false, this.now - next.arrived);
     }
   }
@@ -329,15 +365,15 @@ export abstract class RequestProcessor implements MultiListener {
       case OpCode.createContainer:
       case OpCode.createTTL:
         out.string(write.path ?? this.tree.store.path(node));
-        out.stat(this.tree.store, node, this.extendedTypes);
+        out.stat(this.tree.store, node, this.options.extendedTypesEnabled);
         break;
       case OpCode.setData:
       case OpCode.setACL:
-        out.stat(this.tree.store, node, this.extendedTypes);
+        out.stat(this.tree.store, node, this.options.extendedTypesEnabled);
         break;
       case OpCode.reconfig:
         out.data(this.tree.store, node);
-        out.stat(this.tree.store, node, this.extendedTypes);
+        out.stat(this.tree.store, node, this.options.extendedTypesEnabled);
         break;
       case OpCode.multi:
         out.raw(this.multiReply.buf, 0, this.multiReply.pos);
@@ -366,11 +402,11 @@ export abstract class RequestProcessor implements MultiListener {
       case OpCode.createTTL:
         out.multiHeader(OpCode.create2, false, 0);
         out.string(this.tree.store.path(node));
-        out.stat(this.tree.store, node, this.extendedTypes);
+        out.stat(this.tree.store, node, this.options.extendedTypesEnabled);
         break;
       case OpCode.setData:
         out.multiHeader(OpCode.setData, false, 0);
-        out.stat(this.tree.store, node, this.extendedTypes);
+        out.stat(this.tree.store, node, this.options.extendedTypesEnabled);
         break;
       default:
         out.multiHeader(type, false, 0);
