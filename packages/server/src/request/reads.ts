@@ -184,9 +184,7 @@ export class Reads {
     out.int(count);
     if (count === 0) return;
     const prefix = store.namePrefix(node);
-    const handle = store.get(node, F.children);
-    const ints = store.arena.ints(handle);
-    const at = store.arena.intOffset(handle);
+    const { ints, at } = store.childInts(node);
     out.reserve(count * 4 + store.get(node, F.childNameBytes));
     for (let i = 0; i < count; i++) writeName(out, store, ints[at + i] as number, prefix);
   }
@@ -363,13 +361,7 @@ export class Reads {
   private descendants(node: NodeId, alias: boolean): number {
     const { store } = this.tree;
     if (store.get(node, F.parent) === 0) return alias ? store.count : store.count - 1;
-    let count = 0;
-    for (const todo = [node]; todo.length > 0; ) {
-      const id = todo.pop() as NodeId;
-      count += store.get(id, F.numChildren);
-      for (const child of store.children(id)) if (store.get(child, F.numChildren) > 0) todo.push(child);
-    }
-    return count;
+    return store.nodesBelow(node);
   }
 
   // WhoAmIResponse: vector<ClientInfo>, ClientInfo: ustring authScheme, ustring user

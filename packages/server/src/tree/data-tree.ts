@@ -545,17 +545,10 @@ export class DataTree {
 
   /** Counts the subtree anew and writes the result into its stats node, without a transaction, as every server does. */
   private recount(path: string): void {
-    let count = 0;
-    let bytes = 0;
     const { store } = this;
-    const first = store.findString(path);
-    for (const todo = first === 0 ? [] : [first]; todo.length > 0; ) {
-      const id = todo.pop() as NodeId;
-      count++;
-      bytes += store.get(id, F.dataLength);
-      for (const child of store.children(id)) todo.push(child);
-    }
-    this.writeStats(path, count, bytes);
+    const id = store.findString(path);
+    if (id === 0) this.writeStats(path, 0, 0);
+    else this.writeStats(path, 1 + store.nodesBelow(id), store.get(id, F.dataLength) + store.bytesBelow(id));
   }
 
   /** Adds to the counts of the quota that governs the path, if one does. */

@@ -30,7 +30,7 @@ export const F = {
   data: 20,
   parent: 21,
   position: 22, // in the parent's child list
-  children: 23,
+  children: 23, // of nodes that have some: the Below words, then their ids
   childCapacity: 24,
   hash: 25,
   crcState: 26, // after path and data
@@ -50,7 +50,10 @@ const WORDS_SHIFT = 5;
 const PAGE_SHIFT = 12;
 const PAGE_NODES = 1 << PAGE_SHIFT;
 const PAGE_MASK = PAGE_NODES - 1;
-const FIRST_CHILD_CAPACITY = 4;
+const FIRST_CHILD_CAPACITY = 5; // with the words before it 32 bytes
+/** What stands in front of a child list: what is below the node, not counting the node itself. */
+const Below = { nodes: 0, bytes: 1 } as const;
+const LIST_HEAD = 3;
 
 export class NodeStore {
   private readonly pages: Int32Array[] = [];
@@ -180,7 +183,10 @@ export class NodeStore {
     page[base + F.parent] = parent;
     page[base + F.flags] = NodeFlag.nullData | (isBelowZookeeper(buf, start, end) ? NodeFlag.noDigest : 0);
     this.index.add(hash, id);
-    if (parent !== 0) this.addChild(parent, id, length - this.namePrefix(parent));
+    if (parent !== 0) {
+      this.addChild(parent, id, length - this.namePrefix(parent));
+      this.addAbove(id, 1, 0);
+    }
     this.count++;
     this.pathBytes += length;
     return id;
@@ -192,6 +198,7 @@ export class NodeStore {
     const length = this.get(id, F.pathLength);
     if (this.get(id, F.numChildren) !== 0) throw new Error(`node ${this.path(id)} is removed while it has children`);
     this.index.remove(this.get(id, F.hash), id);
+    this.addAbove(id, -1, -this.get(id, F.dataLength));
     this.removeChild(parent, id, length - this.namePrefix(parent));
     this.count--;
     this.pathBytes -= length;
@@ -235,7 +242,10 @@ export class NodeStore {
     page[base + F.dataLength] = length;
     const flags = page[base + F.flags] as number;
     page[base + F.flags] = start < 0 ? flags | NodeFlag.nullData : flags & ~NodeFlag.nullData;
-    this.dataBytes += length - oldLength;
+    if (length !== oldLength) {
+      this.dataBytes += length - oldLength;
+      this.addAbove(id, 0, length - oldLength);
+    }
     page[base + F.crcState] = this.crcPathAndData(id, buf, start, end);
   }
 
@@ -270,8 +280,41 @@ export class NodeStore {
     const count = this.get(id, F.numChildren);
     if (count === 0) return EMPTY;
     const handle = this.get(id, F.children);
-    const at = this.arena.intOffset(handle);
+    const at = this.arena.intOffset(handle) + LIST_HEAD;
     return this.arena.ints(handle).slice(at, at + count);
+  }
+
+  /** The ids of the children in no order: so many of the ints, from there on. Valid until the next change. */
+  childInts(id: NodeId): { readonly ints: Int32Array; readonly at: number } {
+    const handle = this.get(id, F.children);
+    return { ints: this.arena.ints(handle), at: this.arena.intOffset(handle) + LIST_HEAD };
+  }
+
+  /** How many nodes are below the node. */
+  nodesBelow(id: NodeId): number {
+    if (this.get(id, F.numChildren) === 0) return 0;
+    const handle = this.get(id, F.children);
+    return this.arena.ints(handle)[this.arena.intOffset(handle) + Below.nodes] as number;
+  }
+
+  /** How many bytes of data the nodes below the node have. */
+  bytesBelow(id: NodeId): number {
+    if (this.get(id, F.numChildren) === 0) return 0;
+    const handle = this.get(id, F.children);
+    const ints = this.arena.ints(handle);
+    const at = this.arena.intOffset(handle) + Below.bytes;
+    return (ints[at] as number) * 4294967296 + ((ints[at + 1] as number) >>> 0);
+  }
+
+  /** Keeps count in all nodes above: a subtree of any size is counted without being walked. */
+  private addAbove(id: NodeId, nodes: number, bytes: number): void {
+    for (let at = this.get(id, F.parent); at > 0; at = this.get(at, F.parent)) {
+      const handle = this.get(at, F.children);
+      const ints = this.arena.ints(handle);
+      const head = this.arena.intOffset(handle);
+      ints[head + Below.nodes] = (ints[head + Below.nodes] as number) + nodes;
+      if (bytes !== 0) addLong(ints, head + Below.bytes, bytes);
+    }
   }
 
   private addChild(parent: NodeId, child: NodeId, nameLength: number): void {
@@ -282,17 +325,20 @@ export class NodeStore {
     const capacity = page[base + F.childCapacity] as number;
     if (count === capacity) {
       const grown = capacity === 0 ? FIRST_CHILD_CAPACITY : capacity * 2;
-      const fresh = this.arena.alloc(grown * 4);
+      const fresh = this.arena.alloc(listBytes(grown));
+      const to = this.arena.intOffset(fresh);
       if (capacity > 0) {
         const from = this.arena.intOffset(handle);
-        this.arena.ints(fresh).set(this.arena.ints(handle).subarray(from, from + count), this.arena.intOffset(fresh));
-        this.arena.free(handle, capacity * 4);
+        this.arena.ints(fresh).set(this.arena.ints(handle).subarray(from, from + LIST_HEAD + count), to);
+        this.arena.free(handle, listBytes(capacity));
+      } else {
+        this.arena.ints(fresh).fill(0, to, to + LIST_HEAD);
       }
       handle = fresh;
       page[base + F.children] = fresh;
       page[base + F.childCapacity] = grown;
     }
-    this.arena.ints(handle)[this.arena.intOffset(handle) + count] = child;
+    this.arena.ints(handle)[this.arena.intOffset(handle) + LIST_HEAD + count] = child;
     this.set(child, F.position, count);
     page[base + F.numChildren] = count + 1;
     page[base + F.childNameBytes] = (page[base + F.childNameBytes] as number) + nameLength;
@@ -304,7 +350,7 @@ export class NodeStore {
     const last = (page[base + F.numChildren] as number) - 1;
     const handle = page[base + F.children] as Handle;
     const ints = this.arena.ints(handle);
-    const at = this.arena.intOffset(handle);
+    const at = this.arena.intOffset(handle) + LIST_HEAD;
     const position = this.get(child, F.position);
     if (ints[at + position] !== child) throw new Error(`node ${this.path(child)} is not in its parent's child list`);
     const moved = ints[at + last] as number;
@@ -313,7 +359,7 @@ export class NodeStore {
     page[base + F.numChildren] = last;
     page[base + F.childNameBytes] = (page[base + F.childNameBytes] as number) - nameLength;
     if (last === 0) {
-      this.arena.free(handle, (page[base + F.childCapacity] as number) * 4);
+      this.arena.free(handle, listBytes(page[base + F.childCapacity] as number));
       page[base + F.children] = 0;
       page[base + F.childCapacity] = 0;
     }
@@ -346,6 +392,18 @@ export class NodeStore {
 }
 
 const EMPTY = new Int32Array(0);
+
+/** Adds to a 64-bit number that fits into 53 bits, its high word at `at`. */
+export function addLong(words: Int32Array, at: number, delta: number): void {
+  const low = ((words[at + 1] as number) >>> 0) + delta;
+  words[at + 1] = low;
+  words[at] = (words[at] as number) + Math.floor(low / 4294967296);
+}
+
+/** The size of a child list's block. */
+function listBytes(capacity: number): number {
+  return (LIST_HEAD + capacity) * 4;
+}
 
 /** Adds the 60 bytes of a Stat that a node's digest covers. `words` holds a record's first 17 words at `base`. */
 export function crcStat(state: number, words: ArrayLike<number>, base: number): number {

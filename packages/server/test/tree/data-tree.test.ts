@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { ErrorCode, JuteWriter, OpCode } from '@nodekeeper/protocol';
-import { F } from '../../dist/tree/node-store.js';
+import { addLong, F } from '../../dist/tree/node-store.js';
 import { AUTHOR_ID, createBody, Harness } from './harness.js';
 
 /** The tree's digest by the book: every node's path, data and stored Stat through zlib's CRC-32. */
@@ -156,6 +156,51 @@ test('replaying the log gives the same tree, and replaying it twice too', () => 
   check(again);
   assert.equal(again.tree.digest.toBigInt(), h.tree.digest.toBigInt());
   assert.equal(again.tree.store.count, h.tree.store.count);
+});
+
+test('every node knows how many nodes and bytes are below it, whatever was done', () => {
+  const h = new Harness();
+  const { store } = h.tree;
+  const walk = (id: number): { nodes: number; bytes: number } => {
+    let nodes = 0;
+    let bytes = 0;
+    for (const child of store.children(id)) {
+      const below = walk(child);
+      nodes += 1 + below.nodes;
+      bytes += store.get(child, F.dataLength) + below.bytes;
+      assert.deepEqual([store.nodesBelow(child), store.bytesBelow(child)], [below.nodes, below.bytes]);
+    }
+    return { nodes, bytes };
+  };
+  let random = 99;
+  const next = (n: number): number => {
+    random = (Math.imul(random, 1103515245) + 12345) & 0x7fffffff;
+    return (random >> 8) % n;
+  };
+  for (let i = 0; i < 4000; i++) {
+    let path = '';
+    for (let depth = 1 + next(4); depth > 0; depth--) path += `/n${next(5)}`;
+    const kind = next(4);
+    if (kind < 2) h.create(path, { data: next(3) === 0 ? null : 'x'.repeat(next(300)) });
+    else if (kind === 2) h.delete(path);
+    else h.set(path, 'y'.repeat(next(2000)));
+    if (i % 500 !== 0) continue;
+    const { nodes, bytes } = walk(1);
+    assert.deepEqual([store.nodesBelow(1), store.bytesBelow(1)], [nodes, bytes]);
+    assert.equal(nodes, store.count - 1);
+  }
+});
+
+test('sums of bytes go beyond 32 bits and back', () => {
+  const words = new Int32Array(2);
+  const value = (): number => (words[0] as number) * 4294967296 + ((words[1] as number) >>> 0);
+  let sum = 0;
+  for (const delta of [5, 4294967290, 1, 2 ** 45, -3, -(2 ** 45), -4294967290, 2 ** 31, -(2 ** 31), -3]) {
+    addLong(words, 0, delta);
+    sum += delta;
+    assert.equal(value(), sum);
+  }
+  assert.equal(sum, 0);
 });
 
 test('records and blocks of deleted nodes are used again', () => {
