@@ -44,6 +44,8 @@ export interface Disk {
   truncate(path: string, size: number): void;
   /** Makes names that were created, renamed or removed in the directory durable. */
   syncDir(dir: string): void;
+  /** As {@link syncDir} for the names of now, while other things go on. */
+  syncDirLater(dir: string, done: (error: Error | null) => void): void;
   readText(path: string): string | undefined;
   /** Replaces a small file so that after a crash it holds the old text or the new one. */
   replaceText(path: string, text: string): void;

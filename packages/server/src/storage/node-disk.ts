@@ -7,6 +7,7 @@ import {
   fdatasync,
   fdatasyncSync,
   fstatSync,
+  fsync,
   fsyncSync,
   ftruncate,
   ftruncateSync,
@@ -106,6 +107,16 @@ export const nodeDisk: Disk = {
     } finally {
       closeSync(fd);
     }
+  },
+
+  syncDirLater(dir, done) {
+    open(dir, 'r', (openError, fd) => {
+      if (openError !== null) {
+        done(openError);
+        return;
+      }
+      fsync(fd, (error) => close(fd, (closeError) => done(error ?? closeError ?? null)));
+    });
   },
 
   readText(path) {

@@ -75,7 +75,9 @@ export async function writeSnapshot(
     throw e;
   }
   disk.rename(temporary, join(dir, name));
-  disk.syncDir(dir);
+  await new Promise<void>((resolve, reject) => {
+    disk.syncDirLater(dir, (error) => (error === null ? resolve() : reject(error)));
+  });
   return { file: name, bytes };
 }
 

@@ -231,14 +231,15 @@ export class TxnLog {
         this.zeroedTo = 0;
         this.writingTo = 0;
         this.zeroingFrom = Number.POSITIVE_INFINITY;
-        try {
-          // The name has to be durable before anything in the file counts.
-          if (this.options.forceSync) this.disk.syncDir(this.dir);
-        } catch (e) {
-          this.fail(e as Error);
+        if (!this.options.forceSync) {
+          this.writeTo(file, batch);
           return;
         }
-        this.writeTo(file, batch);
+        // The name has to be durable before anything in the file counts.
+        this.disk.syncDirLater(this.dir, (syncError) => {
+          if (syncError === null) this.writeTo(file, batch);
+          else this.fail(syncError);
+        });
       });
     });
   }

@@ -24,7 +24,7 @@ function entry(zxid: number, size = 60): Buffer {
 }
 
 interface Operation {
-  what: 'create' | 'write' | 'zero' | 'close';
+  what: 'create' | 'write' | 'names' | 'zero' | 'close';
   file: string;
   position: number;
   length: number;
@@ -42,7 +42,7 @@ class HeldDisk {
   constructor() {
     this.disk = {
       ...nodeDisk,
-      syncDir: () => {},
+      syncDirLater: (dir, done) => this.hold('names', dir, 0, Buffer.alloc(0), done),
       createLog: (path, _durable, done) => {
         this.hold('create', path, 0, Buffer.alloc(0), (error) =>
           done(
@@ -124,6 +124,12 @@ test('nothing is durable before file, header and batch have reached the disk', (
   assert.deepEqual([...header.data], [0x5a, 0x4b, 0x4c, 0x47, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
   header.end();
   assert.deepEqual(durable, []);
+  assert.deepEqual(
+    disk.waiting.map(({ what, file }) => [what, file]),
+    [['names', '/logs']],
+    'the batch waits until the name is durable',
+  );
+  disk.next('names').end();
   disk.next('write').end();
   assert.deepEqual(durable, [1]);
 });
@@ -137,6 +143,7 @@ test('what is appended while a batch is on its way is one later batch, written w
   log.flush();
   disk.next('create').end();
   disk.next('write').end();
+  disk.next('names').end();
   const first = disk.next('write');
   assert.equal(disk.waiting.length, 1, 'one write at a time');
   log.append(entry(4), 4);
@@ -151,14 +158,14 @@ test('what is appended while a batch is on its way is one later batch, written w
   assert.deepEqual(batches[1], second.data);
 });
 
-for (const failing of ['create', 'header', 'batch', 'zero'] as const) {
+for (const failing of ['create', 'header', 'names', 'batch', 'zero'] as const) {
   test(`an error of '${failing}' is fatal once and nothing is acknowledged after it`, async () => {
     const { held: disk, durable, fatal, log } = held({ preAllocBytes: 8 * 1024 * 1024 });
     const broken = new Error('EIO');
     log.append(entry(1), 1);
     log.flush();
     log.append(entry(2), 2);
-    for (const step of ['create', 'header', 'batch', 'zero'] as const) {
+    for (const step of ['create', 'header', 'names', 'batch', 'zero'] as const) {
       const operation = disk.next(step === 'header' || step === 'batch' ? 'write' : step);
       operation.end(step === failing ? broken : undefined);
       if (step === failing) break;

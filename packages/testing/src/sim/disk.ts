@@ -359,6 +359,22 @@ class Access implements Disk {
     this.point();
   }
 
+  syncDirLater(dir: string, done: (error: Error | null) => void): void {
+    const directory = this.disk.directory(dir);
+    if (directory === undefined) throw new DiskError('ENOENT', dir);
+    this.point();
+    const changes = [...directory.changes];
+    this.later(TIMES.sync, () => {
+      const error = this.syncError(dir);
+      if (error === undefined) {
+        for (const change of changes) if (directory.changes.includes(change)) apply(directory.medium, change);
+        directory.changes = directory.changes.filter((change) => !changes.includes(change));
+        this.point();
+      }
+      done(error ?? null);
+    });
+  }
+
   readText(path: string): string | undefined {
     this.life.check();
     return this.find(path)?.bytes().toString('utf8');
