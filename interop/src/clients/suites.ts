@@ -30,6 +30,12 @@ export const SUITES: readonly Suite[] = [
     args: [],
   },
   {
+    id: 'client',
+    title: "This project's client with Apache's servers: its own tests, TLS, SASL, an ensemble that loses members",
+    main: 'client/main.js',
+    args: [],
+  },
+  {
     id: 'fuzz',
     title: 'Damaged frames of every operation',
     main: 'fuzz/main.js',

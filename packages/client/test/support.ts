@@ -29,11 +29,19 @@ export function dataDir(t: TestContext): string {
   return dir;
 }
 
+export type Settings = Record<string, string | number | boolean>;
+export type TestServer = Pick<RunningServer, 'clientPort' | 'close'>;
+
+/** Other servers than this project's: a module with a function `start` is named by this variable. The interop tests use it. */
+const OTHER_SERVERS = process.env.NODEKEEPER_TEST_SERVERS;
+
+async function startOther(module: string, settings: Settings): Promise<TestServer> {
+  const { start } = (await import(module)) as { start(settings: Settings): Promise<TestServer> };
+  return start(settings);
+}
+
 /** A server on the loopback, on a port of its own unless one is given; it is closed with the test. */
-export async function serve(
-  t: TestContext,
-  settings: Record<string, string | number | boolean> = {},
-): Promise<RunningServer> {
+export async function serve(t: TestContext, settings: Settings = {}): Promise<TestServer> {
   const all = {
     clientPort: 0,
     clientPortAddress: '127.0.0.1',
@@ -45,7 +53,10 @@ export async function serve(
     dataDir: settings.dataDir ?? dataDir(t),
     ...settings,
   };
-  const server = await startServer(loadConfig({ flags: Object.entries(all).map(([key, value]) => `${key}=${value}`) }));
+  const server =
+    OTHER_SERVERS === undefined
+      ? await startServer(loadConfig({ flags: Object.entries(all).map(([key, value]) => `${key}=${value}`) }))
+      : await startOther(OTHER_SERVERS, all);
   atEnd(t, () => server.close());
   return server;
 }

@@ -1,0 +1,92 @@
+// An ensemble of Apache's servers, whose members can be stopped and started again.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, type RunningServer, startApache } from '../servers/index.js';
+
+export class Ensemble {
+  readonly ports: readonly number[];
+  private readonly dir: string;
+  private readonly lines: Record<string, string>;
+  private readonly props: Record<string, string>;
+  private readonly members: (RunningServer | undefined)[] = [];
+
+  private constructor(ports: readonly number[], lines: Record<string, string>, props: Record<string, string>) {
+    this.dir = mkdtempSync(join(tmpdir(), 'ensemble-'));
+    this.ports = ports;
+    this.lines = lines;
+    this.props = props;
+  }
+
+  /** @param props Java system properties; @param cfg further lines of zoo.cfg */
+  static async start(size: number, props: Record<string, string>, cfg: Record<string, string>): Promise<Ensemble> {
+    const ports: number[] = [];
+    const lines: Record<string, string> = { initLimit: '10', syncLimit: '5', tickTime: '500', ...cfg };
+    for (let id = 1; id <= size; id++) {
+      ports.push(await freePort());
+      lines[`server.${id}`] = `127.0.0.1:${await freePort()}:${await freePort()}`;
+    }
+    const ensemble = new Ensemble(ports, lines, props);
+    await Promise.all(ports.map((_, i) => ensemble.begin(i + 1)));
+    return ensemble;
+  }
+
+  get connectString(): string {
+    return this.ports.map((port) => `127.0.0.1:${port}`).join(',');
+  }
+
+  /** Starts a member. Resolves when it serves, which takes a quorum. */
+  async begin(id: number): Promise<void> {
+    const dir = join(this.dir, String(id));
+    mkdirSync(join(dir, 'data'), { recursive: true });
+    writeFileSync(join(dir, 'data', 'myid'), String(id));
+    const port = this.ports[id - 1] as number;
+    this.members[id] = await startApache({
+      dir,
+      port,
+      cfg: { ...this.lines, '4lw.commands.whitelist': '*' },
+      props: this.props,
+    });
+  }
+
+  /** Ends a member at once, as a crash does. */
+  async kill(id: number): Promise<void> {
+    await this.members[id]?.stop('SIGKILL');
+    this.members[id] = undefined;
+  }
+
+  /** The id of the member that leads; undefined if none does. */
+  async leader(): Promise<number | undefined> {
+    for (const [i, port] of this.ports.entries())
+      if (/Mode: leader/.test(await fourLetters(port, 'srvr'))) return i + 1;
+    return undefined;
+  }
+
+  /** Resolves when all members have the same last transaction. */
+  async level(): Promise<void> {
+    for (;;) {
+      const answers = await Promise.all(this.ports.map((port) => fourLetters(port, 'srvr')));
+      if (new Set(answers.map((answer) => /Zxid: \S+/.exec(answer)?.[0])).size === 1) return;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.members.map((member) => member?.stop('SIGKILL')));
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** The answer to a four-letter word; empty if there is none. */
+export function fourLetters(port: number, word: string): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = '';
+    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(word));
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString();
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(answer));
+  });
+}

@@ -1,0 +1,425 @@
+// Watches: one-shot and persistent, over lost connections and sessions, side by side on one path.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { type Client, nextEvent, type PersistentEvent, type WatchEvent, type WatchStream } from '../dist/index.js';
+import { Relay } from './relay.js';
+import { open, serve } from './support.js';
+
+/** Reads `count` events; what of them matters here. */
+async function take(stream: WatchStream, count: number): Promise<string[]> {
+  const seen: string[] = [];
+  while (seen.length < count) {
+    const { value } = await stream.next();
+    assert.ok(value !== undefined);
+    seen.push(text(value));
+  }
+  return seen;
+}
+
+function text(event: PersistentEvent): string {
+  return `${event.type === 'resync' ? `resync ${event.reason}` : event.type} ${event.path}`;
+}
+
+/** A server, a client through a relay, and one that changes things behind its back. */
+async function stage(t: TestContext, settings: { tickTime?: number; sessionTimeout?: number } = {}) {
+  const { tickTime = 500, sessionTimeout = 10_000 } = settings;
+  const { clientPort } = await serve(t, { tickTime });
+  const relay = await Relay.start(t, clientPort);
+  const client = await open(t, relay.port, { sessionTimeout });
+  const other = await open(t, clientPort);
+  return { relay, client, other };
+}
+
+async function cut(relay: Relay, client: Client, meanwhile: () => Promise<unknown>): Promise<void> {
+  relay.down();
+  if (client.state !== 'suspended') await once(client, 'suspended');
+  await meanwhile();
+  relay.up();
+  await once(client, 'reconnected');
+}
+
+test('a one-shot watch tells what has happened to what was read, once', async (t) => {
+  const { client, other } = await stage(t);
+  const seen: string[] = [];
+  const note = (name: string) => (event: WatchEvent) => void seen.push(`${name}: ${text(event)}`);
+  await client.exists('/a', { watcher: note('exists') });
+  await client.getChildren('/', { watcher: note('children') });
+  await other.create('/a');
+  await client.getData('/a', { watcher: note('data') });
+  await client.getChildren('/a', { watcher: note('below') });
+  await other.create('/a/b');
+  await other.setData('/a', 'x');
+  await other.setData('/a', 'y');
+  await client.exists('/a', { watcher: note('again') });
+  await client.getChildren('/a/b', { watcher: note('deleted') });
+  await other.delete('/a/b');
+  await other.delete('/a');
+  await client.sync();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(seen.sort(), [
+    'again: nodeDeleted /a',
+    'below: nodeChildrenChanged /a',
+    'children: nodeChildrenChanged /',
+    'data: nodeDataChanged /a',
+    'deleted: nodeDeleted /a/b',
+    'exists: nodeCreated /a',
+  ]);
+});
+
+test('an event is told after the answers before it, and before those that show its change', async (t) => {
+  const { client } = await stage(t);
+  await client.create('/a', { data: '0' });
+  const order: string[] = [];
+  const calls = [
+    client.getData('/a', { watcher: () => order.push('event') }).then(() => order.push('armed')),
+    client.setData('/a', '1').then(() => order.push('set')),
+    client.getData('/a').then(({ data }) => order.push(`read ${data}`)),
+  ];
+  await Promise.all(calls);
+  assert.deepEqual(order, ['armed', 'event', 'set', 'read 1']);
+});
+
+test('a default watcher hears of reads with `watch: true`', async (t) => {
+  const { clientPort } = await serve(t);
+  const events: string[] = [];
+  const client = await open(t, clientPort, { onEvent: (event) => events.push(`option ${text(event)}`) });
+  const stop = client.onEvent((event) => events.push(`listener ${text(event)}`));
+  await client.create('/a');
+  await client.getData('/a', { watch: true });
+  await client.setData('/a', 'x');
+  stop();
+  await client.getData('/a', { watch: true });
+  await client.delete('/a');
+  assert.deepEqual(events, ['option nodeDataChanged /a', 'listener nodeDataChanged /a', 'option nodeDeleted /a']);
+});
+
+test('one-shot watches fire after a reconnect for what has changed meanwhile, and stay for the rest', async (t) => {
+  const { relay, client, other } = await stage(t);
+  for (const path of ['/set', '/gone', '/kept', '/parent']) await client.create(path);
+  const watch = (path: string) => {
+    const { watcher, event } = nextEvent();
+    return { event, read: client.exists(path, { watcher }) };
+  };
+  const set = watch('/set');
+  const gone = watch('/gone');
+  const made = watch('/made');
+  const kept = watch('/kept');
+  const parent = nextEvent();
+  await Promise.all([set, gone, made, kept].map(({ read }) => read));
+  await client.getChildren('/parent', { watcher: parent.watcher });
+  await cut(relay, client, async () => {
+    await other.setData('/set', 'x');
+    await other.delete('/gone');
+    await other.create('/made');
+    await other.create('/parent/child');
+  });
+  const events = await Promise.all([set.event, gone.event, made.event, parent.event]);
+  assert.deepEqual(events.map(text), [
+    'nodeDataChanged /set',
+    'nodeDeleted /gone',
+    'nodeCreated /made',
+    'nodeChildrenChanged /parent',
+  ]);
+  await other.setData('/kept', 'x');
+  assert.equal(text(await kept.event), 'nodeDataChanged /kept');
+});
+
+test('watches of more paths than one request holds are all set again', async (t) => {
+  const { relay, client, other } = await stage(t);
+  const name = 'n'.repeat(100);
+  const count = 3000;
+  let fired = 0;
+  let allFired: () => void = () => {};
+  const done = new Promise<void>((resolve) => {
+    allFired = resolve;
+  });
+  const watcher = (): void => {
+    fired++;
+    if (fired === count) allFired();
+  };
+  await client.ensurePath('/many');
+  await Promise.all(Array.from({ length: count }, (_, i) => client.exists(`/many/${name}${i}`, { watcher })));
+  await cut(relay, client, async () => {
+    for (let i = 0; i < count; i += 2) void other.create(`/many/${name}${i}`);
+    await other.sync();
+  });
+  for (let i = 1; i < count; i += 2) void other.create(`/many/${name}${i}`);
+  await done;
+});
+
+test('one-shot watches end with the session, and say so', async (t) => {
+  const { relay, client, other } = await stage(t, { tickTime: 50, sessionTimeout: 300 });
+  await client.create('/e', { mode: 'ephemeral' });
+  await client.create('/a');
+  const { watcher, event } = nextEvent();
+  await client.getData('/a', { watcher });
+  const gone = nextEvent();
+  await other.exists('/e', { watcher: gone.watcher });
+  relay.down();
+  await gone.event;
+  relay.up();
+  const { type, state, path } = await event;
+  assert.deepEqual([type, state, path], ['none', 'expired', '/a']);
+  const second = nextEvent();
+  await client.connected();
+  await client.getData('/a', { watcher: second.watcher });
+  await client.close();
+  assert.deepEqual([(await second.event).type, (await second.event).state], ['none', 'closed']);
+});
+
+test('a persistent watch is read as a stream, until the reader leaves', async (t) => {
+  const { client, other } = await stage(t);
+  await client.create('/a');
+  const stream = client.watch('/a');
+  await stream.ready;
+  await other.setData('/a', '1');
+  await other.create('/a/b');
+  await other.setData('/a/b', 'not told');
+  await other.setData('/a', '2');
+  await other.delete('/a/b');
+  await other.delete('/a');
+  await other.create('/a');
+  const seen: string[] = [];
+  for await (const event of stream) {
+    seen.push(text(event));
+    if (event.type === 'nodeCreated') break;
+  }
+  assert.deepEqual(seen, [
+    'nodeDataChanged /a',
+    'nodeChildrenChanged /a',
+    'nodeDataChanged /a',
+    'nodeChildrenChanged /a',
+    'nodeDeleted /a',
+    'nodeCreated /a',
+  ]);
+  await assert.rejects(client.checkWatches('/a', 'any'), { codeName: 'NoWatcher' });
+});
+
+test('a recursive watch tells of everything below', async (t) => {
+  const { client, other } = await stage(t);
+  await client.create('/r');
+  const stream = client.watch('/r', { recursive: true });
+  await stream.ready;
+  await other.create('/r/a');
+  await other.create('/r/a/b');
+  await other.setData('/r/a/b', 'x');
+  await other.setData('/r', 'x');
+  await other.delete('/r/a/b');
+  assert.deepEqual(await take(stream, 5), [
+    'nodeCreated /r/a',
+    'nodeCreated /r/a/b',
+    'nodeDataChanged /r/a/b',
+    'nodeDataChanged /r',
+    'nodeDeleted /r/a/b',
+  ]);
+});
+
+test('a persistent watch says that it may have missed something after a reconnect, and goes on', async (t) => {
+  const { relay, client, other } = await stage(t);
+  const stream = client.watch('/', { recursive: true });
+  const plain = client.watch('/a');
+  await plain.ready;
+  await other.create('/a');
+  await client.sync(); // the event has arrived
+  await cut(relay, client, () => other.setData('/a', 'missed'));
+  await client.sync();
+  await other.setData('/a', 'seen');
+  assert.deepEqual(await take(stream, 3), ['nodeCreated /a', 'resync reconnected /', 'nodeDataChanged /a']);
+  assert.deepEqual(await take(plain, 3), ['nodeCreated /a', 'resync reconnected /a', 'nodeDataChanged /a']);
+});
+
+test('a persistent watch goes on in the session that follows an expired one', async (t) => {
+  const { relay, client, other } = await stage(t, { tickTime: 50, sessionTimeout: 300 });
+  await client.create('/e', { mode: 'ephemeral' });
+  const stream = client.watch('/', { recursive: true });
+  await stream.ready;
+  const gone = nextEvent();
+  await other.exists('/e', { watcher: gone.watcher });
+  relay.down();
+  await gone.event;
+  relay.up();
+  await once(client, 'connected');
+  await client.sync();
+  await other.create('/b');
+  assert.deepEqual(await take(stream, 2), ['resync newSession /', 'nodeCreated /b']);
+  await client.close();
+  assert.equal((await stream.next()).done, true);
+});
+
+test('a reader who is too slow is told what was dropped', async (t) => {
+  const { client, other } = await stage(t);
+  const stream = client.watch('/', { recursive: true, limit: 3 });
+  await stream.ready;
+  for (let i = 0; i < 5; i++) await other.create(`/${i}`);
+  await client.sync();
+  assert.deepEqual(await take(stream, 2), ['resync overflow /', 'nodeCreated /4']);
+});
+
+test('a watch is set before what is called after it, so that nothing falls between', async (t) => {
+  const { client, other } = await stage(t);
+  await client.create('/a', { data: '0' });
+  const stream = client.watch('/a');
+  const { data } = await client.getData('/a');
+  await other.setData('/a', '1');
+  assert.equal(data?.toString(), '0');
+  assert.deepEqual(await take(stream, 1), ['nodeDataChanged /a']);
+});
+
+test('plain and recursive watches of one path each tell what they are to tell', async (t) => {
+  for (const order of [
+    [false, true],
+    [true, false],
+  ]) {
+    const { relay, client, other } = await stage(t);
+    await client.create('/a');
+    const streams = order.map((recursive) => client.watch('/a', { recursive }));
+    const plain = streams[order.indexOf(false)] as WatchStream;
+    const recursive = streams[order.indexOf(true)] as WatchStream;
+    await Promise.all(streams.map(({ ready }) => ready));
+    const change = async (): Promise<void> => {
+      await other.create('/a/b');
+      await other.setData('/a/b', 'x');
+      await other.setData('/a', 'x');
+      await other.delete('/a/b');
+    };
+    const below = ['nodeCreated /a/b', 'nodeDataChanged /a/b', 'nodeDataChanged /a', 'nodeDeleted /a/b'];
+    const own = ['nodeChildrenChanged /a', 'nodeDataChanged /a', 'nodeChildrenChanged /a'];
+    await change();
+    assert.deepEqual(await take(recursive, 4), below);
+    assert.deepEqual(await take(plain, 3), own);
+    await cut(relay, client, async () => {});
+    await client.sync();
+    await change();
+    assert.deepEqual(await take(recursive, 5), ['resync reconnected /a', ...below]);
+    assert.deepEqual(await take(plain, 4), ['resync reconnected /a', ...own]);
+    recursive.close();
+    await change();
+    assert.deepEqual(await take(plain, 3), own);
+  }
+});
+
+test('one-shot watches stand beside persistent ones, and outlive them', async (t) => {
+  for (const recursive of [false, true]) {
+    const { client, other } = await stage(t);
+    await client.create('/a');
+    const before = nextEvent();
+    await client.getChildren('/a', { watcher: before.watcher });
+    const stream = client.watch('/a', { recursive });
+    await stream.ready;
+    const data = nextEvent();
+    const children = nextEvent();
+    await client.getData('/a', { watcher: data.watcher });
+    await client.getChildren('/a', { watcher: children.watcher });
+    await other.setData('/a', '1');
+    await other.create('/a/b');
+    const events = await Promise.all([before.event, data.event, children.event]);
+    assert.deepEqual(events.map(text), ['nodeChildrenChanged /a', 'nodeDataChanged /a', 'nodeChildrenChanged /a']);
+    await other.setData('/a', '2');
+    const created = recursive ? 'nodeCreated /a/b' : 'nodeChildrenChanged /a';
+    assert.deepEqual(await take(stream, 3), ['nodeDataChanged /a', created, 'nodeDataChanged /a']);
+    const later = nextEvent();
+    const below = nextEvent();
+    await client.getData('/a', { watcher: later.watcher });
+    await client.getChildren('/a', { watcher: below.watcher });
+    stream.close();
+    await client.sync();
+    await other.setData('/a', '3');
+    await other.delete('/a/b');
+    assert.equal(text(await later.event), 'nodeDataChanged /a');
+    assert.equal(text(await below.event), 'nodeChildrenChanged /a');
+  }
+});
+
+test('a one-shot watch of children is not lost to a recursive watch that comes after it', async (t) => {
+  const { client, other } = await stage(t);
+  await client.create('/a');
+  const { watcher, event } = nextEvent();
+  await client.getChildren('/a', { watcher });
+  await client.watch('/a', { recursive: true }).ready;
+  await other.create('/a/b');
+  assert.equal(text(await event), 'nodeChildrenChanged /a');
+});
+
+test('a callback watches until it is closed', async (t) => {
+  const { client, other } = await stage(t);
+  const seen: string[] = [];
+  const handle = await client.addWatch('/', (event) => seen.push(text(event)), { recursive: true });
+  await client.create('/a');
+  handle.close();
+  await client.create('/b');
+  assert.deepEqual(seen, ['nodeCreated /a']);
+  await other.sync();
+  await assert.rejects(
+    client.addWatch('/', () => {}, { signal: AbortSignal.abort(new Error('no')) }),
+    {
+      message: 'no',
+    },
+  );
+});
+
+test('watches are removed: one watcher, a kind, or all', async (t) => {
+  const { client, other } = await stage(t);
+  await client.create('/a');
+  const seen: string[] = [];
+  const one = (): void => void seen.push('one');
+  const two = (): void => void seen.push('two');
+  await client.getData('/a', { watcher: one });
+  await client.getData('/a', { watcher: two });
+  await client.getChildren('/a', { watcher: one });
+  await client.removeWatches('/a', { type: 'data', watcher: one });
+  await client.checkWatches('/a', 'data');
+  await other.setData('/a', 'x');
+  await client.sync();
+  assert.deepEqual(seen, ['two']);
+  await assert.rejects(client.removeWatches('/a', { type: 'data' }), { codeName: 'NoWatcher', path: '/a' });
+  await client.removeWatches('/a');
+  await assert.rejects(client.checkWatches('/a'), { codeName: 'NoWatcher' });
+  await assert.rejects(client.removeWatches('/a'), { codeName: 'NoWatcher' });
+  await other.delete('/a');
+  await client.sync();
+  assert.deepEqual(seen, ['two']);
+});
+
+test('removing one-shot watches leaves the persistent ones of the path', async (t) => {
+  const { client, other } = await stage(t);
+  await client.create('/a');
+  const stream = client.watch('/a');
+  await client.getData('/a', { watcher: () => assert.fail('it was removed') });
+  await client.removeWatches('/a');
+  await assert.rejects(client.removeWatches('/a'), { codeName: 'NoWatcher' });
+  await other.setData('/a', 'x');
+  assert.deepEqual(await take(stream, 1), ['nodeDataChanged /a']);
+});
+
+test('what a watcher throws is told, and hurts nobody else', async (t) => {
+  const { client, other } = await stage(t);
+  await client.create('/a');
+  const errors: unknown[] = [];
+  client.on('watcherError', (error) => errors.push((error as Error).message));
+  const { watcher, event } = nextEvent();
+  await client.getData('/a', {
+    watcher: () => {
+      throw new Error('thrown');
+    },
+  });
+  await client.getData('/a', { watcher });
+  await other.setData('/a', 'x');
+  assert.equal((await event).type, 'nodeDataChanged');
+  await client.sync();
+  assert.deepEqual(errors, ['thrown']);
+});
+
+test('below a chroot, events have the paths that the program uses', async (t) => {
+  const { clientPort } = await serve(t);
+  const client = await open(t, `127.0.0.1:${clientPort}/app`);
+  await client.ensurePath('/');
+  const stream = client.watch('/', { recursive: true });
+  const { watcher, event } = nextEvent();
+  await client.getChildren('/', { watcher });
+  await client.create('/a');
+  await client.setData('/', 'x');
+  assert.deepEqual(await take(stream, 2), ['nodeCreated /a', 'nodeDataChanged /']);
+  assert.equal(text(await event), 'nodeChildrenChanged /');
+});
