@@ -165,6 +165,10 @@ await check('SASL with DIGEST-MD5, also after a lost connection; a wrong passwor
         await next(client, 'reconnected');
         await client.setData('/a', 'x');
       });
+      const ann = { ...sasl, username: 'ann', password: 'äöü"x' };
+      await withClient(`127.0.0.1:${port}`, { sasl: ann }, async (client) => {
+        await client.create('/ann');
+      });
       const wrong = { ...sasl, password: 'guess' };
       const error = await rejection(connect(`127.0.0.1:${port}`, { sasl: wrong, timeout: 10_000 }));
       assert(error.codeName === 'AuthFailed', `${error}`);

@@ -34,8 +34,8 @@ export class DigestMd5 {
     const { username, password, serverName = 'zk-sasl-md5' } = this.options;
     const realm = fields.get('realm') ?? '';
     const uri = `zookeeper/${serverName}`;
-    const secret = md5(`${username}:${realm}:${password}`);
-    const a1 = hex(Buffer.concat([secret, Buffer.from(`:${nonce}:${this.cnonce}`)]));
+    const secret = md5(Buffer.concat([hashed(username), hashed(`:${realm}:`), hashed(password)]));
+    const a1 = hex(Buffer.concat([secret, Buffer.from(`:${nonce}:${this.cnonce}:${username}`)]));
     const digest = (a2: string) => hex(`${a1}:${nonce}:${NC}:${this.cnonce}:auth:${hex(a2)}`);
     this.expected = digest(`:${uri}`);
     const response = [
@@ -49,6 +49,7 @@ export class DigestMd5 {
       'maxbuf=65536',
       `response=${digest(`AUTHENTICATE:${uri}`)}`,
       'qop=auth',
+      `authzid=${quote(username)}`,
     ];
     return Buffer.from(response.join(','));
   }
@@ -65,6 +66,12 @@ function parseFields(text: string): Map<string, string> {
     fields.set(match[1] as string, match[2]?.replace(/\\(.)/g, '$1') ?? (match[3] as string));
   }
   return fields;
+}
+
+/** The bytes to hash: Latin-1 if that has all characters, else UTF-8 (RFC 2831, section 2.1.2.1). */
+function hashed(text: string): Buffer {
+  const isLatin1 = [...text].every((character) => (character.codePointAt(0) ?? 0) < 0x100);
+  return Buffer.from(text, isLatin1 ? 'latin1' : 'utf8');
 }
 
 function quote(text: string): string {
