@@ -70,6 +70,10 @@ export class SimClient {
     return this.queue.length === 0 && this.inFlight.length === 0;
   }
 
+  get alive(): boolean {
+    return !this.stopped;
+  }
+
   /** Whether nothing is left to wait for: dead, or connected and idle. */
   get settled(): boolean {
     return this.stopped || (this.ready && this.idle);

@@ -12,6 +12,8 @@ import { type Scheduler, world } from './scheduler.js';
 export interface Process {
   /** What the server says it is: leader, follower … */
   readonly mode: string;
+  /** Whether it takes clients. */
+  readonly serving: boolean;
   readonly lastZxid: number;
   readonly digestMismatches: number;
   /** Of the whole tree. */

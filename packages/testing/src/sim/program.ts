@@ -73,6 +73,9 @@ function processOf(server: Server): Process {
     get mode() {
       return server.mode;
     },
+    get serving() {
+      return server.notReady === undefined;
+    },
     get lastZxid() {
       return server.lastZxid;
     },

@@ -12,7 +12,7 @@ import { clientHost, type Fault, PATHS, type Plan, serverHost } from './plan.js'
 import { CLIENT_PORT, programOf } from './program.js';
 import { Random } from './random.js';
 import { Scheduler, world } from './scheduler.js';
-import { Truth } from './truth.js';
+import { hex, Truth } from './truth.js';
 import { records } from './txn.js';
 
 export interface Violation {
@@ -40,6 +40,9 @@ export interface Result {
 
 /** Milliseconds within which everything has to come to an end once nothing is wrong any more. */
 const PATIENCE = 60_000;
+
+/** Milliseconds between looks whether it has. */
+const LOOK_EVERY = 20;
 
 /** A run may not go on for ever. */
 const MOST_EVENTS = 3_000_000;
@@ -280,28 +283,48 @@ class Simulation {
 
   // ---- the end ----
 
-  /** Waits until every living client has its answers. */
+  /** Waits until every living client has its answers, all servers are the same, and the sessions of the dead are closed. */
   private async settled(when: string): Promise<boolean> {
     const { scheduler } = this;
     const deadline = scheduler.now + PATIENCE;
-    let over = 0;
-    const done = (): boolean => {
+    let nextLook = 0;
+    let missing = 'a look';
+    await scheduler.run(deadline, () => {
       if (scheduler.handled > MOST_EVENTS) throw new Error('the run does not end');
       if (this.violations.length > 0) return true;
-      // Asking every client after every event would be most of the work.
-      if (++over % 64 !== 0) return false;
-      return this.clients.every((client) => client.settled);
-    };
-    await scheduler.run(deadline, done);
+      if (scheduler.now < nextLook) return false;
+      nextLook = scheduler.now + LOOK_EVERY;
+      missing = this.missing() ?? '';
+      return missing === '';
+    });
     if (this.violations.length > 0) return false;
-    const refused = this.machines.filter((machine) => machine.refused !== undefined);
-    for (const { name, refused: why } of refused) this.violated('start', `${name} does not start on its data: ${why}`);
-    if (refused.length > 0) return false;
+    for (const { name, refused } of this.machines)
+      if (refused !== undefined) this.violated('start', `${name} does not start on its data: ${refused}`);
+    if (this.violations.length === 0 && missing !== '') this.violated('liveness', `${when} ${missing}`);
+    return this.violations.length === 0;
+  }
+
+  /** What is not as it has to be once nothing is wrong any more. */
+  private missing(): string | undefined {
     const waiting = this.clients.filter((client) => !client.settled).map((client) => client.name);
-    if (waiting.length === 0) return true;
-    const states = this.machines.map((machine) => `${machine.name} ${machine.process?.mode ?? 'down'}`);
-    this.violated('liveness', `${waiting.join(', ')} wait for answers ${when}; ${states.join(', ')}`);
-    return false;
+    if (waiting.length > 0) return `${waiting.join(', ')} wait for answers; ${this.modes()}`;
+    const states = new Set(this.machines.map(({ process }) => `${process?.lastZxid} ${process?.digest}`));
+    if (this.machines.some(({ process }) => process?.serving !== true)) return `not all servers serve: ${this.modes()}`;
+    if (states.size > 1) return `the servers differ: ${this.modes()}`;
+    const open = this.truth.openSessions();
+    for (const client of this.clients)
+      if (client.alive && client.sessionId !== undefined) open.delete(client.sessionId);
+    if (open.size === 0) return undefined;
+    return `sessions live on without clients: ${[...open].map((id) => `0x${id.toString(16)}`).join(', ')}`;
+  }
+
+  private modes(): string {
+    return this.machines
+      .map(
+        ({ name, process }) =>
+          `${name} ${process?.mode ?? 'down'} at ${hex(process?.lastZxid ?? 0)} ${process?.digest ?? ''}`,
+      )
+      .join(', ');
   }
 
   private lookAtEverything(): void {

@@ -118,6 +118,14 @@ export class Truth {
     return this.leaders.get(epoch)?.server;
   }
 
+  /** Whether any server logged the end of a session, even one whose log did not count. */
+  wasToBeClosed(session: bigint): boolean {
+    for (const { txn } of this.byZxid.values()) {
+      if (txn.change.kind === 'closeSession' && txn.session === session) return true;
+    }
+    return false;
+  }
+
   /** The sessions that are open at the end. */
   openSessions(): Set<bigint> {
     const open = new Set<bigint>();

@@ -1,0 +1,192 @@
+// Faults to plant into the server, each a replacement in its compiled code, to see that the simulator finds them. Whoever changes
+// the text that is replaced has to change it here too: a text that is not there exactly once is an error.
+
+export interface PlantedFault {
+  readonly name: string;
+  /** Below the server's dist. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+  /** Where it shows; an ensemble of three unless said otherwise. */
+  readonly servers?: number;
+}
+
+export const PLANTED: readonly PlantedFault[] = [
+  {
+    name: 'the log is not synced',
+    file: 'storage/txn-log.js',
+    from: 'logName(batch.firstZxid)), this.options.forceSync, (error, file)',
+    to: 'logName(batch.firstZxid)), false, (error, file)',
+    servers: 1,
+  },
+  {
+    name: 'the name of a new log is not synced',
+    file: 'storage/txn-log.js',
+    from: 'this.disk.syncDir(this.dir);',
+    to: '',
+    servers: 1,
+  },
+  {
+    name: 'a write that failed is taken for durable',
+    file: 'storage/txn-log.js',
+    from: 'file.write(batch.buf, batch.used, this.position, (error) => {',
+    to: 'file.write(batch.buf, batch.used, this.position, () => { const error = null;',
+    servers: 1,
+  },
+  {
+    name: 'a snapshot is not synced before it gets its name',
+    file: 'storage/snapshot-writer.js',
+    from: 'await output.sync();\n        await output.close();',
+    to: 'await output.close();',
+  },
+  {
+    name: 'what recovery read is not made durable',
+    file: 'storage/recovery.js',
+    from: 'disk.truncate(path, tornAt ?? size);',
+    to: 'if (tornAt !== undefined) disk.truncate(path, tornAt);',
+    servers: 1,
+  },
+  {
+    name: 'replies leave before the log is written',
+    file: 'storage/txn-log.js',
+    from: 'this.writingTo = end;',
+    to: 'this.writingTo = end; this.hooks.onDurable(batch);',
+    servers: 1,
+  },
+  {
+    name: 'a follower acknowledges what is not on its disk',
+    file: 'broadcast/learner.js',
+    from: 'this.toAck.push(zxid);',
+    to: 'this.link.send(PacketType.ack, zxid);',
+  },
+  {
+    name: 'the leader counts itself before its disk has it',
+    file: 'broadcast/leader.js',
+    from: 'return this.durableZxid;',
+    to: 'return this.lastProposed;',
+  },
+  {
+    name: 'one server is a quorum of three',
+    file: 'quorum/quorum-verifier.js',
+    from: 'return count > voters.length / 2;',
+    to: 'return count > voters.length / 2 - 1;',
+  },
+  {
+    name: 'votes are ordered by server id before zxid',
+    file: 'election/notification.js',
+    from: 'if (a.zxid !== b.zxid)',
+    to: 'if (a.zxid !== b.zxid && a.leader === b.leader)',
+  },
+  {
+    name: 'votes are ordered without their epoch',
+    file: 'election/notification.js',
+    from: 'if (a.peerEpoch !== b.peerEpoch)',
+    to: 'if (false)',
+  },
+  {
+    name: 'the leader is acknowledged before its history is durable',
+    file: 'broadcast/learner.js',
+    from: 'host.flushLog(finish);',
+    to: 'finish();',
+  },
+  {
+    name: 'the new epoch is written before its history is durable',
+    file: 'broadcast/learner.js',
+    from: 'this.link.hold();\n        const finish',
+    to: 'this.link.hold();\n        host.setCurrentEpoch(this.epoch);\n        const finish',
+  },
+  {
+    name: 'the accepted epoch is kept in memory only',
+    file: 'storage/epochs.js',
+    from: "this.acceptedEpoch = this.write('acceptedEpoch', epoch);",
+    to: 'this.acceptedEpoch = epoch;',
+  },
+  {
+    name: 'an older epoch is followed',
+    file: 'broadcast/learner.js',
+    from: 'if (this.epoch < host.acceptedEpoch) {',
+    to: 'if (false) {',
+  },
+  {
+    name: 'the leader does not look whether a learner is ahead',
+    file: 'broadcast/leader.js',
+    from: 'if (peerEpoch > currentEpoch || (peerEpoch === currentEpoch && peerZxid > lastZxid)) {',
+    to: 'if (false) {',
+  },
+  {
+    name: 'a received snapshot does not replace the log',
+    file: 'ensemble-server.js',
+    from: 'replaceHistory(this.disk, this.dirs, file);',
+    to: '',
+  },
+  {
+    name: 'a learner does not cut its log',
+    file: 'storage/rewrite.js',
+    from: 'disk.truncate(join(dirs.logs, file), cutAt);',
+    to: '',
+  },
+  {
+    name: 'a learner is sent one transaction too few',
+    file: 'broadcast/learner-handler.js',
+    from: 'for (const { zxid, entry } of this.leader.host.recent.after(after))',
+    to: 'for (const { zxid, entry } of [...this.leader.host.recent.after(after)].slice(0, -1))',
+  },
+  {
+    name: 'the leader does not step down without a quorum',
+    file: 'broadcast/leader.js',
+    from: 'if (!this.enough(alive)) {',
+    to: 'if (false) {',
+  },
+  {
+    name: 'a client may go back to an older state',
+    file: 'net/client-port.js',
+    from: 'if (lastZxidSeen > this.tree.lastProcessedZxid) {',
+    to: 'if (false) {',
+  },
+  {
+    name: 'a sync is answered at once',
+    file: 'broadcast/learner-handler.js',
+    from: 'if (this.leader.hasOutstanding)',
+    to: 'if (false)',
+  },
+  {
+    name: 'reads do not wait for the writes before them',
+    file: 'request/processor.js',
+    from: '            if (!next.ready)\n                return;',
+    to: '',
+  },
+  {
+    name: 'the version given to a set is not compared',
+    file: 'request/prepare.js',
+    from: 'if (request.version !== -1 && request.version !== node.version)\n            return ErrorCode.BadVersion;\n        const version = (node.version + 1) | 0;\n        this.entry.string(path).buffer',
+    to: 'const version = (node.version + 1) | 0;\n        this.entry.string(path).buffer',
+    servers: 1,
+  },
+  {
+    name: 'a session leaves an ephemeral behind',
+    file: 'request/prepare.js',
+    from: 'const paths = this.ephemeralsOf(id, author);',
+    to: 'const paths = this.ephemeralsOf(id, author); if (paths.size > 1) paths.delete([...paths][0]);',
+    servers: 1,
+  },
+  {
+    name: 'sessions expire early',
+    file: 'session/session-table.js',
+    from: '(Math.floor((now + session.timeout) / this.tick) + 1)',
+    to: '(Math.floor((now + session.timeout / 4) / this.tick) + 1)',
+    servers: 1,
+  },
+  {
+    name: 'a deleted node does not fire its watches',
+    file: 'tree/watches.js',
+    from: 'const told = this.trigger(this.data, EventType.nodeDeleted, path, zxid, aclId);',
+    to: 'const told = undefined;',
+    servers: 1,
+  },
+  {
+    name: 'watches set again do not look at what was missed',
+    file: 'request/reads.js',
+    from: 'const relative = r.long53();',
+    to: 'r.long53(); const relative = Number.MAX_SAFE_INTEGER;',
+  },
+];
