@@ -42,7 +42,10 @@ export interface Recovered {
 const CANDIDATES = 100;
 const ERROR_TYPE = -1;
 
-/** @throws StorageError with what is wrong and what to do */
+/**
+ * Fills an empty target.
+ * @throws StorageError with what is wrong and what to do
+ */
 export async function recover(
   disk: Disk,
   dirs: DataDir,
@@ -62,7 +65,6 @@ export async function recover(
         'Restore the snapshots; only when upgrading from 3.4, set snapshot.trust.empty=true once',
       );
     }
-    target.reset();
   }
   const snapshotZxid = snapshot?.zxid ?? 0;
   target.snapshotLoaded(snapshotZxid);
@@ -84,18 +86,17 @@ async function loadNewest(
     .slice(0, CANDIDATES);
   let firstProblem: StorageError | undefined;
   for (const candidate of candidates) {
-    target.reset();
     try {
       await loadSnapshot(disk, dirs.snapshots, candidate, target);
       return candidate;
     } catch (e) {
       if (!(e instanceof StorageError)) throw e;
+      target.reset();
       firstProblem ??= e;
       options.onWarning(e.message);
     }
   }
   if (firstProblem !== undefined) throw firstProblem;
-  target.reset();
   return undefined;
 }
 

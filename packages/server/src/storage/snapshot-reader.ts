@@ -97,7 +97,7 @@ class SnapshotScan {
   private readonly source: ByteSource;
   private readonly path: string;
   private readonly remedy: string;
-  private buf = Buffer.allocUnsafeSlow(CHUNK);
+  private buf: Buffer;
   private base = 0; // offset in the uncompressed file of buf[0]
   private pos = 0;
   private filled = 0;
@@ -108,6 +108,7 @@ class SnapshotScan {
     this.source = source;
     this.path = path;
     this.remedy = remedy;
+    this.buf = Buffer.allocUnsafeSlow(Math.min(CHUNK, source.size ?? CHUNK));
   }
 
   async run(sink: SnapshotSink): Promise<{ readonly lastZxid?: number; readonly digestZxid?: number }> {
@@ -292,6 +293,8 @@ class SnapshotScan {
 
 /** The uncompressed bytes in order. */
 interface ByteSource {
+  /** In bytes, where that is known. */
+  readonly size?: number;
   /** Reads up to `length` bytes; 0 at the end. Answers at once where nothing has to be waited for. */
   read(into: Buffer, offset: number, length: number): number | Promise<number>;
   close(): void;
@@ -302,6 +305,7 @@ async function sourceFor(file: ReadableFile, name: SnapshotName): Promise<ByteSo
     return expandedSource(file, name.compression === 'gz' ? createGunzip() : await unsnappy());
   let position = 0;
   return {
+    size: file.size,
     read(into, offset, length) {
       const got = file.read(into, offset, length, position);
       position += got;

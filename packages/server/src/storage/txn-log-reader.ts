@@ -50,7 +50,7 @@ class LogScan {
   private readonly file: ReadableFile;
   private readonly path: string;
   private readonly maxEntry: number;
-  private buf = Buffer.allocUnsafeSlow(CHUNK);
+  private buf: Buffer;
   private base = 0; // offset in the file of buf[0]
   private filled = 0;
 
@@ -58,6 +58,7 @@ class LogScan {
     this.file = file;
     this.path = path;
     this.maxEntry = maxEntry;
+    this.buf = Buffer.allocUnsafeSlow(Math.min(CHUNK, file.size));
   }
 
   run(visit: EntryVisitor): LogEnd {
@@ -129,7 +130,8 @@ class LogScan {
   /** The offset of a record behind `offset` that is whole and newer; undefined if there is none up to the end of the file. */
   private nextValid(offset: number, lastZxid: number): number | undefined {
     // Room for two records, so that what is left of a window is moved at most once per record's length.
-    if (this.buf.length < 2 * this.recordSize(this.maxEntry)) this.grow(2 * this.recordSize(this.maxEntry), offset);
+    const room = Math.min(2 * this.recordSize(this.maxEntry), this.file.size);
+    if (this.buf.length < room) this.grow(room, offset);
     for (let pos = offset + 1; ; ) {
       let at = this.need(pos, this.recordSize(SMALLEST_ENTRY));
       if (at < 0) return undefined;
