@@ -93,7 +93,7 @@ export class Member {
   }
 
   /** Starts the process on the zoo.cfg that is there, which the server may have changed itself. */
-  restartOnOwnConfig(): void {
+  startOnOwnConfig(): void {
     if (this.running) throw new Error(`server ${this.id} runs already`);
     this.#spawn();
   }

@@ -46,9 +46,15 @@ export class Stage {
   }
 
   async start(settings: EnsembleSettings): Promise<Ensemble> {
+    const ensemble = await this.prepare(settings);
+    await ensemble.startAll();
+    return ensemble;
+  }
+
+  /** An ensemble of which nothing runs yet. */
+  async prepare(settings: EnsembleSettings): Promise<Ensemble> {
     const ensemble = await Ensemble.create(settings);
     this.#ensembles.push(ensemble);
-    await ensemble.startAll();
     return ensemble;
   }
 

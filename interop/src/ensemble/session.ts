@@ -267,6 +267,14 @@ export class Session {
     return this.#send(Xid.setWatches, OpCode.setWatches, (w) => list(list(list(w.long53(seen), data), exist), []));
   }
 
+  /** A change of the configuration, or a whole new one; version -1 for any. */
+  reconfig(joining?: string, leaving?: string, members?: string, version = -1): Promise<Reply> {
+    return this.request(OpCode.reconfig, (w) => {
+      for (const text of [joining, leaving, members]) w.string(text ?? null);
+      w.long53(version);
+    });
+  }
+
   /** @param mode 0 for a persistent watch, 1 for a recursive one */
   addWatch(path: string, mode: 0 | 1): Promise<Reply> {
     return this.request(OpCode.addWatch, (w) => w.string(path).int(mode));

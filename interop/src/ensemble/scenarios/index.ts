@@ -9,6 +9,7 @@ import { forming } from './forming.js';
 import * as hostile from './hostile.js';
 import { observing } from './observing.js';
 import { poison } from './poison.js';
+import * as reconfig from './reconfig.js';
 import * as sessions from './sessions.js';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -41,6 +42,8 @@ export const SCENARIOS: readonly Scenario[] = [
   hostile.stranger,
   hostile.emptied,
   poison,
+  reconfig.resizing,
+  reconfig.roles,
   clients.kazoo,
   clients.curator,
 ];

@@ -8,6 +8,7 @@ import { ok, Session } from '../session.js';
 import { assertEqualTrees } from '../tree.js';
 import { monitored } from '../words.js';
 
+const CONTAINER = 'a container by way of create';
 const POISON: readonly [name: string, op: number, body: (w: JuteWriter) => void][] = [
   ['a truncated create', OpCode.create, (w) => w.string('/truncated').int(5)],
   ['a create without a body', OpCode.create2, () => undefined],
@@ -63,6 +64,8 @@ export const poison: Scenario = {
     let n = 0;
     for (const member of ensemble.members.filter((m) => m.kind === 'nodekeeper')) {
       for (const [name, op, body] of POISON) {
+        // The node is a plain one, and Apache's leader reckons its digest as if it were a container (3.8.0, measured).
+        if (name === CONTAINER && leader.kind === 'apache') continue;
         await swallow(member, op, body);
         for (const each of ensemble.members) await writes(each, `/n${n++}`, `${name}, sent to server ${member.id},`);
       }
