@@ -39,9 +39,8 @@ export class LearnerHandler implements SessionOwner {
   /** Gets proposals and commits; `lastQueued` is the last transaction that it was sent. */
   private registered = false;
   private lastQueued = 0;
-  private readonly syncs: number[] = [];
-  /** Sessions that were asked for while their end was proposed: the answer waits until that is committed. */
-  private readonly ending: { readonly id: bigint; readonly zxid: number }[] = [];
+  /** Answers that wait for a transaction to be committed, oldest first. */
+  private readonly waiting: { readonly zxid: number; readonly answer: () => void }[] = [];
   private flow: Flow | undefined;
 
   constructor(leader: Leader, open: (events: LinkEvents) => PacketLink) {
@@ -338,14 +337,15 @@ export class LearnerHandler implements SessionOwner {
     else if (zxid > this.lastQueued) this.link.send(PacketType.informAndActivate, zxid, Buffer.concat([head, entry]));
   }
 
-  /** Answers what waited for a transaction. */
+  /** Gives the answers that waited for a transaction. */
   answerWaiting(committed: number): void {
-    while (this.ending[0] !== undefined && this.ending[0].zxid <= committed)
-      this.sendRevalidated((this.ending.shift() as { id: bigint }).id, false);
-    while (this.syncs[0] !== undefined && this.syncs[0] <= committed) {
-      this.syncs.shift();
-      this.link.send(PacketType.sync, 0);
-    }
+    while (this.waiting[0] !== undefined && this.waiting[0].zxid <= committed) this.waiting.shift()?.answer();
+  }
+
+  /** Answers behind everything that is proposed by now. */
+  private answerInOrder(answer: () => void): void {
+    if (this.leader.hasOutstanding) this.waiting.push({ zxid: this.leader.lastProposed, answer });
+    else answer();
   }
 
   ping(_now: number): void {
@@ -389,16 +389,14 @@ export class LearnerHandler implements SessionOwner {
   private revalidate(data: Buffer | null): void {
     if (data === null || data.length < 12) return;
     const id = data.readBigInt64BE(0);
-    const valid = this.leader.host.revalidate(id, data.readInt32BE(8), this);
-    if (valid === undefined) this.ending.push({ id, zxid: this.leader.lastProposed });
-    else this.sendRevalidated(id, valid);
-  }
-
-  private sendRevalidated(id: bigint, valid: boolean): void {
+    const valid = this.leader.host.revalidate(id, data.readInt32BE(8), this) === true;
     const answer = Buffer.allocUnsafe(9);
     answer.writeBigInt64BE(id);
     answer[8] = valid ? 1 : 0;
-    this.link.send(PacketType.revalidate, -1, answer);
+    // Learners know a commit by session and cxid, and clients count from 1 again on a new connection: what the session asked for
+    // before has to be committed before it goes on, or its commit passes for that of a later request. And a session that is being
+    // closed is over when that is committed, not before.
+    this.answerInOrder(() => this.link.send(PacketType.revalidate, -1, answer));
   }
 
   // long session, int cxid, int opcode, body
@@ -411,8 +409,7 @@ export class LearnerHandler implements SessionOwner {
     const cxid = data.readInt32BE(8);
     const op = data.readInt32BE(12);
     if (op === OpCode.sync) {
-      if (this.leader.hasOutstanding) this.syncs.push(this.leader.lastProposed);
-      else this.link.send(PacketType.sync, 0);
+      this.answerInOrder(() => this.link.send(PacketType.sync, 0));
       return;
     }
     if (session === NOBODY) return;

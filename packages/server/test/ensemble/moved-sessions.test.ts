@@ -1,0 +1,60 @@
+// Sessions whose connection changes while a write is on its way: clients such as kazoo count their requests from 1 again on each
+// connection, so a commit must not be taken for that of a later request with the same number.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
+import { Ensemble } from './ensemble.js';
+
+/** Keeps a server's log from being written; call what it returns to let it go on. */
+function holdLog(ensemble: Ensemble, id: number): () => void {
+  const { log } = ensemble.server(id);
+  const flush = log.flush.bind(log);
+  log.flush = () => {};
+  return () => {
+    log.flush = flush;
+    flush();
+  };
+}
+
+async function turns(count: number, until: () => boolean): Promise<void> {
+  for (let i = 0; i < count && !until(); i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const XID = 77;
+const setData = (w: JuteWriter): void => {
+  w.string('/n').buffer(Buffer.from('x')).int(-1);
+};
+const createExisting = (w: JuteWriter): void => {
+  w.string('/n').buffer(Buffer.alloc(0));
+  writeAclList(w, OPEN_ACL_UNSAFE);
+  w.int(0);
+};
+
+for (const where of ['the same follower', 'another follower', 'an observer', 'a follower, from the leader']) {
+  test(`a session that goes on at ${where} is not answered with what its former connection asked for`, async (t) => {
+    const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant', 'observer']);
+    await Promise.all([1, 2, 3, 4].map((id) => ensemble.start(id)));
+    const leader = await ensemble.settled();
+    const [follower = 0, other = 0] = [1, 2, 3].filter((id) => id !== leader);
+    const from = where.endsWith('leader') ? leader : follower;
+    const to = where.startsWith('another') ? other : where === 'an observer' ? 4 : follower;
+    const first = await ensemble.client(from);
+    await first.create('/n');
+    await ensemble.level();
+
+    const { log } = ensemble.server(leader);
+    const release = [leader, follower, other].map((id) => holdLog(ensemble, id));
+    first.send(OpCode.setData, setData, XID);
+    await turns(100_000, () => log.batch.count > 0);
+    first.socket.destroy();
+    const answer = ensemble.client(to, { id: first.id, password: first.password }).then((second) => {
+      second.send(OpCode.create, createExisting, XID);
+      return second.reply();
+    });
+    await turns(3000, () => log.batch.count > 1);
+    for (const go of release) go();
+    const { xid, error } = await answer;
+    assert.equal(xid, XID);
+    assert.equal(error, -110, 'the answer is that of the create');
+  });
+}
