@@ -194,7 +194,7 @@ export class Preparer {
       case OpCode.deleteContainer:
         return ErrorCode.BadArguments; // the container manager's own; a client's was never meant to be
       default:
-        throw new Error(`operation ${type} is no write`);
+        return ErrorCode.Unimplemented; // a learner can forward anything; Apache's 3.8 does that with a lone check
     }
   }
 

@@ -102,6 +102,14 @@ export class Ensemble {
     return this.memberLines[`server.${id}`] ?? '';
   }
 
+  quorumPortOf(id: number): number {
+    return Number(this.fullLine(id).split(':')[1]);
+  }
+
+  electionPortOf(id: number): number {
+    return Number(this.fullLine(id).split(':')[2]);
+  }
+
   clientPortOf(id: number): number {
     return Number(/(\d+)$/.exec(this.fullLine(id))?.[1]);
   }

@@ -1,0 +1,127 @@
+// What a leader does with learners that send what it does not expect: the learner may lose its connection, nobody else anything.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { OpCode } from '@nodekeeper/protocol';
+import { PacketType } from '../../dist/broadcast/packet.js';
+import { Ensemble } from './ensemble.js';
+import { learnerInfo, RawLearner } from './raw-learner.js';
+
+for (const [name, op] of [
+  ['check, which 3.8 forwards', OpCode.check],
+  ['a read', OpCode.getData],
+  ['an unknown operation', 4711],
+] as const) {
+  test(`a forwarded request that is no write is answered with an error: ${name}`, async (t) => {
+    const ensemble = await Ensemble.ofThree(t);
+    const leader = await ensemble.settled();
+    const client = await ensemble.client(leader);
+    await client.create('/n');
+    await ensemble.level();
+    const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+    await learner.follow(9, ensemble.server(leader).lastZxid);
+    client.socket.destroy();
+    await takeOver(learner, client.id);
+    learner.request(client.id, 5, op, Buffer.from([0, 0, 0, 1, 0x2f, 0, 0, 0, 0]));
+    const proposal = await learner.until(PacketType.proposal);
+    assert.equal(proposal.data?.readInt32BE(8), 5, 'cxid');
+    assert.equal(proposal.data?.readInt32BE(28), OpCode.error);
+    const other = await ensemble.client(leader);
+    assert.equal((await other.create('/later')).error, 0);
+    await ensemble.level();
+    assert.equal(ensemble.digests().size, 1);
+  });
+}
+
+/** Makes the learner the home of a session. */
+async function takeOver(learner: RawLearner, session: bigint): Promise<void> {
+  learner.send(PacketType.revalidate, -1, Buffer.concat([LONG(session), Buffer.from([0, 0, 0x75, 0x30])]));
+  const answer = await learner.until(PacketType.revalidate);
+  assert.equal(answer.data?.[8], 1, 'the session is taken over');
+}
+
+const LONG = (n: bigint): Buffer => {
+  const b = Buffer.alloc(8);
+  b.writeBigInt64BE(n);
+  return b;
+};
+
+const JUNK: readonly (readonly [string, Buffer])[] = [
+  ['text', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10))],
+  ['zeros', Buffer.alloc(4096)],
+  ['ones', Buffer.alloc(4096, 0xff)],
+  ['an id beyond 53 bits', packet(PacketType.followerInfo, 0n, learnerInfo(2n ** 63n - 1n))],
+  ['a negative id', packet(PacketType.followerInfo, 0n, learnerInfo(-5))],
+  ['an impossible epoch', packet(PacketType.followerInfo, 2n ** 63n - 1n, learnerInfo(9))],
+  ['a short introduction', packet(PacketType.followerInfo, 0n, Buffer.alloc(9))],
+  ['an odd introduction', packet(PacketType.followerInfo, 0n, Buffer.concat([LONG(9n), Buffer.from([0, 1, 0, 0, 7])]))],
+];
+
+function packet(type: number, zxid: bigint, data: Buffer): Buffer {
+  const out = Buffer.alloc(20 + data.length);
+  out.writeInt32BE(type);
+  out.writeBigInt64BE(zxid, 4);
+  out.writeInt32BE(data.length, 12);
+  data.copy(out, 16);
+  out.writeInt32BE(-1, 16 + data.length);
+  return out;
+}
+
+test('junk at the quorum port ends that connection and nothing else', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const client = await ensemble.client(leader);
+  for (const [name, bytes] of JUNK) {
+    const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+    learner.socket.write(bytes);
+    learner.socket.end();
+    while ((await learner.next()) !== undefined);
+    assert.notEqual((await client.create('/n')).error, undefined, name);
+    assert.equal(await ensemble.settled(), leader, name);
+  }
+});
+
+test('junk behind a good handshake ends that connection and nothing else', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  const moving = await ensemble.client(leader);
+  moving.socket.destroy();
+  const session = LONG(moving.id);
+  const bad: readonly (readonly [string, Buffer])[] = [
+    ['an empty request', packet(PacketType.request, -1n, Buffer.alloc(0))],
+    [
+      'a request without a body',
+      packet(PacketType.request, -1n, Buffer.concat([session, Buffer.alloc(4), Buffer.from([0, 0, 0, 1])])),
+    ],
+    [
+      'an empty session',
+      packet(
+        PacketType.request,
+        -1n,
+        Buffer.concat([LONG(99n), Buffer.alloc(4), Buffer.from([0xff, 0xff, 0xff, 0xf6])]),
+      ),
+    ],
+    ['an ack of what was never proposed', packet(PacketType.ack, 2n ** 60n, Buffer.alloc(0))],
+    ['a short revalidation', packet(PacketType.revalidate, -1n, Buffer.alloc(3))],
+    ['a ping with half a session', packet(PacketType.ping, 0n, Buffer.alloc(17))],
+    ['a second introduction', packet(PacketType.followerInfo, 0n, learnerInfo(9))],
+    ['junk', Buffer.alloc(1000, 0x7f)],
+  ];
+  for (const [name, bytes] of bad) {
+    const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+    await learner.follow(9, ensemble.server(leader).lastZxid);
+    await takeOver(learner, moving.id);
+    learner.socket.write(bytes);
+    learner.socket.end();
+    while ((await learner.next()) !== undefined);
+    assert.equal(
+      (await client.request(OpCode.setData, (w) => w.string('/n').buffer(Buffer.from(name)).int(-1))).error,
+      0,
+      name,
+    );
+    assert.equal(await ensemble.settled(), leader, name);
+  }
+  await ensemble.level();
+  assert.equal(ensemble.digests().size, 1);
+});
