@@ -252,14 +252,17 @@ test('a reader that does not read is not written to without bound, and others ar
 });
 
 test('writes keep their place behind reads whose replies could not leave yet', async (t) => {
-  const { clientPort } = await serve(t);
+  const { clientPort, server } = await serve(t);
   const a = await RawClient.open(t, clientPort);
   await a.create('/big', 'x'.repeat(900_000));
   await a.create('/v', '');
   a.socket.pause();
+  // Nothing is committed, so nothing answered, until all of it is taken in.
+  const { log } = server;
+  const flush = log.flush.bind(log);
+  log.flush = () => {};
+  const before = server.port.stats.packetsReceived;
   const xids: number[] = [];
-  // All in one write: once its replies can't leave, the server takes in no more than it has received.
-  a.socket.cork();
   for (let i = 0; i < 60; i++) {
     xids.push(
       a.send(OpCode.setData, (w) =>
@@ -272,7 +275,10 @@ test('writes keep their place behind reads whose replies could not leave yet', a
     xids.push(a.send(OpCode.getData, (w) => w.string('/big').bool(false)));
     xids.push(a.send(OpCode.getData, (w) => w.string('/v').bool(false)));
   }
-  a.socket.uncork();
+  while (server.port.stats.packetsReceived < before + xids.length)
+    await new Promise((resolve) => setImmediate(resolve));
+  log.flush = flush;
+  flush();
   const b = await RawClient.open(t, clientPort);
   while ((await b.getData('/v')) !== '59');
   a.socket.resume();
