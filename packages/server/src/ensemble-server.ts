@@ -20,6 +20,8 @@ import { Leading } from './leading.js';
 import { Membership, movesClients, movesElection } from './membership.js';
 import type { Serving } from './net/client-port.js';
 import { ElectionPort } from './net/election-port.js';
+import { type Network, nodeNetwork } from './net/network.js';
+import { TlsNetwork, type TlsNetworkSettings } from './net/tls/tls-network.js';
 import { type Member, parseConfig, type QuorumAddress, type QuorumConfig, sameConfig } from './quorum/quorum-config.js';
 import type { SessionOwner } from './request/client.js';
 import { ReadOnlyProcessor } from './request/read-only.js';
@@ -51,6 +53,10 @@ export class EnsembleServer extends Server {
   /** The leader wants the log cut where that cannot be done: a snapshot is asked for instead. */
   uncuttable = false;
 
+  /** To the other servers; with TLS if that is configured and the network is the real one. */
+  readonly quorumNetwork: Network;
+
+  private readonly tls: TlsNetwork | undefined;
   private readonly election: FastLeaderElection;
   private readonly electionPort: ElectionPort;
   private role: Role | undefined;
@@ -79,6 +85,9 @@ export class EnsembleServer extends Server {
     this.lookingSince = this.runtime.now();
     const { recovered, dirs } = parts.opened;
     this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));
+    this.tls =
+      config.quorumTls === undefined || this.network !== nodeNetwork ? undefined : this.newTls(config.quorumTls);
+    this.quorumNetwork = this.tls ?? this.network;
     this.electionPort = this.newElectionPort();
     const times = { minInterval: ensemble.minNotificationInterval, maxInterval: ensemble.maxNotificationInterval };
     this.election = new FastLeaderElection(this.electionHost(recovered.fresh && !parts.opened.trusted), times);
@@ -153,6 +162,7 @@ export class EnsembleServer extends Server {
     const votes = this.electionPort.close();
     this.role?.stop('this server is stopping');
     await votes;
+    this.tls?.close();
     await this.busy;
     await closing;
   }
@@ -169,6 +179,17 @@ export class EnsembleServer extends Server {
     });
   }
 
+  private newTls(settings: TlsNetworkSettings): TlsNetwork {
+    return new TlsNetwork(settings, this.runtime, {
+      onRefused: () => {},
+      onFailed: (address, reason) =>
+        this.logger.warn({ address }, `a connection to a port between servers is refused: ${reason}`),
+      onReloaded: (path) => this.logger.info({ path }, 'certificates between servers read again'),
+      onReloadFailed: (path, error) =>
+        this.logger.error({ path, error: error.message }, 'certificates between servers could not be read again'),
+    });
+  }
+
   // ---- elections ----
 
   private newElectionPort(): ElectionPort {
@@ -176,7 +197,7 @@ export class EnsembleServer extends Server {
     const { host, electionPort } = this.membership.own.quorumAddresses[0] as QuorumAddress;
     return new ElectionPort({
       id: this.id,
-      network: this.network,
+      network: this.quorumNetwork,
       runtime: this.runtime,
       address: { host, port: electionPort },
       listenOnAll: listenOnAllIPs,

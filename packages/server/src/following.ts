@@ -60,7 +60,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
     }
     const limit = this.startedAt + this.tickTime * this.initLimit;
     const { redialDelay, connectTimeout, keepAlive } = server.ensemble;
-    const wire = server.network.connect(address.host, address.quorumPort, { keepAlive });
+    const wire = server.quorumNetwork.connect(address.host, address.quorumPort, { keepAlive });
     this.wire = wire;
     let decided = false;
     const failed = (problem: string): void => {

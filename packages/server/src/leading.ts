@@ -51,7 +51,7 @@ export class Leading implements Role, LeaderHost {
     let told = false;
     while (!this.over) {
       try {
-        const listener = await server.network.listen(
+        const listener = await server.quorumNetwork.listen(
           { port, host, keepAlive },
           (wire) => server.guard(() => this.leader.accept(wire)),
           (error) => this.warn(`quorum port: ${error.message}`),

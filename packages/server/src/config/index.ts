@@ -3,7 +3,7 @@
 import { type Ensemble, ensembleOf } from './ensemble.js';
 import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
 import { type SaslConfig, saslConfig } from './sasl.js';
-import { type TlsConfig, tlsConfig, wantsTls } from './tls.js';
+import { type QuorumTlsConfig, quorumTlsConfig, type TlsConfig, tlsConfig, wantsTls } from './tls.js';
 
 export type { Ensemble } from './ensemble.js';
 export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './keys.js';
@@ -108,6 +108,8 @@ export interface ServerConfig {
   readonly auditEnabled: boolean;
   /** Undefined for a standalone server. */
   readonly ensemble: Ensemble | undefined;
+  /** TLS between servers; undefined for none. */
+  readonly quorumTls: QuorumTlsConfig | undefined;
   /** zoo.cfg as it was read. */
   readonly text: string;
   readonly path: string | undefined;
@@ -264,6 +266,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
       : undefined,
     auditEnabled: b('audit.enable'),
     ensemble,
+    quorumTls: ensemble === undefined ? undefined : quorumTlsConfig(settings, where, warnings),
     text: settings.text,
     path: settings.path,
     warnings,

@@ -1,4 +1,4 @@
-// What the ssl.* options say about TLS on the client port.
+// What the ssl.* options say about TLS on the client port, and the ssl.quorum.* options about TLS between servers.
 
 import { ConfigError, type Settings } from './parse.js';
 
@@ -23,76 +23,142 @@ export interface TlsConfig {
   readonly handshakeLimit: number;
 }
 
-/** Whether a port with TLS is asked for. */
+export interface QuorumTlsConfig {
+  readonly tls: TlsConfig;
+  /** Whether this server speaks TLS where it dials others. */
+  readonly dials: boolean;
+  /** What it takes where others dial it. */
+  readonly accepts: 'tls' | 'either';
+  /** Whether the certificate of a server that is dialled must name its address. */
+  readonly verifyServerHost: boolean;
+  /** How long a connection may take to come through, in milliseconds. */
+  readonly timeout: number;
+}
+
+type Prefix = 'ssl.' | 'ssl.quorum.';
+
+/** Whether a client port with TLS is asked for. */
 export function wantsTls({ values }: Settings): boolean {
   return values.has('secureClientPort') || values.get('client.portUnification') === true;
 }
 
-/** @throws ConfigError if a port with TLS cannot work with these options */
+/** @throws ConfigError if a client port with TLS cannot work with these options */
 export function tlsConfig(settings: Settings, where: string, warnings: string[]): TlsConfig {
   const { values } = settings;
-  const b = (name: string): boolean => values.get(name) === true;
-  const s = (name: string): string | undefined => (values.get(name) as string | undefined) || undefined;
-  const fail = (what: string): ConfigError => new ConfigError(`${where}: ${what}`);
-
-  const keyStore = store(settings, 'keyStore', where);
-  if (keyStore === undefined) throw fail('a client port with TLS needs ssl.keyStore.location (a PEM or PKCS12 file)');
-  const trustStore = store(settings, 'trustStore', where);
-  const clientAuth = (s('ssl.clientAuth') ?? 'need').toLowerCase();
-  if (clientAuth !== 'none' && clientAuth !== 'want' && clientAuth !== 'need') {
-    throw fail(`ssl.clientAuth=${clientAuth}: one of 'none', 'want', 'need' is expected`);
+  const scheme = values.get('ssl.authProvider') || 'x509';
+  if (scheme !== 'x509') {
+    throw new ConfigError(`${where}: ssl.authProvider=${scheme}: there is no provider of that name, only 'x509'`);
   }
-  if (clientAuth !== 'none' && trustStore === undefined) {
-    throw fail(
-      `ssl.clientAuth=${clientAuth} needs ssl.trustStore.location, the authorities of client certificates; ssl.clientAuth=none lets clients in without one`,
-    );
-  }
-  if (b('ssl.crl') || b('ssl.ocsp')) {
-    throw fail('ssl.crl and ssl.ocsp: this server cannot ask whether certificates were revoked; use short-lived ones');
-  }
-  if (s('ssl.context.supplier.class') !== undefined) {
-    throw fail('ssl.context.supplier.class: a Java class cannot be loaded here; use ssl.keyStore and ssl.trustStore');
-  }
-  const scheme = s('ssl.authProvider') ?? 'x509';
-  if (scheme !== 'x509') throw fail(`ssl.authProvider=${scheme}: there is no provider of that name, only 'x509'`);
   return {
-    keyStore,
-    trustStore,
-    clientAuth,
-    ...versions(settings, where, warnings),
-    cipherSuites: list(s('ssl.ciphersuites')),
-    verifyClientHost: b('ssl.hostnameVerification') && b('ssl.clientHostnameVerification'),
-    reverseDns: b('ssl.allowReverseDnsLookup'),
-    reload: b('client.certReload'),
-    superUser: s('X509AuthenticationProvider.superUser'),
+    ...common(settings, 'ssl.', where, warnings),
+    reload: values.get('client.certReload') === true,
+    superUser: (values.get('X509AuthenticationProvider.superUser') as string | undefined) || undefined,
     handshakeLimit: values.get('netty.server.outstandingHandshake.limit') as number,
   };
 }
 
-function store({ values }: Settings, name: 'keyStore' | 'trustStore', where: string): StoreConfig | undefined {
-  const s = (option: string): string => String(values.get(`ssl.${name}.${option}`) ?? '');
+/**
+ * TLS between servers; undefined if it is not asked for.
+ * @throws ConfigError if it cannot work with these options
+ */
+export function quorumTlsConfig(settings: Settings, where: string, warnings: string[]): QuorumTlsConfig | undefined {
+  const { values } = settings;
+  const dials = values.get('sslQuorum') === true;
+  const either = values.get('portUnification') === true;
+  if (!dials && !either) return undefined;
+  return {
+    tls: {
+      ...common(settings, 'ssl.quorum.', where, warnings),
+      reload: values.get('sslQuorumReloadCertFiles') === true,
+      superUser: undefined,
+      handshakeLimit: 0,
+    },
+    dials,
+    accepts: either ? 'either' : 'tls',
+    verifyServerHost: values.get('ssl.quorum.hostnameVerification') === true,
+    timeout: values.get('ssl.quorum.handshakeDetectionTimeoutMillis') as number,
+  };
+}
+
+function common(
+  settings: Settings,
+  prefix: Prefix,
+  where: string,
+  warnings: string[],
+): Omit<TlsConfig, 'reload' | 'superUser' | 'handshakeLimit'> {
+  const { values } = settings;
+  const b = (name: string): boolean => values.get(prefix + name) === true;
+  const s = (name: string): string | undefined => (values.get(prefix + name) as string | undefined) || undefined;
+  const fail = (what: string): ConfigError => new ConfigError(`${where}: ${what}`);
+  const what = prefix === 'ssl.' ? 'a client port with TLS' : 'TLS between servers';
+
+  const keyStore = store(settings, prefix, 'keyStore', where);
+  if (keyStore === undefined) throw fail(`${what} needs ${prefix}keyStore.location (a PEM or PKCS12 file)`);
+  const trustStore = store(settings, prefix, 'trustStore', where);
+  const clientAuth = (s('clientAuth') ?? 'need').toLowerCase();
+  if (clientAuth !== 'none' && clientAuth !== 'want' && clientAuth !== 'need') {
+    throw fail(`${prefix}clientAuth=${clientAuth}: one of 'none', 'want', 'need' is expected`);
+  }
+  if (clientAuth !== 'none' && trustStore === undefined) {
+    throw fail(
+      `${prefix}clientAuth=${clientAuth} needs ${prefix}trustStore.location, the authorities of the certificates; ${prefix}clientAuth=none lets everybody in without one`,
+    );
+  }
+  if (b('crl') || b('ocsp')) {
+    throw fail(
+      `${prefix}crl and ${prefix}ocsp: this server cannot ask whether certificates were revoked; use short-lived ones`,
+    );
+  }
+  if (s('context.supplier.class') !== undefined) {
+    throw fail(
+      `${prefix}context.supplier.class: a Java class cannot be loaded here; use ${prefix}keyStore and ${prefix}trustStore`,
+    );
+  }
+  return {
+    keyStore,
+    trustStore,
+    clientAuth,
+    ...versions(settings, prefix, where, warnings),
+    cipherSuites: list(s('ciphersuites')),
+    verifyClientHost: b('hostnameVerification') && b('clientHostnameVerification'),
+    reverseDns: b('allowReverseDnsLookup'),
+  };
+}
+
+function store(
+  { values }: Settings,
+  prefix: Prefix,
+  name: 'keyStore' | 'trustStore',
+  where: string,
+): StoreConfig | undefined {
+  const s = (option: string): string => String(values.get(`${prefix}${name}.${option}`) ?? '');
   const path = s('location');
   if (path === '') return undefined;
   const type = s('type').toUpperCase();
   if (type === 'BCFKS' || path.endsWith('.bcfks')) {
     throw new ConfigError(
-      `${where}: ssl.${name}.location=${path}: BCFKS files are not read; PEM and PKCS12 are. Convert it with: keytool -importkeystore -srckeystore ${path} -srcstoretype BCFKS -destkeystore ${name}.p12 -deststoretype PKCS12`,
+      `${where}: ${prefix}${name}.location=${path}: BCFKS files are not read; PEM and PKCS12 are. Convert it with: keytool -importkeystore -srckeystore ${path} -srcstoretype BCFKS -destkeystore ${name}.p12 -deststoretype PKCS12`,
     );
   }
   if (!['', 'JKS', 'PEM', 'PKCS12'].includes(type)) {
-    throw new ConfigError(`${where}: ssl.${name}.type=${type}: one of 'PEM', 'PKCS12' is expected`);
+    throw new ConfigError(`${where}: ${prefix}${name}.type=${type}: one of 'PEM', 'PKCS12' is expected`);
   }
   return { path, password: s('password'), passwordPath: s('passwordPath') || undefined };
 }
 
 /** TLS 1.0 and 1.1 are not offered, whatever is asked for. */
-function versions(settings: Settings, where: string, warnings: string[]): Pick<TlsConfig, 'minVersion' | 'maxVersion'> {
-  const protocol = settings.values.get('ssl.protocol');
-  const enabled = list(settings.values.get('ssl.enabledProtocols') as string | undefined);
+function versions(
+  settings: Settings,
+  prefix: Prefix,
+  where: string,
+  warnings: string[],
+): Pick<TlsConfig, 'minVersion' | 'maxVersion'> {
+  const protocol = settings.values.get(`${prefix}protocol`);
+  const enabled = list(settings.values.get(`${prefix}enabledProtocols`) as string | undefined);
   if (enabled.length === 0)
     return { minVersion: 'TLSv1.2', maxVersion: protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3' };
   const offered = enabled.filter((version) => version === 'TLSv1.2' || version === 'TLSv1.3');
-  const option = `${where}: ssl.enabledProtocols=${enabled.join(',')}`;
+  const option = `${where}: ${prefix}enabledProtocols=${enabled.join(',')}`;
   if (offered.length === 0) throw new ConfigError(`${option}: only TLSv1.2 and TLSv1.3 are offered`);
   for (const version of enabled)
     if (!/^TLSv1\.[23]$/.test(version)) warnings.push(`${option}: ${version} is not offered`);

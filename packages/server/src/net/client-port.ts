@@ -13,7 +13,7 @@ import { ClientConnection, plainAddress } from './client-connection.js';
 import type { ConnectionThrottle } from './connection-throttle.js';
 import type { Connection, Listener, Network } from './network.js';
 import { RequestThrottler, type RequestThrottleSettings } from './request-throttler.js';
-import { TlsEntry, type TlsSettings } from './tls/tls-entry.js';
+import { TlsEntry, type TlsSettings, type TlsTaker } from './tls/tls-entry.js';
 import { Turns } from './turns.js';
 
 export interface ClientPortLimits {
@@ -88,7 +88,7 @@ export interface SaslSettings {
   readonly allowFailed: boolean;
 }
 
-export class ClientPort {
+export class ClientPort implements TlsTaker {
   readonly auth: AuthRules;
   readonly authSettings: AuthSettings;
   readonly sasl: SaslSettings | undefined;
@@ -165,8 +165,6 @@ export class ClientPort {
       parts.tls === undefined
         ? undefined
         : new TlsEntry(parts.tls, limits.sessionlessTimeout, parts.runtime, {
-            onSecure: (socket, identities) => this.acceptSecure(socket, identities),
-            onPlain: (socket) => this.acceptPlain(socket),
             onRefused: (address, reason) => this.handshakeRefused(address, reason),
             onFailed: (address, reason) => this.handshakeFailed(address, reason),
             onReloaded: (path) => hooks.onCertificates(path, undefined),
@@ -379,15 +377,17 @@ export class ClientPort {
     socket.on('close', () => this.release(address));
     socket.on('error', () => {});
     if (this.occupy(address)) socket.destroy();
-    else this.tls?.take(socket, entry);
+    else this.tls?.take(socket, entry, this);
   }
 
-  private acceptPlain(socket: Connection): void {
+  /** See {@link TlsTaker}. */
+  onPlain(socket: Connection): void {
     this.beginTurn();
     this.connections.add(new ClientConnection(socket, this, true));
   }
 
-  private acceptSecure(socket: Connection, identities: readonly Identity[]): void {
+  /** See {@link TlsTaker}. */
+  onSecure(socket: Connection, identities: readonly Identity[]): void {
     this.beginTurn();
     const connection = new ClientConnection(socket, this, true);
     connection.secure = true;

@@ -1,15 +1,22 @@
-// TLS in front of the client port: the handshake, the judgement of the client's certificate, and new certificates while running.
+// TLS for accepted connections: the handshake, the judgement of the client's certificate, and new certificates while running.
 // Source: NettyServerCnxnFactory, X509AuthenticationProvider and ClientX509Util of Apache ZooKeeper.
 
 import { X509Certificate } from 'node:crypto';
-import { reverse } from 'node:dns/promises';
 import { type StatWatcher, unwatchFile, watchFile } from 'node:fs';
 import { Socket } from 'node:net';
-import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import {
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type SecureContextOptions,
+  type Server,
+  type TLSSocket,
+} from 'node:tls';
 import type { Identity } from '../../request/identity.js';
 import type { Runtime } from '../../runtime.js';
 import type { Connection } from '../network.js';
 import { cipherSuite } from './cipher-suites.js';
+import { namesHost } from './host-name.js';
 import { readKeyStore, readTrustStore, type StoreSettings, TlsError } from './key-store.js';
 import { subjectName } from './subject-name.js';
 
@@ -34,13 +41,17 @@ export interface TlsSettings {
   readonly handshakeLimit: number;
 }
 
-export interface TlsHooks {
+/** Whom connections are for. */
+export interface TlsTaker {
   /** A client that speaks no TLS, on a port that takes either. */
   onPlain(socket: Connection): void;
-  /** Too many handshakes are under way. */
-  onRefused(address: string, reason: string): void;
   /** A client has come through; its identities are proved by its certificate. */
   onSecure(socket: Connection, identities: readonly Identity[]): void;
+}
+
+export interface TlsHooks {
+  /** Too many handshakes are under way. */
+  onRefused(address: string, reason: string): void;
   /** A client could not come through. */
   onFailed(address: string, reason: string): void;
   onReloaded(path: string): void;
@@ -58,8 +69,10 @@ export class TlsEntry {
   private readonly runtime: Runtime;
   private readonly timeout: number;
   private readonly server: Server;
+  /** What connections of one's own are dialled with. */
+  context: SecureContext;
   /** Sockets on which the handshake is under way, by {@link keyOf}. */
-  private readonly shaking = new Map<string, Socket>();
+  private readonly shaking = new Map<string, { readonly socket: Socket; readonly taker: TlsTaker }>();
   /** Sockets of which it is not known yet whether they speak TLS. */
   private readonly undecided = new Set<Socket>();
   private readonly watched: string[] = [];
@@ -74,8 +87,10 @@ export class TlsEntry {
     this.hooks = hooks;
     this.runtime = runtime;
     this.timeout = handshakeTimeout;
+    const options = contextOptions(settings);
+    this.context = createSecureContext(options);
     this.server = createServer({
-      ...contextOptions(settings),
+      ...options,
       handshakeTimeout,
       requestCert: settings.clientAuth !== 'none',
       rejectUnauthorized: settings.clientAuth === 'need',
@@ -100,21 +115,22 @@ export class TlsEntry {
   }
 
   /** Takes an accepted connection of Node's network: a TLS handshake follows, or on a port for either, perhaps not. */
-  take(connection: Connection, entry: 'tls' | 'either'): void {
+  take(connection: Connection, entry: 'tls' | 'either', taker: TlsTaker): void {
     if (!(connection instanceof Socket)) throw new Error('TLS needs a real socket');
-    if (entry === 'tls') this.shakeHands(connection);
-    else this.decide(connection);
+    if (entry === 'tls') this.shakeHands(connection, taker);
+    else this.decide(connection, taker);
   }
 
   /** Ends what has not come through; the rest is its owner's. */
   close(): void {
     for (const path of this.watched) unwatchFile(path, this.onChange);
-    for (const socket of [...this.undecided, ...this.shaking.values()]) socket.destroy();
+    for (const socket of this.undecided) socket.destroy();
+    for (const { socket } of this.shaking.values()) socket.destroy();
     this.shaking.clear();
   }
 
   /** Looks at the first byte. */
-  private decide(socket: Socket): void {
+  private decide(socket: Socket, taker: TlsTaker): void {
     this.undecided.add(socket);
     const giveUp = (): void => void socket.destroy();
     const timer = this.runtime.after(this.timeout, giveUp);
@@ -130,15 +146,15 @@ export class TlsEntry {
       socket.pause();
       socket.unshift(chunk);
       if (chunk[0] === HANDSHAKE_RECORD) {
-        this.shakeHands(socket);
+        this.shakeHands(socket, taker);
         return;
       }
-      this.hooks.onPlain(socket);
+      taker.onPlain(socket);
       socket.resume();
     });
   }
 
-  private shakeHands(socket: Socket): void {
+  private shakeHands(socket: Socket, taker: TlsTaker): void {
     const { handshakeLimit } = this.settings;
     if (handshakeLimit > 0 && this.handshakes >= handshakeLimit) {
       this.hooks.onRefused(socket.remoteAddress ?? '', `${handshakeLimit} TLS handshakes are under way`);
@@ -146,17 +162,17 @@ export class TlsEntry {
       return;
     }
     const key = keyOf(socket);
-    this.shaking.set(key, socket);
+    this.shaking.set(key, { socket, taker });
     socket.on('error', () => {});
     socket.allowHalfOpen = false; // who leaves within the handshake has left
     socket.once('close', () => {
-      if (this.shaking.get(key) === socket) this.shaking.delete(key);
+      if (this.shaking.get(key)?.socket === socket) this.shaking.delete(key);
     });
     this.server.emit('connection', socket);
   }
 
   private async judge(socket: TLSSocket): Promise<void> {
-    const { clientAuth, verifyClientHost, superUser } = this.settings;
+    const { clientAuth, verifyClientHost, reverseDns, superUser } = this.settings;
     const refuse = (reason: string): void => {
       this.hooks.onFailed(socket.remoteAddress ?? '', reason);
       socket.destroy();
@@ -169,7 +185,7 @@ export class TlsEntry {
         return;
       }
       const certificate = new X509Certificate(raw);
-      if (verifyClientHost && !(await this.namesHost(certificate, socket))) {
+      if (verifyClientHost && !(await namesHost(certificate, socket.remoteAddress ?? '', reverseDns))) {
         refuse(`the client's certificate is not for its address`);
         return;
       }
@@ -177,18 +193,12 @@ export class TlsEntry {
       if (id === superUser) identities.push({ scheme: 'super', id });
       identities.push({ scheme: 'x509', id });
     }
-    this.shaking.delete(keyOf(socket));
-    if (socket.destroyed) return;
+    const key = keyOf(socket);
+    const waiting = this.shaking.get(key);
+    this.shaking.delete(key);
+    if (socket.destroyed || waiting === undefined) return;
     socket.allowHalfOpen = true;
-    this.hooks.onSecure(socket, identities);
-  }
-
-  private async namesHost(certificate: X509Certificate, socket: TLSSocket): Promise<boolean> {
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=.*\.)/, '');
-    if (certificate.checkIP(address) !== undefined) return true;
-    if (!this.settings.reverseDns) return false;
-    const names = await reverse(address).catch((): string[] => []);
-    return names.some((name) => certificate.checkHost(name) !== undefined);
+    waiting.taker.onSecure(socket, identities);
   }
 
   private watch(): void {
@@ -205,7 +215,9 @@ export class TlsEntry {
   /** What is read only half keeps the old certificates; the next change of the file is another attempt. */
   private readonly onChange = (): void => {
     try {
-      this.server.setSecureContext(contextOptions(this.settings));
+      const options = contextOptions(this.settings);
+      this.context = createSecureContext(options);
+      this.server.setSecureContext(options);
       this.hooks.onReloaded(this.settings.keyStore.path);
     } catch (e) {
       this.hooks.onReloadFailed(this.settings.keyStore.path, e as Error);

@@ -1,0 +1,23 @@
+// Whether a certificate is for the host it came from. Source: ZKTrustManager of Apache ZooKeeper.
+
+import type { X509Certificate } from 'node:crypto';
+import { reverse } from 'node:dns/promises';
+import { isIP } from 'node:net';
+
+/**
+ * Whether the certificate names the address or, where that is known, the name by which the host was dialled, or else, with
+ * `reverseDns`, a name that the DNS has for the address.
+ */
+export async function namesHost(
+  certificate: X509Certificate,
+  address: string,
+  reverseDns: boolean,
+  name?: string,
+): Promise<boolean> {
+  const plain = address.replace(/^::ffff:(?=.*\.)/, '');
+  if (certificate.checkIP(plain) !== undefined || certificate.checkHost(plain) !== undefined) return true;
+  if (name !== undefined && isIP(name) === 0) return certificate.checkHost(name) !== undefined;
+  if (!reverseDns) return false;
+  const names = await reverse(plain).catch((): string[] => []);
+  return names.some((one) => certificate.checkHost(one) !== undefined);
+}
