@@ -10,6 +10,7 @@ import * as hostile from './hostile.js';
 import { observing } from './observing.js';
 import { poison } from './poison.js';
 import * as reconfig from './reconfig.js';
+import * as secured from './secured.js';
 import * as sessions from './sessions.js';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -44,6 +45,7 @@ export const SCENARIOS: readonly Scenario[] = [
   poison,
   reconfig.resizing,
   reconfig.roles,
+  secured.tls,
   clients.kazoo,
   clients.curator,
 ];
