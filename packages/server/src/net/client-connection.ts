@@ -16,7 +16,7 @@ import type { Connection } from './network.js';
 import { DigestMd5Server, SaslError, type SaslService } from './sasl/digest-md5.js';
 import type { TurnTaker } from './turns.js';
 
-/** What a connection may do in one turn: a request counts 1, and 1 more for each KB it holds. */
+/** What a connection may do in one turn: a request counts 1, and 1 more for each KB of it and of its reply. */
 const SHARE = 64;
 /** Above this many unsent bytes no further request of the connection is read. */
 const OUTPUT_PAUSE = 256 * 1024;
@@ -134,7 +134,10 @@ export class ClientConnection implements Client, TurnTaker {
     this.port.beginTurn();
     this.port.stats.bytesReceived += chunk.length;
     this.append(chunk);
-    if (!this.queued) this.work();
+    if (!this.queued) {
+      if (this.port.turns.hasTime(this.port.now)) this.work();
+      else this.waitForTurn();
+    }
     this.port.turns.flush();
   };
 
@@ -159,6 +162,12 @@ export class ClientConnection implements Client, TurnTaker {
     this.unreadEnd += chunk.copy(this.unread, this.unreadEnd);
   }
 
+  private waitForTurn(): void {
+    this.queued = true;
+    this.setPaused(true);
+    this.port.turns.enqueue(this);
+  }
+
   /** Handles requests as far as allowed; queues itself if some are left. */
   private work(): void {
     if (this.takeTurn()) {
@@ -174,9 +183,10 @@ export class ClientConnection implements Client, TurnTaker {
     if (this.fifo.headReady) this.port.processor.resume(this);
     let share = SHARE;
     while (share > 0 && this.mayWork() && !this.outputHigh) {
+      const written = this.out?.pos ?? 0;
       const used = this.nextFrame();
       if (used < 0) break;
-      share -= 1 + (used >>> 10);
+      share -= 1 + ((used + Math.max(0, (this.out?.pos ?? 0) - written)) >>> 10);
     }
     if (this.unreadStart === this.unreadEnd) {
       this.unread = NOTHING;

@@ -14,12 +14,19 @@ export interface TurnTaker {
 const FIRST_SIZE = 4096;
 const LARGEST_KEPT = 256 * 1024;
 const POOL_LIMIT = 128;
+/** After so many milliseconds of work new input is looked at, before those who wait for more turns go on. */
+const BUDGET_MS = 4;
+/** Work that comes no later than this behind other work belongs to the same stretch. */
+const GAP_MS = 0.2;
 
 export class Turns {
-  private queue: TurnTaker[] = [];
+  private readonly queue: TurnTaker[] = [];
   private readonly dirty: TurnTaker[] = [];
   private readonly pool: ReplyBuffer[] = [];
   private scheduled = false;
+  /** When the stretch of work began that goes on now, and when its last piece ended. */
+  private stretchBegan = 0;
+  private workEnded = 0;
   private readonly beginTurn: () => void;
   private readonly endTurn: () => void;
   private readonly runtime: Runtime;
@@ -40,6 +47,12 @@ export class Turns {
     this.schedule();
   }
 
+  /** Whether input that arrives at `now` may be handled at once; otherwise it has to queue, as too much was handled before it. */
+  hasTime(now: number): boolean {
+    if (now - this.workEnded > GAP_MS) this.stretchBegan = now;
+    return now - this.stretchBegan < BUDGET_MS;
+  }
+
   /** The taker has written something; it is flushed at the end of the turn. */
   markDirty(taker: TurnTaker): void {
     this.dirty.push(taker);
@@ -50,6 +63,7 @@ export class Turns {
     this.endTurn();
     for (let i = 0; i < this.dirty.length; i++) (this.dirty[i] as TurnTaker).flush();
     this.dirty.length = 0;
+    this.workEnded = this.runtime.now();
   }
 
   /** An empty buffer to write replies into. */
@@ -72,12 +86,19 @@ export class Turns {
   private readonly run = (): void => {
     this.scheduled = false;
     this.beginTurn();
-    const takers = this.queue;
-    this.queue = [];
-    for (const taker of takers) {
-      if (taker.takeTurn()) this.queue.push(taker);
+    const { queue } = this;
+    const until = this.runtime.now() + BUDGET_MS;
+    // Those who have their share, and those who join, come after everybody else. Whom the time does not reach is first next time.
+    const round = queue.length;
+    let served = 0;
+    while (served < round) {
+      const taker = queue[served++] as TurnTaker;
+      if (taker.takeTurn()) queue.push(taker);
+      if (this.runtime.now() >= until) break;
     }
+    queue.splice(0, served);
     this.flush();
-    if (this.queue.length > 0) this.schedule();
+    this.stretchBegan = this.workEnded;
+    if (queue.length > 0) this.schedule();
   };
 }

@@ -1,0 +1,100 @@
+// Turns: everybody has a share, nobody waits for more than a stretch of others' work, nothing is written twice.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Turns, type TurnTaker } from '../../dist/net/turns.js';
+import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
+
+/** A clock that work moves, and turns that come when the test says so. */
+class Loop {
+  now = 1000;
+  readonly waiting: (() => void)[] = [];
+  readonly log: string[] = [];
+  readonly runtime: Runtime = {
+    ...nodeRuntime,
+    now: () => this.now,
+    soon: (action) => {
+      this.waiting.push(action);
+    },
+  };
+  readonly turns = new Turns(
+    () => {},
+    () => {},
+    this.runtime,
+  );
+
+  /** Takes `ms` for each of its shares. */
+  taker(name: string, shares: number, ms: number): TurnTaker {
+    let left = shares;
+    return {
+      takeTurn: () => {
+        this.log.push(name);
+        this.now += ms;
+        return --left > 0;
+      },
+      flush: () => this.log.push(`${name} flushed`),
+    };
+  }
+
+  turn(): string[] {
+    this.log.length = 0;
+    for (const action of this.waiting.splice(0)) action();
+    return [...this.log];
+  }
+}
+
+test('everybody has one share of a turn, and comes again after all others', () => {
+  const loop = new Loop();
+  for (const [name, shares] of [
+    ['a', 3],
+    ['b', 1],
+    ['c', 2],
+  ] as const)
+    loop.turns.enqueue(loop.taker(name, shares, 0.1));
+  assert.deepEqual(loop.turn(), ['a', 'b', 'c']);
+  assert.deepEqual(loop.turn(), ['a', 'c']);
+  assert.deepEqual(loop.turn(), ['a']);
+  assert.deepEqual(loop.turn(), []);
+  assert.equal(loop.waiting.length, 0, 'no turn without work');
+});
+
+test('a turn ends when its time is over, and goes on where it ended', () => {
+  const loop = new Loop();
+  for (const name of ['a', 'b', 'c', 'd', 'e']) loop.turns.enqueue(loop.taker(name, 2, 2.5));
+  assert.deepEqual(loop.turn(), ['a', 'b']);
+  loop.turns.enqueue(loop.taker('late', 1, 1));
+  assert.deepEqual(loop.turn(), ['c', 'd']);
+  assert.deepEqual(loop.turn(), ['e', 'a']);
+  assert.deepEqual(loop.turn(), ['b', 'late', 'c']);
+});
+
+test('what was written in a turn leaves at its end, though others wait', () => {
+  const loop = new Loop();
+  const slow = loop.taker('slow', 2, 10);
+  loop.turns.enqueue({
+    takeTurn: () => {
+      loop.turns.markDirty(slow);
+      return slow.takeTurn();
+    },
+    flush: () => {},
+  });
+  loop.turns.enqueue(loop.taker('other', 1, 1));
+  assert.deepEqual(loop.turn(), ['slow', 'slow flushed']);
+  assert.deepEqual(loop.turn(), ['other', 'slow', 'slow flushed']);
+});
+
+test('input is handled at once until a stretch of work has lasted its time', () => {
+  const loop = new Loop();
+  const handle = (ms: number): boolean => {
+    const may = loop.turns.hasTime(loop.now);
+    if (may) loop.now += ms;
+    loop.turns.flush();
+    return may;
+  };
+  assert.deepEqual([handle(1.5), handle(1.5), handle(1.5), handle(1.5)], [true, true, true, false]);
+  loop.turns.enqueue(loop.taker('waiting', 1, 1));
+  assert.deepEqual(loop.turn(), ['waiting']);
+  assert.equal(handle(1), true, 'after a turn there is time again');
+  loop.now += 5;
+  assert.equal(handle(10), true, 'and after a while without work');
+  assert.equal(handle(1), false);
+});
