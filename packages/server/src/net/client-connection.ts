@@ -18,6 +18,8 @@ import type { TurnTaker } from './turns.js';
 
 /** What a connection may do in one turn: a request counts 1, and 1 more for each KB of it and of its reply. */
 const SHARE = 64;
+/** A share with more bytes in and out makes the next input wait for its turn. */
+const HEAVY_BYTES = 64 * 1024;
 /** Above this many unsent bytes no further request of the connection is read. */
 const OUTPUT_PAUSE = 256 * 1024;
 /** Above this many unsent bytes of notifications the connection is given up. */
@@ -74,6 +76,8 @@ export class ClientConnection implements Client, TurnTaker {
   private overLimit = false;
   private queued = false;
   private paused = false;
+  /** The last share of a turn was large. */
+  private heavy = false;
   private stream: ChildStream | null = null;
   private deferred: WatchEvent[] | null = null;
   private login: DigestMd5Server | null = null;
@@ -135,8 +139,8 @@ export class ClientConnection implements Client, TurnTaker {
     this.port.stats.bytesReceived += chunk.length;
     this.append(chunk);
     if (!this.queued) {
-      if (this.port.turns.hasTime(this.port.now)) this.work();
-      else this.waitForTurn();
+      if (this.heavy) this.waitForTurn();
+      else this.work();
     }
     this.port.turns.flush();
   };
@@ -162,6 +166,7 @@ export class ClientConnection implements Client, TurnTaker {
     this.unreadEnd += chunk.copy(this.unread, this.unreadEnd);
   }
 
+  /** Who asks for much comes after those who do not. */
   private waitForTurn(): void {
     this.queued = true;
     this.setPaused(true);
@@ -182,12 +187,16 @@ export class ClientConnection implements Client, TurnTaker {
     if (this.stream !== null) return this.continueStream();
     if (this.fifo.headReady) this.port.processor.resume(this);
     let share = SHARE;
+    let bytes = 0;
     while (share > 0 && this.mayWork() && !this.outputHigh) {
       const written = this.out?.pos ?? 0;
       const used = this.nextFrame();
       if (used < 0) break;
-      share -= 1 + ((used + Math.max(0, (this.out?.pos ?? 0) - written)) >>> 10);
+      const handled = used + Math.max(0, (this.out?.pos ?? 0) - written);
+      bytes += handled;
+      share -= 1 + (handled >>> 10);
     }
+    this.heavy = bytes > HEAVY_BYTES;
     if (this.unreadStart === this.unreadEnd) {
       this.unread = NOTHING;
       this.unreadStart = 0;

@@ -16,17 +16,12 @@ const LARGEST_KEPT = 256 * 1024;
 const POOL_LIMIT = 128;
 /** After so many milliseconds of work new input is looked at, before those who wait for more turns go on. */
 const BUDGET_MS = 4;
-/** Work that comes no later than this behind other work belongs to the same stretch. */
-const GAP_MS = 0.2;
 
 export class Turns {
   private readonly queue: TurnTaker[] = [];
   private readonly dirty: TurnTaker[] = [];
   private readonly pool: ReplyBuffer[] = [];
   private scheduled = false;
-  /** When the stretch of work began that goes on now, and when its last piece ended. */
-  private stretchBegan = 0;
-  private workEnded = 0;
   private readonly beginTurn: () => void;
   private readonly endTurn: () => void;
   private readonly runtime: Runtime;
@@ -47,12 +42,6 @@ export class Turns {
     this.schedule();
   }
 
-  /** Whether input that arrives at `now` may be handled at once; otherwise it has to queue, as too much was handled before it. */
-  hasTime(now: number): boolean {
-    if (now - this.workEnded > GAP_MS) this.stretchBegan = now;
-    return now - this.stretchBegan < BUDGET_MS;
-  }
-
   /** The taker has written something; it is flushed at the end of the turn. */
   markDirty(taker: TurnTaker): void {
     this.dirty.push(taker);
@@ -63,7 +52,6 @@ export class Turns {
     this.endTurn();
     for (let i = 0; i < this.dirty.length; i++) (this.dirty[i] as TurnTaker).flush();
     this.dirty.length = 0;
-    this.workEnded = this.runtime.now();
   }
 
   /** An empty buffer to write replies into. */
@@ -98,7 +86,6 @@ export class Turns {
     }
     queue.splice(0, served);
     this.flush();
-    this.stretchBegan = this.workEnded;
     if (queue.length > 0) this.schedule();
   };
 }
