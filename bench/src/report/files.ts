@@ -21,10 +21,15 @@ export function saveResults(report: string, results: Results, environment: Envir
 
 /** Replaces what stands between the markers in README.md. Throws if they are not there. */
 export function updateReadme(report: string): void {
-  const file = join(REPOSITORY, 'README.md');
+  updateSection('README.md', report);
+}
+
+/** Replaces what stands between the markers in a file of the repository. Throws if they are not there. */
+export function updateSection(name: string, report: string): void {
+  const file = join(REPOSITORY, name);
   const text = readFileSync(file, 'utf8');
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`README.md has no ${BEGIN} … ${END}`);
+  if (begin < 0 || end < begin) throw new Error(`${name} has no ${BEGIN} … ${END}`);
   writeFileSync(file, `${text.slice(0, begin + BEGIN.length)}\n\n${report}\n${text.slice(end)}`);
 }
