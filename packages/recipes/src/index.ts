@@ -1,4 +1,7 @@
 // The package's public face.
+
+export { DistributedBarrier } from './barriers/barrier.js';
+export { DistributedDoubleBarrier, type DoubleBarrierOptions } from './barriers/double-barrier.js';
 export { isRecipeError, RecipeError, type RecipeErrorCode } from './base/errors.js';
 export {
   bytesSerializer,
@@ -13,6 +16,18 @@ export type { TenureOptions } from './base/tenure.js';
 export type { WaitOptions } from './base/wait.js';
 export { Cache, type CachedNode, type CacheEvent, type CacheEvents, type CacheOptions } from './caches/cache.js';
 export { NodeCache, PathChildrenCache, TreeCache, type ViewOptions } from './caches/views.js';
+export {
+  CachedAtomicLong,
+  Counter,
+  DistributedAtomicInteger,
+  DistributedAtomicLong,
+} from './counters/atomic-number.js';
+export {
+  type AtomicOptions,
+  type AtomicResult,
+  DistributedAtomicValue,
+  type PromotedToLock,
+} from './counters/atomic-value.js';
 export { SharedCount, SharedValue, type SharedValueEvents, type VersionedValue } from './counters/shared-value.js';
 export {
   LeaderLatch,
@@ -35,3 +50,7 @@ export {
   type Lease,
   type SemaphoreOptions,
 } from './locks/semaphore.js';
+export { type GroupEvents, GroupMember } from './nodes/group-member.js';
+export { Party, ShallowParty } from './nodes/party.js';
+export { PersistentNode, type PersistentNodeEvents, type PersistentNodeOptions } from './nodes/persistent-node.js';
+export { PersistentTtlNode, type PersistentTtlNodeOptions } from './nodes/persistent-ttl-node.js';

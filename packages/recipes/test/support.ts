@@ -74,16 +74,22 @@ export async function until(condition: () => boolean | Promise<boolean>, what = 
   }
 }
 
-/** Resolves when the node has exactly so many children. */
+/** Resolves when the node has exactly so many children; a node that is not there has none. */
 export async function childCount(client: Client, path: string, count: number): Promise<void> {
   for (;;) {
     const next = nextEvent();
-    const { children } = await client.getChildren(path, { watcher: next.watcher });
-    if (children.length === count) {
-      await client.removeWatches(path, { type: 'children', watcher: next.watcher }).catch(() => {});
-      return;
+    try {
+      const { children } = await client.getChildren(path, { watcher: next.watcher });
+      if (children.length === count) {
+        await client.removeWatches(path, { type: 'children', watcher: next.watcher }).catch(() => {});
+        return;
+      }
+      await next.event;
+    } catch (error) {
+      if (!isKeeperError(error, 'NoNode')) throw error;
+      if (count === 0) return;
+      await new Promise((resolve) => setImmediate(resolve));
     }
-    await next.event;
   }
 }
 

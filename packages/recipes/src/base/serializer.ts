@@ -25,14 +25,14 @@ export function jsonSerializer<T>(parse: (value: unknown) => T = (value) => valu
   };
 }
 
-/** Four bytes, the most significant first: Curator's SharedCount, and kazoo's Counter with `support_curator`. */
+/** Four bytes, the most significant first: Curator's SharedCount, and kazoo's Counter with `support_curator`. No bytes are 0. */
 export const int32Serializer: Serializer<number> = {
   serialize(value) {
     const bytes = Buffer.alloc(4);
     bytes.writeInt32BE(value);
     return bytes;
   },
-  deserialize: (bytes) => bytes.readInt32BE(0),
+  deserialize: (bytes) => (bytes.length === 0 ? 0 : bytes.readInt32BE(0)),
 };
 
 /** Eight bytes, the most significant first: Curator's DistributedAtomicLong. No bytes are 0. */

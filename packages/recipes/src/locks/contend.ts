@@ -2,7 +2,7 @@
 // Source: LockInternals of Apache Curator, and the lock recipe of kazoo, whose nodes are understood as well.
 
 import { type Client, type CreatedNode, type Data, isKeeperError } from '@nodekeeper/client';
-import { createOnce } from '../base/create.js';
+import { createOnce, giveUp } from '../base/create.js';
 import { join, nameOf } from '../base/paths.js';
 import { deleteSoon, persist } from '../base/persist.js';
 import type { Seat } from '../base/tenure.js';
@@ -102,10 +102,4 @@ async function takeTurn(
 
 async function leave(client: Client, seat: Seat): Promise<void> {
   if (client.sessionId === seat.session) await deleteSoon(client, seat.path);
-}
-
-/** The node may be on its way, or there already. */
-export async function giveUp(client: Client, creating: Promise<CreatedNode>): Promise<void> {
-  const gone = creating.then(({ path }) => deleteSoon(client, path)).catch(() => {});
-  if (client.isConnected) await gone;
 }

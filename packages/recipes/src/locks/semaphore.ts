@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { type Client, type CreatedNode, type Data, isKeeperError } from '@nodekeeper/client';
-import { createOnce, protectedName } from '../base/create.js';
+import { createOnce, giveUp, protectedName } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { join, nameOf, recipePath } from '../base/paths.js';
 import { deleteForSure, persist } from '../base/persist.js';
@@ -10,7 +10,6 @@ import { Tenure, type TenureOptions } from '../base/tenure.js';
 import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 import type { SharedValue } from '../counters/shared-value.js';
-import { giveUp } from './contend.js';
 import { Hold, type LockHold } from './hold.js';
 import { InterProcessMutex } from './mutex.js';
 import type { LockLayout } from './names.js';

@@ -1,0 +1,107 @@
+// Counters. Source: DistributedAtomicLong, DistributedAtomicInteger, CachedAtomicLong of Apache Curator; Counter of kazoo.
+
+import type { Client } from '@nodekeeper/client';
+import { RecipeError } from '../base/errors.js';
+import { decimalSerializer, int32Serializer, int64Serializer } from '../base/serializer.js';
+import { type AtomicOptions, type AtomicResult, DistributedAtomicValue } from './atomic-value.js';
+
+/** 64 bits with a sign, as Curator lays them out. It is 0 as long as there is no node. */
+export class DistributedAtomicLong extends DistributedAtomicValue<bigint> {
+  constructor(client: Client, path: string, options: AtomicOptions = {}) {
+    super(client, path, int64Serializer, options, 'DistributedAtomicLong');
+  }
+
+  /** Beyond 64 bits it wraps, as Java's long. */
+  add(delta: bigint | number): Promise<AtomicResult<bigint>> {
+    return this.update((before) => BigInt.asIntN(64, (before ?? 0n) + BigInt(delta)));
+  }
+
+  subtract(delta: bigint | number): Promise<AtomicResult<bigint>> {
+    return this.add(-BigInt(delta));
+  }
+
+  increment(): Promise<AtomicResult<bigint>> {
+    return this.add(1n);
+  }
+
+  decrement(): Promise<AtomicResult<bigint>> {
+    return this.add(-1n);
+  }
+}
+
+/** 32 bits with a sign, as Curator lays them out; also SharedCount's node, and kazoo's Counter with `support_curator`. */
+export class DistributedAtomicInteger extends DistributedAtomicValue<number> {
+  constructor(client: Client, path: string, options: AtomicOptions = {}) {
+    super(client, path, int32Serializer, options, 'DistributedAtomicInteger');
+  }
+
+  /** Beyond 32 bits it wraps, as Java's int. */
+  add(delta: number): Promise<AtomicResult<number>> {
+    return this.update((before) => ((before ?? 0) + delta) | 0);
+  }
+
+  subtract(delta: number): Promise<AtomicResult<number>> {
+    return this.add(-delta);
+  }
+
+  increment(): Promise<AtomicResult<number>> {
+    return this.add(1);
+  }
+
+  decrement(): Promise<AtomicResult<number>> {
+    return this.add(-1);
+  }
+}
+
+/** Decimal digits of any length, as kazoo's Counter has them by default. */
+export class Counter extends DistributedAtomicValue<bigint> {
+  constructor(client: Client, path: string, options: AtomicOptions = {}) {
+    super(client, path, decimalSerializer, options, 'Counter');
+  }
+
+  add(delta: bigint | number): Promise<AtomicResult<bigint>> {
+    return this.update((before) => (before ?? 0n) + BigInt(delta));
+  }
+
+  subtract(delta: bigint | number): Promise<AtomicResult<bigint>> {
+    return this.add(-BigInt(delta));
+  }
+}
+
+/** Numbers that nobody else gets, taken from a shared counter a block at a time. Those not used up are lost. */
+export class CachedAtomicLong {
+  private readonly number: DistributedAtomicLong;
+  private readonly blockSize: bigint;
+  private upcoming = 0n;
+  private end = 0n;
+  private refill: Promise<void> | undefined;
+
+  /** @throws RecipeError BadArgument */
+  constructor(number: DistributedAtomicLong, blockSize: number) {
+    if (!Number.isInteger(blockSize) || blockSize < 1) {
+      throw new RecipeError('BadArgument', 'CachedAtomicLong', number.path, `a block cannot be of ${blockSize}`);
+    }
+    this.number = number;
+    this.blockSize = BigInt(blockSize);
+  }
+
+  /** Rejects with a `Timeout` error if others were quicker each time, or as {@link DistributedAtomicLong.add}. */
+  async next(): Promise<bigint> {
+    while (this.upcoming >= this.end) {
+      this.refill ??= this.takeBlock().finally(() => {
+        this.refill = undefined;
+      });
+      await this.refill;
+    }
+    return this.upcoming++;
+  }
+
+  private async takeBlock(): Promise<void> {
+    const { succeeded, preValue = 0n, postValue } = await this.number.add(this.blockSize);
+    if (!succeeded || postValue === undefined) {
+      throw new RecipeError('Timeout', 'CachedAtomicLong', this.number.path, 'others were quicker each time');
+    }
+    this.upcoming = preValue;
+    this.end = postValue;
+  }
+}

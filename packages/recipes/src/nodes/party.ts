@@ -1,0 +1,112 @@
+// A pool of participants who come and go. Source: Party, ShallowParty of kazoo, with its layout.
+
+import { randomUUID } from 'node:crypto';
+import { type Client, isKeeperError } from '@nodekeeper/client';
+import { join, nodeName, recipePath } from '../base/paths.js';
+import { persistOverSessions } from '../base/persist.js';
+import { PersistentNode } from './persistent-node.js';
+
+const MARK = '__party__';
+
+abstract class BaseParty implements AsyncDisposable {
+  readonly path: string;
+  protected readonly client: Client;
+  private readonly newNode: () => PersistentNode;
+  private node: PersistentNode | undefined;
+
+  constructor(recipe: string, client: Client, path: string, name: string, data: string) {
+    this.path = recipePath(recipe, path);
+    this.client = client;
+    this.newNode = () => new PersistentNode(client, join(path, nodeName(recipe, path, name)), { data }, recipe);
+    this.newNode();
+  }
+
+  get isParticipating(): boolean {
+    return this.node !== undefined;
+  }
+
+  /** Takes part, also in later sessions, until `leave`. Resolves when others can see it; again is no error. */
+  async join(): Promise<void> {
+    if (this.node !== undefined) return;
+    const node = this.newNode();
+    this.node = node;
+    try {
+      await node.start();
+    } catch (error) {
+      this.node = undefined;
+      throw error;
+    }
+  }
+
+  /** Resolves with whether it took part. */
+  async leave(): Promise<boolean> {
+    const { node } = this;
+    this.node = undefined;
+    await node?.close();
+    return node !== undefined;
+  }
+
+  /** Identifiers of all participants, those with the same one as often as they take part. */
+  abstract members(): Promise<string[]>;
+
+  async size(): Promise<number> {
+    return (await this.children()).length;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.leave().then(() => {});
+  }
+
+  protected async children(): Promise<string[]> {
+    try {
+      return (await persistOverSessions(this.client, () => this.client.getChildren(this.path))).children;
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return [];
+      throw error;
+    }
+  }
+}
+
+/** Identifiers are the nodes' data. */
+export class Party extends BaseParty {
+  /** @throws RecipeError BadPath */
+  constructor(client: Client, path: string, identifier = '') {
+    super('Party', client, path, newId() + MARK, identifier);
+  }
+
+  async members(): Promise<string[]> {
+    const names = await this.children();
+    const data = await Promise.all(names.map((name) => this.identifierOf(name)));
+    return data.filter((identifier) => identifier !== undefined);
+  }
+
+  protected override async children(): Promise<string[]> {
+    return (await super.children()).filter((name) => name.includes(MARK));
+  }
+
+  private async identifierOf(name: string): Promise<string | undefined> {
+    try {
+      const { data } = await persistOverSessions(this.client, () => this.client.getData(join(this.path, name)));
+      return data?.toString() ?? '';
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Identifiers are part of the nodes' names, so that one request finds all. */
+export class ShallowParty extends BaseParty {
+  /** @throws RecipeError BadPath, BadArgument if the identifier cannot be part of a name */
+  constructor(client: Client, path: string, identifier = '') {
+    super('ShallowParty', client, path, `${newId()}-${identifier}`, identifier);
+  }
+
+  async members(): Promise<string[]> {
+    return (await this.children()).map((name) => name.slice(name.indexOf('-') + 1));
+  }
+}
+
+function newId(): string {
+  return randomUUID().replaceAll('-', '');
+}

@@ -1,0 +1,172 @@
+// A node that is there as long as it is meant to be: made again whenever it goes. Source: PersistentNode of Apache Curator.
+
+import { type Acl, type Client, type CreateModeName, type Data, isKeeperError } from '@nodekeeper/client';
+import { createOnce, ensureContainers, protectedName } from '../base/create.js';
+import { RecipeEmitter } from '../base/emitter.js';
+import { Lifecycle } from '../base/lifecycle.js';
+import { nameOf, parentOf, recipePath } from '../base/paths.js';
+import { deleteSoon, persist } from '../base/persist.js';
+import { deferred } from '../base/wait.js';
+import { changed } from '../base/watching.js';
+
+export interface PersistentNodeOptions {
+  /** `ephemeral` if not given. A sequential node gets another number each time. */
+  readonly mode?: Exclude<CreateModeName, 'persistentWithTtl' | 'persistentSequentialWithTtl'>;
+  readonly data?: Data;
+  readonly acl?: readonly Acl[];
+  /** Puts `_c_<uuid>-` before the name, so that a node whose creation was not answered is recognised. Sequential ones have it. */
+  readonly protect?: boolean;
+  /** Whether the node goes with `close`. True if not given. */
+  readonly deleteOnClose?: boolean;
+}
+
+export interface PersistentNodeEvents {
+  /** The node was made, the first time or again. */
+  created: [path: string];
+}
+
+/**
+ * Keeps a node there from `start` to `close`, over deletions by others and ends of sessions. A node that is there already is
+ * taken over: its data is written; one of another session is made anew when that session ends.
+ */
+export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implements AsyncDisposable {
+  readonly path: string;
+  private readonly client: Client;
+  private readonly options: PersistentNodeOptions;
+  private readonly life: Lifecycle;
+  private content: Data;
+  private actual: string | undefined;
+  private owner: bigint | undefined;
+  private running: Promise<void> | undefined;
+
+  /** @throws RecipeError BadPath */
+  constructor(client: Client, path: string, options: PersistentNodeOptions = {}, recipe = 'PersistentNode') {
+    super();
+    this.path = recipePath(recipe, path);
+    this.client = client;
+    this.options = options;
+    this.life = new Lifecycle(recipe, path);
+    this.content = options.data ?? '';
+  }
+
+  /** Resolves when the node is there. Rejects with AlreadyStarted, Closed, or the server's error. */
+  async start(): Promise<this> {
+    this.life.start();
+    const first = deferred();
+    this.running = this.run(first.resolve);
+    this.running.then(() => first.reject(this.life.signal.reason), first.reject);
+    try {
+      await first.promise;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.running.catch((error) => this.fail(error));
+    return this;
+  }
+
+  /** Where the node is; undefined while it is not there. Differs from `path` if it is sequential or protected. */
+  get actualPath(): string | undefined {
+    return this.actual;
+  }
+
+  /** What the node holds, or is made with. */
+  get data(): Data {
+    return this.content;
+  }
+
+  /** Writes the node, now and whenever it is made again. */
+  async setData(data: Data): Promise<void> {
+    this.life.check();
+    this.content = data;
+    const at = this.actual;
+    if (at === undefined) return; // it is about to be made
+    try {
+      await persist(() => this.client.setData(at, data));
+    } catch (error) {
+      if (!isKeeperError(error, 'NoNode') && !isKeeperError(error, 'SessionExpired')) throw error;
+    }
+  }
+
+  /** Ends the care. The node is gone when it resolves, unless there is no connection or it belongs to another session. */
+  async close(): Promise<void> {
+    if (!this.life.close()) return;
+    const cleared = this.clear();
+    if (this.client.isConnected) await cleared;
+    this.endStreams();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async clear(): Promise<void> {
+    await this.running?.catch(() => {});
+    const { deleteOnClose = true } = this.options;
+    const isOwn = this.owner === 0n || this.owner === this.client.sessionId;
+    if (deleteOnClose && this.actual !== undefined && isOwn) await deleteSoon(this.client, this.actual);
+    this.actual = undefined;
+  }
+
+  private async run(onReady: () => void): Promise<void> {
+    while (!this.life.isClosed) {
+      try {
+        await this.make();
+        onReady();
+        while (await this.stays());
+      } catch (error) {
+        if (this.life.isClosed) return;
+        if (!isKeeperError(error, 'SessionExpired') || this.client.isOver) throw error;
+      }
+      if (!this.life.isClosed) this.actual = undefined;
+    }
+  }
+
+  /** Resolves with true if the node was changed, with false if it is gone. */
+  private async stays(): Promise<boolean> {
+    const at = this.actual ?? this.path;
+    return changed(this.client, at, 'data', this.life.signal, ({ stat }) => {
+      this.owner = stat.ephemeralOwner;
+    });
+  }
+
+  private async make(): Promise<void> {
+    const { mode = 'ephemeral', acl, protect = false } = this.options;
+    const settings = { mode, data: this.content, ...(acl === undefined ? {} : { acl }) };
+    if (protect || mode.endsWith('Sequential')) {
+      const name = protectedName(nameOf(this.path));
+      const { path, stat } = await createOnce(this.client, parentOf(this.path), name, settings);
+      this.made(path, stat.ephemeralOwner);
+      return;
+    }
+    for (;;) {
+      try {
+        const { stat } = await persist(() => this.client.create(this.path, settings));
+        this.made(this.path, stat.ephemeralOwner);
+        return;
+      } catch (error) {
+        if (isKeeperError(error, 'NoNode')) await ensureContainers(this.client, parentOf(this.path), acl);
+        else if (!isKeeperError(error, 'NodeExists')) throw error;
+        else if (await this.takeOver()) return;
+      }
+    }
+  }
+
+  /** False if the node has gone meanwhile. */
+  private async takeOver(): Promise<boolean> {
+    try {
+      const { ephemeralOwner } = await persist(() => this.client.setData(this.path, this.content));
+      this.made(this.path, ephemeralOwner);
+      return true;
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return false;
+      throw error;
+    }
+  }
+
+  private made(path: string, owner: bigint): void {
+    this.actual = path;
+    this.owner = owner;
+    this.tell('created', path);
+  }
+}

@@ -1,0 +1,97 @@
+// A node that outlives its session for a while: servers delete it when it was not touched for its time to live.
+// Source: PersistentTtlNode of Apache Curator.
+
+import { type Client, type Data, isKeeperError } from '@nodekeeper/client';
+import { RecipeError } from '../base/errors.js';
+import { join, nodeName } from '../base/paths.js';
+import { persist } from '../base/persist.js';
+import { PersistentNode } from './persistent-node.js';
+
+const RECIPE = 'PersistentTtlNode';
+
+export interface PersistentTtlNodeOptions {
+  readonly data?: Data;
+  /** Name of the child that is touched; `touch` if not given. */
+  readonly childName?: string;
+  /** How often it is touched within a time to live; 2 if not given. */
+  readonly touchesPerTtl?: number;
+}
+
+/**
+ * The node is a container with one child that has a time to live. As long as this runs the child is touched; afterwards the
+ * server deletes it, and then the container. Needs a server with `extendedTypesEnabled`.
+ */
+export class PersistentTtlNode implements AsyncDisposable {
+  readonly path: string;
+  private readonly client: Client;
+  private readonly ttl: number;
+  private readonly node: PersistentNode;
+  private readonly child: string;
+  private readonly period: number;
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private touching: Promise<void> | undefined;
+
+  /** @param ttl milliseconds; @throws RecipeError BadPath, BadArgument */
+  constructor(client: Client, path: string, ttl: number, options: PersistentTtlNodeOptions = {}) {
+    const { data = '', childName = 'touch', touchesPerTtl = 2 } = options;
+    this.node = new PersistentNode(client, path, { mode: 'container', data, deleteOnClose: false }, RECIPE);
+    if (!(Number.isInteger(ttl) && ttl > 0 && touchesPerTtl >= 1)) {
+      throw new RecipeError('BadArgument', RECIPE, path, `cannot be touched ${touchesPerTtl} times in ${ttl} ms`);
+    }
+    this.path = path;
+    this.client = client;
+    this.ttl = ttl;
+    this.child = join(path, nodeName(RECIPE, path, childName));
+    this.period = ttl / touchesPerTtl;
+  }
+
+  /** Resolves when the node and its child are there. Rejects with AlreadyStarted, Closed, or the server's error. */
+  async start(): Promise<this> {
+    await this.node.start();
+    try {
+      await this.touch();
+    } catch (error) {
+      await this.node.close();
+      throw error;
+    }
+    this.timer = setInterval(() => {
+      // A touch that fails is made up for by the next one.
+      this.touching ??= this.touch()
+        .catch(() => {})
+        .finally(() => {
+          this.touching = undefined;
+        });
+    }, this.period);
+    return this;
+  }
+
+  get data(): Data {
+    return this.node.data;
+  }
+
+  setData(data: Data): Promise<void> {
+    return this.node.setData(data);
+  }
+
+  /** Stops touching it. */
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    await this.node.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async touch(): Promise<void> {
+    try {
+      await persist(() => this.client.setData(this.child, ''));
+    } catch (error) {
+      if (!isKeeperError(error, 'NoNode')) throw error;
+      const settings = { mode: 'persistentWithTtl', ttl: this.ttl } as const;
+      await persist(() => this.client.create(this.child, settings)).catch((failure) => {
+        if (!isKeeperError(failure, 'NodeExists')) throw failure;
+      });
+    }
+  }
+}
