@@ -23,7 +23,7 @@ export const PLANTED: readonly PlantedFault[] = [
     name: 'the name of a new log is not synced',
     file: 'storage/txn-log.js',
     from: 'this.disk.syncDir(this.dir);',
-    to: '',
+    to: ';',
     servers: 1,
   },
   {

@@ -1,3 +1,4 @@
 // The simulator's public face.
-export { type Fault, makePlan, type Plan, type PlanOptions } from './plan.js';
+export type { Fault } from './fault-plan.js';
+export { makePlan, type Plan, type PlanOptions } from './plan.js';
 export { type Result, simulate, type Violation } from './simulation.js';

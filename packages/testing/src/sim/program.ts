@@ -1,8 +1,9 @@
 // The servers under test, as programs for simulated machines.
 
 import { EnsembleServer, loadConfig, type Server, StandaloneServer } from '@nodekeeper/server';
+import { serverHost } from './hosts.js';
 import type { Process, Program } from './machine.js';
-import { type Plan, serverHost } from './plan.js';
+import type { Plan } from './plan.js';
 
 export const CLIENT_PORT = 2181;
 

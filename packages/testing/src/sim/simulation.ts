@@ -4,16 +4,19 @@
 import { createHash, type Hash } from 'node:crypto';
 import { checkHistory } from './checks.js';
 import { SimClient } from './client.js';
+import type { Fault, Victim } from './fault-plan.js';
 import { History } from './history.js';
+import { clientHost, serverHost } from './hosts.js';
 import { Life, ProcessEnded } from './life.js';
 import { Machine, type Process } from './machine.js';
 import { SimNetwork } from './network.js';
-import { clientHost, type Fault, PATHS, type Plan, serverHost } from './plan.js';
+import type { Plan } from './plan.js';
 import { CLIENT_PORT, programOf } from './program.js';
 import { Random } from './random.js';
 import { Scheduler, world } from './scheduler.js';
 import { hex, Truth } from './truth.js';
 import { records } from './txn.js';
+import { PATHS } from './workload.js';
 
 export interface Violation {
   /** Which guarantee was broken. */
@@ -207,7 +210,7 @@ class Simulation {
   private strike(fault: Fault): void {
     const { scheduler, network } = this;
     this.trace(`fault: ${JSON.stringify(fault)}`);
-    const machine = 'server' in fault ? this.machines[fault.server] : undefined;
+    const machine = 'server' in fault ? this.victim(fault.server) : undefined;
     const client = 'client' in fault ? this.clients[fault.client] : undefined;
     switch (fault.kind) {
       case 'crash': {
@@ -269,6 +272,12 @@ class Simulation {
         client?.die();
         break;
     }
+  }
+
+  private victim(victim: Victim): Machine | undefined {
+    if (typeof victim === 'number') return this.machines[victim];
+    const mode = victim === 'leader' ? 'leader' : 'follower';
+    return this.machines.find(({ process }) => process?.mode === mode);
   }
 
   private heal(): void {

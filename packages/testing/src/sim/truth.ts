@@ -80,6 +80,12 @@ export class Truth {
     const newest = Math.max(0, ...this.leaders.keys());
     if (epoch < newest)
       this.host.violated('one-leader', `${server} is established as leader of epoch ${epoch} after epoch ${newest}`);
+    const killer = this.killer(base);
+    if (killer !== undefined)
+      this.host.violated(
+        'one-history',
+        `${server} leads epoch ${epoch} from ${hex(base)} on, but ${killer} began without that`,
+      );
     this.compareWithTold(base, epoch * EPOCH, `${server} leads epoch ${epoch} from ${hex(base)} on`);
     this.leaders.set(epoch, { server, base });
   }

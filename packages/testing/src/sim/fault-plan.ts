@@ -1,0 +1,176 @@
+// What goes wrong in a run, and when. Each run has a mix of some kinds of faults only: what is rare in a mix of everything shows in
+// one of few. Faults come in chains, as the worst of them do: a machine that is just back goes again, two go at once.
+
+import { clientHost, serverHost } from './hosts.js';
+import type { Random } from './random.js';
+
+/** A server by its number, or by what it is when the fault strikes. */
+export type Victim = number | 'leader' | 'follower';
+
+export type Fault = { readonly at: number } & (
+  | {
+      readonly kind: 'crash';
+      readonly server: Victim;
+      /** Whether the machine goes, and with it what was not synced; else only the process. */
+      readonly power: boolean;
+      /** Milliseconds until it starts again. */
+      readonly back: number;
+      /** In the midst of the so-many-th disk operation from now on; 0 for at once. */
+      readonly operation: number;
+    }
+  | { readonly kind: 'pause'; readonly server: Victim; readonly ms: number }
+  | {
+      readonly kind: 'cut';
+      readonly from: string;
+      readonly to: string;
+      readonly bothWays: boolean;
+      readonly ms: number;
+    }
+  | { readonly kind: 'reset'; readonly from: string; readonly to: string }
+  | { readonly kind: 'loss'; readonly probability: number; readonly ms: number }
+  | { readonly kind: 'delay'; readonly from: string; readonly to: string; readonly by: number; readonly ms: number }
+  | { readonly kind: 'slowDisk'; readonly server: Victim; readonly factor: number; readonly ms: number }
+  | { readonly kind: 'diskError'; readonly server: Victim; readonly on: 'write' | 'sync'; readonly code: string }
+  | { readonly kind: 'clockJump'; readonly server: Victim; readonly by: number }
+  | { readonly kind: 'clientMoves'; readonly client: number }
+  | { readonly kind: 'clientDies'; readonly client: number }
+);
+
+type Kind = Fault['kind'];
+type Maker = (random: Random, at: number, world: World) => Fault[];
+
+interface World {
+  readonly servers: number;
+  readonly clients: number;
+}
+
+function victim(random: Random, { servers }: World): Victim {
+  if (servers > 1 && random.chance(0.4)) return random.pick(['leader', 'follower'] as const);
+  return random.int(servers);
+}
+
+type Crash = Extract<Fault, { kind: 'crash' }>;
+
+function crash(random: Random, at: number, server: Victim, power: boolean): Crash {
+  const back = random.chance(0.6) ? random.between(5, 200) : random.between(200, 3000);
+  const operation = random.chance(0.5) ? 0 : 1 + random.int(random.pick([4, 12, 40]));
+  return { at, kind: 'crash', server, power, back, operation };
+}
+
+/** Both directions between a server and another server or a client. */
+function pair(random: Random, { servers, clients }: World): { from: string; to: string } {
+  const a = serverHost(random.int(servers));
+  if (servers === 1 || random.chance(0.25)) {
+    const b = clientHost(random.int(clients));
+    return random.chance(0.5) ? { from: a, to: b } : { from: b, to: a };
+  }
+  let b = a;
+  while (b === a) b = serverHost(random.int(servers));
+  return { from: a, to: b };
+}
+
+const MAKERS: readonly (readonly [Kind, Maker])[] = [
+  [
+    'crash',
+    (random, at, world) => {
+      const server = victim(random, world);
+      const out = [crash(random, at, server, random.chance(0.5))];
+      // Often again soon after it is back, while it takes part again.
+      while (random.chance(0.4)) {
+        const last = out[out.length - 1] as Crash;
+        out.push(crash(random, last.at + last.back + random.between(0, 120), server, random.chance(0.5)));
+      }
+      return out;
+    },
+  ],
+  [
+    'crash',
+    (random, at, world) => {
+      // Several lose power at the same moment; who comes back first has to have everything.
+      const out: Fault[] = [];
+      for (let server = 0; server < world.servers; server++)
+        if (random.chance(0.7)) out.push({ ...crash(random, at, server, true), operation: 0 });
+      return out;
+    },
+  ],
+  [
+    'pause',
+    (random, at, world) => [{ at, kind: 'pause', server: victim(random, world), ms: random.between(10, 2000) }],
+  ],
+  [
+    'cut',
+    (random, at, world) => [
+      { at, kind: 'cut', ...pair(random, world), bothWays: random.chance(0.5), ms: random.between(50, 3000) },
+    ],
+  ],
+  [
+    'cut',
+    (random, at, { servers, clients }) => {
+      // One server against all others.
+      const alone = random.int(servers);
+      const ms = random.between(50, 3000);
+      const out: Fault[] = [];
+      for (let other = 0; other < servers; other++) {
+        if (other !== alone)
+          out.push({ at, kind: 'cut', from: serverHost(alone), to: serverHost(other), bothWays: true, ms });
+      }
+      if (servers === 1)
+        out.push({ at, kind: 'cut', from: serverHost(0), to: clientHost(random.int(clients)), bothWays: true, ms });
+      return out;
+    },
+  ],
+  ['reset', (random, at, world) => [{ at, kind: 'reset', ...pair(random, world) }]],
+  [
+    'loss',
+    (random, at) => [{ at, kind: 'loss', probability: random.between(0.01, 0.3), ms: random.between(100, 2000) }],
+  ],
+  [
+    'delay',
+    (random, at, world) => [
+      { at, kind: 'delay', ...pair(random, world), by: random.between(2, 300), ms: random.between(100, 3000) },
+    ],
+  ],
+  [
+    'slowDisk',
+    (random, at, world) => [
+      {
+        at,
+        kind: 'slowDisk',
+        server: victim(random, world),
+        factor: random.between(5, 200),
+        ms: random.between(50, 2000),
+      },
+    ],
+  ],
+  [
+    'diskError',
+    (random, at, world) => [
+      {
+        at,
+        kind: 'diskError',
+        server: victim(random, world),
+        on: random.pick(['write', 'sync']),
+        code: random.pick(['EIO', 'ENOSPC']),
+      },
+    ],
+  ],
+  [
+    'clockJump',
+    (random, at, world) => [{ at, kind: 'clockJump', server: victim(random, world), by: random.between(-1e6, 1e6) }],
+  ],
+  ['clientMoves', (random, at, { clients }) => [{ at, kind: 'clientMoves', client: random.int(clients) }]],
+  ['clientDies', (random, at, { clients }) => [{ at, kind: 'clientDies', client: random.int(clients) }]],
+];
+
+/** A mix of some kinds of faults, each run another. */
+export function makeFaults(random: Random, duration: number, servers: number, clients: number): Fault[] {
+  const world = { servers, clients };
+  const mix = MAKERS.filter(() => random.chance(0.35));
+  if (mix.length === 0) return [];
+  const out: Fault[] = [];
+  for (let i = random.int(14); i > 0; i--) {
+    const [, make] = random.pick(mix);
+    out.push(...make(random, random.between(60, duration - 300), world));
+  }
+  return out.filter(({ at }) => at < duration).sort((a, b) => a.at - b.at);
+}

@@ -1,0 +1,85 @@
+// What the clients of a run ask for, and when: some of it spread over the run, most of it where faults strike.
+
+import type { Fault } from './fault-plan.js';
+import type { WriteOp } from './model.js';
+import type { Operation } from './operations.js';
+import type { Random } from './random.js';
+
+export interface PlannedOperation {
+  /** Milliseconds. */
+  readonly at: number;
+  readonly client: number;
+  readonly op: Operation;
+}
+
+const PARENTS = ['/a', '/b'];
+const NAMES = ['x', 'y', 'z'];
+
+/** Every path that operations may name. */
+export const PATHS = [...PARENTS, ...PARENTS.flatMap((parent) => NAMES.map((name) => `${parent}/${name}`))];
+
+/** Milliseconds. */
+const BURST = 30;
+
+export function makeOperations(
+  random: Random,
+  duration: number,
+  clients: number,
+  faults: readonly Fault[],
+): PlannedOperation[] {
+  const times: number[] = [];
+  for (let i = 20 + random.int(60); i > 0; i--) times.push(random.between(50, duration));
+  for (const { at } of faults) {
+    for (let i = random.int(10); i > 0; i--) times.push(at + random.between(-BURST, BURST));
+  }
+  times.sort((a, b) => a - b);
+  const out: PlannedOperation[] = [];
+  // Something to work on.
+  PARENTS.forEach((path, i) => {
+    out.push({ at: i, client: 0, op: create(path, `first${i}`) });
+  });
+  const writes = random.between(0.3, 0.9);
+  times.forEach((at, i) => {
+    out.push({ at, client: random.int(clients), op: makeOperation(random, `v${i}`, writes) });
+  });
+  return out;
+}
+
+function create(path: string, data: string, ephemeral = false, sequential = false): WriteOp {
+  return { kind: 'create', path, data, ephemeral, sequential };
+}
+
+function makeOperation(random: Random, data: string, writes: number): Operation {
+  const path = random.pick(PATHS);
+  if (random.chance(writes)) {
+    if (random.chance(0.02)) return { kind: 'closeSession' };
+    if (random.chance(0.85)) return makeWrite(random, data);
+    return {
+      kind: 'multi',
+      ops: Array.from({ length: 1 + random.int(3) }, (_, i) => makeWrite(random, `${data}.${i}`)),
+    };
+  }
+  const watch = random.chance(0.4);
+  switch (random.int(8)) {
+    case 0:
+      return { kind: 'sync', path };
+    case 1:
+    case 2:
+      return { kind: 'exists', path, watch };
+    case 3:
+    case 4:
+      return { kind: 'children', path: random.pick(PARENTS), watch };
+    default:
+      return { kind: 'get', path, watch };
+  }
+}
+
+function makeWrite(random: Random, data: string): WriteOp {
+  const path = random.pick(PATHS);
+  const dice = random.next();
+  const version = random.chance(0.8) ? -1 : random.int(4);
+  if (dice < 0.35) return { kind: 'set', path, data, version };
+  if (dice < 0.5) return { kind: 'delete', path, version };
+  if (dice < 0.7) return create(`${random.pick(PARENTS)}/n-`, data, random.chance(0.5), true);
+  return create(path, data, random.chance(0.3) && !PARENTS.includes(path));
+}
