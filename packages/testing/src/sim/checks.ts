@@ -91,7 +91,8 @@ function* checkAnswers(history: History, truth: Truth): Generator<Finding> {
     const call = writes.get(txn.zxid);
     writes.delete(txn.zxid);
     if (call !== undefined) yield* checkWrite(model, call, txn);
-    if (txn.cxid > 0) {
+    const refused = txn.change.kind === 'error' && SESSION_ERRORS.has(txn.change.code);
+    if (txn.cxid > 0 && !refused) {
       const name = `${txn.session}/${txn.cxid}`;
       if (seen.has(name))
         yield {
