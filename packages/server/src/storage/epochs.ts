@@ -25,7 +25,7 @@ export class Epochs {
     this.currentEpoch = this.read('currentEpoch') ?? this.write('currentEpoch', lastEpoch);
     if (lastEpoch > this.currentEpoch) {
       // Transactions of a new epoch are durable before the epoch is, and a crash came between; Apache's servers mark that.
-      const interrupted = this.read('currentEpoch.tmp');
+      const interrupted = this.interrupted();
       if (interrupted !== undefined && interrupted >= lastEpoch) this.write('currentEpoch', interrupted);
       else
         warn(`currentEpoch is ${this.currentEpoch}, the log goes on in epoch ${lastEpoch}: joining it was interrupted`);
@@ -70,6 +70,12 @@ export class Epochs {
     const line = text.split('\n', 1)[0] ?? '';
     if (!/^-?\d+$/.test(line)) throw new StorageError(path, 0, `'${line}' is no epoch`, REMEDY);
     return Number(line);
+  }
+
+  /** What was about to replace currentEpoch; a crash may have left nothing of it, or half. */
+  private interrupted(): number | undefined {
+    const text = this.disk.readText(join(this.dirs.snapshots, 'currentEpoch.tmp')) ?? '';
+    return /^\d+$/.test(text.trim()) ? Number(text) : undefined;
   }
 
   private write(name: string, epoch: number): number {
