@@ -22,8 +22,8 @@ export const PLANTED: readonly PlantedFault[] = [
   {
     name: 'the name of a new log is not synced',
     file: 'storage/txn-log.js',
-    from: 'this.disk.syncDir(this.dir);',
-    to: ';',
+    from: 'this.disk.syncDirLater(this.dir, (syncError) => {',
+    to: '((_dir, done) => done(null))(this.dir, (syncError) => {',
     servers: 1,
   },
   {

@@ -40,7 +40,8 @@ export class SimDisk {
   readonly random: Random;
   private readonly scheduler: Scheduler;
   private readonly directories = new Map<string, Directory>();
-  /** How many times slower than usual. */
+  /** How many times slower than usual: always, and for a while. */
+  usualSlowness = 1;
   slowness = 1;
   /** The error that the next write to a log or file meets. */
   nextWriteError: string | undefined;
@@ -196,7 +197,7 @@ class Access implements Disk {
   /** Does something after a while, if the process still lives. */
   private later(typical: number, action: () => void): void {
     const { disk } = this;
-    this.scheduler.after(disk.random.skewed(typical) * disk.slowness, this.life, () => {
+    this.scheduler.after(disk.random.skewed(typical) * Math.max(disk.usualSlowness, disk.slowness), this.life, () => {
       this.point();
       action();
     });

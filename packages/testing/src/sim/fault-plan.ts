@@ -165,11 +165,12 @@ const MAKERS: readonly (readonly [Kind, Maker])[] = [
 /** A mix of some kinds of faults, each run another. */
 export function makeFaults(random: Random, duration: number, servers: number, clients: number): Fault[] {
   const world = { servers, clients };
-  const mix = MAKERS.filter(() => random.chance(0.35));
+  const mix = MAKERS.filter(([kind]) => random.chance(kind === 'crash' ? 0.6 : 0.3));
   if (mix.length === 0) return [];
   const out: Fault[] = [];
   for (let i = random.int(14); i > 0; i--) {
-    const [, make] = random.pick(mix);
+    const crashes = mix.filter(([kind]) => kind === 'crash');
+    const [, make] = random.pick(crashes.length > 0 && random.chance(0.4) ? crashes : mix);
     out.push(...make(random, random.between(60, duration - 300), world));
   }
   return out.filter(({ at }) => at < duration).sort((a, b) => a.at - b.at);

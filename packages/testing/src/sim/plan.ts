@@ -20,6 +20,8 @@ export interface Plan {
     readonly commitLogCount: number;
     /** How much of the log, against a snapshot's size, is sent instead of one; below 0 none. */
     readonly snapshotSizeFactor: number;
+    /** How many times slower than usual each server's disk is. */
+    readonly diskSlowness: readonly number[];
     /** How fast each server's clock runs. */
     readonly clockRates: readonly number[];
   };
@@ -60,6 +62,7 @@ export function makePlan(seed: string | number, options: PlanOptions): Plan {
       syncLimit: random.pick([3, 5]),
       commitLogCount: random.pick([2, 10, 500]),
       snapshotSizeFactor: random.pick([-1, 0.33, 100]),
+      diskSlowness: Array.from({ length: machines }, () => (random.chance(0.3) ? random.between(2, 60) : 1)),
       clockRates: Array.from({ length: machines }, () => (mayDrift ? random.between(0.95, 1.05) : 1)),
     },
     clients,

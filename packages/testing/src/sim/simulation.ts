@@ -93,6 +93,7 @@ class Simulation {
         rate,
         program,
       );
+      machine.disk.usualSlowness = plan.settings.diskSlowness[i] ?? 1;
       machine.disk.preset('/data', 'myid', String(i + 1));
       machine.disk.onLogWrite = (_path, bytes, position) => {
         for (const entry of records(bytes, position)) this.truth.logged(machine.name, entry);
