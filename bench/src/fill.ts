@@ -1,7 +1,7 @@
 // Fills a tree with numbered nodes of 100 bytes.
 
 import { runToEnd } from './driver/closed-loop.js';
-import { create, multi, request } from './driver/frames.js';
+import { create, multi, request, sync } from './driver/frames.js';
 import { RequestStream } from './driver/request-source.js';
 import type { RunningServer } from './servers/running-server.js';
 
@@ -16,6 +16,11 @@ const BATCH = 100;
 export async function createAll(server: RunningServer, paths: readonly string[]): Promise<void> {
   const frames = paths.map((path) => request(create(path, DATA)));
   await runToEnd(server, [new RequestStream(frames)], WINDOW, `creating ${paths[0]} and others`);
+}
+
+/** Waits until a server of an ensemble knows what was written before. */
+export async function syncWith(server: RunningServer): Promise<void> {
+  await runToEnd(server, [new RequestStream([request(sync('/'))])], 1, 'sync');
 }
 
 /** The path of node number `i` of a spread tree: a thousand children to each parent. */

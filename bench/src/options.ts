@@ -72,6 +72,7 @@ export function parseOptions(args: readonly string[], workloads: readonly Worklo
       warmup: positive('warmup', values.warmup ?? (quick ? '1' : '2')),
       duration: positive('duration', values.duration ?? (quick ? '2' : '5')),
       fanOuts: quick ? 50 : 200,
+      kills: quick ? 5 : 20,
       starts: quick ? 2 : 5,
       nodes: positive('nodes', values.nodes ?? (quick ? '100000' : '1000000')),
       idleSessions: positive('idle-sessions', values['idle-sessions'] ?? (quick ? '1000' : '10000')),

@@ -3,6 +3,7 @@
 import type { Options } from './options.js';
 import { Results } from './report/results.js';
 import { connected } from './servers/connected.js';
+import { RunningEnsemble } from './servers/ensemble.js';
 import type { RunningServer, ServerKind } from './servers/running-server.js';
 import { launch } from './servers/servers.js';
 import type { Bench, Workload } from './workload.js';
@@ -72,6 +73,9 @@ class Turn implements Bench {
 
   readonly fresh = (config: Readonly<Record<string, string | number>> = {}): Promise<RunningServer> =>
     launch(this.kind, { ...this.options, config });
+
+  readonly ensemble = (voters: number, observers = 0): Promise<RunningEnsemble> =>
+    RunningEnsemble.start(this.kind, { ...this.options, voters, observers });
 
   readonly progress = (message: string): void => {
     process.stderr.write(`[${this.round}/${this.options.rounds} ${this.kind}] ${message}\n`);

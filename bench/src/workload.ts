@@ -1,5 +1,6 @@
 // What a workload is and what it yields.
 
+import type { RunningEnsemble } from './servers/ensemble.js';
 import type { RunningServer } from './servers/running-server.js';
 
 /** The figures that exist, with their units: see report/figures.ts. */
@@ -31,6 +32,8 @@ export interface Scale {
   readonly warmup: number;
   readonly duration: number;
   readonly fanOuts: number;
+  /** Servers of an ensemble killed, in each role. */
+  readonly kills: number;
   readonly starts: number;
   /** Nodes in the workload `nodes` and children in `fairness`. */
   readonly nodes: number;
@@ -48,6 +51,8 @@ export interface Bench {
   server(): Promise<RunningServer>;
   /** A server just started on empty data, for this workload alone; it is stopped by the workload. */
   fresh(config?: Readonly<Record<string, string | number>>): Promise<RunningServer>;
+  /** An ensemble just started on empty data, for this workload alone; it is stopped by the workload. */
+  ensemble(voters: number, observers?: number): Promise<RunningEnsemble>;
   /** Tells the person who waits what is going on. */
   progress(message: string): void;
 }

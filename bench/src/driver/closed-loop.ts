@@ -90,11 +90,11 @@ export interface Load {
 }
 
 /**
- * Keeps endless sources running, one connection each: first the warm-up, then `measure` is called when the measured
+ * Keeps endless sources running, one connection each, on the servers by turns: first the warm-up, then `measure` is called when the measured
  * time begins and its result when it ends. Rejects if a connection breaks or any reply told an error.
  */
 export async function runForTime<T>(
-  address: Address,
+  address: Address | readonly Address[],
   sources: readonly RequestSource[],
   load: Load,
   latencies: Histogram,

@@ -77,6 +77,12 @@ export const check = (path: string): Op => ({
   write: (w) => w.string(path).int(ANY_VERSION),
 });
 
+/** Answered once the server knows all that was committed before. */
+export const sync = (path: string): Op => ({
+  type: OpCode.sync,
+  write: (w) => w.string(path),
+});
+
 export const remove = (path: string): Op => ({
   type: OpCode.delete,
   write: (w) => w.string(path).int(ANY_VERSION),

@@ -15,18 +15,19 @@ export interface Cost {
   readonly driver: number;
 }
 
-/** Starts measuring; call the result with the number of operations done to end it. */
-export function startMeter(server: RunningServer): (operations: number) => Cost {
-  const { pid } = server;
+/** Starts measuring; call the result with the number of operations done to end it. Several servers count as one. */
+export function startMeter(server: RunningServer | readonly RunningServer[]): (operations: number) => Cost {
+  const pids = [server].flat().flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  const sum = (of: (pid: number) => number): number => pids.reduce((total, pid) => total + of(pid), 0);
   const start = performance.now();
   const loop = performance.eventLoopUtilization();
-  const cpu = pid === undefined ? 0 : cpuSeconds(pid);
+  const cpu = sum(cpuSeconds);
   return (operations) => {
     const cost = {
       rate: operations / ((performance.now() - start) / 1000),
       driver: performance.eventLoopUtilization(loop).utilization,
     };
-    if (pid === undefined) return cost;
-    return { ...cost, cpu: ((cpuSeconds(pid) - cpu) * 1e6) / Math.max(1, operations), rss: residentMegabytes(pid) };
+    if (pids.length === 0) return cost;
+    return { ...cost, cpu: ((sum(cpuSeconds) - cpu) * 1e6) / Math.max(1, operations), rss: sum(residentMegabytes) };
   };
 }

@@ -120,12 +120,18 @@ export class RawConnection {
   }
 }
 
-/** Opens `count` sessions, at most `concurrency` at a time. */
-export async function openMany(address: Address, count: number, concurrency = 32): Promise<RawConnection[]> {
+/** Opens `count` sessions, at most `concurrency` at a time; with several servers, on each by turns. */
+export async function openMany(
+  address: Address | readonly Address[],
+  count: number,
+  concurrency = 32,
+): Promise<RawConnection[]> {
+  const servers = [address].flat();
   const connections: RawConnection[] = [];
   while (connections.length < count) {
     const batch = Math.min(concurrency, count - connections.length);
-    connections.push(...(await Promise.all(Array.from({ length: batch }, () => RawConnection.open(address)))));
+    const next = Array.from({ length: batch }, (_, i) => servers[(connections.length + i) % servers.length]);
+    connections.push(...(await Promise.all(next.map((server) => RawConnection.open(server)))));
   }
   return connections;
 }

@@ -60,7 +60,7 @@ function targetRow(results: Results, target: Target): string[] | undefined {
     withUnit(figure, apache),
     withUnit(figure, ours),
     ratio === undefined ? '–' : `${ratio.toFixed(2)}×`,
-    of === 'ratio' ? `${sign} ${limit}×` : `${sign} ${limit.toLocaleString('en')} ${unit}`,
+    of === 'ratio' ? `${sign} ${Number(limit.toFixed(2))}×` : `${sign} ${limit.toLocaleString('en')} ${unit}`,
     met ? 'met' : '**not met**',
   ];
 }

@@ -19,13 +19,15 @@ const rate = (sample: string, limit: number): Target => ({
   limit,
 });
 
-const half = (sample: string, figure: Figure): Target => ({
+const part = (sample: string, figure: Figure, limit: number): Target => ({
   sample,
   figure,
   of: 'ratio',
   bound: 'at most',
-  limit: 0.5,
+  limit,
 });
+
+const half = (sample: string, figure: Figure): Target => part(sample, figure, 0.5);
 
 const limit = (sample: string, figure: Figure, most: number): Target => ({
   sample,
@@ -56,6 +58,14 @@ export const targets: readonly Target[] = [
   rate('session open + close', 2),
   half('fan-out to 1000', 'p50'),
   ...[...steady, 'session open + close', 'fan-out to 1000', ...quiet].map((sample) => half(sample, 'p99')),
+  rate('3 servers: get, window 16', 3),
+  rate('3 servers: set, window 16', 2.5),
+  rate('3 servers: mixed, window 16', 3),
+  ...['get, window 16', 'set, window 1', 'set, window 16', 'mixed, window 16'].map((name) =>
+    part(`3 servers: ${name}`, 'cpu', 1 / 3),
+  ),
+  limit('leader of 3 killed', 'p50', 300),
+  limit('leader of 3 killed', 'max', 600),
   limit('1,000,000 nodes, filled', 'rss', 450),
   limit('1,000,000 nodes, restarted', 'rss', 450),
   limit('10,000 idle sessions', 'rss', 120),

@@ -1,19 +1,18 @@
 // Starts and stops the servers: each on a fresh data directory on disk, with the same zoo.cfg, one at a time.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { RawConnection } from '../driver/raw-connection.js';
-import { type CommandOptions, startCommand } from './commands.js';
+import type { CommandOptions } from './commands.js';
 import { firstAnswer } from './first-answer.js';
 import type { RunningServer, ServerKind } from './running-server.js';
+import { ServerProcess, writeConfig } from './server-process.js';
 
 const HOST = '127.0.0.1';
 const START_LIMIT = 300_000;
 const DATA = 'data';
-const STOP_LIMIT = 60_000;
 
 export interface LaunchOptions extends CommandOptions {
   readonly port: number;
@@ -22,8 +21,6 @@ export interface LaunchOptions extends CommandOptions {
   /** Further lines of zoo.cfg. */
   readonly config: Readonly<Record<string, string | number>>;
 }
-
-const running = new Set<Launched>();
 
 /** Starts a server on an empty data directory and waits for its first answered handshake. Rejects if it dies before. */
 export async function launch(kind: ServerKind, options: LaunchOptions): Promise<RunningServer> {
@@ -39,8 +36,7 @@ export async function launch(kind: ServerKind, options: LaunchOptions): Promise<
     maxSessionTimeout: 600_000,
     ...options.config,
   };
-  const lines = Object.entries(config).map(([key, value]) => `${key}=${value}\n`);
-  writeFileSync(join(home, 'zoo.cfg'), lines.join(''));
+  writeConfig(home, config);
   return start(kind, home, options);
 }
 
@@ -57,12 +53,11 @@ function isTaken(port: number): Promise<boolean> {
 
 async function start(kind: ServerKind, home: string, options: LaunchOptions): Promise<RunningServer> {
   const server = new Launched(kind, home, options);
-  running.add(server);
   await server.started();
   return server;
 }
 
-/** A server as a child process with a folder of its own. */
+/** A server with a folder of its own. */
 class Launched implements RunningServer {
   readonly kind: ServerKind;
   readonly host = HOST;
@@ -70,28 +65,15 @@ class Launched implements RunningServer {
   startTime = 0;
   private readonly home: string;
   private readonly options: LaunchOptions;
-  private readonly child: ChildProcess;
-  private readonly exited: Promise<void>;
-  private dead = false;
+  private readonly process: ServerProcess;
 
   constructor(kind: ServerKind, home: string, options: LaunchOptions) {
     this.kind = kind;
     this.port = options.port;
     this.home = home;
     this.options = options;
-    const [program, ...args] = startCommand(kind, join(home, 'zoo.cfg'), options);
-    const log = openSync(join(home, 'log'), 'a');
     this.startTime = performance.now();
-    this.child = spawn(program, args, { stdio: ['ignore', log, log], cwd: home });
-    closeSync(log);
-    this.exited = new Promise((resolve) => {
-      const end = () => {
-        this.dead = true;
-        resolve();
-      };
-      this.child.once('exit', end);
-      this.child.once('error', end);
-    });
+    this.process = new ServerProcess(kind, home, options);
   }
 
   get dataDir(): string {
@@ -99,7 +81,7 @@ class Launched implements RunningServer {
   }
 
   get pid(): number | undefined {
-    return this.child.pid;
+    return this.process.pid;
   }
 
   /** Knocks until the server answers a handshake; the time this took becomes `startTime`. */
@@ -112,44 +94,25 @@ class Launched implements RunningServer {
 
   private async knock(until: number): Promise<RawConnection> {
     try {
-      return await firstAnswer(this, () => this.dead || performance.now() > until);
+      return await firstAnswer(this, () => this.process.dead || performance.now() > until);
     } catch (error) {
       throw await this.startFailure(error);
     }
   }
 
   private async startFailure(cause: unknown): Promise<Error> {
-    const log = readFileSync(join(this.home, 'log'), 'utf8').slice(-2000);
+    const log = this.process.lastWords();
     await this.stop();
     return new Error(`the ${this.kind} server did not start; its log ends with:\n${log}`, { cause });
   }
 
   async stop(): Promise<void> {
-    await this.end();
+    await this.process.end();
     rmSync(this.home, { recursive: true, force: true });
   }
 
   async restart(): Promise<RunningServer> {
-    await this.end();
+    await this.process.end();
     return start(this.kind, this.home, this.options);
   }
-
-  private async end(): Promise<void> {
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_LIMIT);
-    if (!this.dead) this.child.kill('SIGTERM');
-    await this.exited;
-    clearTimeout(timer);
-    running.delete(this);
-  }
-
-  /** Ends at once, without waiting; for when this program itself is ended. */
-  abandon(): void {
-    this.child.kill('SIGKILL');
-    rmSync(this.home, { recursive: true, force: true });
-  }
 }
-
-process.once('exit', () => {
-  for (const server of running) server.abandon();
-});
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));

@@ -2,6 +2,8 @@
 
 import type { Workload } from '../workload.js';
 import { create } from './create.js';
+import { ensemble, scaling } from './ensemble.js';
+import { failover } from './failover.js';
 import { fairness } from './fairness.js';
 import { fanOut } from './fan-out.js';
 import { get } from './get.js';
@@ -27,4 +29,7 @@ export const workloads: readonly Workload[] = [
   nodes,
   fairness,
   noPause,
+  ensemble,
+  failover,
+  scaling,
 ];

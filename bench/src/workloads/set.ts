@@ -5,6 +5,7 @@ import { RequestRing } from '../driver/request-source.js';
 import { DATA } from '../fill.js';
 import { nodesOf, type SourceFactory, steadyWorkload } from './steady.js';
 
-const setSource: SourceFactory = (root) => new RequestRing(nodesOf(root).map((path) => request(setData(path, DATA))));
+export const setSource: SourceFactory = (root) =>
+  new RequestRing(nodesOf(root).map((path) => request(setData(path, DATA))));
 
 export const set = steadyWorkload('set', 'setData of 100 B', setSource);

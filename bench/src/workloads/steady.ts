@@ -4,7 +4,7 @@ import { runForTime } from '../driver/closed-loop.js';
 import { Histogram } from '../driver/histogram.js';
 import { startMeter } from '../driver/meter.js';
 import type { RequestSource } from '../driver/request-source.js';
-import { createAll, flatPath } from '../fill.js';
+import { createAll, flatPath, syncWith } from '../fill.js';
 import type { RunningServer } from '../servers/running-server.js';
 import type { Sample, Workload } from '../workload.js';
 
@@ -41,9 +41,9 @@ export function steadyWorkload(name: string, summary: string, source: SourceFact
 
 let runs = 0;
 
-/** Runs one case below a root of its own, so that it may be repeated on the same server. */
+/** Runs one case below a root of its own, so that it may be repeated on the same server, or servers of one ensemble. */
 export async function runSteady(
-  server: RunningServer,
+  server: RunningServer | readonly RunningServer[],
   name: string,
   window: number,
   { warmup, duration }: { warmup: number; duration: number },
@@ -51,8 +51,10 @@ export async function runSteady(
 ): Promise<Sample> {
   const base = `/${name}-${process.pid}-${runs++}`;
   const roots = Array.from({ length: CONNECTIONS }, (_, i) => `${base}/c${i}`);
-  await createAll(server, [base, ...roots]);
-  await createAll(server, roots.flatMap(nodesOf));
+  const [first, ...others] = [server].flat();
+  await createAll(first, [base, ...roots]);
+  await createAll(first, roots.flatMap(nodesOf));
+  for (const other of others) await syncWith(other);
   const latencies = new Histogram();
   const load = { what: name, window, warmup, duration };
   const cost = await runForTime(server, roots.map(source), load, latencies, () => startMeter(server));
