@@ -97,6 +97,8 @@ export class Leader implements Proposals {
   private committedZxid: number;
   /** The last zxid that was proposed. */
   lastProposed: number;
+  /** Learners that the log on disk could not bring up to date. */
+  readonly needSnapshot = new Set<number>();
   private durableZxid: number;
   private deadline: Timer | undefined;
   private ticker: Timer | undefined;

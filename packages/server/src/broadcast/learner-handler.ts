@@ -158,9 +158,11 @@ export class LearnerHandler implements SessionOwner {
   synchronize(): void {
     const { host } = this.leader;
     this.state = 'synchronizing';
-    const plan = host.forceSnapshotSync
-      ? ({ kind: 'snap' } as const)
-      : planSync(this.peerZxid, host.lastZxid, host.recent, host.logAllowed);
+    const bySnapshot = this.id !== undefined && this.leader.needSnapshot.delete(this.id);
+    const plan =
+      host.forceSnapshotSync || bySnapshot
+        ? ({ kind: 'snap' } as const)
+        : planSync(this.peerZxid, host.lastZxid, host.recent, host.logAllowed);
     const told = `server ${this.id} (last zxid 0x${this.peerZxid.toString(16)}) is brought up to date`;
     switch (plan.kind) {
       case 'diff':
@@ -251,26 +253,30 @@ export class LearnerHandler implements SessionOwner {
       (action) => host.guard(action),
       this.link,
       () => {
-        const min = host.recent.min;
-        if (min !== undefined && (last >= min - 1 || next === undefined || next.zxid >= min)) {
-          if (last < min && next !== undefined && next.zxid > min && !follows(next.zxid, last)) return this.broken();
-          this.sendRecent(this.lastQueued);
-          this.register();
-          return false;
+        const { min } = host.recent;
+        next ??= cursor.next();
+        if (next !== undefined && (min === undefined || next.zxid < min)) {
+          if (!follows(next.zxid, last)) return this.broken();
+          this.sendCommitted(next.zxid, next.entry);
+          last = next.zxid;
+          next = undefined;
+          return true;
         }
-        if (next === undefined || !follows(next.zxid, last)) return this.broken();
-        this.sendCommitted(next.zxid, next.entry);
-        last = next.zxid;
-        next = cursor.next();
-        return true;
+        // The log has come to where memory begins, or it ends; nothing may be missing between them.
+        if (min === undefined ? last !== host.lastZxid : last < min && !follows(min, last)) return this.broken();
+        this.sendRecent(this.lastQueued);
+        this.register();
+        return false;
       },
     );
     this.flow.onEnd = () => cursor.close();
     this.flow.pump();
   }
 
+  /** What was sent so far is right, but it cannot go on: a snapshot is the first that the learner gets when it comes again. */
   private broken(): false {
-    this.link.close('the log on disk has a gap');
+    if (this.id !== undefined) this.leader.needSnapshot.add(this.id);
+    this.link.close('transactions that it needs are missing in the log on disk');
     return false;
   }
 

@@ -22,6 +22,8 @@ export function planSync(peer: number, last: number, recent: RecentProposals, lo
   const max = recent.max ?? last;
   const epochStart = counterOf(peer) === 0;
   if (peer === last) return { kind: 'diff', after: peer };
+  // After an epoch's start, nothing says how far the log would have to reach.
+  if (recent.min === undefined && peer < last && counterOf(last) === 0) return { kind: 'snap' };
   if (peer > max) return epochStart ? { kind: 'snap' } : { kind: 'trunc', after: max };
   if (peer < min) return logAllowed ? { kind: 'log', after: peer } : { kind: 'snap' };
   const known = recent.upTo(peer);

@@ -8,6 +8,8 @@ import { LOG_HEADER_SIZE, RECORD_END, RECORD_HEAD } from './txn-log.js';
 
 const ZXID_AT = 12;
 
+type LogName = ReturnType<typeof sortedLogs>[number];
+
 export interface LogEntry {
   readonly zxid: number;
   /** Header, transaction and digest. */
@@ -17,13 +19,15 @@ export interface LogEntry {
 export class LogCursor {
   private readonly disk: Disk;
   private readonly dir: string;
-  private readonly files: string[];
+  private files: LogName[];
   private file: ReadableFile | undefined;
+  /** In the name of the file that is read. */
+  private fileZxid = -1;
   private position = 0;
   /** The highest zxid given out: Apache's followers may have written entries twice, see repeated-entries.ts. */
   private last = -1;
 
-  private constructor(disk: Disk, dir: string, files: string[]) {
+  private constructor(disk: Disk, dir: string, files: LogName[]) {
     this.disk = disk;
     this.dir = dir;
     this.files = files;
@@ -41,32 +45,37 @@ export class LogCursor {
     let bytes = 0;
     for (const { file } of logs.slice(first + 1)) bytes += disk.size(join(dir, file)) ?? 0;
     if (bytes > limit) return undefined;
-    return new LogCursor(
-      disk,
-      dir,
-      logs.slice(first).map((log) => log.file),
-    );
+    return new LogCursor(disk, dir, logs.slice(first));
   }
 
   /** The next transaction; undefined at the end of what is written, or before something that is not whole. */
   next(): LogEntry | undefined {
     for (;;) {
-      if (this.file === undefined) {
-        const name = this.files.shift();
-        if (name === undefined) return undefined;
-        this.file = this.disk.open(join(this.dir, name));
-        this.position = LOG_HEADER_SIZE;
-      }
-      const entry = this.read(this.file);
+      if (this.file === undefined && !this.open()) return undefined;
+      const entry = this.file === undefined ? undefined : this.read(this.file);
       if (entry !== undefined) {
         if (entry.zxid <= this.last) continue;
         this.last = entry.zxid;
         return entry;
       }
-      if (this.files.length === 0) return undefined;
-      this.file.close();
-      this.file = undefined;
+      if (this.files.length === 0) {
+        // The log may have gone on in another file meanwhile; what is in this one comes first.
+        this.files = sortedLogs(this.disk.list(this.dir)).filter(({ zxid }) => zxid > this.fileZxid);
+        if (this.files.length === 0) return undefined;
+        continue;
+      }
+      this.close();
     }
+  }
+
+  /** Goes on with the next file. False if there is none any more: it may have been purged. */
+  private open(): boolean {
+    const name = this.files.shift();
+    if (name === undefined || this.disk.size(join(this.dir, name.file)) === undefined) return false;
+    this.file = this.disk.open(join(this.dir, name.file));
+    this.fileZxid = name.zxid;
+    this.position = LOG_HEADER_SIZE;
+    return true;
   }
 
   private read(file: ReadableFile): LogEntry | undefined {

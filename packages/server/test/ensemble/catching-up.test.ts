@@ -1,0 +1,113 @@
+// Learners that have to be brought up to date under awkward conditions.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { OpCode } from '@nodekeeper/protocol';
+import { LogCursor } from '../../dist/storage/log-cursor.js';
+import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { LogBatch } from '../../dist/storage/txn-log.js';
+import { dataDir, type RawClient } from '../server/raw-client.js';
+import { Ensemble } from './ensemble.js';
+
+async function write(client: RawClient, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const reply = await client.request(OpCode.setData, (w) =>
+      w
+        .string('/n')
+        .buffer(Buffer.from(`${i}`))
+        .int(-1),
+    );
+    assert.equal(reply.error, 0);
+  }
+}
+
+test('a leader that began from a snapshot with nothing behind it brings others up to date', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const [behind = 0, other = 0] = [1, 2, 3].filter((id) => id !== leader);
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  await ensemble.level();
+  await ensemble.stop(behind);
+  await write(client, 20);
+  await ensemble.level();
+  await ensemble.server(leader).takeSnapshot();
+  await ensemble.stop(other);
+  await ensemble.stop(leader);
+  await ensemble.start(leader);
+  await ensemble.start(behind);
+  assert.equal(await ensemble.settled(), leader);
+  await ensemble.level();
+  assert.equal(ensemble.digests().size, 1);
+  assert.equal(await (await ensemble.client(behind)).getData('/n'), '19');
+  assert.equal(ensemble.said(leader, /is gone: .*log/), false);
+});
+
+/** Takes the records of some transactions out of a log, as if they had come by a snapshot. */
+function leaveOut(path: string, from: number, to: number): void {
+  const bytes = readFileSync(path);
+  const kept = [bytes.subarray(0, 16)];
+  for (let at = 16; bytes.readInt32BE(at + 8) > 0; ) {
+    const end = at + 12 + bytes.readInt32BE(at + 8) + 1;
+    const zxid = Number(bytes.readBigInt64BE(at + 12 + 12));
+    if (zxid < from || zxid > to) kept.push(bytes.subarray(at, end));
+    at = end;
+    if (at + 12 > bytes.length) break;
+  }
+  writeFileSync(path, Buffer.concat(kept));
+}
+
+test('a learner that the log on disk cannot serve, as it has a gap, gets a snapshot when it comes again', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { commitLogCount: 5, snapshotSizeFactor: 1000 });
+  const leader = await ensemble.settled();
+  const [behind = 0, other = 0] = [1, 2, 3].filter((id) => id !== leader);
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  await ensemble.level();
+  await ensemble.stop(behind);
+  await write(client, 40);
+  await ensemble.level();
+  const last = ensemble.server(leader).lastZxid;
+  for (const id of [leader, other]) await ensemble.server(id).takeSnapshot();
+  for (const id of [leader, other]) await ensemble.stop(id);
+  for (const id of [leader, other]) {
+    const dir = join(ensemble.dataDirOf(id), 'version-2');
+    for (const name of readdirSync(dir)) if (name.startsWith('log.')) leaveOut(join(dir, name), last - 20, last - 10);
+  }
+  for (const id of [leader, other]) await ensemble.start(id);
+  const next = await ensemble.settled();
+  await write(await ensemble.client(next), 10);
+  await ensemble.start(behind);
+  await ensemble.settled();
+  await ensemble.level();
+  assert.ok(ensemble.said(next, new RegExp(`server ${behind} is gone: .*missing in the log`)));
+  assert.ok(ensemble.said(next, new RegExp(`server ${behind} .*by a snapshot`)));
+  assert.equal(ensemble.digests().size, 1);
+});
+
+test('a log that is purged or goes on in another file while it is read ends where it ends', (t) => {
+  const dir = dataDir(t);
+  const put = (name: string, zxids: readonly number[]): void => {
+    const batch = new LogBatch();
+    for (const zxid of zxids) {
+      const entry = Buffer.alloc(40);
+      entry.writeBigInt64BE(BigInt(zxid), 12);
+      batch.append(entry, zxid);
+    }
+    writeFileSync(join(dir, name), Buffer.concat([Buffer.alloc(16), batch.buf.subarray(0, batch.used)]));
+  };
+  put('log.1', [1, 2]);
+  put('log.3', [3, 4]);
+  put('log.5', [5]);
+  const read = (cursor: LogCursor | undefined): number | undefined => cursor?.next()?.zxid;
+  const purged = LogCursor.open(nodeDisk, dir, 1, 1e6);
+  const rolled = LogCursor.open(nodeDisk, dir, 3, 1e6);
+  assert.deepEqual([read(purged), read(purged)], [1, 2]);
+  assert.deepEqual([read(rolled), read(rolled), read(rolled), read(rolled)], [3, 4, 5, undefined]);
+  put('log.5', [5, 6]);
+  put('log.7', [7]);
+  assert.deepEqual([read(rolled), read(rolled), read(rolled)], [6, 7, undefined]);
+  unlinkSync(join(dir, 'log.3'));
+  assert.equal(read(purged), undefined);
+});
