@@ -6,6 +6,7 @@ import type { BodySink } from './broadcast/snapshot-stream.js';
 import { DynamicFile } from './config/dynamic-file.js';
 import type { Ensemble, ServerConfig } from './config/index.js';
 import { ConfigError } from './config/parse.js';
+import type { Database } from './database.js';
 import { type ElectionHost, FastLeaderElection } from './election/fast-leader-election.js';
 import {
   decodeNotification,
@@ -29,10 +30,12 @@ import type { LoggedEntry, Role } from './role.js';
 import type { Timer } from './runtime.js';
 import { type Opened, openData, recoverInto, Server, type ServerOptions } from './server.js';
 import { SessionTable } from './session/session-table.js';
-import { readMyid } from './storage/data-dir.js';
+import { type DataDir, readMyid } from './storage/data-dir.js';
 import { Epochs } from './storage/epochs.js';
 import { nodeDisk } from './storage/node-disk.js';
+import { recover } from './storage/recovery.js';
 import { finishReplacing, replaceHistory, truncateLog } from './storage/rewrite.js';
+import { mustRejoin, recoverWhatIsWhole, rejoined } from './storage/set-aside.js';
 import type { LogBatch } from './storage/txn-log.js';
 
 const PROGRESS_MS = 5000;
@@ -66,6 +69,8 @@ export class EnsembleServer extends Server {
   private busy: Promise<void> = Promise.resolve();
   private lookingSince: number;
   private readOnlyTimer: Timer | undefined;
+  /** Transactions that it acknowledged may be missing here: it elects nobody until it has a leader's history. */
+  private untrusted: boolean;
   private configHeard: string | undefined;
 
   private constructor(
@@ -88,9 +93,10 @@ export class EnsembleServer extends Server {
     this.tls =
       config.quorumTls === undefined || this.network !== nodeNetwork ? undefined : this.newTls(config.quorumTls);
     this.quorumNetwork = this.tls ?? this.network;
+    this.untrusted = (recovered.fresh && !parts.opened.trusted) || mustRejoin(this.disk, dirs);
     this.electionPort = this.newElectionPort();
     const times = { minInterval: ensemble.minNotificationInterval, maxInterval: ensemble.maxNotificationInterval };
-    this.election = new FastLeaderElection(this.electionHost(recovered.fresh && !parts.opened.trusted), times);
+    this.election = new FastLeaderElection(this.electionHost(), times);
     this.writeConfigNode();
   }
 
@@ -116,10 +122,13 @@ export class EnsembleServer extends Server {
       );
     }
     const recent = new RecentProposals(ensemble.commitLogCount);
-    const opened = await openData(config, options, (dirs, database) => {
+    const prepare = (dirs: DataDir, database: Database): void => {
       finishReplacing(disk, dirs);
       database.onReplayed = (buf, start, end, zxid) => remember(recent, buf.subarray(start, end), zxid);
-    });
+    };
+    // A server alone must not forget; one of several takes from the others what its disk has lost.
+    const alone = ensemble.members.verifier.voters.length === 1;
+    const opened = await openData(config, options, prepare, alone ? recover : recoverWhatIsWhole);
     opened.database.onReplayed = undefined;
     const server = new EnsembleServer(config, ensemble, id, own, { opened, recent }, options);
     if (opened.recovered.fresh && opened.trusted) await server.writeSnapshot();
@@ -215,7 +224,7 @@ export class EnsembleServer extends Server {
     });
   }
 
-  private electionHost(untrusted: boolean): ElectionHost {
+  private electionHost(): ElectionHost {
     const { electionPort } = this;
     return {
       id: this.id,
@@ -223,7 +232,7 @@ export class EnsembleServer extends Server {
         after: (ms, action) => this.runtime.after(ms, () => this.guard(action)),
       },
       isObserver: () => this.membership.observer,
-      untrusted,
+      isUntrusted: () => this.untrusted,
       verifiers: () => this.membership.verifiers,
       initialVote: () => this.initialVote(),
       send: (to, state, vote) => electionPort.send(to, encodeNotification(state, vote, this.membership.text)),
@@ -237,7 +246,8 @@ export class EnsembleServer extends Server {
   private initialVote(): Omit<Vote, 'round'> {
     const { observer, isVoter } = this.membership;
     if (observer) return { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
-    return { leader: isVoter ? this.id : NO_VOTE, zxid: this.lastZxid, peerEpoch: this.epochs.current };
+    const zxid = this.untrusted ? -1 : this.lastZxid;
+    return { leader: isVoter ? this.id : NO_VOTE, zxid, peerEpoch: this.epochs.current };
   }
 
   private notified(notification: Notification): void {
@@ -401,6 +411,14 @@ export class EnsembleServer extends Server {
   applyUnasked(entry: Buffer, zxid: number): void {
     this.database.tree.apply(entry, 0, entry.length);
     this.recent.add(zxid, entry);
+  }
+
+  /** This server has the leader's history, and has it on disk. */
+  joined(epoch: number): void {
+    this.epochs.setCurrent(epoch);
+    if (!this.untrusted) return;
+    this.untrusted = false;
+    if (mustRejoin(this.disk, this.dirs)) rejoined(this.disk, this.dirs);
   }
 
   // ---- history that comes from the leader ----

@@ -165,7 +165,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   }
 
   setCurrentEpoch(epoch: number): void {
-    this.server.epochs.setCurrent(epoch);
+    this.server.joined(epoch);
   }
 
   get lastZxid(): number {

@@ -78,6 +78,7 @@ export async function openData(
   config: ServerConfig,
   options: ServerOptions,
   prepare: (dirs: DataDir, database: Database) => void = () => {},
+  recoverBy: typeof recover = recover,
 ): Promise<Opened> {
   const { logger = silentLogger, disk = nodeDisk, runtime = nodeRuntime } = options;
   for (const warning of config.warnings) logger.warn({}, warning);
@@ -88,7 +89,7 @@ export async function openData(
     const trusted = mayStartEmpty(disk, dirs, config.dbAutocreate);
     const database = newDatabase(config, runtime);
     prepare(dirs, database);
-    const recovered = await recoverInto(database, dirs, disk, config, logger);
+    const recovered = await recoverInto(database, dirs, disk, config, logger, recoverBy);
     const initTime = runtime.now() - began;
     logger.info(
       { zxid: `0x${recovered.lastZxid.toString(16)}`, nodes: database.tree.store.count, replayed: recovered.replayed },
@@ -108,8 +109,9 @@ export async function recoverInto(
   disk: Disk,
   config: ServerConfig,
   logger: Logger,
+  recoverBy: typeof recover = recover,
 ): Promise<Recovered> {
-  const recovered = await recover(disk, dirs, database, {
+  const recovered = await recoverBy(disk, dirs, database, {
     maxEntry: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
     trustEmptySnapshot: config.snapshotTrustEmpty,
     onWarning: (message) => logger.warn({}, message),

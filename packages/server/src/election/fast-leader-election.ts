@@ -17,7 +17,7 @@ export interface ElectionHost {
   /** Whether this server observes: then it ends OBSERVING, not FOLLOWING. */
   isObserver(): boolean;
   /** Whether the own history may not be trusted to be complete: it then never helps to elect. */
-  readonly untrusted: boolean;
+  isUntrusted(): boolean;
   send(to: number, state: PeerState, vote: Vote): void;
   /** Whether messages to some peer have left; otherwise all are dialled anew. */
   delivered(): boolean;
@@ -152,7 +152,7 @@ export class FastLeaderElection {
   }
 
   private considerLooking(n: Notification): void {
-    if (this.host.untrusted || n.zxid === -1) return;
+    if (this.host.isUntrusted() || n.zxid === -1) return;
     if (n.round > this.round) {
       this.round = n.round;
       this.inRound.clear();
@@ -236,7 +236,7 @@ export class FastLeaderElection {
     const voters = new Set(this.host.verifiers().flatMap((verifier) => verifier.voters));
     const { proposal } = this;
     for (const id of voters) if (id !== this.host.id) this.host.send(id, PeerState.looking, proposal);
-    if (!voters.has(this.host.id) || this.host.untrusted || proposal.zxid === -1) return;
+    if (!voters.has(this.host.id) || this.host.isUntrusted() || proposal.zxid === -1) return;
     this.inRound.set(this.host.id, { vote: proposal, state: PeerState.looking, version: 2 });
     this.checkRound();
   }

@@ -63,6 +63,7 @@ export async function recover(
         undefined,
         'there are transactions but no snapshot that they go on from',
         'Restore the snapshots; only when upgrading from 3.4, set snapshot.trust.empty=true once',
+        true,
       );
     }
   }
@@ -126,6 +127,7 @@ function replay(
           offset,
           `zxid 0x${zxid.toString(16)} follows 0x${last.toString(16)}: transactions between them are missing`,
           'Restore the missing log file, or start with the data of another server',
+          true,
         );
       }
       try {

@@ -287,7 +287,7 @@ class SnapshotScan {
   }
 
   error(problem: string): StorageError {
-    return new StorageError(this.path, this.base + this.pos, problem, this.remedy);
+    return new StorageError(this.path, this.base + this.pos, problem, this.remedy, true);
   }
 }
 

@@ -218,7 +218,7 @@ class LogScan {
   }
 
   private error(offset: number, problem: string, remedy: string): StorageError {
-    return new StorageError(this.path, offset, problem, remedy);
+    return new StorageError(this.path, offset, problem, remedy, true);
   }
 }
 

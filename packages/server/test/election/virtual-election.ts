@@ -41,9 +41,10 @@ export class VirtualElection {
           },
         },
         isObserver: () => observer,
-        untrusted,
+        isUntrusted: () => untrusted,
         verifiers: () => [this.verifier],
-        initialVote: () => (observer ? none : { leader: id, zxid: history.zxid, peerEpoch: history.epoch }),
+        initialVote: () =>
+          observer ? none : { leader: id, zxid: untrusted ? -1 : history.zxid, peerEpoch: history.epoch },
         send: (to, state, vote) => this.send(id, to, state, vote),
         delivered: () => true,
         redial: () => {},

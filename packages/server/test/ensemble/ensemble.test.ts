@@ -1,6 +1,6 @@
 // Ensembles: forming, forwarding, sessions that move, leaders and followers that go and come back, and every way to catch up.
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { JuteWriter, OpCode } from '@nodekeeper/protocol';
@@ -310,4 +310,36 @@ test('snapshots and logs of an ensemble’s servers are those of Apache’s, one
 test('a server whose myid is no member, or missing, says so', async (t) => {
   const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
   await assert.rejects(ensemble.start(9), /myid says 9, but the servers are 1, 2, 3/);
+});
+
+test('a server whose log is damaged in the middle takes what is missing from the others, and elects nobody before', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/n');
+  await write(client, '/n', 30);
+  await ensemble.level();
+  await ensemble.close();
+  const dir = join(ensemble.dataDirOf(3), 'version-2');
+  const log = readdirSync(dir).find((name) => name.startsWith('log.')) ?? '';
+  const bytes = readFileSync(join(dir, log));
+  bytes.fill(0, 400, 900);
+  writeFileSync(join(dir, log), bytes);
+
+  await ensemble.start(3);
+  assert.ok(existsSync(join(dir, `damaged.${log}`)), 'nothing is deleted');
+  await ensemble.start(1);
+  // Two of three would be a quorum; but server 3 may have forgotten what 2 still knows.
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.deepEqual([ensemble.server(1).mode, ensemble.server(3).mode], ['looking', 'looking']);
+  await ensemble.stop(3);
+  await ensemble.start(3);
+  await ensemble.start(2);
+  assert.equal(await ensemble.settled(), 2);
+  await ensemble.level();
+  assert.equal(ensemble.digests().size, 1);
+  const reader = await ensemble.client(3);
+  assert.equal(await reader.getData('/n'), '29');
+  // Whole again, it elects as the others do.
+  await ensemble.stop(2);
+  assert.equal(await ensemble.settled(), 3);
 });
