@@ -1,5 +1,6 @@
 // What the writes that are on their way to the log will have done to the nodes they concern: `prepare` judges a request
-// against the tree plus these. A record is never changed once it is here, so that a failed multi can take its own back.
+// against the tree plus these. A record is changed by no other write than the one that made it, so that a failed multi can take
+// its own back.
 // Source: PrepRequestProcessor.outstandingChanges of Apache ZooKeeper.
 
 import type { Acl } from '@nodekeeper/protocol';
@@ -54,7 +55,7 @@ export class NodeChange {
     return this.stat[F.dataLength] as number;
   }
 
-  /** A copy that a write may change. */
+  /** A copy for a later write to change. */
   copy(zxid: number): NodeChange {
     const copy = new NodeChange(this.path, this.stat.slice());
     copy.zxid = zxid;
@@ -110,6 +111,19 @@ export class PendingChanges {
     change.crcState = page[at + F.crcState] as number;
     change.digest = (page[at + F.digest] as number) >>> 0;
     change.inDigest = ((page[at + F.flags] as number) & NodeFlag.noDigest) === 0;
+    return change;
+  }
+
+  /**
+   * What a write may change of a node that {@link find} gave it. Only the first change of a write makes a new record: its own
+   * can be taken back by taking all back.
+   */
+  change(node: NodeChange, zxid: number): NodeChange {
+    if (node.zxid === zxid) return node;
+    const change = node.zxid === 0 ? node : node.copy(zxid);
+    change.zxid = zxid;
+    change.ephemeral = false;
+    this.add(change);
     return change;
   }
 

@@ -306,15 +306,14 @@ export class Preparer {
     if (request.version !== -1 && request.version !== node.version) return ErrorCode.BadVersion;
     const version = (node.version + 1) | 0;
     this.entry.string(path).buffer(request.data).int(version);
-    const changed = node.copy(this.zxid);
+    this.digest.subtract(node.digest);
+    const changed = this.pending.change(node, this.zxid);
     changed.stat[F.version] = version;
     changed.stat[F.dataLength] = length;
     setLong(changed.stat, F.mtime, this.time);
     setLong(changed.stat, F.mzxid, this.zxid);
-    this.digest.subtract(node.digest);
     this.setContent(changed, request.data);
     this.digest.add(changed.digest);
-    this.pending.add(changed);
     return ErrorCode.Ok;
   }
 
@@ -330,13 +329,12 @@ export class Preparer {
     if (!this.allowed(node, Perms.write, identities)) return ErrorCode.NoAuth;
     const data = Buffer.from(text);
     this.entry.string(CONFIG_PATH).buffer(data).int(-1);
-    const changed = node.copy(this.zxid);
+    const changed = this.pending.change(node, this.zxid);
     changed.stat[F.version] = -1;
     changed.stat[F.dataLength] = data.length;
     setLong(changed.stat, F.mtime, this.time);
     setLong(changed.stat, F.mzxid, this.zxid);
     this.setContent(changed, data);
-    this.pending.add(changed);
     return ErrorCode.Ok;
   }
 
@@ -355,11 +353,13 @@ export class Preparer {
     this.entry.string(path);
     writeAclList(this.entry, acl);
     this.entry.int(version);
-    const changed = node.copy(this.zxid);
+    this.digest.subtract(node.digest);
+    const changed = this.pending.change(node, this.zxid);
     changed.stat[F.aversion] = version;
     changed.acl = acl;
     changed.aclId = 0;
-    this.replace(node, changed);
+    changed.refreshDigest();
+    this.digest.add(changed.digest);
     return ErrorCode.Ok;
   }
 
@@ -447,19 +447,13 @@ export class Preparer {
 
   /** @param cversion the new creation counter, -1 to leave it */
   private changeParent(parent: NodeChange, cversion: number, children: number): void {
-    const changed = parent.copy(this.zxid);
+    this.digest.subtract(parent.digest);
+    const changed = this.pending.change(parent, this.zxid);
     if (cversion !== -1) changed.stat[F.cversion] = cversion;
-    changed.stat[F.numChildren] = parent.childCount + children;
+    changed.stat[F.numChildren] = changed.childCount + children;
     setLong(changed.stat, F.pzxid, this.zxid);
-    this.replace(parent, changed);
-  }
-
-  private replace(before: NodeChange, after: NodeChange): void {
-    this.digest.subtract(before.digest);
-    after.refreshDigest();
-    this.digest.add(after.digest);
-    after.ephemeral = false;
-    this.pending.add(after);
+    changed.refreshDigest();
+    this.digest.add(changed.digest);
   }
 
   private removeNode(path: string): void {
