@@ -54,3 +54,12 @@ export { type GroupEvents, GroupMember } from './nodes/group-member.js';
 export { Party, ShallowParty } from './nodes/party.js';
 export { PersistentNode, type PersistentNodeEvents, type PersistentNodeOptions } from './nodes/persistent-node.js';
 export { PersistentTtlNode, type PersistentTtlNodeOptions } from './nodes/persistent-ttl-node.js';
+export {
+  DistributedDelayQueue,
+  DistributedIdQueue,
+  DistributedPriorityQueue,
+  DistributedQueue,
+  type DistributedQueueOptions,
+} from './queues/distributed-queue.js';
+export type { ConsumeOptions, ItemContext, ItemHandler, QueueConsumer, QueueOptions } from './queues/queue-core.js';
+export { LockingQueue, Queue, SimpleDistributedQueue } from './queues/simple-queues.js';

@@ -22,6 +22,46 @@ export type WatchedRead = keyof WatchedReads;
 
 const REMOVAL = { data: 'data', exists: 'data', children: 'children' } as const;
 
+/** A read whose result is watched. */
+export interface Watched<K extends WatchedRead> {
+  readonly value: WatchedReads[K];
+  /** Resolves when the watch has fired: with a change, or with the end of the session. */
+  readonly fired: Promise<void>;
+  hasFired(): boolean;
+  /** Removes the watch, if it has not fired. */
+  forget(): void;
+}
+
+/**
+ * Makes the read with a watch. Rejects with the read's error, or with the signal's reason; then no watch stays. Whoever does
+ * not wait until it fires must call `forget`.
+ */
+export async function readWatched<K extends WatchedRead>(
+  client: Client,
+  path: string,
+  read: K,
+  signal: AbortSignal | undefined,
+): Promise<Watched<K>> {
+  const fired = deferred();
+  let hasFired = false;
+  const watcher: Watcher = () => {
+    hasFired = true;
+    fired.resolve();
+  };
+  const forget = (): void => {
+    // Resolves also if it cannot be removed: then it goes with the session, and nobody hears it.
+    if (!hasFired) void client.removeWatches(path, { type: REMOVAL[read], watcher }).catch(() => {});
+  };
+  const reading = persist(() => readWith(client, path, read, watcher), signal);
+  try {
+    const value = (await unlessAborted(reading, signal)) as WatchedReads[K];
+    return { value, fired: fired.promise, hasFired: () => hasFired, forget };
+  } catch (error) {
+    void reading.then(forget).catch(() => {});
+    throw error;
+  }
+}
+
 /**
  * Makes the read with a watch, and resolves when that has fired, with true; with false at once if there is no such node.
  * `onRead` gets what was read before; if it returns false, nothing is waited for.
@@ -34,30 +74,20 @@ export async function changed<K extends WatchedRead>(
   signal: AbortSignal | undefined,
   onRead: (value: WatchedReads[K]) => unknown = () => {},
 ): Promise<boolean> {
-  const fired = deferred();
-  const watcher: Watcher = () => fired.resolve();
-  const reading = persist(() => readWith(client, path, read, watcher), signal);
+  let watched: Watched<K> | undefined;
   try {
-    const isAwaited = onRead((await unlessAborted(reading, signal)) as WatchedReads[K]);
-    if (isAwaited === false) {
-      void forget(client, path, read, watcher);
-      return true;
-    }
-    await unlessAborted(fired.promise, signal);
+    watched = await readWatched(client, path, read, signal);
+    if (onRead(watched.value) !== false) await unlessAborted(watched.fired, signal);
     return true;
   } catch (error) {
-    if (isKeeperError(error, 'NoNode')) return false;
-    void reading.then(() => forget(client, path, read, watcher)).catch(() => {});
+    if (watched === undefined && isKeeperError(error, 'NoNode')) return false;
     throw error;
+  } finally {
+    watched?.forget();
   }
 }
 
 function readWith(client: Client, path: string, read: WatchedRead, watcher: Watcher): Promise<unknown> {
   if (read === 'data') return client.getData(path, { watcher });
   return read === 'exists' ? client.exists(path, { watcher }) : client.getChildren(path, { watcher });
-}
-
-/** Removes a watch, if it is still there. Resolves also if it cannot be. */
-export async function forget(client: Client, path: string, read: WatchedRead, watcher: Watcher): Promise<void> {
-  await client.removeWatches(path, { type: REMOVAL[read], watcher }).catch(() => {});
 }

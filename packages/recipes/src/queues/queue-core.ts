@@ -1,0 +1,515 @@
+// What all queues have in common: putting, taking, and consuming with or without locks.
+// Source: DistributedQueue of Apache Curator; Queue, LockingQueue of kazoo.
+
+import { randomUUID } from 'node:crypto';
+import { type Client, isKeeperError, KeeperError } from '@nodekeeper/client';
+import { ensureContainers } from '../base/create.js';
+import { RecipeEmitter } from '../base/emitter.js';
+import { RecipeError } from '../base/errors.js';
+import { Lifecycle } from '../base/lifecycle.js';
+import { join, recipePath } from '../base/paths.js';
+import { deleteForSure, pauseAfter, persist, persistOverSessions } from '../base/persist.js';
+import { type Seat, Tenure } from '../base/tenure.js';
+import { Limit, pause, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { readWatched } from '../base/watching.js';
+
+/** Where a queue's items are, how they are called, and what comes first. */
+export interface QueueLayout<T> {
+  /** The parent of the items. */
+  readonly entries: string;
+  /** The parent of the locks of items that are being consumed; without it items are deleted before they are consumed. */
+  readonly locks: string | undefined;
+  readonly isItem: (name: string) => boolean;
+  readonly compare: (a: string, b: string) => number;
+  /** Milliseconds until the item may be consumed. */
+  readonly delay?: (name: string) => number;
+  /** Name of an item that is put again, without its number. */
+  readonly requeuedAs: (name: string) => string;
+  readonly encode: (items: readonly T[]) => Uint8Array;
+  readonly decode: (bytes: Buffer) => T[];
+  /** Whether items that come later may have to go first, so that the list is to be read again when it has changed. */
+  readonly isReordered: boolean;
+}
+
+export interface QueueOptions {
+  /** `put` waits as long as there are so many. No limit if not given. */
+  readonly maxItems?: number;
+  /**
+   * What `put` does when a lost connection leaves open whether the item is in the queue: `reject` tells it by an error whose
+   * `outcomeUnknown` is true; `repeat` puts it again, so that it may be there twice. `reject` if not given.
+   */
+  readonly whenUnknown?: 'reject' | 'repeat';
+}
+
+export interface ConsumeOptions {
+  /** So many handlers at once; 1 if not given, which keeps the order. */
+  readonly concurrency?: number;
+  /**
+   * Of items that are locked while they are consumed, when the handler rejects: put again at the end, or deleted. `requeue`
+   * if not given. Without locks the item is gone.
+   */
+  readonly onError?: 'requeue' | 'delete';
+  /** Closes the consumer. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a handler learns besides the item. */
+export interface ItemContext {
+  /** Of items that are locked: aborted when somebody else may get the item too, as the session may be over. */
+  readonly signal: AbortSignal;
+  /** Of items that are locked: zxid of the lock; whoever gets the item later has a greater one. Else 0. */
+  readonly fencingToken: number;
+}
+
+export type ItemHandler<T> = (item: T, context: ItemContext) => void | Promise<void>;
+
+/** Hands items to a handler until it is closed. */
+export interface QueueConsumer extends AsyncDisposable {
+  /** Stops taking; resolves when the handlers that run have ended. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> implements AsyncDisposable {
+  readonly path: string;
+  protected readonly client: Client;
+  protected readonly layout: QueueLayout<T>;
+  protected readonly life: Lifecycle;
+  private readonly recipe: string;
+  private readonly options: QueueOptions;
+  private readonly consumers = new Set<Consumer<T>>();
+
+  constructor(recipe: string, client: Client, path: string, layout: QueueLayout<T>, options: QueueOptions = {}) {
+    super();
+    this.path = recipePath(recipe, path);
+    if (layout.locks !== undefined) recipePath(recipe, layout.locks);
+    const { maxItems = 1 } = options;
+    if (!(maxItems >= 1)) throw new RecipeError('BadArgument', recipe, path, `maxItems cannot be ${maxItems}`);
+    this.recipe = recipe;
+    this.client = client;
+    this.layout = layout;
+    this.options = options;
+    this.life = new Lifecycle(recipe, path);
+    this.life.start();
+  }
+
+  /** How many nodes of items there are. */
+  async size(): Promise<number> {
+    const stat = await persistOverSessions(this.client, () => this.client.exists(this.layout.entries));
+    return stat?.numChildren ?? 0;
+  }
+
+  /**
+   * Hands items to `handler`, in the queue's order. What it throws, and items that cannot be read, are told by the event
+   * `error`. Several consumers, in one process or many, share the items.
+   */
+  consume(handler: ItemHandler<T>, options: ConsumeOptions = {}): QueueConsumer {
+    this.life.check();
+    const { concurrency = 1 } = options;
+    if (!(Number.isInteger(concurrency) && concurrency >= 1)) {
+      throw new RecipeError('BadArgument', this.recipe, this.path, `cannot run ${concurrency} handlers`);
+    }
+    const consumer = new Consumer<T>(this.client, this.layout, handler, options, {
+      fail: (error) => this.fail(error),
+      unreadable: (name, error) => this.unreadable(name, error),
+      onClosed: () => this.consumers.delete(consumer),
+    });
+    this.consumers.add(consumer);
+    return consumer;
+  }
+
+  /**
+   * Takes the first node of items out of the queue; waits until there is one. Rejects with Timeout, the signal's reason,
+   * Closed; or with a KeeperError whose `outcomeUnknown` is true if a lost connection leaves open who has taken it.
+   */
+  protected async takeAll(options: WaitOptions = {}): Promise<T[]> {
+    this.life.check();
+    using limit = new Limit(options, { recipe: this.recipe, path: this.path });
+    const signal = AbortSignal.any([limit.signal, this.life.signal]);
+    for (;;) {
+      const { names, whenChanged, forget } = await listItems(this.client, this.layout, signal);
+      try {
+        for (const name of names) {
+          if ((this.layout.delay?.(name) ?? 0) > 0) continue;
+          const data = await takeItem(this.client, this.layout, name);
+          if (data === undefined) continue;
+          const items = this.decode(name, data);
+          if (items.length > 0) return items;
+        }
+        await whenDue(names, this.layout, whenChanged, signal);
+      } finally {
+        forget();
+      }
+    }
+  }
+
+  /** The same for who does not wait: undefined if there is nothing to take. */
+  protected async pollAll(): Promise<T[] | undefined> {
+    this.life.check();
+    for (const name of await this.names()) {
+      if ((this.layout.delay?.(name) ?? 0) > 0) continue;
+      const data = await takeItem(this.client, this.layout, name);
+      if (data !== undefined) return this.decode(name, data);
+    }
+    return undefined;
+  }
+
+  /** Closes all consumers. Items stay. */
+  async close(): Promise<void> {
+    if (!this.life.close()) return;
+    await Promise.all([...this.consumers].map((consumer) => consumer.close()));
+    this.endStreams();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Puts items into one node. `prefix` is its name without the number. */
+  protected async putAs(prefix: string, items: readonly T[], wait: WaitOptions): Promise<void> {
+    this.life.check();
+    const { maxItems } = this.options;
+    const data = this.layout.encode(items);
+    if (maxItems !== undefined) await this.untilBelow(maxItems, wait);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.client.create(join(this.layout.entries, prefix), { mode: 'persistentSequential', data });
+        return;
+      } catch (error) {
+        if (isKeeperError(error, 'NoNode')) {
+          await ensureContainers(this.client, this.layout.entries);
+          continue;
+        }
+        const isLost = isKeeperError(error, 'ConnectionLoss') || isKeeperError(error, 'SessionExpired');
+        if (!isLost || this.client.isOver) throw error;
+        if (error.outcomeUnknown && this.options.whenUnknown !== 'repeat') throw error;
+        await pause(pauseAfter(attempt), wait.signal);
+      }
+    }
+  }
+
+  /** Names of the items, the first one first. */
+  protected async names(): Promise<string[]> {
+    try {
+      const { children } = await persistOverSessions(this.client, () => this.client.getChildren(this.layout.entries));
+      return children.filter(this.layout.isItem).sort(this.layout.compare);
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return [];
+      throw error;
+    }
+  }
+
+  private async untilBelow(maxItems: number, wait: WaitOptions): Promise<void> {
+    using limit = new Limit(wait, { recipe: this.recipe, path: this.path });
+    for (;;) {
+      const { names, whenChanged, forget } = await listItems(this.client, this.layout, limit.signal);
+      try {
+        if (names.length < maxItems) return;
+        await unlessAborted(whenChanged, limit.signal);
+      } finally {
+        forget();
+      }
+    }
+  }
+
+  private decode(name: string, data: Buffer): T[] {
+    try {
+      return this.layout.decode(data);
+    } catch (error) {
+      this.unreadable(name, error);
+      return [];
+    }
+  }
+
+  private unreadable(name: string, error: unknown): void {
+    const path = join(this.layout.entries, name);
+    this.fail(new RecipeError('BadData', this.recipe, path, `cannot be read: ${error}`, error));
+  }
+}
+
+interface Listing {
+  readonly names: readonly string[];
+  readonly whenChanged: Promise<void>;
+  readonly hasChanged: () => boolean;
+  readonly forget: () => void;
+}
+
+/** Items in order. The queue is made if there is none, so that it can be watched. */
+async function listItems<T>(client: Client, layout: QueueLayout<T>, signal: AbortSignal): Promise<Listing> {
+  for (;;) {
+    try {
+      const { value, fired, hasFired, forget } = await readWatched(client, layout.entries, 'children', signal);
+      const names = value.children.filter(layout.isItem).sort(layout.compare);
+      return { names, whenChanged: fired, hasChanged: hasFired, forget };
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) await persist(() => ensureContainers(client, layout.entries));
+      else if (!isKeeperError(error, 'SessionExpired') || client.isOver) throw error;
+    }
+  }
+}
+
+/** Resolves when there is another list, or the first delayed item is due. */
+async function whenDue<T>(
+  names: readonly string[],
+  layout: QueueLayout<T>,
+  whenChanged: Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const delays = names.map((name) => layout.delay?.(name) ?? 0).filter((delay) => delay > 0);
+  if (delays.length === 0) {
+    await unlessAborted(whenChanged, signal);
+    return;
+  }
+  const due = new AbortController();
+  const timer = setTimeout(() => due.abort(), Math.min(...delays, 2 ** 31 - 1));
+  try {
+    await unlessAborted(whenChanged, AbortSignal.any([signal, due.signal]));
+  } catch (error) {
+    if (signal.aborted || !due.signal.aborted) throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Reads and deletes an item in one packet. Undefined if another was quicker. Rejects with `outcomeUnknown` if a lost
+ * connection leaves open who has deleted it.
+ */
+async function takeItem<T>(client: Client, layout: QueueLayout<T>, name: string): Promise<Buffer | undefined> {
+  const path = join(layout.entries, name);
+  for (let attempt = 1; ; attempt++) {
+    const [read, deleted] = await Promise.allSettled([client.getData(path), client.delete(path)]);
+    if (deleted.status === 'fulfilled') {
+      if (read.status === 'fulfilled') return read.value.data ?? Buffer.alloc(0);
+      throw read.reason;
+    }
+    const error = deleted.reason;
+    if (isKeeperError(error, 'NoNode')) return undefined;
+    if (!isKeeperError(error, 'ConnectionLoss') && !(isKeeperError(error, 'SessionExpired') && !client.isOver))
+      throw error;
+    if (error.outcomeUnknown && !(await stillThere(client, path))) throw error;
+    await pause(pauseAfter(attempt));
+  }
+}
+
+async function stillThere(client: Client, path: string): Promise<boolean> {
+  const [, stat] = await persistOverSessions(client, () => Promise.all([client.sync(path), client.exists(path)]));
+  return stat !== null;
+}
+
+/** How many items are passed over at most after one that another has taken. */
+const MAX_JUMP = 16;
+
+interface ConsumerHooks {
+  fail(error: unknown): void;
+  unreadable(name: string, error: unknown): void;
+  onClosed(): void;
+}
+
+const NO_LOCK: ItemContext = { signal: new AbortController().signal, fencingToken: 0 };
+
+class Consumer<T> implements QueueConsumer {
+  private readonly client: Client;
+  private readonly layout: QueueLayout<T>;
+  private readonly handler: ItemHandler<T>;
+  private readonly options: ConsumeOptions;
+  private readonly hooks: ConsumerHooks;
+  /** What the locks of this consumer hold, so that it knows them. */
+  private readonly id = randomUUID().replaceAll('-', '');
+  private readonly closing = new AbortController();
+  private readonly running: Promise<void>;
+  private readonly onAbort = (): void => void this.close();
+
+  constructor(
+    client: Client,
+    layout: QueueLayout<T>,
+    handler: ItemHandler<T>,
+    options: ConsumeOptions,
+    hooks: ConsumerHooks,
+  ) {
+    this.client = client;
+    this.layout = layout;
+    this.handler = handler;
+    this.options = options;
+    this.hooks = hooks;
+    options.signal?.addEventListener('abort', this.onAbort, { once: true });
+    this.running = this.run();
+    if (options.signal?.aborted) void this.close();
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort(new Error('the consumer was closed'));
+    this.options.signal?.removeEventListener('abort', this.onAbort);
+    await this.running;
+    this.hooks.onClosed();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private get isClosing(): boolean {
+    return this.closing.signal.aborted;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.isClosing && !this.client.isOver) {
+      try {
+        await this.consumeListed();
+      } catch (error) {
+        if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) continue;
+        if (!this.isClosing) this.hooks.fail(error);
+        if (!(error instanceof KeeperError) || this.client.isOver) return;
+        await pause(pauseAfter(10), this.closing.signal).catch(() => {}); // what fails at once would fail without end
+      }
+    }
+  }
+
+  private async consumeListed(): Promise<void> {
+    const listing = await listItems(this.client, this.layout, this.closing.signal);
+    try {
+      const due = listing.names.filter((name) => (this.layout.delay?.(name) ?? 0) <= 0);
+      let next = 0;
+      let consumed = 0;
+      let skipped = 0;
+      let misses = 0;
+      const work = async (): Promise<void> => {
+        while (next < due.length && !this.isClosing) {
+          if (await this.consumeItem(due[next++] as string)) {
+            consumed++;
+            misses = 0;
+          } else {
+            // Others work on the same list: what is farther down is less sought after.
+            const jump = Math.floor(Math.random() * Math.min(misses++, MAX_JUMP));
+            next += jump;
+            skipped += jump;
+          }
+          if (this.layout.isReordered && listing.hasChanged()) return;
+        }
+      };
+      const { concurrency = 1 } = this.options;
+      await Promise.all(Array.from({ length: concurrency }, work));
+      if (consumed + skipped > 0 || this.isClosing) return;
+      await whenDue(listing.names, this.layout, listing.whenChanged, this.closing.signal);
+    } finally {
+      listing.forget();
+    }
+  }
+
+  /** Returns whether it was this consumer's. */
+  private async consumeItem(name: string): Promise<boolean> {
+    try {
+      if (this.layout.locks !== undefined) return await this.consumeLocked(name, join(this.layout.locks, name));
+      const data = await takeItem(this.client, this.layout, name);
+      if (data === undefined) return false;
+      await this.handle(name, data, NO_LOCK);
+      return true;
+    } catch (error) {
+      if (error instanceof KeeperError && error.outcomeUnknown) {
+        this.hooks.fail(error);
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  private async consumeLocked(name: string, lock: string): Promise<boolean> {
+    const path = join(this.layout.entries, name);
+    const [locked, read] = await Promise.allSettled([
+      this.lock(lock),
+      persist(() => this.client.getData(path)), // in the same packet
+    ]);
+    if (locked.status === 'rejected') throw locked.reason;
+    if (locked.value === undefined) return false;
+    if (read.status === 'rejected') {
+      await deleteForSure(this.client, lock);
+      if (isKeeperError(read.reason, 'NoNode')) return false;
+      throw read.reason;
+    }
+    const tenure = new Tenure(this.client, locked.value, { recipe: 'queue', path });
+    const context = { signal: tenure.signal, fencingToken: tenure.seat.czxid };
+    const isDone = await this.handle(name, read.value.data ?? Buffer.alloc(0), context);
+    tenure.end();
+    const { onError = 'requeue' } = this.options;
+    if (isDone || onError === 'delete') await this.finish(path, lock);
+    else await this.requeue(name, path, lock, read.value.data);
+    return true;
+  }
+
+  /** The lock, if it is ours. */
+  private async lock(path: string): Promise<Seat | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { stat } = await this.client.create(path, { mode: 'ephemeral', data: this.id });
+        return { path, czxid: stat.czxid, session: stat.ephemeralOwner };
+      } catch (error) {
+        if (isKeeperError(error, 'NodeExists')) return attempt > 1 ? this.ownLock(path) : undefined;
+        if (isKeeperError(error, 'NoNode')) await ensureContainers(this.client, this.layout.locks ?? '/');
+        else if (!isKeeperError(error, 'ConnectionLoss')) throw error;
+        else await pause(pauseAfter(attempt));
+      }
+    }
+  }
+
+  private async ownLock(path: string): Promise<Seat | undefined> {
+    try {
+      const { data, stat } = await persist(() => this.client.getData(path));
+      const isOurs = data?.toString() === this.id && stat.ephemeralOwner === this.client.sessionId;
+      return isOurs ? { path, czxid: stat.czxid, session: stat.ephemeralOwner } : undefined;
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether all handlers of the node's items have succeeded. Items that cannot be read are none. */
+  private async handle(name: string, data: Buffer, context: ItemContext): Promise<boolean> {
+    let items: T[];
+    try {
+      items = this.layout.decode(data);
+    } catch (error) {
+      this.hooks.unreadable(name, error);
+      return true;
+    }
+    try {
+      for (const item of items) await this.handler(item, context);
+      return true;
+    } catch (error) {
+      this.hooks.fail(error);
+      return false;
+    }
+  }
+
+  /** Deletes the item and its lock together. If the session has ended meanwhile there is no lock; the item is done though. */
+  private async finish(path: string, lock: string): Promise<void> {
+    try {
+      await persist(() => this.client.transaction().delete(path).delete(lock).commit());
+    } catch (error) {
+      if (!isKeeperError(error, 'NoNode') && !isKeeperError(error, 'SessionExpired')) throw error;
+      await persistOverSessions(this.client, () => this.client.delete(path)).catch(unlessMissing);
+      if (isKeeperError(error, 'NoNode')) await this.unlock(lock);
+    }
+  }
+
+  /** The item goes to the end in one transaction, so that it is there once. */
+  private async requeue(name: string, path: string, lock: string, data: Buffer | null): Promise<void> {
+    const again = join(this.layout.entries, this.layout.requeuedAs(name));
+    const settings = { mode: 'persistentSequential', data } as const;
+    try {
+      // Repeated after a lost connection it fails, if it was executed, as the item is gone.
+      await persist(() => this.client.transaction().delete(path).create(again, settings).delete(lock).commit());
+    } catch (error) {
+      if (isKeeperError(error, 'SessionExpired')) return; // the lock is gone, and somebody else has the item
+      if (!isKeeperError(error, 'NoNode')) throw error;
+      await this.unlock(lock);
+    }
+  }
+
+  private async unlock(lock: string): Promise<void> {
+    if ((await this.ownLock(lock)) !== undefined) await deleteForSure(this.client, lock);
+  }
+}
+
+function unlessMissing(error: unknown): void {
+  if (!isKeeperError(error, 'NoNode')) throw error;
+}

@@ -1,0 +1,274 @@
+// Queues: order, delivery as promised, and nothing lost or doubled beyond that.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isKeeperError } from '@nodekeeper/client';
+import {
+  DistributedDelayQueue,
+  DistributedIdQueue,
+  DistributedPriorityQueue,
+  DistributedQueue,
+  isRecipeError,
+  LockingQueue,
+  Queue,
+  SimpleDistributedQueue,
+  stringSerializer,
+} from '../dist/index.js';
+import { Relay, STEPS } from './relay.js';
+import { childCount, expire, leftovers, open, serve, until } from './support.js';
+
+for (const lockPath of [undefined, '/locks']) {
+  const options = lockPath === undefined ? {} : { lockPath };
+  const name = lockPath === undefined ? 'without locks' : 'with locks';
+
+  test(`items are consumed in order, those before and those after the consumer (${name})`, async (t) => {
+    const server = await serve(t);
+    const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+    const producer = new DistributedQueue(client, '/app/queue', stringSerializer, options);
+    await using queue = new DistributedQueue(other, '/app/queue', stringSerializer, options);
+    await producer.put('a');
+    await producer.putMulti(['b', 'c']);
+    assert.equal(await producer.size(), 2);
+    const got: string[] = [];
+    const consumer = queue.consume((item, { fencingToken }) => {
+      assert.equal(fencingToken > 0, lockPath !== undefined);
+      got.push(item);
+    });
+    await until(() => got.length === 3);
+    await producer.put('d');
+    await until(() => got.length === 4);
+    assert.deepEqual(got, ['a', 'b', 'c', 'd']);
+    await consumer.close();
+    await producer.put('e');
+    assert.equal(await queue.size(), 1);
+    assert.equal(got.length, 4);
+    await until(async () => (await leftovers(client, server)).watches === 0);
+  });
+
+  test(`50 consumers get each item once (${name})`, async (t) => {
+    const server = await serve(t);
+    const clients = await Promise.all(Array.from({ length: 50 }, () => open(t, server.clientPort)));
+    const got: string[] = [];
+    const queues = clients.map((client) => new DistributedQueue(client, '/crowd', stringSerializer, options));
+    const consumers = queues.map((queue) => queue.consume((item) => void got.push(item), { concurrency: 2 }));
+    await Promise.all(queues.flatMap((queue, i) => [0, 1, 2, 3].map((j) => queue.put(`${i}-${j}`))));
+    await until(() => got.length >= 200);
+    await Promise.all(consumers.map((consumer) => consumer.close()));
+    assert.equal(got.length, 200);
+    assert.equal(new Set(got).size, 200);
+    const { nodes, watches } = await leftovers(clients[0], server);
+    assert.deepEqual(nodes, lockPath === undefined ? ['/crowd'] : ['/crowd', '/locks']);
+    assert.equal(watches, 0);
+  });
+}
+
+test('an item whose handler fails is put again, or deleted', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using queue = new DistributedQueue(client, '/q', stringSerializer, { lockPath: '/l' });
+  const errors: unknown[] = [];
+  queue.on('error', (error) => errors.push(error));
+  await queue.put('bad');
+  await queue.put('good');
+  const got: string[] = [];
+  const fail = (item: string): void => {
+    got.push(item);
+    if (item === 'bad' && got.length < 3) throw new Error('no');
+  };
+  const consumer = queue.consume(fail);
+  await until(() => got.length === 3);
+  assert.deepEqual(got, ['bad', 'good', 'bad']);
+  assert.equal(errors.length, 1);
+  await consumer.close();
+  await queue.put('bad');
+  await client.create('/q/queue-9999999999', { data: 'no item' });
+  got.length = 0;
+  queue.consume(fail, { onError: 'delete' });
+  await until(() => errors.length === 3);
+  assert.ok(isRecipeError(errors[2], 'BadData') && errors[2].path === '/q/queue-9999999999');
+  await childCount(client, '/q', 0);
+});
+
+test('an item of a consumer whose session ends goes to another, and the first is told', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  await using mine = new DistributedQueue(client, '/q', stringSerializer, { lockPath: '/l' });
+  await using theirs = new DistributedQueue(other, '/q', stringSerializer, { lockPath: '/l' });
+  await mine.put('x');
+  const tokens: number[] = [];
+  let isTold = false;
+  const first = new Promise<void>((resolve) => {
+    mine.consume(async (_item, { signal, fencingToken }) => {
+      tokens.push(fencingToken);
+      resolve();
+      await new Promise((over) => signal.addEventListener('abort', over));
+      isTold = true;
+    });
+  });
+  await first;
+  theirs.consume((_item, { fencingToken }) => void tokens.push(fencingToken));
+  await expire(server, client);
+  await until(() => tokens.length === 2 && isTold);
+  assert.ok(tokens[1] > tokens[0]);
+  await childCount(other, '/q', 0);
+  await childCount(other, '/l', 0);
+});
+
+for (const step of STEPS) {
+  for (const operation of ['create', 'getData', 'getChildren', 'multi'] as const) {
+    test(`with locks, every item is delivered though the connection is lost at ${operation}, ${step}`, async (t) => {
+      const server = await serve(t);
+      const relay = await Relay.start(t, server.clientPort);
+      const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+      const producer = new DistributedQueue(direct, '/q', stringSerializer);
+      await using queue = new DistributedQueue(client, '/q', stringSerializer, { lockPath: '/l' });
+      await client.create('/l');
+      for (const item of ['a', 'b', 'c']) await producer.put(item);
+      const failed = relay.failAt(operation, step);
+      const got: string[] = [];
+      queue.consume((item) => void got.push(item));
+      await failed;
+      await childCount(direct, '/q', 0);
+      await childCount(direct, '/l', 0);
+      assert.deepEqual(got, ['a', 'b', 'c']); // the session lives on, so nobody else could get one
+    });
+  }
+
+  test(`without locks, an item is delivered at most once though the connection is lost at delete, ${step}`, async (t) => {
+    const server = await serve(t);
+    const relay = await Relay.start(t, server.clientPort);
+    const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+    const producer = new DistributedQueue(direct, '/q', stringSerializer);
+    await using queue = new DistributedQueue(client, '/q', stringSerializer);
+    for (const item of ['a', 'b', 'c']) await producer.put(item);
+    const errors: unknown[] = [];
+    queue.on('error', (error) => errors.push(error));
+    const failed = relay.failAt('delete', step);
+    const got: string[] = [];
+    queue.consume((item) => void got.push(item));
+    await failed;
+    await childCount(direct, '/q', 0);
+    await until(() => got.at(-1) === 'c');
+    // What the answer was lost of is told as such, and is not delivered.
+    assert.deepEqual(got, errors.length === 0 ? ['a', 'b', 'c'] : ['b', 'c']);
+    assert.ok(errors.every((error) => isKeeperError(error, 'ConnectionLoss') && error.outcomeUnknown));
+    if (step !== 'afterSend') assert.equal(errors.length, step === 'beforeSend' ? 0 : 1);
+  });
+
+  test(`a put whose connection is lost ${step} is there once or told, or repeated if that is wanted`, async (t) => {
+    const server = await serve(t);
+    const relay = await Relay.start(t, server.clientPort);
+    const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+    await client.create('/q');
+    const careful = new DistributedQueue(client, '/q', stringSerializer);
+    void relay.failAt('create', step);
+    const error: unknown = await careful.put('x').then(
+      () => undefined,
+      (e) => e,
+    );
+    assert.ok(error === undefined || (isKeeperError(error) && error.outcomeUnknown));
+    if (step === 'beforeSend') await careful.put('x').catch(() => {});
+    const once = (await direct.getChildren('/q')).children.length;
+    assert.ok(once <= 1 || step === 'beforeSend');
+    void relay.failAt('create', step);
+    await new DistributedQueue(client, '/q', stringSerializer, { whenUnknown: 'repeat' }).put('y');
+    assert.ok((await direct.getChildren('/q')).children.length > once);
+  });
+}
+
+test('a full queue makes producers wait', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using queue = new DistributedQueue(client, '/full', stringSerializer, { maxItems: 2 });
+  await queue.put('a');
+  await queue.put('b');
+  await assert.rejects(queue.put('c', { timeout: 20 }), (e) => isRecipeError(e, 'Timeout') && e.path === '/full');
+  const waiting = queue.put('c');
+  const got: string[] = [];
+  queue.consume((item) => void got.push(item));
+  await waiting;
+  await until(() => got.length === 3);
+});
+
+test('priorities, ids and delays', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const got: string[] = [];
+  const take = (item: string): void => void got.push(item);
+  await using byPriority = new DistributedPriorityQueue(client, '/p', stringSerializer);
+  for (const priority of [5, -1, 2 ** 31 - 1, -(2 ** 31), 0]) await byPriority.put(`${priority}`, priority);
+  await byPriority
+    .consume(take)
+    .close()
+    .then(() => {});
+  byPriority.consume(take);
+  await until(() => got.length === 5);
+  assert.deepEqual(got, ['-2147483648', '-1', '0', '5', '2147483647']);
+  await assert.rejects(byPriority.put('x', 0.5), (e) => isRecipeError(e, 'BadArgument'));
+
+  got.length = 0;
+  await using byId = new DistributedIdQueue(client, '/i', stringSerializer, { lockPath: '/il' });
+  for (const id of ['z', 'a/b', 'm']) await byId.put(id, id);
+  assert.equal(await byId.remove('m'), 1);
+  assert.equal(await byId.remove('a/b'), 1);
+  assert.equal(await byId.remove('none'), 0);
+  await byId.put('later', 'a');
+  byId.consume(take);
+  await until(() => got.length === 2);
+  assert.deepEqual(got, ['z', 'later']);
+  await assert.rejects(
+    async () => byId.put('x', ''),
+    (e) => isRecipeError(e, 'BadArgument'),
+  );
+
+  got.length = 0;
+  await using delayed = new DistributedDelayQueue(client, '/d', stringSerializer);
+  const start = Date.now();
+  delayed.consume(take);
+  await delayed.put('late', start + 200);
+  await delayed.put('soon', new Date(start + 100));
+  await delayed.put('now', start);
+  await until(() => got.length === 3);
+  assert.deepEqual(got, ['now', 'soon', 'late']);
+  assert.ok(Date.now() >= start + 200);
+});
+
+test('plain queues of bytes', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const simple = new SimpleDistributedQueue(client, '/s');
+  assert.equal(await simple.poll(), undefined);
+  const taking = new SimpleDistributedQueue(other, '/s').take();
+  await simple.offer('one');
+  assert.equal(String(await taking), 'one');
+  await simple.offer('two');
+  assert.equal(String(await simple.peek()), 'two');
+  assert.equal(String(await simple.poll()), 'two');
+  await assert.rejects(simple.take({ timeout: 10 }), (e) => isRecipeError(e, 'Timeout'));
+
+  const queue = new Queue(client, '/k');
+  await queue.put('later');
+  await queue.put('first', 5);
+  assert.deepEqual((await client.getChildren('/k')).children.sort(), ['entry-005-0000000001', 'entry-100-0000000000']);
+  assert.equal(String(await queue.get()), 'first');
+  assert.equal(String(await queue.take()), 'later');
+  assert.equal(await queue.get(), undefined);
+  await assert.rejects(queue.put('x', 1000), (e) => isRecipeError(e, 'BadArgument') && e.recipe === 'Queue');
+
+  await using locking = new LockingQueue(client, '/lk');
+  await locking.put('x');
+  const got: string[] = [];
+  locking.consume(async (item) => {
+    assert.equal((await client.getChildren('/lk/taken')).children.length, 1);
+    got.push(String(item));
+  });
+  await until(() => got.length === 1);
+  await childCount(client, '/lk/entries', 0);
+  await childCount(client, '/lk/taken', 0);
+  await locking.close();
+  await assert.rejects(locking.put('y'), (e) => isRecipeError(e, 'Closed') && e.path === '/lk');
+  assert.throws(
+    () => locking.consume(() => {}),
+    (e) => isRecipeError(e, 'Closed'),
+  );
+});
