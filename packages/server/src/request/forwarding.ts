@@ -29,6 +29,8 @@ export class ForwardingProcessor extends RequestProcessor {
   private readonly validating = new Map<bigint, { readonly client: Client; readonly timeout: number }[]>();
   private readonly syncs: { readonly client: Client; readonly request: WaitingRead }[] = [];
   private multiTypes: number[] | null = null;
+  /** Writes that were forwarded for connections that are gone: session → cxids, oldest first. */
+  private readonly orphans = new Map<bigint, number[]>();
   private readonly probes: { readonly cxid: number; readonly done: () => void }[] = [];
 
   constructor(
@@ -63,9 +65,40 @@ export class ForwardingProcessor extends RequestProcessor {
       return;
     }
     write.multiTypes = this.multiTypes;
-    client.fifo.push(write);
-    this.outstanding++;
+    if (client.closed) {
+      this.orphan(session.id, xid);
+    } else {
+      client.fifo.push(write);
+      this.outstanding++;
+    }
     this.link.request(session.id, xid, op, buf.subarray(start, end), client.identities);
+  }
+
+  /**
+   * Their commits must not pass for those of writes of the session's next connection: clients count from 1 again there (kazoo).
+   */
+  override abandon(client: Client): void {
+    const { session } = client;
+    for (let next = client.fifo.head; session !== undefined && next !== null; next = next.next) {
+      if (next.kind === 'write' && next.reply === null) this.orphan(session.id, next.xid);
+    }
+    super.abandon(client);
+  }
+
+  private orphan(session: bigint, cxid: number): void {
+    const known = this.orphans.get(session);
+    if (known === undefined) this.orphans.set(session, [cxid]);
+    else known.push(cxid);
+  }
+
+  /** Whether the transaction is a write of a connection that is gone. */
+  private isOrphan(session: bigint, cxid: number): boolean {
+    const known = this.orphans.get(session);
+    const at = known?.indexOf(cxid) ?? -1;
+    if (known === undefined || at < 0) return false;
+    known.splice(0, at + 1);
+    if (known.length === 0) this.orphans.delete(session);
+    return true;
   }
 
   /** Ok for what may go to the leader. Decodes all of it. */
@@ -202,7 +235,8 @@ export class ForwardingProcessor extends RequestProcessor {
       if (probe >= 0) for (const { done } of this.probes.splice(0, probe + 1)) done();
     }
     const session = this.sessions.get(id);
-    const write = session === undefined ? null : this.waitingWrite(session, cxid);
+    const orphan = this.orphans.size > 0 && this.isOrphan(id, cxid);
+    const write = session === undefined || orphan ? null : this.waitingWrite(session, cxid);
     if (write !== null) write.zxid = zxidOf(buf, start);
     this.applyAndAnswer(write, buf, start, end);
     if (type === OpCode.closeSession && write === null && session !== undefined)

@@ -30,9 +30,18 @@ const createExisting = (w: JuteWriter): void => {
   w.int(0);
 };
 
-for (const where of ['the same follower', 'another follower', 'an observer', 'a follower, from the leader']) {
+for (const where of [
+  'the same follower',
+  'the same follower, known to that one alone',
+  'another follower',
+  'an observer',
+  'a follower, from the leader',
+]) {
   test(`a session that goes on at ${where} is not answered with what its former connection asked for`, async (t) => {
-    const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant', 'observer']);
+    const localSessionsEnabled = where.endsWith('alone');
+    const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant', 'observer'], {
+      localSessionsEnabled,
+    });
     await Promise.all([1, 2, 3, 4].map((id) => ensemble.start(id)));
     const leader = await ensemble.settled();
     const [follower = 0, other = 0] = [1, 2, 3].filter((id) => id !== leader);
