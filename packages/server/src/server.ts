@@ -304,6 +304,7 @@ export abstract class Server {
       closeSessionTxnEnabled: config.closeSessionTxnEnabled,
       reconfigEnabled: config.reconfigEnabled,
       ...(reconfigure === undefined ? {} : { reconfigure }),
+      maxEntry: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
       onQuotaExceeded: (message) => this.logger.warn({}, message),
     });
   }

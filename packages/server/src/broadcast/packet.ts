@@ -2,7 +2,7 @@
 //   int type, long zxid, buffer data (-1 for null), vector<Id> authinfo (-1 for null; Id = ustring scheme, ustring id)
 // The SNAP packet is followed by a snapshot's body and the text BenWasHere, see snapshot-stream.ts.
 
-import type { Identity } from '../request/identity.js';
+import { type Identity, MOST_IDENTITIES } from '../request/identity.js';
 import type { ReplyBuffer } from '../request/reply-buffer.js';
 
 export const PacketType = {
@@ -39,7 +39,6 @@ export interface Packet {
 
 const HEAD = 16; // type, zxid, length of data
 const NO_IDENTITIES: readonly Identity[] = [];
-const MOST_IDENTITIES = 10_000;
 
 /** Appends a packet without authinfo; `data[start, end)` or, with null, none. */
 export function writePacket(
@@ -196,6 +195,7 @@ export class PacketReader {
         const id = scheme === undefined ? undefined : this.text(scheme.end);
         if (scheme === undefined || id === undefined) return false;
         after = id.end;
+        if (after - dataEnd > this.maxData) throw new Error('a packet with too long identities');
         list.push({ scheme: scheme.text, id: id.text });
       }
       identities = list;

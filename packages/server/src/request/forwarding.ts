@@ -1,14 +1,14 @@
 // Writes on a server that follows a leader: they are forwarded, and answered here when the transaction that they became is
 // committed. What no leader must ever see (requests that do not decode, or kill Apache's servers) is answered at once.
 
-import { DecodeError, ErrorCode, JuteWriter, OpCode } from '@nodekeeper/protocol';
+import { DecodeError, ErrorCode, encodedLength, JuteWriter, OpCode } from '@nodekeeper/protocol';
 import { Session, type SessionTable } from '../session/session-table.js';
 import type { DataTree } from '../tree/data-tree.js';
 import { TXN_HEADER_SIZE, TxnHeaderAt, zxidOf } from '../tree/txn-types.js';
 import type { Client, SessionOwner } from './client.js';
 import { createProblem, decodeCreate, decodeDelete, decodeMulti, decodeSetAcl, decodeSetData } from './decode.js';
 import { PendingWrite, type WaitingRead } from './fifo.js';
-import type { Identity } from './identity.js';
+import { type Identity, MOST_IDENTITIES } from './identity.js';
 import { type ProcessorHooks, type ProcessorOptions, RequestProcessor } from './processor.js';
 import type { Reads } from './reads.js';
 
@@ -59,7 +59,7 @@ export class ForwardingProcessor extends RequestProcessor {
     write.identities = client.identities;
     if (this.keepsRequests) write.request = Buffer.from(buf.subarray(start, end));
     this.multiTypes = null;
-    const problem = this.judge(op, buf, start, end);
+    const problem = this.tooMany(client.identities) ? ErrorCode.BadArguments : this.judge(op, buf, start, end);
     if (problem !== ErrorCode.Ok) {
       this.answerHere(client, write, problem);
       return;
@@ -99,6 +99,14 @@ export class ForwardingProcessor extends RequestProcessor {
     known.splice(0, at + 1);
     if (known.length === 0) this.orphans.delete(session);
     return true;
+  }
+
+  /** Whether the identities are more than a leader takes: it would end this server's connection. */
+  private tooMany(identities: readonly Identity[]): boolean {
+    if (identities.length < 2) return false;
+    let bytes = 0;
+    for (const { scheme, id } of identities) bytes += 8 + encodedLength(scheme) + encodedLength(id);
+    return identities.length > MOST_IDENTITIES || bytes > this.reader.maxLength;
   }
 
   /** Ok for what may go to the leader. Decodes all of it. */

@@ -10,6 +10,9 @@ export interface Identity {
   readonly id: string;
 }
 
+/** So many a request may carry along to the leader. */
+export const MOST_IDENTITIES = 10_000;
+
 /** Which schemes are on, and how the digest one hashes. */
 export interface AuthRules {
   readonly skipAcl: boolean;

@@ -22,7 +22,7 @@ import type { DataTree } from '../tree/data-tree.js';
 import { DIGEST_VERSION, TreeDigest } from '../tree/digest.js';
 import { F } from '../tree/node-store.js';
 import { OwnerKind, ownerKind, ttlOwnerHi } from '../tree/owner.js';
-import { TXN_HEADER_SIZE, TxnHeaderAt } from '../tree/txn-types.js';
+import { TXN_DIGEST_SIZE, TXN_HEADER_SIZE, TxnHeaderAt } from '../tree/txn-types.js';
 import { NodeChange, PendingChanges } from './changes.js';
 import {
   type CreateRequest,
@@ -50,6 +50,8 @@ export interface PrepareOptions {
   readonly reconfigEnabled: boolean;
   /** The text of the members that a reconfiguration leads to, or the code of its error. */
   readonly reconfigure?: (request: ReconfigRequest, zxid: number) => string | number;
+  /** The largest entry that other servers, and this one when it starts, believe: jute.maxbuffer plus extrasize, in bytes. */
+  readonly maxEntry: number;
   /** Told of a soft quota that is exceeded. */
   readonly onQuotaExceeded: (message: string) => void;
 }
@@ -100,6 +102,8 @@ export class Preparer {
     time: number,
   ): number {
     this.begin(type, author, cxid, zxid, time);
+    const mark = this.pending.mark();
+    const { hi, lo } = this.digest;
     let error: number;
     try {
       error = this.dispatch(type, body, identities);
@@ -107,7 +111,18 @@ export class Preparer {
       if (!(e instanceof DecodeError)) throw e;
       error = ErrorCode.MarshallingError;
     }
+    if (error === ErrorCode.Ok && this.tooLarge) {
+      // A small request can become that by its ACLs: `auth` stands for every identity of the connection.
+      this.pending.rollback(mark);
+      this.digest.copyFrom({ hi, lo });
+      error = ErrorCode.BadArguments;
+    }
     return this.finish(error);
+  }
+
+  /** Whether the entry, proposed, would be refused by every server for good. */
+  private get tooLarge(): boolean {
+    return this.entry.pos + TXN_DIGEST_SIZE > this.options.maxEntry;
   }
 
   /** The entry that creates a session with the given timeout in milliseconds. */
@@ -127,7 +142,10 @@ export class Preparer {
       this.removeNode(path);
     }
     if (this.options.closeSessionTxnEnabled) this.entry.vector([...paths], (w, path) => w.string(path));
-    this.finish(ErrorCode.Ok);
+    // Too long a list is left out (ZOOKEEPER-4306): each server deletes what it knows of the session, as before there were lists.
+    // So is the digest, which Apache's servers would take for a list.
+    if (this.tooLarge) this.entry.pos = TXN_HEADER_SIZE;
+    else this.finish(ErrorCode.Ok);
     return paths.size;
   }
 

@@ -28,6 +28,7 @@ export class Harness {
       digestEnabled: true,
       closeSessionTxnEnabled: true,
       reconfigEnabled: false,
+      maxEntry: 2 * 0xfffff,
       onQuotaExceeded: () => {},
     });
   }

@@ -1,0 +1,105 @@
+// Transactions that would become larger than servers take from each other and from their logs: such a one would be sent, refused and
+// sent again after every election, and no server would start on its log.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
+import { dataDir, RawClient as Raw, type RawClient, serve } from '../server/raw-client.js';
+import { Ensemble } from './ensemble.js';
+
+const EPHEMERAL = 1;
+
+async function creates(
+  client: RawClient,
+  paths: readonly string[],
+  flags: number,
+  acl = OPEN_ACL_UNSAFE,
+): Promise<number> {
+  const reply = await client.request(OpCode.multi, (w) => {
+    for (const path of paths) {
+      w.int(OpCode.create).bool(false).int(-1).string(path).buffer(Buffer.alloc(0));
+      writeAclList(w, acl);
+      w.int(flags);
+    }
+    w.int(-1).bool(true).int(-1);
+  });
+  return reply.error;
+}
+
+async function authenticate(client: RawClient, user: string): Promise<void> {
+  client.send(
+    OpCode.auth,
+    (w: JuteWriter) =>
+      w
+        .int(0)
+        .string('digest')
+        .buffer(Buffer.from(`${user}:x`)),
+    -4,
+  );
+  assert.equal((await client.reply()).error, 0);
+}
+
+const AUTH = [{ perms: 31, scheme: 'auth', id: '' }];
+const names = (count: number, length: number): string[] =>
+  Array.from({ length: count }, (_, i) => `/${String(i).padStart(length, 'x')}`);
+
+/** More than 3 MB of paths. */
+async function manyEphemerals(client: RawClient): Promise<void> {
+  const paths = names(3600, 900);
+  for (let i = 0; i < paths.length; i += 900)
+    assert.equal(await creates(client, paths.slice(i, i + 900), EPHEMERAL), 0);
+}
+
+for (const where of ['the leader', 'a follower']) {
+  test(`a session with very many ephemerals is closed on all servers, asked for at ${where}`, async (t) => {
+    const ensemble = await Ensemble.ofThree(t);
+    const leader = await ensemble.settled();
+    const id = where === 'the leader' ? leader : await ensemble.follower();
+    const client = await ensemble.client(id);
+    await manyEphemerals(client);
+    assert.equal((await client.request(OpCode.closeSession)).error, 0);
+    const other = await ensemble.client(id);
+    assert.equal((await other.create('/n')).error, 0);
+    assert.equal(await ensemble.settled(), leader, 'the leader is the one that it was');
+    await ensemble.level();
+    assert.equal(ensemble.digests().size, 1);
+    assert.equal(ensemble.server(id).database.tree.ephemeralCount, 0);
+    assert.equal(ensemble.server(leader).database.tree.digestMismatches, 0);
+  });
+
+  test(`a request that grows too large by its ACLs is refused, asked for at ${where}`, async (t) => {
+    const ensemble = await Ensemble.ofThree(t);
+    const leader = await ensemble.settled();
+    const id = where === 'the leader' ? leader : await ensemble.follower();
+    const client = await ensemble.client(id);
+    for (let i = 0; i < 20; i++) await authenticate(client, `${i}`.padStart(10_000, 'u'));
+    assert.equal(await creates(client, names(30, 10), 0, AUTH), -8);
+    assert.equal(await creates(client, names(2, 10), 0, AUTH), 0, 'none of it was done');
+    assert.equal(await ensemble.settled(), leader);
+    await ensemble.level();
+    assert.equal(ensemble.digests().size, 1);
+    assert.equal(ensemble.server(leader).database.tree.digestMismatches, 0);
+  });
+}
+
+test('a server starts on a log with the end of a session that had very many ephemerals', async (t) => {
+  const dir = dataDir(t);
+  const first = await serve(t, { dataDir: dir });
+  const client = await Raw.open(t, first.clientPort);
+  await manyEphemerals(client);
+  assert.equal((await client.request(OpCode.closeSession)).error, 0);
+  await first.close();
+  const second = await serve(t, { dataDir: dir });
+  const again = await Raw.open(t, second.clientPort);
+  assert.equal(await again.getData(names(1, 900)[0] ?? ''), undefined);
+});
+
+test('an identity more than a leader takes costs the client its request, and its server nothing', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const follower = await ensemble.follower();
+  const client = await ensemble.client(follower);
+  for (let i = 0; i < 4; i++) await authenticate(client, `${i}`.padStart(900_000, 'u'));
+  assert.equal((await client.create('/n')).error, -8);
+  const other = await ensemble.client(follower);
+  assert.equal((await other.create('/n')).error, 0);
+  assert.equal(ensemble.said(follower, /no longer follower/), false);
+});
