@@ -396,13 +396,20 @@ export class EnsembleServer extends Server {
       .catch((error: Error) => this.fail(error));
   }
 
+  override async takeSnapshot(): Promise<string> {
+    while (this.snapshotting !== null) await this.snapshotting;
+    if (this.role?.serving !== true) throw new Error('the server has no part in an ensemble now');
+    return super.takeSnapshot();
+  }
+
   private async settle(entries: readonly LoggedEntry[]): Promise<void> {
     await new Promise<void>((resolve) => this.log.whenDurable(resolve));
+    // What comes now, from the own log or from the next leader, may be cut again: no snapshot may hold it under an earlier zxid.
+    await this.giveUpSnapshot();
     if (this.unsaved) {
       this.logger.warn({}, 'the leader was lost while its snapshot came: going back to what is on disk');
       await this.reload();
-    } else if (entries.length > 0) {
-      await this.giveUpSnapshot(); // it may hold nothing that is not committed
+    } else {
       for (const { zxid, entry } of entries) this.applyUnasked(entry, zxid);
     }
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { loadConfig } from '../../dist/config/index.js';
 import { EnsembleServer } from '../../dist/ensemble-server.js';
+import type { ServerOptions } from '../../dist/server.js';
 import { type RunningServer, startServer } from '../../dist/start.js';
 import { atEnd, dataDir, RawClient } from '../server/raw-client.js';
 
@@ -143,7 +144,11 @@ export class Ensemble {
     return join(this.dir, String(id));
   }
 
-  async start(id: number, settings: Record<string, string | number | boolean> = {}): Promise<void> {
+  async start(
+    id: number,
+    settings: Record<string, string | number | boolean> = {},
+    options: ServerOptions = {},
+  ): Promise<void> {
     const dir = this.dataDirOf(id);
     mkdirSync(dir, { recursive: true });
     writeFileSync(join(dir, 'myid'), `${id}\n`);
@@ -162,7 +167,7 @@ export class Ensemble {
     const say = (level: Line['level']) => (fields: object, message: string) =>
       lines.push({ level, message: `${message} ${JSON.stringify(fields)}` });
     const logger = { info: say('info'), warn: say('warn'), error: say('error') };
-    this.servers.set(id, await startServer(config, { logger }));
+    this.servers.set(id, await startServer(config, { logger, ...options }));
   }
 
   async stop(id: number): Promise<void> {

@@ -1,4 +1,4 @@
-// A learner made of packets, to see what a leader does with whatever one may send.
+// A learner made of packets, to see what a leader does with whatever one may send; and what both ends of such a connection need.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -23,13 +23,14 @@ export function learnerInfo(id: bigint | number, version = 0x10000, config = 0):
   return info;
 }
 
-export class RawLearner {
+/** One end of a connection at a quorum port. */
+export class PacketEnd {
   readonly socket: Socket;
   private readonly got: Got[] = [];
   private wake: () => void = () => {};
   closed = false;
 
-  private constructor(socket: Socket) {
+  constructor(socket: Socket) {
     this.socket = socket;
     const reader = new PacketReader(2 ** 28, ({ type, zxid, data }: Packet) => {
       this.got.push({ type, zxid, data: data === null ? null : Buffer.from(data) });
@@ -41,13 +42,6 @@ export class RawLearner {
       this.closed = true;
       this.wake();
     });
-  }
-
-  static async dial(t: TestContext, port: number): Promise<RawLearner> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    atEnd(t, () => socket.destroy());
-    await once(socket, 'connect');
-    return new RawLearner(socket);
   }
 
   send(type: number, zxid: number, data: Buffer | null = null): void {
@@ -62,7 +56,7 @@ export class RawLearner {
     this.socket.write(Buffer.from(out.buf.subarray(0, out.pos)));
   }
 
-  /** The next packet, pings aside; undefined once the leader has closed. */
+  /** The next packet, pings aside; undefined once the other end has closed. */
   async next(): Promise<Got | undefined> {
     for (;;) {
       const packet = this.got.shift();
@@ -76,9 +70,23 @@ export class RawLearner {
   async until(type: number): Promise<Got> {
     for (;;) {
       const packet = await this.next();
-      if (packet === undefined) throw new Error(`the leader closed before packet ${type}`);
+      if (packet === undefined) throw new Error(`the other end closed before packet ${type}`);
       if (packet.type === type) return packet;
     }
+  }
+
+  /** Resolves when the other end has closed. */
+  async end(): Promise<void> {
+    while ((await this.next()) !== undefined);
+  }
+}
+
+export class RawLearner extends PacketEnd {
+  static async dial(t: TestContext, port: number): Promise<RawLearner> {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    atEnd(t, () => socket.destroy());
+    await once(socket, 'connect');
+    return new RawLearner(socket);
   }
 
   /** Goes through the handshake with a history that ends at `zxid`, and is served. Returns the epoch. */

@@ -1,0 +1,89 @@
+// What a follower does with a leader that is lost in the midst of things: nothing that was cut may be seen again, nothing that it told
+// the leader may be forgotten.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { PacketType } from '../../dist/broadcast/packet.js';
+import type { Disk } from '../../dist/storage/disk.js';
+import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { Ensemble } from './ensemble.js';
+import { createEntry, RawLeader } from './raw-leader.js';
+import { EPOCH } from './raw-learner.js';
+
+/** Server 1 of three, whose leader is made of packets. */
+async function one(
+  t: TestContext,
+  disk: Disk = nodeDisk,
+  settings: Record<string, string | number | boolean> = {},
+): Promise<{ ensemble: Ensemble; leader: RawLeader }> {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], settings);
+  const leader = await RawLeader.of(t, ensemble);
+  await ensemble.start(1, {}, { disk });
+  await leader.vote(t, ensemble);
+  return { ensemble, leader };
+}
+
+/** A disk on which snapshots, once `hold` is called, are not begun until `release` is. */
+function slowDisk(): { disk: Disk; hold(): void; release(): void } {
+  let gate: Promise<void> = Promise.resolve();
+  let release = (): void => {};
+  const disk: Disk = {
+    ...nodeDisk,
+    async create(path) {
+      await gate;
+      return nodeDisk.create(path);
+    },
+  };
+  return {
+    disk,
+    hold: () => {
+      gate = new Promise((resolve) => {
+        release = resolve;
+      });
+    },
+    release: () => release(),
+  };
+}
+
+async function turns(count: number, until: () => boolean): Promise<void> {
+  for (let i = 0; i < count && !until(); i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const exists = (ensemble: Ensemble, path: string): boolean =>
+  ensemble.server(1).database.tree.store.findString(path) !== 0;
+
+test('a snapshot that was being written when the leader was lost holds nothing of the next leader', async (t) => {
+  const { disk, hold, release } = slowDisk();
+  const { ensemble, leader } = await one(t, disk);
+  let follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, EPOCH + 1);
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/kept'));
+  await follower.newLeader(1);
+  await follower.upToDate();
+  hold();
+  const snapshot = ensemble
+    .server(1)
+    .takeSnapshot()
+    .catch(() => {});
+  follower.socket.destroy();
+
+  // The next leader has a transaction that never gets its quorum.
+  leader.peerEpoch = 1;
+  void turns(3000, () => exists(ensemble, '/cut')).then(release); // the next role may wait for the snapshot
+  follower = await leader.follower();
+  await follower.discover(2);
+  follower.send(PacketType.diff, EPOCH + 2);
+  follower.commit(EPOCH + 2, createEntry(EPOCH + 2, '/cut'));
+  await follower.newLeader(2);
+  assert.ok(exists(ensemble, '/cut'));
+  await snapshot;
+  follower.socket.destroy();
+
+  follower = await leader.follower();
+  await follower.discover(3);
+  follower.send(PacketType.trunc, EPOCH + 1);
+  await follower.newLeader(3);
+  await follower.upToDate();
+  assert.ok(exists(ensemble, '/kept'));
+  assert.equal(exists(ensemble, '/cut'), false);
+});

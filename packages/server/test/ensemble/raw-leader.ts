@@ -1,0 +1,142 @@
+// A leader made of packets, server 2 of three, with server 3 voting for it: to see what server 1 does with whatever it is sent.
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
+import { PacketType } from '../../dist/broadcast/packet.js';
+import { encodeNotification, PeerState } from '../../dist/election/notification.js';
+import { atEnd } from '../server/raw-client.js';
+import type { Ensemble } from './ensemble.js';
+import { EPOCH, type Got, PacketEnd } from './raw-learner.js';
+
+/** A transaction that creates a node, as it is proposed and logged. */
+export function createEntry(zxid: number, path: string): Buffer {
+  const w = entryHead(zxid, OpCode.create);
+  w.string(path).buffer(Buffer.from('x'));
+  writeAclList(w, OPEN_ACL_UNSAFE);
+  w.bool(false).int(-1);
+  return Buffer.from(w.bytes());
+}
+
+/** A transaction that changes the members. */
+export function reconfigEntry(zxid: number, members: string): Buffer {
+  const w = entryHead(zxid, OpCode.reconfig);
+  w.string('/zookeeper/config').buffer(Buffer.from(members)).int(-1);
+  return Buffer.from(w.bytes());
+}
+
+function entryHead(zxid: number, type: number): JuteWriter {
+  return new JuteWriter().long(7n).int(1).long53(zxid).long53(1_700_000_000_000).int(type);
+}
+
+/** The leader's end of a follower's connection. */
+export class FollowerEnd extends PacketEnd {
+  /** Epoch and last zxid that the follower told. */
+  peerEpoch = 0;
+  peerZxid = 0;
+
+  /** Takes the introduction and tells the epoch. */
+  async discover(epoch: number): Promise<void> {
+    await this.until(PacketType.followerInfo);
+    const version = Buffer.alloc(4);
+    version.writeInt32BE(0x10000);
+    this.send(PacketType.leaderInfo, epoch * EPOCH, version);
+    const ack = await this.until(PacketType.ackEpoch);
+    this.peerEpoch = ack.data?.readInt32BE(0) ?? 0;
+    this.peerZxid = ack.zxid;
+  }
+
+  commit(zxid: number, entry: Buffer): void {
+    this.send(PacketType.proposal, zxid, entry);
+    this.send(PacketType.commit, zxid);
+  }
+
+  /** NEWLEADER, and what the follower answers. */
+  async newLeader(epoch: number, config: string | null = null): Promise<Got> {
+    this.send(PacketType.newLeader, epoch * EPOCH, config === null ? null : Buffer.from(config));
+    return this.until(PacketType.ack);
+  }
+
+  /** UPTODATE, and what the follower answers. */
+  async upToDate(): Promise<Got> {
+    this.send(PacketType.upToDate, -1);
+    return this.until(PacketType.ack);
+  }
+}
+
+export class RawLeader {
+  private readonly ends: FollowerEnd[] = [];
+  private wake: () => void = () => {};
+  /** What votes say of the leader's history. */
+  peerEpoch = 0;
+  config = 'version=0';
+
+  private constructor() {}
+
+  /** To be called before server 1 is started. */
+  static async of(t: TestContext, ensemble: Ensemble): Promise<RawLeader> {
+    const leader = new RawLeader();
+    const server = createServer({ noDelay: true }, (socket) => {
+      atEnd(t, () => socket.destroy());
+      leader.ends.push(new FollowerEnd(socket));
+      leader.wake();
+    });
+    atEnd(t, () => server.close());
+    server.listen(ensemble.quorumPortOf(2), '127.0.0.1');
+    await once(server, 'listening');
+    return leader;
+  }
+
+  /** Has servers 2 and 3 vote; to be called once server 1 listens. */
+  async vote(t: TestContext, ensemble: Ensemble): Promise<void> {
+    for (const [id, state] of [
+      [2, PeerState.leading],
+      [3, PeerState.following],
+    ] as const) {
+      const socket = connect({ port: ensemble.electionPortOf(1), host: '127.0.0.1', noDelay: true });
+      atEnd(t, () => socket.destroy());
+      await once(socket, 'connect');
+      this.answer(socket, state);
+      const address = Buffer.from(`127.0.0.1:${ensemble.electionPortOf(id)}`);
+      const greeting = Buffer.alloc(20 + address.length);
+      greeting.writeBigInt64BE(-65536n);
+      greeting.writeBigInt64BE(BigInt(id), 8);
+      greeting.writeInt32BE(address.length, 16);
+      address.copy(greeting, 20);
+      socket.write(greeting);
+      this.say(socket, state);
+    }
+  }
+
+  /** Answers each vote of a server that looks for a leader. */
+  private answer(socket: Socket, state: PeerState): void {
+    let unread = Buffer.alloc(0);
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => {
+      unread = Buffer.concat([unread, chunk]);
+      while (unread.length >= 8 && unread.length >= 4 + unread.readInt32BE(0)) {
+        if (unread.readInt32BE(4) === PeerState.looking) this.say(socket, state);
+        unread = unread.subarray(4 + unread.readInt32BE(0));
+      }
+    });
+  }
+
+  private say(socket: Socket, state: PeerState): void {
+    const vote = { leader: 2, zxid: 0, round: 1, peerEpoch: this.peerEpoch };
+    const message = encodeNotification(state, vote, this.config);
+    const head = Buffer.alloc(4);
+    head.writeInt32BE(message.length);
+    socket.write(Buffer.concat([head, message]));
+  }
+
+  /** The next connection of server 1. */
+  async follower(): Promise<FollowerEnd> {
+    for (;;) {
+      const end = this.ends.shift();
+      if (end !== undefined) return end;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+}
