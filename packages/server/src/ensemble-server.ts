@@ -16,6 +16,8 @@ import {
   PeerState,
   type Vote,
 } from './election/notification.js';
+import { EnsembleStats } from './ensemble-stats.js';
+import type { EnsembleView } from './ensemble-view.js';
 import { Following } from './following.js';
 import { Leading } from './leading.js';
 import { Membership, movesClients, movesElection } from './membership.js';
@@ -51,6 +53,7 @@ export class EnsembleServer extends Server {
   readonly recent: RecentProposals;
   readonly membership: Membership;
   readonly maxPacket: number;
+  readonly ensembleStats = new EnsembleStats();
   /** Set by a role that has to know the time without serving clients. */
   onTurn: () => void = () => {};
   /** The leader wants the log cut where that cannot be done: a snapshot is asked for instead. */
@@ -68,6 +71,8 @@ export class EnsembleServer extends Server {
   /** What is under way on the disk, beside the log. */
   private busy: Promise<void> = Promise.resolve();
   private lookingSince: number;
+  /** Since when there is no quorum. */
+  private unavailableSince: number;
   private readOnlyTimer: Timer | undefined;
   /** Transactions that it acknowledged may be missing here: it elects nobody until it has a leader's history. */
   private untrusted: boolean;
@@ -88,6 +93,7 @@ export class EnsembleServer extends Server {
     this.recent = parts.recent;
     this.maxPacket = config.juteMaxBuffer + config.juteMaxBufferExtraSize + PACKET_MARGIN;
     this.lookingSince = this.runtime.now();
+    this.unavailableSince = this.lookingSince;
     const { recovered, dirs } = parts.opened;
     this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));
     this.tls =
@@ -137,6 +143,25 @@ export class EnsembleServer extends Server {
 
   get mode(): string {
     return this.role?.mode ?? (this.port.readOnly ? 'read-only' : 'looking');
+  }
+
+  override get ensembleView(): EnsembleView {
+    const { id, ensemble, membership, role, ensembleStats } = this;
+    return {
+      id,
+      initLimit: ensemble.initLimit,
+      syncLimit: ensemble.syncLimit,
+      own: membership.own,
+      config: membership.committed,
+      localSessions: ensemble.localSessions,
+      part: role?.serving === true ? role : undefined,
+      stats: ensembleStats,
+    };
+  }
+
+  override resetStats(): void {
+    super.resetStats();
+    this.ensembleStats.reset();
   }
 
   /** The role that it has now; undefined during an election. */
@@ -297,6 +322,7 @@ export class EnsembleServer extends Server {
     if (this.stopping) return;
     this.endReadOnly();
     this.lookingSince = this.runtime.now();
+    this.ensembleStats.counts.looking++;
     this.logger.info({ zxid: `0x${this.lastZxid.toString(16)}`, epoch: this.epochs.current }, 'looking for a leader');
     this.election.look();
     const { readOnlyMode } = this.ensemble;
@@ -320,6 +346,7 @@ export class EnsembleServer extends Server {
     );
     this.logger.warn({}, 'serving reads only, to clients that take them from a server without a quorum');
     this.port.serve({ tree, sessions, processor, readOnly: true });
+    this.beginCounts();
     this.readOnlyTimer = this.runtime.every(EXPIRY_CHECK_MS, () => this.guard(() => processor.expire()));
   }
 
@@ -342,6 +369,7 @@ export class EnsembleServer extends Server {
     this.endReadOnly();
     const ms = Math.round(this.runtime.now() - this.lookingSince);
     const leading = state === PeerState.leading;
+    if (state !== PeerState.observing) this.ensembleStats.electionTime.add(ms);
     this.logger.info(
       { leader: vote.leader, ms },
       leading ? 'elected: this server leads' : `server ${vote.leader} is elected`,
@@ -377,7 +405,16 @@ export class EnsembleServer extends Server {
     this.uncuttable = false;
     this.election.established(epoch);
     this.port.serve(serving);
+    this.onAvailable();
     this.logger.info({ epoch, ms: Math.round(this.runtime.now() - this.lookingSince) }, `serving as ${this.mode}`);
+  }
+
+  private onAvailable(): void {
+    const { ensembleStats } = this;
+    const ms = this.runtime.now() - this.unavailableSince;
+    ensembleStats.unavailableTime.add(ms);
+    if (this.role?.mode === 'leader') ensembleStats.leaderUnavailableTime.add(ms);
+    this.beginCounts();
   }
 
   /** The role is over. What its log holds uncommitted joins the history, then the next election begins. */
@@ -390,6 +427,7 @@ export class EnsembleServer extends Server {
     this.port.serve(null);
     if (this.stopping) return;
     this.lookingSince = this.runtime.now();
+    if (role.serving) this.unavailableSince = this.lookingSince;
     this.busy = this.busy
       .then(() => this.settle(entries))
       .then(() => this.guard(() => (next === undefined ? this.look() : this.goTo(next))))

@@ -7,6 +7,7 @@ import { EPOCH } from './broadcast/recent-proposals.js';
 import { configIn } from './broadcast/reconfig-entry.js';
 import type { BodySink } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
+import type { EnsembleStats } from './ensemble-stats.js';
 import type { Connection } from './net/network.js';
 import { parseConfig } from './quorum/quorum-config.js';
 import type { SessionOwner } from './request/client.js';
@@ -25,6 +26,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   readonly mode: 'follower' | 'observer';
   private readonly server: EnsembleServer;
   private readonly leader: number;
+  readonly leading = undefined;
   private learner: Learner | undefined;
   private wire: Connection | undefined;
   private dialTimer: Timer | undefined;
@@ -32,6 +34,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   private dials = 0;
   private problem = '';
   private readonly startedAt: number;
+  private connectedAt = 0;
   private processor: ForwardingProcessor | undefined;
   private sessions: SessionTable<SessionOwner> | undefined;
   private pingedAt = 0;
@@ -90,6 +93,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
 
   private follow(wire: Connection): void {
     const { server } = this;
+    this.connectedAt = server.runtime.now();
     const open = (events: LinkEvents): PacketLink =>
       new PacketLink(wire, server.port.turns, server.maxPacket, (action) => server.guard(action), events);
     this.learner = new Learner(this, open);
@@ -97,6 +101,10 @@ export class Following implements Role, LearnerHost, LeaderLink {
 
   get serving(): boolean {
     return this.learner?.serving ?? false;
+  }
+
+  get leaderId(): number {
+    return this.leader;
   }
 
   get waitsFor(): string {
@@ -150,6 +158,14 @@ export class Following implements Role, LearnerHost, LeaderLink {
 
   get syncLimit(): number {
     return this.server.ensemble.syncLimit;
+  }
+
+  get stats(): EnsembleStats {
+    return this.server.ensembleStats;
+  }
+
+  get wallTime(): number {
+    return this.server.port.wallTime;
   }
 
   get acceptedEpoch(): number {
@@ -254,6 +270,8 @@ export class Following implements Role, LearnerHost, LeaderLink {
     this.pingedAt = server.port.now;
     if (server.ensemble.localSessions)
       this.expiry = server.runtime.every(EXPIRY_CHECK_MS, () => server.guard(() => processor.expireLocal()));
+    const took = server.runtime.now() - this.connectedAt;
+    (this.observer ? this.stats.observerSyncTime : this.stats.followerSyncTime).add(took);
     server.established(epoch, { tree, sessions, processor });
   }
 

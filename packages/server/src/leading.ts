@@ -9,6 +9,8 @@ import { EPOCH, type RecentProposals } from './broadcast/recent-proposals.js';
 import { configIn } from './broadcast/reconfig-entry.js';
 import type { BodySource } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
+import type { EnsembleStats } from './ensemble-stats.js';
+import type { LeadingView } from './ensemble-view.js';
 import type { Listener } from './net/network.js';
 import { Origin } from './origin.js';
 import { formatConfig } from './quorum/quorum-config.js';
@@ -33,6 +35,7 @@ export class Leading implements Role, LeaderHost {
   private readonly timers: Timer[] = [];
   private origin: Origin | undefined;
   private over = false;
+  private servingSince = 0;
 
   constructor(server: EnsembleServer) {
     this.server = server;
@@ -75,9 +78,18 @@ export class Leading implements Role, LeaderHost {
     return 'a quorum that follows';
   }
 
-  /** Learners that follow, for those who ask. */
-  *followers(): Generator<LearnerHandler> {
-    for (const learner of this.leader.learners) if (learner.following) yield learner;
+  get leaderId(): number {
+    return this.id;
+  }
+
+  get leading(): LeadingView {
+    const learners = [...this.leader.learners];
+    const waiting = learners.reduce((sum, learner) => sum + learner.pendingSyncs, 0);
+    return {
+      uptime: this.runtime.now() - this.servingSince,
+      learners,
+      pendingSyncs: waiting + (this.origin?.processor.pendingSyncs ?? 0),
+    };
   }
 
   onDurable(zxid: number): void {
@@ -129,6 +141,10 @@ export class Leading implements Role, LeaderHost {
 
   get recent(): RecentProposals {
     return this.server.recent;
+  }
+
+  get stats(): EnsembleStats {
+    return this.server.ensembleStats;
   }
 
   get acceptedEpoch(): number {
@@ -214,6 +230,8 @@ export class Leading implements Role, LeaderHost {
 
   established(epoch: number): void {
     const { server } = this;
+    this.servingSince = server.runtime.now();
+    this.stats.resetProposalSizes();
     server.database.tree.lastProcessedZxid = epoch * EPOCH;
     server.activate(server.membership.proposed);
     const preparer = server.newPreparer((request, zxid) => this.reconfigure(request, zxid));

@@ -1,7 +1,8 @@
 // What a server of an ensemble is, between two elections: a leader or a learner.
 
-export interface Role {
-  readonly mode: 'leader' | 'follower' | 'observer';
+import type { EnsemblePart } from './ensemble-view.js';
+
+export interface Role extends EnsemblePart {
   /** Whether it has a quorum's leader and its history, so that clients may be served. */
   readonly serving: boolean;
   /** What it waits for while it does not serve. */

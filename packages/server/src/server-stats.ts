@@ -18,6 +18,11 @@ export class Summary {
     this.buckets[bucket] = (this.buckets[bucket] as number) + 1;
   }
 
+  /** Adds the time from then to now; none where clocks disagree so that it would be negative. */
+  addSince(then: number, now: number): void {
+    if (now >= then) this.add(now - then);
+  }
+
   get average(): number {
     return this.count === 0 ? 0 : this.sum / this.count;
   }
@@ -74,7 +79,10 @@ export class ServerStats {
   restoresRateLimited = 0;
   readonly restoreTime = new Summary();
   readonly dbInitTime = new Summary();
-  lastSnapshot: { readonly zxid: number; readonly at: number } = { zxid: 0, at: 0 };
+  /** From the making of a transaction to its application here. */
+  readonly propagationLatency = new Summary();
+  /** The last snapshot that was written; times in milliseconds since 1970. */
+  lastSnapshot: { readonly zxid: number; readonly at: number } | undefined;
   /** Bytes of replies that left together. */
   lastResponseSize = -1;
   minResponseSize = -1;
@@ -91,10 +99,26 @@ export class ServerStats {
     (isWrite ? this.updateLatency : this.readLatency).add(latency);
   }
 
-  /** What the srst command resets. */
+  /** Begins all anew but what is told of the last snapshot. */
   reset(): void {
+    for (const value of Object.values(this)) if (value instanceof Summary) value.reset();
+    this.staleSessionsExpired = 0;
+    this.staleReplies = 0;
+    this.snapshotErrors = 0;
+    this.snapshotsRateLimited = 0;
+    this.restoreErrors = 0;
+    this.restoresRateLimited = 0;
+    this.resetResponseSizes();
+  }
+
+  /** Begins anew what srvr shows. */
+  beginCounts(): void {
     this.latency.reset();
     this.fsyncThresholdExceeded = 0;
+    this.resetResponseSizes();
+  }
+
+  private resetResponseSizes(): void {
     this.lastResponseSize = -1;
     this.minResponseSize = -1;
     this.maxResponseSize = -1;

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import type { ServerConfig } from './config/index.js';
 import { Database } from './database.js';
+import type { EnsembleView } from './ensemble-view.js';
 import { type Logger, silentLogger } from './log.js';
 import type { ClientConnection } from './net/client-connection.js';
 import { ClientPort } from './net/client-port.js';
@@ -130,7 +131,8 @@ export abstract class Server {
   database: Database;
   readonly port: ClientPort;
   readonly stats = new ServerStats();
-  readonly startedAt: number;
+  /** Since when it serves as what it is, in milliseconds since 1970. */
+  servingSince: number;
   readonly logger: Logger;
   readonly runtime: Runtime;
   readonly network: Network;
@@ -178,7 +180,7 @@ export abstract class Server {
     this.runtime = options.runtime ?? nodeRuntime;
     this.network = options.network ?? nodeNetwork;
     this.onFatal = options.onFatal ?? ((error) => this.die(error));
-    this.startedAt = this.runtime.wallTime();
+    this.servingSince = this.runtime.wallTime();
     this.nextId = firstSessionId(id, this.runtime.wallTime());
     this.stats.dbInitTime.add(opened.initTime);
     this.drawSnapshotLimits();
@@ -201,6 +203,7 @@ export abstract class Server {
     this.processorHooks = {
       onSessionGone: (_session, owner) => owner?.close('session closed'),
       onAnswered: (isWrite, latency) => this.stats.onAnswered(isWrite, latency),
+      onApplied: (madeAt, wallTime) => this.stats.propagationLatency.addSince(madeAt, wallTime),
       onWrite: (write, error, buf, start, end) => this.audit?.write(write, error, buf.subarray(start, end)),
       onStaleReply: () => {
         this.stats.staleReplies++;
@@ -373,11 +376,22 @@ export abstract class Server {
     return this.database.tree.lastProcessedZxid;
   }
 
-  /** Begins the counts of srvr anew. */
+  /** Its part in an ensemble; undefined for a standalone server. */
+  get ensembleView(): EnsembleView | undefined {
+    return undefined;
+  }
+
+  /** Begins all counts anew. */
   resetStats(): void {
     this.stats.reset();
-    this.port.stats.packetsReceived = 0;
-    this.port.stats.packetsSent = 0;
+    this.port.stats.reset();
+  }
+
+  /** Begins the counts of srvr anew: they are those of one role. */
+  protected beginCounts(): void {
+    this.servingSince = this.runtime.wallTime();
+    this.stats.beginCounts();
+    this.port.stats.beginCounts();
   }
 
   /** Why a write could not be served now; undefined if it could. */

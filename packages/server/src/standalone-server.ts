@@ -47,7 +47,7 @@ export class StandaloneServer extends Server {
    */
   static async open(config: ServerConfig, options: ServerOptions = {}): Promise<StandaloneServer> {
     const opened = await openData(config, options);
-    const { fresh, replayed, snapshotZxid } = opened.recovered;
+    const { fresh, replayed } = opened.recovered;
     if (fresh && !opened.trusted) {
       await opened.lock?.release();
       throw new StorageError(
@@ -59,7 +59,6 @@ export class StandaloneServer extends Server {
     }
     const server = new StandaloneServer(config, opened, options);
     if (fresh) await server.writeSnapshot();
-    else server.stats.lastSnapshot = { zxid: snapshotZxid, at: server.runtime.wallTime() };
     if (replayed > 0) server.startSnapshot();
     return server;
   }

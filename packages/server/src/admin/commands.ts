@@ -2,13 +2,21 @@
 
 import type { Readable } from 'node:stream';
 import { interestOps } from './connection-text.js';
+import {
+  leaderFields,
+  observerFields,
+  proposalFields,
+  resetObserverCounts,
+  votingView,
+  zabState,
+} from './ensemble-fields.js';
 import { environment } from './environment.js';
 import { type Json, LazyArray, LazyObject } from './jackson.js';
 import { bareHex, hex, JavaDouble } from './java-text.js';
 import { largestLatency, leastLatency, metricRows } from './metrics.js';
 import { withPauses } from './pieces.js';
 import type { RateLimit } from './rate-limit.js';
-import type { ConnectionView, ServerView } from './server-view.js';
+import { type ConnectionView, endsSessions, type ServerView } from './server-view.js';
 import { collectBySession, countWatchingSessions } from './watch-tables.js';
 
 /** What the query string says; the first value of each name. */
@@ -42,7 +50,7 @@ type Fields = { readonly [name: string]: Json };
 
 interface Command {
   readonly names: readonly [string, ...string[]];
-  /** Whether it runs without a serving server. */
+  /** Whether it runs while there is nothing to tell of. */
   readonly always?: boolean;
   readonly run: (view: ServerView, query: Query) => Fields | Promise<Fields>;
 }
@@ -92,10 +100,16 @@ const COMMANDS: readonly Command[] = [
       return { zxid: bareHex(zxid), timestamp: Math.floor(at / 1000) };
     },
   },
-  { names: ['leader', 'lead'], run: () => ({ error: 'server is not initialized' }) },
+  { names: ['leader', 'lead'], run: leaderFields },
   { names: ['monitor', 'mntr'], run: (view) => Object.fromEntries(metricRows(view)) },
-  { names: ['observer_connection_stat_reset', 'orst'], run: () => ({}) },
-  { names: ['observers', 'obsr'], run: () => ({ synced_observers: 0, observers: [] }) },
+  {
+    names: ['observer_connection_stat_reset', 'orst'],
+    run: (view) => {
+      resetObserverCounts(view);
+      return {};
+    },
+  },
+  { names: ['observers', 'obsr'], run: observerFields },
   { names: ['ruok'], run: () => ({}) },
   { names: ['server_stats', 'srvr'], run: serverStats },
   { names: ['set_trace_mask', 'stmk'], always: true, run: setTraceMask },
@@ -115,7 +129,7 @@ const COMMANDS: readonly Command[] = [
     }),
   },
   { names: ['system_properties', 'sysp'], always: true, run: systemProperties },
-  { names: ['voting_view'], run: () => ({ current_config: {} }) },
+  { names: ['voting_view'], run: votingView },
   { names: ['watch_summary', 'wchs'], run: watchSummary },
   {
     names: ['watches', 'wchc'],
@@ -128,7 +142,7 @@ const COMMANDS: readonly Command[] = [
     names: ['watches_by_path', 'wchp'],
     run: (view) => ({ path_to_session_ids: new LazyObject(sessionsByPath(view)) }),
   },
-  { names: ['zabstate'], always: true, run: () => ({ voting: false, zabstate: '' }) },
+  { names: ['zabstate'], always: true, run: zabState },
 ];
 
 const SNAPSHOT = { names: ['snapshot', 'snap'] } as const;
@@ -162,7 +176,7 @@ export async function runAdminCommand(
   if (isRestore(name)) return restore(view, limits, name, request);
   const command = byName.get(name);
   if (command === undefined) return failed(200, name, `Unknown command: ${name}`);
-  if (!view.serving && command.always !== true) return failed(200, name, NOT_SERVING);
+  if (!view.active && command.always !== true) return failed(200, name, NOT_SERVING);
   const fields = await command.run(view, request.query);
   const end = { command: command.names[0], error: null };
   // An error of the command's own stands where the command put it, before its name.
@@ -177,7 +191,7 @@ function failed(status: number, command: string, error: string | null): CommandR
 
 /** Why such a command is not run; undefined if it is. Apache's status codes and texts. */
 function refusal(view: ServerView, name: string, request: CommandRequest): CommandReply | undefined {
-  if (!view.serving) return failed(200, name, NOT_SERVING);
+  if (!view.active) return failed(200, name, NOT_SERVING);
   if (request.authorization === undefined) return failed(401, name, 'Auth info is missing for the command');
   const authorization = view.authorize(request.authorization, request.remoteAddress);
   if (authorization === 'not authenticated') return failed(401, name, 'Not authenticated');
@@ -261,6 +275,7 @@ function serverStats(view: ServerView): Fields {
     min_buffer_size: c.minResponseSize,
     max_buffer_size: c.maxResponseSize,
   };
+  const proposals = proposalFields(view);
   return {
     version: view.version,
     read_only: view.readOnly,
@@ -285,6 +300,7 @@ function serverStats(view: ServerView): Fields {
       provider_null: false,
     },
     client_response: response,
+    ...(proposals === undefined ? {} : { proposal_stats: proposals }),
     node_count: c.nodes,
   };
 }
@@ -350,7 +366,7 @@ function longForm(c: ConnectionView): Fields {
 }
 
 function dump(view: ServerView): Fields {
-  const buckets = [...view.expiryBuckets()].sort(([a], [b]) => a - b);
+  const buckets = [...sessionsByDeadline(view)].sort(([a], [b]) => a - b);
   return {
     expiry_time_to_session_ids: new LazyObject(
       mapped(
@@ -365,6 +381,17 @@ function dump(view: ServerView): Fields {
       ),
     ),
   };
+}
+
+/** The sessions that this server ends; a learner shows not even its local ones here. */
+function sessionsByDeadline(view: ServerView): ReadonlyMap<number, readonly bigint[]> {
+  const byDeadline = new Map<number, readonly bigint[]>();
+  if (!endsSessions(view)) return byDeadline;
+  for (const which of ['local', 'global'] as const) {
+    for (const [deadline, ids] of view.expiryBuckets(which))
+      byDeadline.set(deadline, [...(byDeadline.get(deadline) ?? []), ...ids]);
+  }
+  return byDeadline;
 }
 
 async function watchSummary(view: ServerView): Promise<Fields> {

@@ -4,12 +4,13 @@
 import type { ClientConnection } from '../net/client-connection.js';
 import type { Server } from '../server.js';
 import { longLine, shortLine } from './connection-text.js';
+import { confLines, proposalLine } from './ensemble-fields.js';
 import { environment } from './environment.js';
 import { bareHex, hex, JavaDouble, javaDate } from './java-text.js';
 import { largestLatency, leastLatency } from './metrics.js';
 import { mntrText } from './mntr.js';
 import { type Pieces, sendPieces } from './pieces.js';
-import type { ConnectionView, ServerView } from './server-view.js';
+import { type ConnectionView, endsSessions, type ServerView } from './server-view.js';
 import { viewOf } from './view-of-server.js';
 import { collectBySession, countWatchingSessions } from './watch-tables.js';
 
@@ -174,7 +175,7 @@ function counters(view: ServerView): string {
     `Zxid: ${hex(c.zxid)}`,
     `Mode: ${view.state}`,
     `Node count: ${c.nodes}`,
-    '',
+    proposalLine(view),
   ].join('\n');
 }
 
@@ -205,23 +206,18 @@ function conf(view: ServerView): string {
     `maxSessionTimeout=${conf.maxSessionTimeout}`,
     `clientPortListenBacklog=${conf.clientPortListenBacklog}`,
     `serverId=${conf.serverId}`,
-    '',
+    confLines(view),
   ].join('\n');
 }
 
 // Heads with counts come first, so the rows are fixed before anything is sent; their text is made as it leaves.
 function* dump(view: ServerView): Pieces {
-  const buckets = Array.from(view.expiryBuckets(), ([deadline, ids]) => [deadline, [...ids]] as const);
-  buckets.sort(([a], [b]) => a - b);
+  const sessions = sessionSets(view);
   const owners = [...view.ephemeralOwners()];
   const connections = connectionsByDeadline(view);
 
-  const sessions = buckets.reduce((sum, [, ids]) => sum + ids.length, 0);
-  yield `SessionTracker dump:\nSession Sets (${buckets.length})/(${sessions}):\n`;
-  for (const [deadline, ids] of buckets) {
-    yield `${ids.length} expire at ${javaDate(view.wallClock(deadline))}:\n`;
-    for (const id of ids) yield `\t${hex(id)}\n`;
-  }
+  yield 'SessionTracker dump:\n';
+  for (const lines of sessions) yield* lines;
   yield `ephemeral nodes dump:\nSessions with Ephemerals (${owners.length}):\n`;
   for (const owner of owners) {
     yield `${hex(owner)}:\n`;
@@ -233,6 +229,36 @@ function* dump(view: ServerView): Pieces {
     yield `${at.length} expire at ${javaDate(view.wallClock(deadline))}:\n`;
     for (const c of at) yield `\tip: /${c.remote} sessionId: ${hex(c.session?.id ?? 0n)}\n`;
   }
+}
+
+/** What ends sessions shows them by their deadlines; a learner knows of the global ones only that they are there. */
+function sessionSets(view: ServerView): Pieces[] {
+  const local = view.ensemble?.localSessions === true;
+  const sets = local ? [bucketLines(view, 'local', 'Local Session Sets')] : [];
+  const global = endsSessions(view)
+    ? bucketLines(view, 'global', local ? 'Global Session Sets' : 'Session Sets')
+    : timeoutLines(view);
+  return [...sets, global];
+}
+
+function bucketLines(view: ServerView, which: 'local' | 'global', head: string): Pieces {
+  const buckets = Array.from(view.expiryBuckets(which), ([deadline, ids]) => [deadline, [...ids]] as const);
+  buckets.sort(([a], [b]) => a - b);
+  return (function* () {
+    yield `${head} (${buckets.length})/(${buckets.reduce((sum, [, ids]) => sum + ids.length, 0)}):\n`;
+    for (const [deadline, ids] of buckets) {
+      yield `${ids.length} expire at ${javaDate(view.wallClock(deadline))}:\n`;
+      for (const id of ids) yield `\t${hex(id)}\n`;
+    }
+  })();
+}
+
+function timeoutLines(view: ServerView): Pieces {
+  const sessions = [...view.globalSessions()].sort(([a], [b]) => Number(a - b));
+  return (function* () {
+    yield `Global Sessions(${sessions.length}):\n`;
+    for (const [id, timeout] of sessions) yield `${hex(id)}\t${timeout}ms\n`;
+  })();
 }
 
 function connectionsByDeadline(view: ServerView): [number, ConnectionView[]][] {

@@ -2,6 +2,7 @@
 // own counts when somebody asks; nothing here is on the way of a request.
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { ensembleGauges } from './ensemble-metrics.js';
 import { JavaDouble } from './java-text.js';
 import { COUNTERS, QUANTILE_SUMMARIES, SUMMARIES } from './metric-names.js';
 import type { Counts, ServerView, SummaryView } from './server-view.js';
@@ -15,34 +16,48 @@ export type GaugeValue = number | JavaDouble | string;
 /** The gauges as they are now, in Apache's order. */
 export function gauges(view: ServerView): [string, GaugeValue][] {
   const c = view.counts();
-  return [
+  const ensemble = ensembleGauges(view.ensemble);
+  const all: (readonly [string, GaugeValue | undefined])[] = [
     ['version', view.version],
     ['server_state', view.state],
+    ['peer_state', ensemble.peer_state],
+    ['observer_master_id', ensemble.observer_master_id],
     ['ephemerals_count', c.ephemerals],
     ['num_alive_connections', c.connections],
     ['avg_latency', JavaDouble.average(c.avgLatency)],
+    ['min_proposal_size', ensemble.min_proposal_size],
     ['outstanding_requests', c.outstanding],
     ['znode_count', c.nodes],
-    ['global_sessions', c.sessions],
+    ['global_sessions', c.globalSessions],
     ['non_mtls_remote_conn_count', 0],
     ['last_client_response_size', c.lastResponseSize],
     ['packets_sent', c.packetsSent],
     ['packets_received', c.packetsReceived],
+    ['max_proposal_size', ensemble.max_proposal_size],
     ['max_client_response_size', c.maxResponseSize],
+    ['synced_followers', ensemble.synced_followers],
     ['connection_drop_probability', new JavaDouble(c.dropProbability)],
     ['watch_count', c.watches],
+    ['synced_non_voting_followers', ensemble.synced_non_voting_followers],
+    ['synced_observers', ensemble.synced_observers],
     ['auth_failed_count', c.authFailed],
     ['min_latency', leastLatency(c)],
     ['max_file_descriptor_count', fileLimit()],
     ['approximate_data_size', c.approximateDataSize],
     ['open_file_descriptor_count', openFiles()],
-    ['local_sessions', 0],
+    ['last_proposal_size', ensemble.last_proposal_size],
+    ['pending_syncs', ensemble.pending_syncs],
+    ['leader_uptime', ensemble.leader_uptime],
+    ['local_sessions', c.localSessions],
     ['uptime', Math.floor(c.uptime)],
     ['max_latency', largestLatency(c)],
     ['outstanding_tls_handshake', c.handshakes],
+    ['learners', ensemble.learners],
     ['min_client_response_size', c.minResponseSize],
     ['non_mtls_local_conn_count', 0],
+    ['quorum_size', ensemble.quorum_size],
   ];
+  return all.filter((gauge): gauge is [string, GaugeValue] => gauge[1] !== undefined);
 }
 
 /** Whole milliseconds, as Apache's clock has them; 0 before the first request. */

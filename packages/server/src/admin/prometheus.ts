@@ -1,6 +1,7 @@
 // Metrics for Prometheus, under Apache's names and types, read when they are asked for.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry, Summary } from 'prom-client';
+import { ENSEMBLE_GAUGES } from './ensemble-metrics.js';
 import { JavaDouble } from './java-text.js';
 import { COUNTERS, QUANTILE_SUMMARIES, SUMMARIES } from './metric-names.js';
 import { EMPTY_SUMMARY, gauges } from './metrics.js';
@@ -20,8 +21,10 @@ export function createRegistry(view: ServerView, withProcess: boolean): Registry
 
   const all = new Map<string, Gauge>();
   let first: Gauge | undefined;
-  for (const [name, value] of gauges(view)) {
-    if (typeof value === 'string') continue;
+  const always = gauges(view).filter(([, value]) => typeof value !== 'string');
+  const names = new Set(always.map(([name]) => name));
+  if (view.ensemble !== undefined) for (const name of ENSEMBLE_GAUGES) names.add(name);
+  for (const name of names) {
     const gauge = new Gauge({ name, help: name, registers });
     first ??= gauge;
     all.set(name, gauge);
@@ -46,6 +49,7 @@ function collectInto(metric: object, collect: () => void): void {
 }
 
 function setGauges(view: ServerView, all: ReadonlyMap<string, Gauge>): void {
+  for (const gauge of all.values()) gauge.remove(); // a leader has some that it loses with its office
   for (const [name, value] of gauges(view)) {
     if (typeof value !== 'string') all.get(name)?.set(value instanceof JavaDouble ? value.value : value);
   }

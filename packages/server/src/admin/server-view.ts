@@ -2,6 +2,7 @@
 // tables are walked lazily, as they can have millions of rows.
 
 import type { Readable } from 'node:stream';
+import type { EnsembleView } from '../ensemble-view.js';
 
 /** A series of measured values: how many, their sum, and their spread. */
 export interface SummaryView {
@@ -28,7 +29,10 @@ export interface Counts {
   /** The last zxid whose effects are visible. */
   readonly zxid: number;
   readonly connections: number;
-  readonly sessions: number;
+  /** Sessions that every server of an ensemble knows. */
+  readonly globalSessions: number;
+  /** Sessions that only this server knows. */
+  readonly localSessions: number;
   /** As Apache counts, which has the root twice. */
   readonly nodes: number;
   readonly ephemerals: number;
@@ -91,6 +95,8 @@ export interface ConfView {
   readonly clientPort: number;
   /** -1 for none. */
   readonly secureClientPort: number;
+  /** Where clients connect without TLS; undefined if they cannot. */
+  readonly clientAddress: { readonly host: string; readonly port: number } | undefined;
   /** `<dataDir>/version-2`. */
   readonly snapshotDir: string;
   /** `<dataLogDir>/version-2`. */
@@ -127,12 +133,16 @@ export type Authorization = 'allowed' | 'not authenticated' | 'not authorized';
 export interface ServerView {
   /** `<x.y.z-…>, built on <date>`. */
   readonly version: string;
-  /** False once the server has failed or is stopping. */
+  /** Whether clients are served: false during an election, and once the server has failed or is stopping. */
   readonly serving: boolean;
+  /** Whether there is something to tell of: a leader that serves no clients is active. */
+  readonly active: boolean;
   readonly readOnly: boolean;
   /** standalone, leader, follower, observer or read-only. */
   readonly state: string;
   readonly conf: ConfView;
+  /** Undefined for a standalone server. */
+  readonly ensemble: EnsembleView | undefined;
   /** Of gtmk and stmk; it is kept and shown, nothing more. */
   traceMask: bigint;
 
@@ -143,13 +153,19 @@ export interface ServerView {
   summary(name: string): SummaryView | undefined;
   /** Bytes on disk. */
   dirSizes(): { readonly snapshots: number; readonly logs: number };
+  /** Zxid and time, in milliseconds since 1970; both negative if there is none. */
   lastSnapshot(): { readonly zxid: number; readonly at: number };
   /** Every 128th zxid with the digest of the tree, oldest first. */
   digests(): Iterable<DigestEntry>;
 
   connections(): Iterable<ConnectionView>;
-  /** Deadlines (monotonic milliseconds) with the ids of the sessions that end there. */
-  expiryBuckets(): Iterable<readonly [number, Iterable<bigint>]>;
+  /**
+   * Deadlines (monotonic milliseconds) with the ids of the sessions that end there, of those that this server ends: its local
+   * ones, or the global ones, which a learner does not end.
+   */
+  expiryBuckets(which: 'local' | 'global'): Iterable<readonly [number, Iterable<bigint>]>;
+  /** The global sessions with their timeouts in milliseconds. */
+  globalSessions(): Iterable<readonly [bigint, number]>;
   ephemeralOwners(): Iterable<bigint>;
   ephemeralPaths(owner: bigint): Iterable<string>;
   /** Paths of the data-watch table with the sessions that watch; may be walked over several turns. */
@@ -176,4 +192,9 @@ export interface ServerView {
   snapshot?(): Promise<SnapshotStream>;
   /** Replaces the data by a snapshot's; resolves with its last zxid. Absent if the server cannot. */
   restore?(snapshot: Readable): Promise<number>;
+}
+
+/** Whether the server ends sessions that expire: one alone, and a leader. */
+export function endsSessions({ ensemble }: ServerView): boolean {
+  return ensemble === undefined || ensemble.part?.mode === 'leader';
 }

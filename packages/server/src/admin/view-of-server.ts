@@ -1,17 +1,19 @@
 // A running server as the admin side sees it.
 
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import type { EnsembleView } from '../ensemble-view.js';
 import { authenticate } from '../net/auth.js';
 import type { ClientConnection } from '../net/client-connection.js';
 import { allows } from '../request/identity.js';
 import type { Server } from '../server.js';
 import { dirSize } from '../storage/data-dir.js';
-import { parseSnapshotName } from '../storage/file-names.js';
+import { parseSnapshotName, sortedSnapshots } from '../storage/file-names.js';
 import { nodeDisk } from '../storage/node-disk.js';
 import { ROOT } from '../tree/node-store.js';
 import { BUILD_DATE, FULL_VERSION } from '../version.js';
+import { ensembleCounter, ensembleSummary } from './ensemble-metrics.js';
 import { shortOpName } from './op-names.js';
 import { Readiness } from './readiness.js';
 import type {
@@ -68,11 +70,20 @@ class RunningView implements ServerView {
     return this.server.notReady === undefined;
   }
 
+  get active(): boolean {
+    return this.serving || this.server.ensembleView?.part !== undefined;
+  }
+
+  get ensemble(): EnsembleView | undefined {
+    return this.server.ensembleView;
+  }
+
   get conf(): ConfView {
     const { config, dirs, boundPort, boundSecurePort } = this.server;
     return {
       clientPort: boundPort,
       secureClientPort: boundSecurePort,
+      clientAddress: boundPort < 0 ? undefined : { host: config.clientPortAddress ?? '0.0.0.0', port: boundPort },
       snapshotDir: dirs.snapshots,
       logDir: dirs.logs,
       tickTime: config.tickTime,
@@ -87,7 +98,7 @@ class RunningView implements ServerView {
   }
 
   counts(): Counts {
-    const { stats, port, database, startedAt } = this.server;
+    const { stats, port, database, servingSince } = this.server;
     const { tree } = database;
     const { serving } = port;
     return {
@@ -99,7 +110,8 @@ class RunningView implements ServerView {
       outstanding: serving?.processor.outstanding ?? 0,
       zxid: this.server.lastZxid,
       connections: port.connections.size,
-      sessions: serving?.sessions.size ?? 0,
+      globalSessions: database.sessionTimeouts.size,
+      localSessions: this.localSessions,
       nodes: tree.store.count + 1,
       ephemerals: tree.ephemeralCount,
       watches: tree.watches.count,
@@ -111,8 +123,15 @@ class RunningView implements ServerView {
       fsyncThresholdExceeded: stats.fsyncThresholdExceeded,
       dropProbability: port.dropProbability,
       handshakes: port.handshakes,
-      uptime: Date.now() - startedAt,
+      uptime: Date.now() - servingSince,
     };
+  }
+
+  private get localSessions(): number {
+    if (this.ensemble?.localSessions !== true) return 0;
+    let count = 0;
+    for (const { local } of this.server.port.serving?.sessions.values() ?? []) if (local) count++;
+    return count;
   }
 
   counter(name: string): number | undefined {
@@ -159,7 +178,7 @@ class RunningView implements ServerView {
       case 'restore_rate_limited_count':
         return stats.restoresRateLimited;
       default:
-        return undefined;
+        return this.ensemble === undefined ? undefined : ensembleCounter(name, this.ensemble.stats);
     }
   }
 
@@ -182,8 +201,10 @@ class RunningView implements ServerView {
         return stats.restoreTime;
       case 'dbinittime':
         return stats.dbInitTime;
+      case 'propagation_latency':
+        return stats.propagationLatency;
       default:
-        return undefined;
+        return this.ensemble === undefined ? undefined : ensembleSummary(name, this.ensemble.stats);
     }
   }
 
@@ -193,7 +214,8 @@ class RunningView implements ServerView {
   }
 
   lastSnapshot(): { readonly zxid: number; readonly at: number } {
-    return this.server.stats.lastSnapshot;
+    const { stats, dirs } = this.server;
+    return stats.lastSnapshot ?? newestSnapshot(dirs.snapshots) ?? { zxid: -1, at: -1 };
   }
 
   digests(): Iterable<{ zxid: number; digest: bigint }> {
@@ -205,10 +227,17 @@ class RunningView implements ServerView {
     for (const c of this.server.port.connections) yield connectionView(c, interval);
   }
 
-  *expiryBuckets(): Generator<readonly [number, Iterable<bigint>]> {
+  *expiryBuckets(which: 'local' | 'global'): Generator<readonly [number, Iterable<bigint>]> {
     const { serving } = this.server.port;
     if (serving === null) return;
-    for (const [deadline, sessions] of serving.sessions.expiryBuckets()) yield [deadline, ids(sessions)];
+    for (const [deadline, sessions] of serving.sessions.expiryBuckets()) {
+      const found = [...ids(sessions, which === 'local')];
+      if (found.length > 0) yield [deadline, found];
+    }
+  }
+
+  globalSessions(): Iterable<readonly [bigint, number]> {
+    return this.server.database.sessionTimeouts;
   }
 
   ephemeralOwners(): Iterable<bigint> {
@@ -305,13 +334,23 @@ class RunningView implements ServerView {
   }
 }
 
+/** The one that a server has begun from that has not written any yet. */
+function newestSnapshot(dir: string): { readonly zxid: number; readonly at: number } | undefined {
+  const newest = sortedSnapshots(nodeDisk.list(dir))[0];
+  const file = newest && statSync(join(dir, newest.file), { throwIfNoEntry: false });
+  return newest && file && { zxid: newest.zxid, at: file.mtimeMs };
+}
+
 /** Apache's sizes of replies do not count the length in front. */
 function withoutPrefix(bytes: number): number {
   return bytes < 0 ? bytes : bytes - 4;
 }
 
-function* ids(sessions: Iterable<{ readonly id: bigint }>): Generator<bigint> {
-  for (const { id } of sessions) yield id;
+function* ids(
+  sessions: Iterable<{ readonly id: bigint; readonly local: boolean }>,
+  whichLocal: boolean,
+): Generator<bigint> {
+  for (const { id, local } of sessions) if (local === whichLocal) yield id;
 }
 
 function* sessionsOf(watchers: Iterable<ClientConnection>): Generator<bigint> {

@@ -12,6 +12,7 @@ import { LearnerHandler } from './learner-handler.js';
 import { type Outbox, PacketLink, type Wire } from './packet-link.js';
 import { counterOf, EPOCH, epochOf, type RecentProposals } from './recent-proposals.js';
 import type { BodySource } from './snapshot-stream.js';
+import type { BroadcastStats } from './stats.js';
 
 /** The log on disk, read from some zxid on. */
 export interface LogCursor {
@@ -35,6 +36,7 @@ export interface LeaderHost {
   /** The largest packet, in bytes. */
   readonly maxPacket: number;
   readonly recent: RecentProposals;
+  readonly stats: BroadcastStats;
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
   /** Durable when it returns. */
@@ -252,6 +254,7 @@ export class Leader implements Proposals {
     this.lastProposed = zxid;
     if (isReconfig(entry)) this.host.proposeConfig(entry);
     this.outstanding.push({ zxid, entry, proposedAt: this.host.runtime.now() });
+    this.host.stats.onProposal(length);
     for (const learner of this.learners) learner.proposal(zxid, entry);
     this.host.append(entry, zxid);
   }
@@ -288,12 +291,15 @@ export class Leader implements Proposals {
   tryCommit(): void {
     if (this.phase !== 'serving' || this.successor !== undefined) return;
     const from = this.head;
+    const { stats, runtime } = this.host;
+    const now = from < this.outstanding.length ? runtime.now() : 0;
     while (this.head < this.outstanding.length && this.successor === undefined) {
-      const { zxid, entry } = this.outstanding[this.head] as Proposal;
+      const { zxid, entry, proposedAt } = this.outstanding[this.head] as Proposal;
       if (!this.host.verifiers().every((verifier) => verifier.enough((id) => this.acked(id) >= zxid))) break;
       if (zxid !== this.committedZxid + 1) throw new Error('commit out of order');
       this.head++;
       this.committedZxid = zxid;
+      stats.onCommit(now - proposedAt);
       this.host.recent.add(zxid, entry);
       const designated = isReconfig(entry) ? this.activate(zxid, entry) : undefined;
       for (const learner of this.learners) {

@@ -36,6 +36,9 @@ export class LearnerHandler implements SessionOwner {
   /** Everything up to here is on its disk. */
   acked = -1;
   heardAt: number;
+  readonly connectedAt: number;
+  packetsReceived = 0;
+  requests = 0;
   /** Gets proposals and commits; `lastQueued` is the last transaction that it was sent. */
   private registered = false;
   private lastQueued = 0;
@@ -46,6 +49,7 @@ export class LearnerHandler implements SessionOwner {
   constructor(leader: Leader, open: (events: LinkEvents) => PacketLink) {
     this.leader = leader;
     this.heardAt = leader.host.runtime.now();
+    this.connectedAt = this.heardAt;
     this.link = open({
       onPacket: (packet) => this.onPacket(packet),
       onDrain: () => this.flow?.pump(),
@@ -59,6 +63,37 @@ export class LearnerHandler implements SessionOwner {
 
   get address(): string {
     return this.link.remoteAddress;
+  }
+
+  get remote(): string {
+    return this.link.remote;
+  }
+
+  get synced(): boolean {
+    return this.registered;
+  }
+
+  get unsent(): number {
+    return this.link.unsent;
+  }
+
+  get packetsSent(): number {
+    return this.link.packetsSent;
+  }
+
+  get lastZxid(): number {
+    return this.link.lastZxid;
+  }
+
+  /** Answers that it is given once a transaction is committed. */
+  get pendingSyncs(): number {
+    return this.waiting.length;
+  }
+
+  resetCounts(): void {
+    this.packetsReceived = 0;
+    this.requests = 0;
+    this.link.resetCounts();
   }
 
   get introduced(): boolean {
@@ -83,6 +118,7 @@ export class LearnerHandler implements SessionOwner {
 
   private onPacket(packet: Packet): void {
     this.heardAt = this.leader.host.runtime.now();
+    this.packetsReceived++;
     switch (this.state) {
       case 'introducing':
         this.introduce(packet);
@@ -169,13 +205,13 @@ export class LearnerHandler implements SessionOwner {
         host.info(`${told} by the transactions after it`);
         this.link.send(PacketType.diff, host.recent.max ?? host.lastZxid);
         this.sendRecent(plan.after);
-        this.register();
+        this.register('diff');
         break;
       case 'trunc':
         host.info(`${told}: it has to forget what follows 0x${plan.after.toString(16)}`);
         this.link.send(PacketType.trunc, plan.after);
         this.sendRecent(plan.after);
-        this.register();
+        this.register('diff');
         break;
       case 'log':
         this.sendLog(plan.after, told);
@@ -197,8 +233,9 @@ export class LearnerHandler implements SessionOwner {
   }
 
   /** From here on it gets everything new. NEWLEADER goes before outstanding proposals: 3.8.0 fails otherwise (ZOOKEEPER-4394). */
-  private register(): void {
+  private register(by: 'diff' | 'snapshot'): void {
     const { leader } = this;
+    leader.host.stats.onCaughtUp(by);
     this.state = 'newLeader';
     this.registered = true;
     const config = leader.host.configText();
@@ -265,7 +302,7 @@ export class LearnerHandler implements SessionOwner {
         // The log has come to where memory begins, or it ends; nothing may be missing between them.
         if (min === undefined ? last !== host.lastZxid : last < min && !follows(min, last)) return this.broken();
         this.sendRecent(this.lastQueued);
-        this.register();
+        this.register('diff');
         return false;
       },
     );
@@ -287,7 +324,7 @@ export class LearnerHandler implements SessionOwner {
     this.link.send(PacketType.snap, body.zxid);
     this.lastQueued = body.zxid;
     this.link.cork();
-    this.register();
+    this.register('snapshot');
     this.flow = Flow.ofBody(host.runtime, (action) => host.guard(action), this.link, body);
     this.flow.onEnd = () => {
       body.end();
@@ -395,6 +432,7 @@ export class LearnerHandler implements SessionOwner {
   private revalidate(data: Buffer | null): void {
     if (data === null || data.length < 12) return;
     const id = data.readBigInt64BE(0);
+    this.leader.host.stats.onRevalidation();
     const valid = this.leader.host.revalidate(id, data.readInt32BE(8), this) === true;
     const answer = Buffer.allocUnsafe(9);
     answer.writeBigInt64BE(id);
@@ -413,6 +451,7 @@ export class LearnerHandler implements SessionOwner {
     }
     const session = data.readBigInt64BE(0);
     const cxid = data.readInt32BE(8);
+    this.requests++;
     const op = data.readInt32BE(12);
     if (op === OpCode.sync) {
       this.answerInOrder(() => this.link.send(PacketType.sync, 0));

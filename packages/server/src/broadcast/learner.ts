@@ -4,11 +4,12 @@
 import { OpCode } from '@nodekeeper/protocol';
 import type { Identity } from '../request/identity.js';
 import type { Runtime, Timer } from '../runtime.js';
-import { TxnHeaderAt } from '../tree/txn-types.js';
+import { TxnHeaderAt, timeOf } from '../tree/txn-types.js';
 import { type Packet, PacketType, PROTOCOL_VERSION } from './packet.js';
 import type { LinkEvents, PacketLink } from './packet-link.js';
 import { EPOCH, epochOf, follows } from './recent-proposals.js';
 import { type BodySink, SnapshotReceiver } from './snapshot-stream.js';
+import type { BroadcastStats } from './stats.js';
 
 export interface LearnerHost {
   readonly id: number;
@@ -17,6 +18,9 @@ export interface LearnerHost {
   readonly tickTime: number;
   readonly initLimit: number;
   readonly syncLimit: number;
+  readonly stats: BroadcastStats;
+  /** Milliseconds since 1970. */
+  readonly wallTime: number;
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
   /** Durable when it returns. */
@@ -324,7 +328,9 @@ export class Learner {
     switch (type) {
       case PacketType.proposal: {
         const proposal = this.receive(zxid, data);
-        if (proposal !== undefined) this.logProposal(proposal);
+        if (proposal === undefined) break;
+        host.stats.onProposalReceived(timeOf(proposal.entry, 0), host.wallTime);
+        this.logProposal(proposal);
         break;
       }
       case PacketType.commit:
@@ -375,6 +381,7 @@ export class Learner {
     if (head.zxid !== zxid)
       throw new Error(`the leader commits 0x${zxid.toString(16)}, next is 0x${head.zxid.toString(16)}`);
     this.pending.shift();
+    this.host.stats.onCommitReceived(timeOf(head.entry, 0), this.host.wallTime);
     const leave = designated !== undefined && this.host.activateConfig(head.entry, designated);
     this.host.committed(head.entry, zxid);
     if (leave) this.leave(designated);

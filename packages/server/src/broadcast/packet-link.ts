@@ -7,6 +7,7 @@ import { type Packet, PacketReader, writePacket, writeRequest } from './packet.j
 /** What is needed of a connection. */
 export interface Wire {
   readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
   readonly writableLength: number;
   readonly destroyed: boolean;
   on(event: 'data', listener: (chunk: Buffer) => void): unknown;
@@ -43,6 +44,9 @@ export class PacketLink {
   private out: ReplyBuffer | null = null;
   private corked = false;
   private closed = false;
+  packetsSent = 0;
+  /** Of the last packet with one; -1 before. */
+  lastZxid = -1;
 
   /**
    * @param guard runs what an event of the connection asks for, as a turn
@@ -82,6 +86,16 @@ export class PacketLink {
     return this.wire.remoteAddress ?? '';
   }
 
+  /** `address:port`. */
+  get remote(): string {
+    return `${this.remoteAddress}:${this.wire.remotePort ?? 0}`;
+  }
+
+  resetCounts(): void {
+    this.packetsSent = 0;
+    this.lastZxid = -1;
+  }
+
   /** Bytes that cannot be understood end the connection, not the server. */
   private take(action: () => void): void {
     try {
@@ -93,7 +107,10 @@ export class PacketLink {
   }
 
   send(type: number, zxid: number, data: Buffer | null = null, start = 0, end = data?.length ?? 0): void {
-    if (!this.closed) writePacket(this.output(), type, zxid, data, start, end);
+    if (this.closed) return;
+    this.packetsSent++;
+    if (zxid > 0) this.lastZxid = zxid;
+    writePacket(this.output(), type, zxid, data, start, end);
   }
 
   sendRequest(session: bigint, cxid: number, op: number, body: Buffer, ids: readonly Identity[] | null): void {

@@ -65,6 +65,19 @@ export class PortStats {
   handshakesFailed = 0;
   handshakesRefused = 0;
   largeRequestsRejected = 0;
+
+  /** Begins all anew but what is told of identities. */
+  reset(): void {
+    const { authFailed } = this;
+    Object.assign(this, new PortStats(), { authFailed });
+  }
+
+  /** Begins anew what srvr shows. */
+  beginCounts(): void {
+    this.packetsReceived = 0;
+    this.packetsSent = 0;
+    this.authFailed = 0;
+  }
 }
 
 /** What clients are served from. */

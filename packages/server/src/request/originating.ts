@@ -126,6 +126,11 @@ export class OriginatingProcessor extends RequestProcessor {
     client.revalidated(true);
   }
 
+  /** Syncs of this server's own clients that wait for a commit. */
+  get pendingSyncs(): number {
+    return this.syncs.length;
+  }
+
   protected sync(client: Client, request: WaitingRead | null): boolean {
     if (this.lastCommit === null) return true;
     if (request !== null) this.syncs.push({ client, request, zxid: this.lastCommit.zxid });

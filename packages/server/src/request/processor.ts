@@ -5,6 +5,7 @@ import { DecodeError, ErrorCode, JuteReader, OpCode } from '@nodekeeper/protocol
 import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree, MultiListener } from '../tree/data-tree.js';
 import type { NodeId } from '../tree/node-store.js';
+import { timeOf } from '../tree/txn-types.js';
 import type { Client, SessionOwner } from './client.js';
 import { makesEphemeral } from './decode.js';
 import { PendingWrite, WaitingRead } from './fifo.js';
@@ -18,6 +19,8 @@ export interface ProcessorHooks {
   onSessionGone(session: Session<SessionOwner>, owner: SessionOwner | undefined): void;
   /** A request was answered. Milliseconds. */
   onAnswered(isWrite: boolean, latency: number): void;
+  /** A transaction that was made at a time is applied now. Milliseconds since 1970. */
+  onApplied(madeAt: number, now: number): void;
   /** A write was decided; `buf[start, end)` is its log entry. For the audit log. */
   onWrite(write: PendingWrite, error: number, buf: Buffer, start: number, end: number): void;
   /** An answer came too late for its client: see {@link ProcessorOptions}. */
@@ -247,6 +250,7 @@ export abstract class RequestProcessor implements MultiListener {
    */
   protected applyAndAnswer(write: PendingWrite | null, buf: Buffer, start: number, end: number): number {
     const { tree } = this;
+    this.hooks.onApplied(timeOf(buf, start), this.wallTime);
     if (write === null) return tree.apply(buf, start, end);
     if (write.multiTypes !== null) {
       this.replyTypes = write.multiTypes;

@@ -13,6 +13,7 @@ import type {
   SnapshotStream,
   SummaryView,
 } from '../../dist/admin/server-view.js';
+import type { EnsembleView } from '../../dist/ensemble-view.js';
 
 process.env.TZ = 'UTC'; // the recorded dates are of this zone
 
@@ -87,11 +88,15 @@ export class FakeView implements ServerView {
   version = '3.8.0, built on 2024-12-29 17:54 UTC';
   serving = true;
   readOnly = false;
+  /** Undefined: as serving. */
+  isActive: boolean | undefined;
+  ensemble: EnsembleView | undefined;
   state: ServerView['state'] = 'standalone';
   traceMask = 306n;
   conf: ConfView = {
     clientPort: 3340,
     secureClientPort: -1,
+    clientAddress: { host: '127.0.0.1', port: 3340 },
     snapshotDir: '/var/lib/zookeeper/data/version-2',
     logDir: '/var/lib/zookeeper/log/version-2',
     tickTime: 2000,
@@ -111,7 +116,8 @@ export class FakeView implements ServerView {
     outstanding: 0,
     zxid: 0x94,
     connections: 3,
-    sessions: 2,
+    globalSessions: 2,
+    localSessions: 0,
     nodes: 11,
     ephemerals: 3,
     watches: 4,
@@ -134,11 +140,15 @@ export class FakeView implements ServerView {
   ];
   authorization: Authorization = 'allowed';
   notReady: string | undefined;
+  local: [number, bigint[]][] = [];
   calls: string[] = [];
   snapshotsTellZxid = true;
   snapshot?: () => Promise<SnapshotStream>;
   restore?: (snapshot: Readable) => Promise<number>;
 
+  get active(): boolean {
+    return this.isActive ?? this.serving;
+  }
   counts(): Counts {
     return this.now;
   }
@@ -162,10 +172,17 @@ export class FakeView implements ServerView {
     return this.table;
   }
   // In no order: those who print sort.
-  expiryBuckets(): Iterable<readonly [number, Iterable<bigint>]> {
+  expiryBuckets(which: 'local' | 'global'): Iterable<readonly [number, Iterable<bigint>]> {
+    if (which === 'local') return this.local;
     return [
       [LATER, [A]],
       [EARLIER, [B]],
+    ];
+  }
+  globalSessions(): Iterable<readonly [bigint, number]> {
+    return [
+      [B, 6000],
+      [A, 10_000],
     ];
   }
   ephemeralOwners(): Iterable<bigint> {
