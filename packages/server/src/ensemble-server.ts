@@ -24,6 +24,7 @@ import { Membership, movesClients, movesElection } from './membership.js';
 import type { Serving } from './net/client-port.js';
 import { ElectionPort } from './net/election-port.js';
 import { type Network, nodeNetwork } from './net/network.js';
+import { QuorumAuth } from './net/sasl/quorum-auth.js';
 import { TlsNetwork, type TlsNetworkSettings } from './net/tls/tls-network.js';
 import { type Member, parseConfig, type QuorumAddress, type QuorumConfig, sameConfig } from './quorum/quorum-config.js';
 import type { SessionOwner } from './request/client.js';
@@ -61,6 +62,8 @@ export class EnsembleServer extends Server {
 
   /** To the other servers; with TLS if that is configured and the network is the real one. */
   readonly quorumNetwork: Network;
+  /** How servers prove to each other who they are; undefined if they need not. */
+  readonly quorumAuth: QuorumAuth | undefined;
 
   private readonly tls: TlsNetwork | undefined;
   private readonly election: FastLeaderElection;
@@ -100,6 +103,7 @@ export class EnsembleServer extends Server {
       config.quorumTls === undefined || this.network !== nodeNetwork ? undefined : this.newTls(config.quorumTls);
     this.quorumNetwork = this.tls ?? this.network;
     this.untrusted = (recovered.fresh && !parts.opened.trusted) || mustRejoin(this.disk, dirs);
+    this.quorumAuth = config.quorumAuth === undefined ? undefined : new QuorumAuth(config.quorumAuth);
     this.electionPort = this.newElectionPort();
     const times = { minInterval: ensemble.minNotificationInterval, maxInterval: ensemble.maxNotificationInterval };
     this.election = new FastLeaderElection(this.electionHost(), times);
@@ -233,6 +237,7 @@ export class EnsembleServer extends Server {
       id: this.id,
       network: this.quorumNetwork,
       runtime: this.runtime,
+      auth: this.quorumAuth,
       address: { host, port: electionPort },
       listenOnAll: listenOnAllIPs,
       connectTimeout,

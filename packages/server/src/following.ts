@@ -83,11 +83,16 @@ export class Following implements Role, LearnerHost, LeaderLink {
       server.guard(() => failed(`no answer within ${connectTimeout} ms`)),
     );
     wire.on('error', (error) => server.guard(() => failed(error.message)));
-    wire.on('connect', () => {
+    const connected = (): void => {
       if (decided || this.over) return;
       decided = true;
       timer.cancel();
       server.guard(() => this.follow(wire));
+    };
+    wire.on('connect', () => {
+      const { quorumAuth: auth } = server;
+      if (auth === undefined) connected();
+      else auth.prove(wire, (reason) => (reason === undefined ? connected() : server.guard(() => failed(reason))));
     });
   }
 

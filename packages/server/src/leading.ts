@@ -11,7 +11,7 @@ import type { BodySource } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
 import type { EnsembleStats } from './ensemble-stats.js';
 import type { LeadingView } from './ensemble-view.js';
-import type { Listener } from './net/network.js';
+import type { Connection, Listener } from './net/network.js';
 import { Origin } from './origin.js';
 import { formatConfig } from './quorum/quorum-config.js';
 import type { QuorumVerifier } from './quorum/quorum-verifier.js';
@@ -36,6 +36,8 @@ export class Leading implements Role, LeaderHost {
   private origin: Origin | undefined;
   private over = false;
   private servingSince = 0;
+  /** Connections of which it is not known yet whose they are. */
+  private readonly proving = new Set<Connection>();
 
   constructor(server: EnsembleServer) {
     this.server = server;
@@ -56,7 +58,7 @@ export class Leading implements Role, LeaderHost {
       try {
         const listener = await server.quorumNetwork.listen(
           { port, host, keepAlive },
-          (wire) => server.guard(() => this.leader.accept(wire)),
+          (wire) => this.accept(wire),
           (error) => this.warn(`quorum port: ${error.message}`),
         );
         if (this.over) await listener.close();
@@ -68,6 +70,28 @@ export class Leading implements Role, LeaderHost {
         await new Promise<void>((resolve) => server.runtime.after(REBIND_MS, resolve));
       }
     }
+  }
+
+  /** Takes a learner's connection, once it has proved whose it is. */
+  private accept(wire: Connection): void {
+    const { server } = this;
+    const { quorumAuth: auth } = server;
+    if (auth === undefined) {
+      server.guard(() => this.leader.accept(wire));
+      return;
+    }
+    this.proving.add(wire);
+    const timer = server.runtime.after(this.tickTime * this.initLimit, () => wire.destroy());
+    auth.demand(wire, Buffer.alloc(0), (problem, rest) => {
+      timer.cancel();
+      this.proving.delete(wire);
+      if (problem === undefined && !this.over) {
+        server.guard(() => this.leader.accept(wire, rest));
+        return;
+      }
+      if (!this.over) this.warn(`a connection from ${wire.remoteAddress} at the quorum port is refused: ${problem}`);
+      wire.destroy();
+    });
   }
 
   get serving(): boolean {
@@ -286,6 +310,7 @@ export class Leading implements Role, LeaderHost {
     this.over = true;
     for (const timer of this.timers) timer.cancel();
     for (const listener of this.listeners) void listener.close();
+    for (const wire of this.proving) wire.destroy();
     this.server.roleEnded(this, reason, [...this.leader.uncommitted()]);
   }
 

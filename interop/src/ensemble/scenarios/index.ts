@@ -46,6 +46,8 @@ export const SCENARIOS: readonly Scenario[] = [
   reconfig.resizing,
   reconfig.roles,
   secured.tls,
+  secured.login,
+  secured.tlsAndLogin,
   clients.kazoo,
   clients.curator,
 ];

@@ -1,5 +1,8 @@
-// Members that prove to each other who they are: TLS between servers, changed certificates and the way to TLS without a stop.
+// Members that prove to each other who they are: by certificates (TLS), by passwords (SASL), and by both.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Ensemble } from '../ensemble.js';
 import { Load } from '../load.js';
@@ -12,14 +15,54 @@ const STORES = {
   'ssl.quorum.trustStore.location': `${CERTIFICATES}ca.pem`,
 };
 
+const TLS = { sslQuorum: 'true', ...STORES };
+const LOGIN = {
+  'quorum.auth.enableSasl': 'true',
+  'quorum.auth.learnerRequireSasl': 'true',
+  'quorum.auth.serverRequireSasl': 'true',
+};
+const MODULE = 'org.apache.zookeeper.server.auth.DigestLoginModule required';
+const JAAS = `QuorumServer { ${MODULE} user_member="member-secret"; };
+QuorumLearner { ${MODULE} username="member" password="member-secret"; };
+`;
+
 export const tls: Scenario = {
   id: 'tls',
   title: 'members elect and follow over TLS, also after the leader is killed',
   async run(stage) {
-    const ensemble = await stage.three({ cfg: { sslQuorum: 'true', ...STORES } });
-    await killLeaders(ensemble);
+    await killLeaders(await stage.three({ cfg: TLS }));
   },
 };
+
+export const login: Scenario = {
+  id: 'login',
+  title: 'members log in with each other by SASL, also after the leader is killed',
+  run: (stage) => withJaas(async (props) => killLeaders(await stage.three({ cfg: LOGIN, props }))),
+};
+
+export const tlsAndLogin: Scenario = {
+  id: 'tls-and-login',
+  title: 'the same over TLS, with an observer of each kind',
+  run: (stage) =>
+    withJaas(async (props) => {
+      const { leader, followers } = stage.cast;
+      const kinds = [...followers, leader];
+      const cfg = { ...TLS, ...LOGIN };
+      await killLeaders(await stage.start({ kinds, observers: ['apache', 'nodekeeper'], cfg, props }));
+    }),
+};
+
+/** With system properties that name a login configuration. */
+async function withJaas(run: (props: Record<string, string>) => Promise<void>): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'jaas-'));
+  const file = join(dir, 'jaas.conf');
+  writeFileSync(file, JAAS);
+  try {
+    await run({ 'java.security.auth.login.config': file });
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
 
 /** Load while each leader in turn dies and comes back. */
 async function killLeaders(ensemble: Ensemble): Promise<void> {

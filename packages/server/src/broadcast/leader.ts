@@ -151,8 +151,8 @@ export class Leader implements Proposals {
     return this.host.runtime.now() - this.startedAt;
   }
 
-  /** Takes over a connection at the quorum port. */
-  accept(wire: Wire): void {
+  /** Takes over a connection at the quorum port, and bytes that came on it already. */
+  accept(wire: Wire, first?: Buffer): void {
     const { host } = this;
     if (this.phase === 'ended' || this.draining) {
       wire.destroy();
@@ -163,6 +163,7 @@ export class Leader implements Proposals {
       (events) => new PacketLink(wire, host.outbox, host.maxPacket, (action) => host.guard(action), events),
     );
     this.learners.add(handler);
+    if (first !== undefined) handler.feed(first);
   }
 
   left(handler: LearnerHandler, reason: string): void {

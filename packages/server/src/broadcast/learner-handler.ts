@@ -61,6 +61,11 @@ export class LearnerHandler implements SessionOwner {
     });
   }
 
+  /** Takes bytes that were read from the connection before. */
+  feed(chunk: Buffer): void {
+    this.link.feed(chunk);
+  }
+
   get address(): string {
     return this.link.remoteAddress;
   }

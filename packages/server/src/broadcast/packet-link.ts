@@ -74,6 +74,11 @@ export class PacketLink {
     wire.on('close', () => closed('closed'));
   }
 
+  /** Takes bytes that were read from the connection before. */
+  feed(chunk: Buffer): void {
+    if (!this.closed && chunk.length > 0) this.take(() => this.reader.feed(chunk));
+  }
+
   get isClosed(): boolean {
     return this.closed;
   }

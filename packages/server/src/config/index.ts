@@ -2,7 +2,7 @@
 
 import { type Ensemble, ensembleOf } from './ensemble.js';
 import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
-import { type SaslConfig, saslConfig } from './sasl.js';
+import { type QuorumAuthConfig, quorumAuthConfig, type SaslConfig, saslConfig } from './sasl.js';
 import { type QuorumTlsConfig, quorumTlsConfig, type TlsConfig, tlsConfig, wantsTls } from './tls.js';
 
 export type { Ensemble } from './ensemble.js';
@@ -110,6 +110,8 @@ export interface ServerConfig {
   readonly ensemble: Ensemble | undefined;
   /** TLS between servers; undefined for none. */
   readonly quorumTls: QuorumTlsConfig | undefined;
+  /** How servers prove to each other who they are; undefined if they need not. */
+  readonly quorumAuth: QuorumAuthConfig | undefined;
   /** zoo.cfg as it was read. */
   readonly text: string;
   readonly path: string | undefined;
@@ -266,6 +268,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
       : undefined,
     auditEnabled: b('audit.enable'),
     ensemble,
+    quorumAuth: ensemble === undefined ? undefined : quorumAuthConfig(settings, where),
     quorumTls: ensemble === undefined ? undefined : quorumTlsConfig(settings, where, warnings),
     text: settings.text,
     path: settings.path,

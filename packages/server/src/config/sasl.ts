@@ -30,6 +30,48 @@ export function saslConfig(settings: Settings, where: string): SaslConfig | unde
   return { users, superUsers, allowFailed: values.get('allowSaslFailedClients') === true };
 }
 
+export interface QuorumAuthConfig {
+  /** Passwords by user. */
+  readonly users: ReadonlyMap<string, string>;
+  readonly serverRequires: boolean;
+  readonly login: { readonly user: string; readonly password: string } | undefined;
+}
+
+/**
+ * How servers prove to each other who they are; undefined if they need not.
+ * @throws ConfigError if they are to and it cannot work
+ */
+export function quorumAuthConfig(settings: Settings, where: string): QuorumAuthConfig | undefined {
+  const { values } = settings;
+  const b = (name: string): boolean => values.get(`quorum.auth.${name}`) === true;
+  const fail = (what: string): ConfigError => new ConfigError(`${where}: ${what}`);
+  for (const name of ['serverRequireSasl', 'learnerRequireSasl']) {
+    if (b(name) && !b('enableSasl')) throw fail(`quorum.auth.${name}=true needs quorum.auth.enableSasl=true`);
+  }
+  if (!b('enableSasl')) return undefined;
+  if (b('serverRequireSasl') && !b('learnerRequireSasl')) {
+    throw fail('quorum.auth.serverRequireSasl=true needs quorum.auth.learnerRequireSasl=true');
+  }
+  const section = (option: string): LoginModule => {
+    const name = String(values.get(`quorum.auth.${option}.saslLoginContext`));
+    const module = loginModule(settings, name, where);
+    if (module !== undefined) return module;
+    throw fail(
+      `quorum.auth.enableSasl=true needs a section ${name} in the JAAS file (java.security.auth.login.config), ` +
+        `see quorum.auth.${option}.saslLoginContext`,
+    );
+  };
+  const users = usersOf(section('server'));
+  const { options } = section('learner');
+  const user = options.get('username');
+  const password = options.get('password');
+  if (b('learnerRequireSasl') && (user === undefined || password === undefined)) {
+    throw fail('the section of quorum.auth.learner.saslLoginContext needs username="…" and password="…"');
+  }
+  const login = b('learnerRequireSasl') && user !== undefined && password !== undefined;
+  return { users, serverRequires: b('serverRequireSasl'), login: login ? { user, password } : undefined };
+}
+
 /** The login module of a section of the JAAS file; undefined without file or section. */
 export function loginModule(settings: Settings, section: string, where: string): LoginModule | undefined {
   const path = settings.values.get('java.security.auth.login.config') as string | undefined;

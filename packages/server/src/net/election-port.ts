@@ -5,6 +5,7 @@
 
 import type { Runtime, Timer } from '../runtime.js';
 import type { Connection, Listener, Network } from './network.js';
+import type { QuorumAuth } from './sasl/quorum-auth.js';
 
 const VERSION_ONE_ADDRESS = -65536n;
 const VERSION_ADDRESSES = -65535n;
@@ -13,6 +14,7 @@ const LARGEST_MESSAGE = 512 * 1024;
 const HEAD = 20;
 /** A lost connection is dialled anew at once, but not more often than this. */
 const LOST_INTERVAL_MS = 1000;
+const NOTHING = Buffer.alloc(0);
 /** A server without an id of its own. */
 const NO_ID = 2n ** 63n - 1n;
 
@@ -25,6 +27,8 @@ export interface ElectionPortHost {
   readonly id: number;
   readonly network: Network;
   readonly runtime: Runtime;
+  /** How servers prove to each other who they are, behind the initial message; undefined if they need not. */
+  readonly auth: QuorumAuth | undefined;
   /** Own address, as others may dial it. */
   readonly address: ElectionAddress;
   /** Whether to listen on all addresses. */
@@ -200,16 +204,25 @@ export class ElectionPort {
     );
     wire.on('connect', () => {
       if (over) return;
+      wire.write(this.greetingMessage());
+      const { auth } = this.host;
+      if (auth === undefined) dialled(NOTHING);
+      else
+        auth.prove(wire, (problem, rest) =>
+          problem === undefined ? dialled(rest) : failed(`${where}: ${problem}`, false),
+        );
+    });
+    const dialled = (rest: Buffer): void => {
+      if (over) return;
       over = true;
       timer.cancel();
       peer.dialling = false;
       peer.problem = undefined;
       peer.down = false;
-      wire.write(this.greetingMessage());
       // The higher id owns the dialling: that peer now dials back.
       if (peer.id > this.host.id) wire.destroySoon();
-      else this.keep(peer, wire, Buffer.alloc(0));
-    });
+      else this.keep(peer, wire, rest);
+    };
   }
 
   private greetingMessage(): Buffer {
@@ -234,6 +247,7 @@ export class ElectionPort {
     }
     this.greeting.add(wire);
     let got: Buffer = Buffer.alloc(0);
+    let told = false;
     let done = false;
     const from = wire.remoteAddress ?? '';
     const timer: Timer = host.runtime.after(host.greetingTimeout, () => refuse('it does not say whose it is'));
@@ -256,7 +270,7 @@ export class ElectionPort {
     wire.on('end', gone);
     wire.on('close', gone);
     wire.on('data', (chunk) => {
-      if (done) return;
+      if (done || told) return;
       got = got.length === 0 ? chunk : Buffer.concat([got, chunk]);
       const greeting = parseGreeting(got);
       if (greeting === undefined) return;
@@ -264,8 +278,16 @@ export class ElectionPort {
         refuse(greeting);
         return;
       }
-      finish();
-      host.guard(() => this.greeted(wire, greeting, got.subarray(greeting.length)));
+      told = true;
+      const rest = got.subarray(greeting.length);
+      const greeted = (behind: Buffer): void => {
+        if (done) return;
+        finish();
+        host.guard(() => this.greeted(wire, greeting, behind));
+      };
+      if (host.auth === undefined) greeted(rest);
+      else
+        host.auth.demand(wire, rest, (problem, behind) => (problem === undefined ? greeted(behind) : refuse(problem)));
     });
   }
 

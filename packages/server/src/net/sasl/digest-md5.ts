@@ -1,5 +1,5 @@
-// The server's side of SASL DIGEST-MD5, the mechanism by which ZooKeeper clients log in with a password.
-// Source: RFC 2831, and the JDK's DigestMD5Server where that decides otherwise. Only the protection level `auth` is offered.
+// SASL DIGEST-MD5, the mechanism by which ZooKeeper's clients and servers log in with a password; both sides.
+// Source: RFC 2831, and the JDK's implementation where that decides otherwise. Only the protection level `auth` is there.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
@@ -82,6 +82,64 @@ export class DigestMd5Server {
     this.user = user;
     return Buffer.from(`rspauth=${responseValue(proof, '')}`);
   }
+}
+
+export class DigestMd5Client {
+  private readonly service: SaslService;
+  private readonly user: string;
+  private readonly password: string;
+  private readonly cnonce: string;
+  /** What the server has to answer; undefined while it has not been challenged. */
+  private expected: string | undefined;
+  /** Whether the server has proved that it knows the password. */
+  complete = false;
+
+  constructor(
+    service: SaslService,
+    user: string,
+    password: string,
+    cnonce = randomBytes(NONCE_BYTES).toString('base64'),
+  ) {
+    this.service = service;
+    this.user = user;
+    this.password = password;
+    this.cnonce = cnonce;
+  }
+
+  /**
+   * Answers the server's challenge with a proof; what follows has to be the server's.
+   * @throws SaslError if it is not, or if the challenge asks for what is not there
+   */
+  answer(token: Buffer): Buffer {
+    if (this.complete) throw new SaslError('the login is over');
+    const given = directives(token.toString());
+    if (this.expected !== undefined) {
+      if (given.get('rspauth') !== this.expected) throw new SaslError('the server does not know the password');
+      this.complete = true;
+      return Buffer.alloc(0);
+    }
+    const { protocol, realm: name } = this.service;
+    const { user, password, cnonce } = this;
+    const nonce = given.get('nonce');
+    const realm = given.get('realm') ?? name;
+    if (nonce === undefined) throw new SaslError('nonce is missing');
+    if (given.get('algorithm') !== 'md5-sess') throw new SaslError(`algorithm ${given.get('algorithm')} is not there`);
+    if (!(given.get('qop') ?? 'auth').split(/[ \t]*,[ \t]*/).includes('auth')) {
+      throw new SaslError(`protection ${given.get('qop')} is not there`);
+    }
+    const uri = `${protocol}/${name}`;
+    const proof = { user, password, realm, nonce, cnonce, uri, authzid: user };
+    this.expected = responseValue(proof, '');
+    const response = responseValue(proof, 'AUTHENTICATE');
+    return Buffer.from(
+      `charset=utf-8,username=${quoted(user)},realm=${quoted(realm)},nonce=${quoted(nonce)},nc=${NONCE_COUNT},` +
+        `cnonce=${quoted(cnonce)},digest-uri=${quoted(uri)},maxbuf=65536,response=${response},qop=auth,authzid=${quoted(user)}`,
+    );
+  }
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
 /** What both sides hash, RFC 2831, 2.1.2.1. */

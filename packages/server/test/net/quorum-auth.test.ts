@@ -1,0 +1,171 @@
+// Servers that log in with each other: the bytes of the exchange, who is let in, and options that cannot work.
+// The exchange of the first test was recorded from the JDK's client and server.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { ConfigError, loadConfig, type ServerConfig } from '../../dist/config/index.js';
+import { DigestMd5Client, SaslError } from '../../dist/net/sasl/digest-md5.js';
+import { QuorumAuth } from '../../dist/net/sasl/quorum-auth.js';
+import { dataDir } from '../server/raw-client.js';
+
+const QUORUM = { protocol: 'zookeeper-quorum', realm: 'zk-quorum-sasl-md5' };
+const MAGIC = '5f2435013501edcc';
+const USERS = new Map([['one', 'secret']]);
+const STRICT = { users: USERS, serverRequires: true, login: { user: 'one', password: 'secret' } };
+
+test('the client answers as the JDK does, and believes a server only that knows the password', () => {
+  const challenge =
+    'realm="zk-quorum-sasl-md5",nonce="0Pl+PA/8GfUvGfkulZv/pW0q/G9/DbB2bYbqYXis",charset=utf-8,algorithm=md5-sess';
+  const client = (): DigestMd5Client =>
+    new DigestMd5Client(QUORUM, 'te"st', 'pä"ss\\', 'kl/lIbGdVq/n/HlK7qKWhMpYGZQiEKsIa83LG/ox');
+  const right = client();
+  assert.equal(
+    right.answer(Buffer.from(challenge)).toString(),
+    'charset=utf-8,username="te\\"st",realm="zk-quorum-sasl-md5",nonce="0Pl+PA/8GfUvGfkulZv/pW0q/G9/DbB2bYbqYXis",nc=00000001,cnonce="kl/lIbGdVq/n/HlK7qKWhMpYGZQiEKsIa83LG/ox",digest-uri="zookeeper-quorum/zk-quorum-sasl-md5",maxbuf=65536,response=f516cf452b6a2d59b98386eada5e85cf,qop=auth,authzid="te\\"st"',
+  );
+  assert.equal(right.complete, false);
+  right.answer(Buffer.from('rspauth=7df79457ae2fde6a3f585dcb838a9a2f'));
+  assert.equal(right.complete, true);
+  const wrong = client();
+  wrong.answer(Buffer.from(challenge));
+  assert.throws(() => wrong.answer(Buffer.from('rspauth=7df79457ae2fde6a3f585dcb838a9a20')), SaslError);
+  assert.equal(wrong.complete, false);
+  for (const odd of ['', 'nonsense', challenge.replace('md5-sess', 'md5'), `${challenge},qop="auth-int,auth-conf"`]) {
+    assert.throws(() => client().answer(Buffer.from(odd)), SaslError, odd);
+  }
+});
+
+/** Both ends of a connection. */
+async function pair(t: TestContext): Promise<{ readonly dialler: Socket; readonly acceptor: Socket }> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
+  const dialler = connect((server.address() as { port: number }).port, '127.0.0.1');
+  const acceptor = await accepted;
+  t.after(() => {
+    dialler.destroy();
+    acceptor.destroy();
+    server.close();
+  });
+  return { dialler, acceptor };
+}
+
+interface Outcome {
+  readonly problem: string | undefined;
+  readonly rest: Buffer;
+}
+
+const outcome = (act: (done: (problem: string | undefined, rest: Buffer) => void) => void): Promise<Outcome> =>
+  new Promise((resolve) => act((problem, rest) => resolve({ problem, rest })));
+
+const NOTHING = Buffer.alloc(0);
+
+test('two servers with the same secret let each other through; what comes behind is handed on', async (t) => {
+  const { dialler, acceptor } = await pair(t);
+  const auth = new QuorumAuth(STRICT);
+  const demanded = outcome((done) => auth.demand(acceptor, NOTHING, done));
+  const proved = outcome((done) => auth.prove(dialler, done));
+  assert.deepEqual(await demanded, { problem: undefined, rest: NOTHING });
+  assert.deepEqual(await proved, { problem: undefined, rest: NOTHING });
+
+  const other = await pair(t);
+  let written = Buffer.alloc(0);
+  other.dialler.on('data', (chunk) => {
+    written = Buffer.concat([written, chunk]);
+  });
+  const second = outcome((done) => auth.demand(other.acceptor, NOTHING, done));
+  const again = outcome((done) => auth.prove(other.dialler, done));
+  await Promise.all([second, again]);
+  assert.equal(written.subarray(0, 12).toString('hex'), `${MAGIC}00000000`, 'magic, in progress');
+});
+
+test('a wrong password ends the login on both sides, with an error packet', async (t) => {
+  const { dialler, acceptor } = await pair(t);
+  const wrong = new QuorumAuth({ ...STRICT, login: { user: 'one', password: 'guess' } });
+  const demanded = outcome((done) => new QuorumAuth(STRICT).demand(acceptor, NOTHING, done));
+  const proved = outcome((done) => wrong.prove(dialler, done));
+  assert.match((await demanded).problem ?? '', /wrong password for user one/);
+  assert.match((await proved).problem ?? '', /refuses the login/);
+});
+
+test('an acceptor that does not know the password is not believed', async (t) => {
+  const { dialler, acceptor } = await pair(t);
+  const proved = outcome((done) => new QuorumAuth(STRICT).prove(dialler, done));
+  const packet = (status: number, token: string): Buffer => {
+    const head = Buffer.alloc(16);
+    head.write(MAGIC, 'hex');
+    head.writeInt32BE(status, 8);
+    head.writeInt32BE(token.length, 12);
+    return Buffer.concat([head, Buffer.from(token)]);
+  };
+  acceptor.write(packet(1, 'realm="zk-quorum-sasl-md5",nonce="x",charset=utf-8,algorithm=md5-sess'));
+  assert.match((await proved).problem ?? '', /does not prove/);
+});
+
+test('who does not log in is let through only where that is not required', async (t) => {
+  for (const serverRequires of [true, false]) {
+    const { dialler, acceptor } = await pair(t);
+    const auth = new QuorumAuth({ ...STRICT, serverRequires });
+    const demanded = outcome((done) => auth.demand(acceptor, Buffer.from('1'), done));
+    dialler.write('2345678 and more');
+    const { problem, rest } = await demanded;
+    if (serverRequires) assert.match(problem ?? '', /does not log in/);
+    else assert.deepEqual([problem, rest.toString()], [undefined, '12345678 and more']);
+  }
+  const { dialler } = await pair(t);
+  const silent = outcome((done) => new QuorumAuth({ ...STRICT, login: undefined }).prove(dialler, done));
+  assert.equal((await silent).problem, undefined);
+  assert.equal(dialler.bytesWritten, 0);
+});
+
+test('what is too long, or ends early, is no login', async (t) => {
+  const { dialler, acceptor } = await pair(t);
+  const demanded = outcome((done) => new QuorumAuth(STRICT).demand(acceptor, NOTHING, done));
+  dialler.write(Buffer.from(`${MAGIC}000000007fffffff`, 'hex'));
+  assert.match((await demanded).problem ?? '', /a token of 2147483647 bytes/);
+  const other = await pair(t);
+  const cut = outcome((done) => new QuorumAuth(STRICT).demand(other.acceptor, NOTHING, done));
+  other.dialler.write(Buffer.from(MAGIC, 'hex'));
+  other.dialler.end();
+  assert.match((await cut).problem ?? '', /ended within the login/);
+});
+
+test('options that cannot work stop the start and say why', (t) => {
+  const file = join(dataDir(t), 'jaas.conf');
+  const module = 'org.apache.zookeeper.server.auth.DigestLoginModule required';
+  writeFileSync(
+    file,
+    `QuorumServer { ${module} user_one="secret"; }; QuorumLearner { ${module} username="one" password="secret"; }; Nobody { ${module}; };`,
+  );
+  const load = (...options: string[]): ServerConfig =>
+    loadConfig({
+      flags: [
+        'server.1=127.0.0.1:1:2',
+        'server.2=127.0.0.1:3:4',
+        'initLimit=10',
+        'syncLimit=5',
+        ...options.map((option) => `quorum.auth.${option}`),
+        `-Djava.security.auth.login.config=${file}`,
+      ],
+    });
+  assert.equal(load().quorumAuth, undefined);
+  const all = ['enableSasl=true', 'serverRequireSasl=true', 'learnerRequireSasl=true'];
+  assert.deepEqual(load(...all).quorumAuth, STRICT);
+  assert.deepEqual(load('enableSasl=true').quorumAuth, { ...STRICT, serverRequires: false, login: undefined });
+  const fails = (message: RegExp, ...options: string[]): void => {
+    assert.throws(
+      () => load(...options),
+      (error: Error) => error instanceof ConfigError && message.test(error.message),
+    );
+  };
+  fails(/learnerRequireSasl=true needs quorum\.auth\.enableSasl=true/, 'learnerRequireSasl=true');
+  fails(
+    /serverRequireSasl=true needs quorum\.auth\.learnerRequireSasl=true/,
+    'enableSasl=true',
+    'serverRequireSasl=true',
+  );
+  fails(/needs a section Other in the JAAS file/, ...all, 'server.saslLoginContext=Other');
+  fails(/needs username/, ...all, 'learner.saslLoginContext=Nobody');
+});
