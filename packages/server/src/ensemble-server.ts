@@ -429,7 +429,9 @@ export class EnsembleServer extends Server {
     this.onTurn = () => {};
     this.database.listener = undefined;
     this.logger.warn({}, `no longer ${role.mode}: ${reason}`);
-    this.port.serve(null);
+    // Entries that nobody committed must not be seen: their watches would tell of them.
+    if (this.stopping || entries.length > 0) this.port.serve(null);
+    else this.port.park();
     if (this.stopping) return;
     this.lookingSince = this.runtime.now();
     if (role.serving) this.unavailableSince = this.lookingSince;

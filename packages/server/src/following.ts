@@ -3,7 +3,7 @@
 
 import { Learner, type LearnerHost } from './broadcast/learner.js';
 import { type LinkEvents, PacketLink } from './broadcast/packet-link.js';
-import { EPOCH } from './broadcast/recent-proposals.js';
+import { counterOf, EPOCH } from './broadcast/recent-proposals.js';
 import { configIn } from './broadcast/reconfig-entry.js';
 import type { BodySink } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
@@ -284,6 +284,8 @@ export class Following implements Role, LearnerHost, LeaderLink {
     if (this.processor === undefined) throw new Error('a commit before the leader was followed');
     this.processor.commit(entry, 0, entry.length);
     this.server.recent.add(zxid, entry);
+    // The leader is about to begin a new epoch: what is under way is finished, nothing new begun.
+    if (counterOf(zxid) >= this.server.ensemble.epochLength) this.server.port.holding = true;
   }
 
   validated(session: bigint, valid: boolean): void {

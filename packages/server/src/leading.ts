@@ -24,6 +24,9 @@ import { LogCursor as DiskCursor } from './storage/log-cursor.js';
 
 const NOTHING = Buffer.alloc(0);
 const REBIND_MS = 100;
+/** An epoch is ended when nothing was proposed for so long: what learners had on the way has come. */
+const QUIET_MS = 50;
+const QUIET_LOOK_MS = 5;
 /** So long a leader that is stopped waits for its last proposals. */
 const FINISH_MS = 1000;
 
@@ -35,6 +38,7 @@ export class Leading implements Role, LeaderHost {
   private readonly timers: Timer[] = [];
   private origin: Origin | undefined;
   private over = false;
+  private quietSince: number | undefined;
   private servingSince = 0;
   /** Connections of which it is not known yet whose they are. */
   private readonly proving = new Set<Connection>();
@@ -263,13 +267,14 @@ export class Leading implements Role, LeaderHost {
     this.origin = origin;
     const { sessions, processor } = origin;
     const { tree } = server.database;
-    server.established(epoch, server.ensemble.leaderServes ? { tree, sessions, processor } : null);
     server.onTurn = () => {
       processor.now = server.port.now;
       processor.wallTime = server.port.wallTime;
     };
+    server.port.beginTurn();
     server.onTurn();
     origin.takeOverSessions();
+    server.established(epoch, server.ensemble.leaderServes ? { tree, sessions, processor } : null);
     origin.start((ms, action) => {
       this.timers.push(server.runtime.every(ms, () => server.guard(action)));
     });
@@ -277,7 +282,28 @@ export class Leading implements Role, LeaderHost {
 
   committed(upTo: number): void {
     this.active.processor.commit(NOTHING, upTo);
-    if (this.leader.nearlyExhausted) this.leader.end('the numbers of this epoch are nearly used up; a new one begins');
+    if (this.leader.count >= this.server.ensemble.epochLength) this.endEpoch();
+  }
+
+  /**
+   * A new epoch has to begin before the counter is used up (ZOOKEEPER-1277). Here as on the learners no request is taken in any
+   * more; what is under way is finished first, so that none fails.
+   */
+  private endEpoch(): void {
+    if (this.quietSince !== undefined) return;
+    const { server, leader } = this;
+    server.port.holding = true;
+    const began = server.runtime.now();
+    this.quietSince = began;
+    let last = leader.lastProposed;
+    const look = (): void => {
+      const now = server.runtime.now();
+      if (leader.hasOutstanding || leader.lastProposed !== last) this.quietSince = now;
+      last = leader.lastProposed;
+      if (now - (this.quietSince ?? now) >= QUIET_MS || now - began >= FINISH_MS)
+        leader.end(`${leader.count} transactions in epoch ${leader.epoch}: a new one begins`);
+    };
+    this.timers.push(server.runtime.every(QUIET_LOOK_MS, () => server.guard(look)));
   }
 
   private get active(): Origin {

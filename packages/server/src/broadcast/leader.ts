@@ -21,8 +21,6 @@ export interface LogCursor {
   close(): void;
 }
 
-/** More is left above it than can be proposed before the leader looks at it again. */
-const COUNTER_LIMIT = 0xfff00000;
 /** So long learners have to leave for another leader. */
 const HAND_OVER_MS = 200;
 
@@ -260,9 +258,9 @@ export class Leader implements Proposals {
     this.host.append(entry, zxid);
   }
 
-  /** Whether a new epoch should begin before the counter is used up (ZOOKEEPER-1277). */
-  get nearlyExhausted(): boolean {
-    return counterOf(this.lastProposed) >= COUNTER_LIMIT;
+  /** Transactions of this epoch so far. */
+  get count(): number {
+    return counterOf(this.lastProposed);
   }
 
   /** Proposals that are not committed, oldest first. */

@@ -31,6 +31,8 @@ export interface Ensemble {
   readonly standaloneEnabled: boolean;
   readonly localSessions: boolean;
   readonly upgradeLocalSessions: boolean;
+  /** Transactions after which the leader begins a new epoch; the zxid's counter has 32 bits. */
+  readonly epochLength: number;
   /** Whether a server without a quorum serves reads. */
   readonly readOnlyMode: boolean;
 }
@@ -97,6 +99,7 @@ export function ensembleOf(
     standaloneEnabled,
     localSessions: b('localSessionsEnabled'),
     upgradeLocalSessions: b('localSessionsUpgradingEnabled'),
+    epochLength: n('epochLength'),
     readOnlyMode: b('readonlymode.enabled'),
   };
   return { ensemble, only: undefined };

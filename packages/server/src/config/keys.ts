@@ -367,6 +367,16 @@ export const KEYS: readonly Key[] = [
   key('readonlymode.enabled', 'bool', false, 'Whether a server without quorum serves reads.', {
     property: 'readonlymode.enabled',
   }),
+  key(
+    'epochLength',
+    'int',
+    0xfff00000,
+    'Transactions after which the leader begins a new epoch; lower only to see that happen.',
+    {
+      min: 1,
+      max: 0xfff00000,
+    },
+  ),
   key('leaderServes', 'yesno', 'yes', 'Whether the leader serves clients.'),
   key('fastleader.minNotificationInterval', 'int', 200, 'Resending of votes.', ms),
   key('fastleader.maxNotificationInterval', 'int', 60000, 'Resending of votes.', ms),

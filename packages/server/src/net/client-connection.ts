@@ -30,7 +30,7 @@ const CLOSE_GRACE_MS = 2000;
 const CLIENT_SASL: SaslService = { protocol: 'zookeeper', realm: 'zk-sasl-md5' };
 const NOTHING = Buffer.alloc(0);
 
-type State = 'handshake' | 'creating' | 'ready' | 'command' | 'leaving' | 'closed';
+type State = 'handshake' | 'creating' | 'ready' | 'command' | 'leaving' | 'closed' | 'parked';
 
 export class ClientConnection implements Client, TurnTaker {
   readonly socket: Connection;
@@ -214,6 +214,7 @@ export class ClientConnection implements Client, TurnTaker {
   private mayWork(): boolean {
     if (this.outputFull || this.stream !== null) return false;
     if (this.state !== 'ready') return this.state === 'handshake';
+    if (this.port.holding) return false;
     // Beyond the limit a connection may still have one request in work.
     this.overLimit = this.outstanding > 0 && this.port.overOutstandingLimit;
     return !this.overLimit;
@@ -400,8 +401,33 @@ export class ClientConnection implements Client, TurnTaker {
     this.resumeWork();
   }
 
+  /**
+   * Waits, with its session, while the server has no part in an ensemble; {@link revalidated} lets it go on. False if it cannot,
+   * because something that it asked for has no answer yet.
+   */
+  park(): boolean {
+    const idle = this.outstanding === 0 && this.stream === null && this.deferred === null;
+    if (this.state !== 'ready' || !idle || this.session === undefined || this.session.closing) return false;
+    this.state = 'parked';
+    this.setPaused(true);
+    return true;
+  }
+
+  get parked(): boolean {
+    return this.state === 'parked';
+  }
+
   revalidated(valid: boolean): void {
     const { session } = this;
+    if (this.state === 'parked') {
+      if (!valid || session === undefined) {
+        this.close('the session is gone');
+        return;
+      }
+      this.state = 'ready';
+      this.resumeWork();
+      return;
+    }
     if (!valid || session === undefined) {
       this.port.writeRefusal(this);
       this.close('unknown session or wrong password');

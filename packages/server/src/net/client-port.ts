@@ -4,7 +4,7 @@ import { DecodeError, JuteReader } from '@nodekeeper/protocol';
 import type { SessionOwner } from '../request/client.js';
 import type { AuthRules, Identity } from '../request/identity.js';
 import type { RequestProcessor } from '../request/processor.js';
-import type { Runtime } from '../runtime.js';
+import type { Runtime, Timer } from '../runtime.js';
 import { passwordMatches, sessionPassword } from '../session/session-id.js';
 import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree } from '../tree/data-tree.js';
@@ -92,6 +92,8 @@ export interface Serving {
 /** What a port takes: bytes as they are, TLS, or either, told apart by the first byte. */
 export type Entry = 'plain' | 'tls' | 'either';
 
+/** How long connections are kept while no leader is known. Milliseconds. */
+const PARK_MS = 1000;
 const NO_PASSWORD = Buffer.alloc(16);
 
 /** Who may log in with SASL. */
@@ -125,6 +127,11 @@ export class ClientPort implements TlsTaker {
   readonly throttler: RequestThrottler | null;
   private lastIdentity: readonly Identity[] = [];
   private readonly perAddress = new Map<string, number>();
+  /** The tree that parked connections have their watches in. */
+  private parkedTree: DataTree | undefined;
+  private parkTimer: Timer | undefined;
+  /** No more requests are taken in: what is under way is to be finished. */
+  holding = false;
   private readonly listeners = new Map<Entry, Listener>();
   private readonly tls: TlsEntry | undefined;
 
@@ -192,9 +199,50 @@ export class ClientPort implements TlsTaker {
 
   /** Begins to serve, or with null stops, closing every connection. */
   serve(serving: Serving | null): void {
-    if (this.current !== null) this.closeConnections('this server stops serving for now');
+    if (this.current !== null || serving === null) this.closeConnections('this server stops serving for now');
     this.throttler?.clear();
+    this.holding = false;
     this.current = serving;
+    if (serving !== null) this.takeUpParked(serving);
+  }
+
+  /**
+   * Stops serving, but keeps connections that wait for nothing: a leader is mostly found within their patience, and their clients
+   * need not notice. Those that are still here after {@link PARK_MS} are closed, so that they can look elsewhere.
+   */
+  park(): void {
+    if (this.current === null || this.readOnly) {
+      this.serve(null);
+      return;
+    }
+    for (const connection of [...this.connections])
+      if (!connection.park()) connection.close('this server stops serving for now');
+    this.throttler?.clear();
+    this.holding = false;
+    this.parkedTree = this.current.tree;
+    this.current = null;
+    this.parkTimer = this.runtime.after(PARK_MS, () => this.closeParked('no leader was found in time'));
+  }
+
+  /** Closes the connections that {@link park} kept. */
+  closeParked(reason: string): void {
+    this.parkTimer?.cancel();
+    for (const connection of [...this.connections]) if (connection.parked) connection.close(reason);
+    this.parkedTree = undefined;
+  }
+
+  /** Lets the parked connections go on if their sessions do. Watches are the tree's: with another tree they would be lost. */
+  private takeUpParked({ tree, processor, readOnly }: Serving): void {
+    if (this.parkedTree === undefined) return;
+    if (tree !== this.parkedTree || readOnly === true) {
+      this.closeParked('the data were replaced');
+      return;
+    }
+    this.parkTimer?.cancel();
+    this.parkedTree = undefined;
+    this.beginTurn();
+    for (const connection of [...this.connections])
+      if (connection.parked && connection.session !== undefined) processor.takeUp(connection, connection.session);
   }
 
   /** Whether only reads are served now. */
@@ -242,6 +290,7 @@ export class ClientPort implements TlsTaker {
 
   /** Stops accepting and closes every connection. */
   async close(): Promise<void> {
+    this.parkTimer?.cancel();
     const closing = [...this.listeners.values()].map((listener) => listener.close());
     this.tls?.close();
     this.closeConnections('server is stopping');
@@ -344,9 +393,9 @@ export class ClientPort implements TlsTaker {
     this.connections.delete(connection);
     this.overLimit.delete(connection);
     if (!connection.holdsSlot) this.release(connection.remoteAddress);
-    if (this.current === null) return;
-    this.tree.watches.removeWatcher(connection);
-    this.processor.abandon(connection);
+    const tree = this.current?.tree ?? this.parkedTree;
+    tree?.watches.removeWatcher(connection);
+    this.current?.processor.abandon(connection);
   }
 
   private accept(socket: Connection): void {

@@ -132,6 +132,16 @@ export abstract class RequestProcessor implements MultiListener {
     client.revalidated(true);
   }
 
+  /** Lets the session of a connection that was parked go on here; {@link Client.revalidated} is called with the outcome. */
+  takeUp(client: Client, session: Session<SessionOwner>): void {
+    if (session.local) {
+      const again = this.sessions.track(session.id, session.timeout, this.now);
+      again.local = true;
+      again.committed = true;
+    }
+    this.revalidate(client, session.id, session.timeout);
+  }
+
   /** Ends a local session. */
   protected endLocal(session: Session<SessionOwner>): void {
     this.sessions.remove(session.id);

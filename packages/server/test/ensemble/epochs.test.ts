@@ -1,0 +1,90 @@
+// Clients through the change of leaders: what waits for nothing stays connected, and the end of an epoch's numbers fails nobody.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { OpCode } from '@nodekeeper/protocol';
+import type { RawClient } from '../server/raw-client.js';
+import { Ensemble } from './ensemble.js';
+
+async function set(client: RawClient, data: string): Promise<void> {
+  assert.equal(
+    (await client.request(OpCode.setData, (w) => w.string('/n').buffer(Buffer.from(data)).int(-1))).error,
+    0,
+  );
+}
+
+test('connections that wait for nothing live through a change of leaders, with session, ephemerals and watches', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const [left = 0, right = 0] = ensemble.running.filter((id) => id !== leader);
+  const a = await ensemble.client(left);
+  const b = await ensemble.client(right);
+  await a.create('/n', 'one');
+  await a.create('/eph', '', 1);
+  await ensemble.level();
+  assert.equal(await b.getData('/n', true), 'one');
+  await ensemble.stop(leader);
+  // Sent while nobody leads: answered once somebody does.
+  await set(a, 'two');
+  assert.equal(await a.getData('/n'), 'two');
+  await b.request(OpCode.sync, (w) => w.string('/'));
+  assert.deepEqual(
+    b.events.map(({ type, path }) => `${type} ${path}`),
+    ['3 /n'],
+  );
+  assert.equal(await b.getData('/eph'), '');
+  assert.equal((await a.request(OpCode.closeSession)).error, 0);
+  await b.request(OpCode.sync, (w) => w.string('/'));
+  assert.equal(await b.getData('/eph'), undefined);
+});
+
+test('without a leader connections are given up in time for their clients to look elsewhere', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const client = await ensemble.client(1);
+  await client.ping();
+  const began = performance.now();
+  await ensemble.stop(2);
+  await ensemble.stop(3);
+  await client.closed();
+  assert.ok(performance.now() - began < 8000);
+});
+
+test('a new epoch begins before the numbers of one are used up, and no request fails', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { epochLength: 300 });
+  const clients = await Promise.all([1, 2, 3].map((id) => ensemble.client(id)));
+  await clients[0]?.create('/n');
+  await ensemble.level();
+  const before = ensemble.server(1).epochs.current;
+  await Promise.all(
+    clients.map(async (client) => {
+      for (let i = 0; i < 400; i++) await set(client, `${i}`);
+    }),
+  );
+  assert.ok(ensemble.server(1).epochs.current >= before + 3, `epoch ${ensemble.server(1).epochs.current}`);
+  assert.ok(clients.every((client) => !client.ended));
+  await ensemble.settled();
+  await ensemble.level();
+  assert.equal(ensemble.digests().size, 1);
+});
+
+for (const where of ['follower', 'leader'] as const) {
+  test(`pipelined requests to the ${where} pass an epoch’s end in order`, async (t) => {
+    const ensemble = await Ensemble.ofThree(t, { epochLength: 200 });
+    const client = await ensemble.client(where === 'leader' ? await ensemble.settled() : await ensemble.follower());
+    await client.create('/n');
+    const xids: number[] = [];
+    for (let i = 0; i < 1000; i++)
+      xids.push(
+        client.send(OpCode.setData, (w) =>
+          w
+            .string('/n')
+            .buffer(Buffer.from(`${i}`))
+            .int(-1),
+        ),
+      );
+    for (const xid of xids) {
+      const reply = await client.reply();
+      assert.equal(reply.xid, xid);
+      assert.equal(reply.error, 0);
+    }
+  });
+}
