@@ -73,7 +73,9 @@ class Dialled implements Connection {
     this.socket = socket;
     socket.once('secureConnect', async () => {
       const certificate = new X509Certificate(socket.getPeerCertificate().raw);
-      if (await isRight(certificate)) socket.emit('known');
+      const right = await isRight(certificate);
+      if (socket.destroyed) return;
+      if (right) socket.emit('known');
       else socket.destroy(new Error("the server's certificate is not for its address"));
     });
   }
