@@ -99,6 +99,14 @@ export class PendingChanges {
     return id === 0 ? undefined : this.fromTree(path, id);
   }
 
+  /** The digest of the node as {@link find} would tell it; 0 if it will not be there. */
+  digestOf(path: string): number {
+    const pending = this.latest.get(path);
+    if (pending !== undefined) return pending.exists ? pending.digest : 0;
+    const id = this.tree.store.findString(path);
+    return id === 0 ? 0 : this.tree.store.digest(id);
+  }
+
   private fromTree(path: string, id: NodeId): NodeChange {
     const { store } = this.tree;
     const page = store.page(id);

@@ -139,7 +139,7 @@ export class Preparer {
     for (const path of paths) {
       const parent = this.pending.find(parentPath(path));
       if (parent !== undefined) this.changeParent(parent, -1, -1);
-      this.removeNode(path);
+      this.removeNode(path, this.pending.digestOf(path), true);
     }
     if (this.options.closeSessionTxnEnabled) this.entry.vector([...paths], (w, path) => w.string(path));
     // Too long a list is left out (ZOOKEEPER-4306): each server deletes what it knows of the session, as before there were lists.
@@ -293,7 +293,7 @@ export class Preparer {
     if (node.childCount > 0) return ErrorCode.NotEmpty;
     this.entry.string(path);
     this.changeParent(parent, -1, -1);
-    this.removeNode(path);
+    this.removeNode(path, node.digest, this.kind(node) === OwnerKind.ephemeral);
     return ErrorCode.Ok;
   }
 
@@ -306,7 +306,7 @@ export class Preparer {
     if (this.kind(node) === OwnerKind.ephemeral) return ErrorCode.BadVersion;
     this.entry.string(path);
     this.changeParent(parent, -1, -1);
-    this.removeNode(path);
+    this.removeNode(path, node.digest, this.kind(node) === OwnerKind.ephemeral);
     return ErrorCode.Ok;
   }
 
@@ -474,13 +474,10 @@ export class Preparer {
     this.digest.add(changed.digest);
   }
 
-  private removeNode(path: string): void {
-    const node = this.pending.find(path);
+  private removeNode(path: string, digest: number, ephemeral: boolean): void {
+    this.digest.subtract(digest);
     const gone = NodeChange.gone(path, this.zxid);
-    if (node !== undefined) {
-      this.digest.subtract(node.digest);
-      gone.ephemeral = this.kind(node) === OwnerKind.ephemeral;
-    }
+    gone.ephemeral = ephemeral;
     this.pending.add(gone);
   }
 
