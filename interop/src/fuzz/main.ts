@@ -36,6 +36,8 @@ const total = Number(options.frames);
 const kind: Kind = options.server === 'apache' ? 'apache' : 'nodekeeper';
 const LIMITS = { nodekeeper: { latencyMs: 2000, memoryMb: 700 }, apache: { latencyMs: 5000, memoryMb: 3500 } }[kind];
 const LOOK_EVERY_MS = 20;
+/** More children of the playground than that are deleted; lists of so many are sent in pieces. */
+const SWEEP_ABOVE = 5000;
 const TELL_EVERY = 500_000;
 /** How much of what was sent last is kept for the report of a failure. */
 const KEEP_BATCHES = 200;
@@ -99,6 +101,7 @@ async function watchOver(): Promise<void> {
   for (let told = 0; !attack.over(); ) {
     try {
       problems.push(...(await guard.check(LIMITS.latencyMs, LIMITS.memoryMb)));
+      await guard.sweep(SWEEP_ABOVE);
     } catch (e) {
       problems.push((e as Error).message);
     }
