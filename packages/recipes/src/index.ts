@@ -16,6 +16,14 @@ export type { TenureOptions } from './base/tenure.js';
 export type { WaitOptions } from './base/wait.js';
 export { Cache, type CachedNode, type CacheEvent, type CacheEvents, type CacheOptions } from './caches/cache.js';
 export { NodeCache, PathChildrenCache, TreeCache, type ViewOptions } from './caches/views.js';
+export { FileSync, type FileSyncEvents, type SyncedFileOptions } from './configuration/file-sync.js';
+export {
+  type ConfigurationVersion,
+  LiveConfiguration,
+  type LiveConfigurationEvents,
+  type LiveConfigurationOptions,
+} from './configuration/live-configuration.js';
+export type { StandardIssue, StandardResult, StandardSchema } from './configuration/schema.js';
 export {
   CachedAtomicLong,
   Counter,

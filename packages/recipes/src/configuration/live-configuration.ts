@@ -1,0 +1,371 @@
+// A typed configuration that every process has as it is now, with its history.
+
+import { randomUUID } from 'node:crypto';
+import {
+  type Client,
+  type EventStream,
+  isKeeperError,
+  type NodeData,
+  type Stat,
+  type Transaction,
+} from '@nodekeeper/client';
+import { ensureContainers } from '../base/create.js';
+import { RecipeEmitter } from '../base/emitter.js';
+import { RecipeError } from '../base/errors.js';
+import { followData } from '../base/follow.js';
+import { Lifecycle } from '../base/lifecycle.js';
+import { join, parentOf, recipePath } from '../base/paths.js';
+import { pauseAfter, persist, persistOverSessions } from '../base/persist.js';
+import { deferred, pause } from '../base/wait.js';
+import { SyncedFile, type SyncedFileOptions } from './file-sync.js';
+import { type StandardSchema, validated } from './schema.js';
+
+const RECIPE = 'LiveConfiguration';
+const HISTORY = 'history';
+
+export interface LiveConfigurationOptions<T> {
+  /** Judges every document before it is written, and before it is taken over from others. */
+  readonly schema: StandardSchema<T>;
+  /** Is written if there is no configuration yet. */
+  readonly initial?: T;
+  /** How many versions are kept; 10 if not given. */
+  readonly historySize?: number;
+  /** Who changes it, for the history. */
+  readonly author?: string;
+  /** Holds the configuration as JSON, for programs that read files. */
+  readonly file?: SyncedFileOptions & { readonly path: string };
+}
+
+/** A version that was. */
+export interface ConfigurationVersion<T> {
+  readonly version: number;
+  /** By the clock of who wrote it. */
+  readonly time: Date;
+  readonly author: string;
+  readonly values: T;
+}
+
+export interface LiveConfigurationEvents<T> {
+  change: [values: T, previous: T];
+  /** Somebody has written what the schema refuses; the last good configuration stays. */
+  invalid: [error: RecipeError];
+}
+
+interface Entry {
+  readonly id: string;
+  readonly time: number;
+  readonly author: string;
+  readonly values: unknown;
+}
+
+interface Draft<T> {
+  readonly node: NodeData | null;
+  readonly values: T;
+}
+
+/**
+ * One JSON document in one node, so that all of it changes at once. A change is made on the version that it was computed
+ * from, together with its history entry, in one transaction; after a lost connection that entry tells whether it was made.
+ * Other programs may write the node too. The whole must fit into a node: 1 MB, and should be far smaller.
+ */
+export class LiveConfiguration<T extends object>
+  extends RecipeEmitter<LiveConfigurationEvents<T>>
+  implements AsyncDisposable
+{
+  readonly path: string;
+  private readonly client: Client;
+  private readonly options: LiveConfigurationOptions<T>;
+  private readonly life: Lifecycle;
+  private readonly file: SyncedFile | undefined;
+  private known: { readonly values: T; readonly version: number; readonly zxid: number } | undefined;
+  private taking: Promise<void> = Promise.resolve();
+  private following: Promise<void> | undefined;
+
+  /** @throws RecipeError BadPath, BadArgument */
+  constructor(client: Client, path: string, options: LiveConfigurationOptions<T>) {
+    super();
+    this.path = recipePath(RECIPE, path);
+    const { historySize = 10, file } = options;
+    if (!(Number.isInteger(historySize) && historySize >= 1)) {
+      throw new RecipeError('BadArgument', RECIPE, path, `cannot keep ${historySize} versions`);
+    }
+    this.client = client;
+    this.options = options;
+    this.life = new Lifecycle(RECIPE, path);
+    this.file = file === undefined ? undefined : new SyncedFile(file.path, file);
+  }
+
+  /**
+   * Resolves when there is a valid configuration, and its file is written. Without `initial` that may need somebody to write
+   * one. Rejects with AlreadyStarted, Closed, BadData, or the server's error.
+   */
+  async start(): Promise<this> {
+    this.life.start();
+    const first = deferred();
+    let isStarting = true;
+    try {
+      const { initial } = this.options;
+      if (initial !== undefined) await this.change((values) => values ?? initial);
+      this.following = followData(this.client, this.path, this.life.signal, (node) => {
+        if (node === null) return;
+        this.take(node).then(first.resolve, (error) => {
+          if (isStarting) first.reject(error);
+          else if (error instanceof RecipeError) this.tell('invalid', error);
+          else this.fail(error);
+        });
+      });
+      this.following.then(() => first.reject(this.life.signal.reason), first.reject);
+      await first.promise;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    isStarting = false;
+    this.following.catch((error) => this.fail(error));
+    return this;
+  }
+
+  /** The configuration as last seen. @throws RecipeError NotStarted */
+  get values(): T {
+    if (this.known === undefined) throw new RecipeError('NotStarted', RECIPE, this.path, 'it was not read yet');
+    return this.known.values;
+  }
+
+  /** Of the node, as last seen. */
+  get version(): number {
+    return this.known?.version ?? -1;
+  }
+
+  /** Sets some keys, all at once; the others stay. Rejects with BadData if the schema refuses the result. */
+  update(values: Partial<T>): Promise<T> {
+    return this.edit((before) => ({ ...before, ...values }));
+  }
+
+  /** Makes a new configuration of the current one. `change` is called again if somebody else was quicker. */
+  edit(change: (values: T) => T): Promise<T> {
+    this.life.check();
+    return this.change((values) => {
+      if (values === undefined) throw new RecipeError('BadData', RECIPE, this.path, 'there is no configuration');
+      return change(values);
+    });
+  }
+
+  /** The versions that are kept, the latest first. Those that other programs wrote are there if they were replaced here. */
+  async history(): Promise<ConfigurationVersion<T>[]> {
+    const names = (await this.historyNames()).reverse();
+    const entries = await Promise.all(names.map((name) => this.readEntry(name)));
+    return entries.flatMap((entry, i) => {
+      if (entry === undefined) return [];
+      const { time, author, values } = entry;
+      return [{ version: Number(names[i]), time: new Date(time), author, values: values as T }];
+    });
+  }
+
+  /** Makes a version of the history the current one, as a new version. Rejects with BadArgument if it is not kept. */
+  async rollBack(version: number): Promise<T> {
+    this.life.check();
+    const entry = await this.readEntry(nameOf(version));
+    if (entry === undefined) throw new RecipeError('BadArgument', RECIPE, this.path, `version ${version} is not kept`);
+    return this.change(() => entry.values as T);
+  }
+
+  /** Configurations from now on, until it is closed. */
+  changes(): EventStream<T> {
+    this.life.check();
+    return this.streamOf('change') as EventStream<T>;
+  }
+
+  async close(): Promise<void> {
+    if (!this.life.close()) return;
+    this.endStreams();
+    await this.taking.catch(() => {});
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // ---- reading ----
+
+  /** One after the other, as schemas may take their time. */
+  private take(node: NodeData): Promise<void> {
+    const taken = this.taking.catch(() => {}).then(() => this.takeNow(node));
+    this.taking = taken;
+    return taken;
+  }
+
+  private async takeNow({ data, stat }: NodeData): Promise<void> {
+    if (this.known !== undefined && stat.mzxid <= this.known.zxid) return;
+    const values = await this.parse(data);
+    const previous = this.known?.values;
+    this.known = { values, version: stat.version, zxid: stat.mzxid };
+    if (this.life.isClosed) return;
+    if (previous !== undefined) this.tell('change', values, previous);
+    await this.file?.write(Buffer.from(`${JSON.stringify(values, null, 2)}\n`));
+  }
+
+  private async parse(data: Buffer | null): Promise<T> {
+    try {
+      return await validated(this.options.schema, JSON.parse(data?.toString() ?? ''));
+    } catch (error) {
+      throw this.badData(error);
+    }
+  }
+
+  private badData(error: unknown): RecipeError {
+    return new RecipeError('BadData', RECIPE, this.path, error instanceof Error ? error.message : String(error), error);
+  }
+
+  // ---- writing ----
+
+  private async change(change: (values: T | undefined) => T): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const draft = await this.draft(change);
+      if (draft === undefined) continue;
+      const node = await this.commit(draft);
+      if (node !== undefined) {
+        await this.take(node);
+        return draft.values;
+      }
+      await pause(pauseAfter(Math.min(attempt, 5)));
+    }
+  }
+
+  private async draft(change: (values: T | undefined) => T): Promise<Draft<T> | undefined> {
+    const node = await this.read();
+    const values = change(node === null ? undefined : await this.parse(node.data));
+    try {
+      return { node, values: await validated(this.options.schema, values) };
+    } catch (error) {
+      throw this.badData(error);
+    }
+  }
+
+  private async read(): Promise<NodeData | null> {
+    try {
+      const reads = () => Promise.all([this.client.sync(this.path), this.client.getData(this.path)]);
+      const [, node] = await persistOverSessions(this.client, reads);
+      return node;
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return null;
+      throw error;
+    }
+  }
+
+  /** The node as it was written; undefined if somebody else was quicker, so that all is to be looked at again. */
+  private async commit({ node, values }: Draft<T>): Promise<NodeData | undefined> {
+    const data = Buffer.from(JSON.stringify(values));
+    if (node?.data?.equals(data)) return node;
+    const id = randomUUID();
+    const entry = this.entryOf(values, id);
+    const version = node === null ? 0 : node.stat.version + 1;
+    try {
+      const stat = node === null ? await this.createAll(data, entry) : await this.replace(node, data, entry);
+      return stat === undefined ? undefined : { data, stat };
+    } catch (error) {
+      if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) return undefined; // it was never sent
+      if (!isKeeperError(error, 'ConnectionLoss')) throw error;
+      if (!error.outcomeUnknown) return undefined;
+      const now = await this.read();
+      const made = await this.readEntry(nameOf(version));
+      if (made?.id === id && now !== null) return now.stat.version === version ? now : undefined;
+      const isOpen = now !== null && now.stat.version > version && made === undefined;
+      if (isOpen) throw error; // so much was written since that the history does not tell any more
+      return undefined;
+    }
+  }
+
+  private entryOf(values: unknown, id: string): Buffer {
+    const entry: Entry = { id, time: Date.now(), author: this.options.author ?? '', values };
+    return Buffer.from(JSON.stringify(entry));
+  }
+
+  private async createAll(data: Buffer, entry: Buffer): Promise<Stat | undefined> {
+    try {
+      const [{ stat }] = await this.client
+        .transaction()
+        .create(this.path, { data })
+        .create(join(this.path, HISTORY))
+        .create(this.entryPath(nameOf(0)), { data: entry })
+        .commit();
+      return stat ?? (await persist(() => this.client.exists(this.path))) ?? undefined;
+    } catch (error) {
+      if (isKeeperError(error, 'NodeExists')) return undefined;
+      if (!isKeeperError(error, 'NoNode')) throw error;
+      await ensureContainers(this.client, parentOf(this.path));
+      return undefined;
+    }
+  }
+
+  private async replace(node: NodeData, data: Buffer, entry: Buffer): Promise<Stat | undefined> {
+    const { version } = node.stat;
+    const names = await this.historyNames();
+    let transaction: Transaction<[Stat, ...unknown[]]> = this.client
+      .transaction()
+      .setData(this.path, data, { version });
+    if (names.length === 0 && (await persist(() => this.client.exists(join(this.path, HISTORY)))) === null) {
+      transaction = transaction.create(join(this.path, HISTORY));
+    }
+    const added = [nameOf(version + 1)];
+    // What another program wrote has no entry yet.
+    const before = this.entryOf(jsonOf(node.data), '');
+    if (!names.includes(nameOf(version))) added.unshift(nameOf(version));
+    for (const name of added) {
+      const content = name === nameOf(version) ? before : entry;
+      const path = this.entryPath(name);
+      // There can be one of an earlier node of this path.
+      if (names.includes(name)) transaction = transaction.setData(path, content);
+      else transaction = transaction.create(path, { data: content });
+    }
+    const kept = [...new Set([...names, ...added])].sort();
+    const { historySize = 10 } = this.options;
+    for (const name of kept.slice(0, -historySize)) {
+      if (names.includes(name)) transaction = transaction.delete(this.entryPath(name));
+    }
+    try {
+      return (await transaction.commit())[0];
+    } catch (error) {
+      // Whoever was quicker has changed the history as well.
+      const codes = ['BadVersion', 'NoNode', 'NodeExists'] as const;
+      if (codes.some((code) => isKeeperError(error, code))) return undefined;
+      throw error;
+    }
+  }
+
+  private async historyNames(): Promise<string[]> {
+    try {
+      const { children } = await persist(() => this.client.getChildren(join(this.path, HISTORY)));
+      return children.sort();
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return [];
+      throw error;
+    }
+  }
+
+  private async readEntry(name: string): Promise<Entry | undefined> {
+    try {
+      const { data } = await persist(() => this.client.getData(this.entryPath(name)));
+      return JSON.parse(data?.toString() ?? '') as Entry;
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return undefined;
+      throw error;
+    }
+  }
+
+  private entryPath(name: string): string {
+    return join(join(this.path, HISTORY), name);
+  }
+}
+
+function nameOf(version: number): string {
+  return String(version).padStart(10, '0');
+}
+
+/** What others wrote need not be JSON. */
+function jsonOf(data: Buffer | null): unknown {
+  try {
+    return JSON.parse(data?.toString() ?? '');
+  } catch {
+    return data?.toString() ?? null;
+  }
+}

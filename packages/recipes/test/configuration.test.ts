@@ -1,0 +1,163 @@
+// LiveConfiguration, FileSync: everybody has the same, whole, valid configuration.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { FileSync, isRecipeError, LiveConfiguration, type StandardSchema } from '../dist/index.js';
+import { Relay, STEPS } from './relay.js';
+import { dataDir, expire, leftovers, open, serve, until } from './support.js';
+
+interface Settings {
+  readonly limit: number;
+  readonly name: string;
+}
+
+/** As a schema library would make it. */
+const schema: StandardSchema<Settings> = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate(value) {
+      const { limit, name } = value as Partial<Settings>;
+      if (typeof limit !== 'number' || limit < 0) return { issues: [{ message: 'not a limit', path: ['limit'] }] };
+      return { value: { limit, name: name ?? 'none' } };
+    },
+  },
+};
+const initial: Settings = { limit: 1, name: 'a' };
+
+test('all see a change whole, and bad changes change nothing', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  await using mine = await new LiveConfiguration(client, '/app/config', { schema, initial }).start();
+  await using theirs = await new LiveConfiguration(other, '/app/config', {
+    schema,
+    initial: { limit: 9, name: 'z' },
+  }).start();
+  assert.deepEqual(theirs.values, initial);
+  const changes = theirs.changes();
+  assert.deepEqual(await mine.update({ limit: 2, name: 'b' }), { limit: 2, name: 'b' });
+  assert.deepEqual((await changes.next()).value, { limit: 2, name: 'b' });
+  assert.deepEqual(mine.values, { limit: 2, name: 'b' });
+  await assert.rejects(
+    mine.update({ limit: -1 }),
+    (e) => isRecipeError(e, 'BadData') && e.message === 'LiveConfiguration /app/config: limit: not a limit',
+  );
+  const invalid = new Promise((resolve) => theirs.on('invalid', resolve));
+  await client.setData('/app/config', '{"limit":"many"}');
+  assert.ok(isRecipeError(await invalid, 'BadData'));
+  assert.equal(theirs.values.limit, 2);
+  await client.setData('/app/config', '{"limit":7}'); // by hand
+  assert.deepEqual((await changes.next()).value, { limit: 7, name: 'none' });
+});
+
+test('many change it at once, and no change is lost', async (t) => {
+  const server = await serve(t);
+  const clients = await Promise.all(Array.from({ length: 10 }, () => open(t, server.clientPort)));
+  const all = await Promise.all(
+    clients.map((client) => new LiveConfiguration(client, '/c', { schema, initial, historySize: 3 }).start()),
+  );
+  await Promise.all(
+    all.map(async (one) => {
+      for (let i = 0; i < 5; i++) await one.edit(({ limit, name }) => ({ limit: limit + 1, name }));
+    }),
+  );
+  await until(() => all.every((one) => one.values.limit === 51));
+  assert.equal((await all[0].history()).length, 3);
+  await Promise.all(all.map((one) => one.close()));
+  await until(async () => (await leftovers(clients[0], server)).watches === 0);
+});
+
+test('versions are kept, and one is made the current again', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using config = await new LiveConfiguration(client, '/h', {
+    schema,
+    initial,
+    historySize: 4,
+    author: 'me',
+  }).start();
+  for (const limit of [2, 3]) await config.update({ limit });
+  await client.setData('/h', '{"limit":4}');
+  await until(() => config.values.limit === 4);
+  await config.update({ limit: 5 });
+  const history = await config.history();
+  assert.deepEqual(
+    history.map(({ version, values }) => [version, values.limit]),
+    [
+      [4, 5],
+      [3, 4],
+      [2, 3],
+      [1, 2],
+    ],
+  );
+  assert.equal(history[0].author, 'me');
+  await config.rollBack(1);
+  assert.deepEqual([config.values.limit, config.version], [2, 5]);
+  await assert.rejects(
+    config.rollBack(1),
+    (e) => isRecipeError(e, 'BadArgument') && /version 1 is not kept/.test(e.message),
+  );
+});
+
+for (const step of STEPS) {
+  test(`a change is made once though the connection is lost ${step}`, async (t) => {
+    const server = await serve(t);
+    const relay = await Relay.start(t, server.clientPort);
+    const client = await open(t, relay.port);
+    const made = relay.failAt('multi', step);
+    await using config = await new LiveConfiguration(client, '/l', { schema, initial }).start();
+    await made;
+    const changed = relay.failAt('multi', step);
+    await config.edit(({ limit, name }) => ({ limit: limit + 1, name }));
+    await changed;
+    assert.equal(config.values.limit, 2);
+    assert.equal((await client.exists('/l'))?.version, 1);
+  });
+}
+
+test('a gap and another session are lived through', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  await using mine = await new LiveConfiguration(client, '/g', { schema, initial }).start();
+  await using theirs = await new LiveConfiguration(other, '/g', { schema }).start();
+  await expire(server, client);
+  await theirs.update({ limit: 3 });
+  await until(() => mine.values.limit === 3);
+});
+
+test('a file holds the configuration, whole at any time, and a hook is called', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const path = join(dataDir(t), 'deep', 'settings.json');
+  const reloads: number[] = [];
+  const onReload = (file: string): void => void reloads.push(JSON.parse(readFileSync(file, 'utf8')).limit);
+  const options = { schema, initial, file: { path, onReload, mode: 0o600 } };
+  await using config = await new LiveConfiguration(client, '/f', options).start();
+  assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), initial);
+  for (let limit = 2; limit <= 5; limit++) await config.update({ limit });
+  await until(() => reloads.at(-1) === 5);
+  assert.deepEqual(readdirSync(dirname(path)), ['settings.json']);
+});
+
+test('a file follows a node byte for byte', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const file = join(dataDir(t), 'raw');
+  const sync = await new FileSync(client, '/raw', file).start();
+  const bytes = Buffer.from([0, 255, 1]);
+  const synced = new Promise((resolve) => sync.once('synced', resolve));
+  await client.create('/raw', { data: bytes });
+  assert.equal(await synced, file);
+  assert.deepEqual(readFileSync(file), bytes);
+  await sync.close();
+  await assert.rejects(sync.start(), (e) => isRecipeError(e, 'Closed') && e.recipe === 'FileSync');
+  const broken = new FileSync(client, '/raw', join(file, 'below'));
+  await assert.rejects(broken.start(), /ENOTDIR|EEXIST/);
+  const never = new LiveConfiguration(client, '/none', { schema });
+  assert.throws(
+    () => never.values,
+    (e) => isRecipeError(e, 'NotStarted'),
+  );
+});
