@@ -16,6 +16,24 @@ export type { TenureOptions } from './base/tenure.js';
 export type { WaitOptions } from './base/wait.js';
 export { Cache, type CachedNode, type CacheEvent, type CacheEvents, type CacheOptions } from './caches/cache.js';
 export { NodeCache, PathChildrenCache, TreeCache, type ViewOptions } from './caches/views.js';
+export {
+  Cluster,
+  type ClusterChange,
+  type ClusterEvents,
+  type ClusterOptions,
+  type Member,
+  type MemberReport,
+} from './cluster/cluster.js';
+export {
+  type Assignment,
+  type BalancedServer,
+  LoadBalancer,
+  type LoadBalancerEvents,
+  type Offer,
+  type ServerInfo,
+} from './cluster/load-balancer.js';
+export { type Address, type Binding, NameService, type ResolvedName } from './cluster/name-service.js';
+export { type Delivery, type SubscribeOptions, type Subscription, Topic, type TopicOptions } from './cluster/topic.js';
 export { FileSync, type FileSyncEvents, type SyncedFileOptions } from './configuration/file-sync.js';
 export {
   type ConfigurationVersion,

@@ -1,7 +1,7 @@
 // Events of recipes: for listeners, and as streams.
 
 import { EventEmitter } from 'node:events';
-import { EventStream } from '@nodekeeper/client';
+import { EventStream, isKeeperError } from '@nodekeeper/client';
 
 /**
  * An emitter whose events can also be read with `for await`. A listener that throws is told of by the event `error`; errors
@@ -26,8 +26,9 @@ export class RecipeEmitter<E extends Record<keyof E, unknown[]>> extends EventEm
     }
   }
 
-  /** Reports an error, outside of what is going on. */
+  /** Reports an error, outside of what is going on. That the client was closed is none. */
   protected fail(error: unknown): void {
+    if (isKeeperError(error, 'Closed')) return;
     queueMicrotask(() => {
       (this as EventEmitter).emit('error', error);
     });

@@ -1,0 +1,145 @@
+// Hierarchical names that stand for addresses, which come and go.
+
+import { randomUUID } from 'node:crypto';
+import type { Client, EventStream } from '@nodekeeper/client';
+import { isKeeperError } from '@nodekeeper/client';
+import { RecipeEmitter } from '../base/emitter.js';
+import { RecipeError } from '../base/errors.js';
+import { join, nodeName, recipePath } from '../base/paths.js';
+import { persistOverSessions } from '../base/persist.js';
+import { jsonSerializer } from '../base/serializer.js';
+import { PathChildrenCache } from '../caches/views.js';
+import { PersistentNode } from '../nodes/persistent-node.js';
+
+const RECIPE = 'NameService';
+/** Nodes of addresses; names below a name cannot begin so. */
+const ADDRESS = '@';
+
+/** Where something can be reached. */
+export interface Address {
+  readonly address: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const serializer = jsonSerializer<Address>();
+
+/** An address that a name has as long as this is not closed. */
+export interface Binding extends AsyncDisposable {
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Names are like `eu/db/main`: each part is a node, and the addresses of a name are ephemeral nodes below it. */
+export class NameService {
+  readonly path: string;
+  private readonly client: Client;
+
+  /** @throws RecipeError BadPath */
+  constructor(client: Client, path: string) {
+    this.path = recipePath(RECIPE, path);
+    this.client = client;
+  }
+
+  /** Resolves when the name has the address, which it keeps over ends of sessions until the binding is closed. */
+  async bind(name: string, address: string, metadata: Record<string, string> = {}): Promise<Binding> {
+    const data = serializer.serialize({ address, metadata });
+    return new PersistentNode(this.client, join(this.pathOf(name), ADDRESS + randomUUID()), { data }, RECIPE).start();
+  }
+
+  /** The addresses of a name, in no order; none if there is no such name. */
+  async resolve(name: string): Promise<Address[]> {
+    const path = this.pathOf(name);
+    const names = (await this.children(path)).filter((child) => child.startsWith(ADDRESS));
+    const found = await Promise.all(names.map((child) => this.read(join(path, child))));
+    return found.flatMap((address) => (address === undefined ? [] : [address]));
+  }
+
+  /** The names directly below a name, or the topmost ones. */
+  async list(name = ''): Promise<string[]> {
+    const path = name === '' ? this.path : this.pathOf(name);
+    return (await this.children(path)).filter((child) => !child.startsWith(ADDRESS)).sort();
+  }
+
+  /** Follows a name. Resolves when its addresses are known. */
+  follow(name: string): Promise<ResolvedName> {
+    return new ResolvedName(this.client, this.pathOf(name), name).start();
+  }
+
+  private pathOf(name: string): string {
+    const parts = name.split('/');
+    for (const part of parts) {
+      if (part === '' || part.startsWith(ADDRESS)) {
+        throw new RecipeError('BadArgument', RECIPE, this.path, `no name: '${name}'`);
+      }
+      nodeName(RECIPE, this.path, part);
+    }
+    return join(this.path, name);
+  }
+
+  private async children(path: string): Promise<string[]> {
+    try {
+      return (await persistOverSessions(this.client, () => this.client.getChildren(path))).children;
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return [];
+      throw error;
+    }
+  }
+
+  private async read(path: string): Promise<Address | undefined> {
+    try {
+      const { data } = await persistOverSessions(this.client, () => this.client.getData(path));
+      return serializer.deserialize(data ?? Buffer.alloc(0));
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return undefined;
+      throw error;
+    }
+  }
+}
+
+export interface ResolvedNameEvents {
+  change: [addresses: readonly Address[]];
+}
+
+/** The addresses of a name as they are. */
+export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements AsyncDisposable {
+  readonly name: string;
+  private readonly cache: PathChildrenCache<Address>;
+  private readonly path: string;
+
+  constructor(client: Client, path: string, name: string) {
+    super();
+    this.name = name;
+    this.path = path;
+    this.cache = new PathChildrenCache(client, path, { serializer });
+  }
+
+  async start(): Promise<this> {
+    await this.cache.start();
+    const onEvent = ({ path }: { readonly path: string }): void => {
+      if (path.startsWith(join(this.path, ADDRESS))) this.tell('change', this.addresses);
+    };
+    for (const event of ['created', 'changed', 'deleted'] as const) this.cache.on(event, onEvent);
+    this.cache.on('error', (error) => this.fail(error));
+    return this;
+  }
+
+  get addresses(): readonly Address[] {
+    const found: Address[] = [];
+    for (const [child, node] of this.cache.current) if (child.startsWith(ADDRESS)) found.push(node.value);
+    return found;
+  }
+
+  /** The addresses after every change from now on, until it is closed. */
+  changes(): EventStream<readonly Address[]> {
+    return this.streamOf('change');
+  }
+
+  async close(): Promise<void> {
+    await this.cache.close();
+    this.endStreams();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

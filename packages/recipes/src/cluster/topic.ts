@@ -1,0 +1,226 @@
+// Publish and subscribe: messages in one order for all, kept for those who were away for a while.
+
+import { type Client, EventStream, isKeeperError } from '@nodekeeper/client';
+import { createOnce, protectedName } from '../base/create.js';
+import { RecipeError } from '../base/errors.js';
+import { followChildren } from '../base/follow.js';
+import { join, recipePath } from '../base/paths.js';
+import { persist, persistOverSessions } from '../base/persist.js';
+import { compareSequences, sequenceAfter } from '../base/sequence.js';
+import type { Serializer } from '../base/serializer.js';
+import { deferred } from '../base/wait.js';
+
+const RECIPE = 'Topic';
+const MARK = 'message-';
+
+export interface TopicOptions {
+  /** How many messages are kept, more or less; 1000 if not given. Who was away for longer misses some, and is told. */
+  readonly retention?: number;
+}
+
+export type Delivery<T> =
+  | {
+      readonly type: 'message';
+      /** Position in the topic; the next message's is greater by one. */
+      readonly sequence: number;
+      readonly value: T;
+      /** When it was published, by the server's clock. */
+      readonly time: Date;
+    }
+  /** Messages were dropped before this subscriber has read them. */
+  | { readonly type: 'gap'; readonly missed: number }
+  /** A message that the serializer cannot read. */
+  | { readonly type: 'unreadable'; readonly sequence: number; readonly error: RecipeError };
+
+export interface SubscribeOptions {
+  /** `new`: what is published from now on; `oldest`: all that is kept; or what is after a sequence. `new` if not given. */
+  readonly from?: 'new' | 'oldest' | number;
+  readonly signal?: AbortSignal;
+}
+
+interface Kept {
+  readonly name: string;
+  readonly sequence: number;
+}
+
+/** A topic is a node, a message a sequential child. All subscribers see the same messages in the same order. */
+export class Topic<T> {
+  readonly path: string;
+  private readonly client: Client;
+  private readonly serializer: Serializer<T>;
+  private readonly retention: number;
+  private isMade = false;
+
+  /** @throws RecipeError BadPath, BadArgument */
+  constructor(client: Client, path: string, serializer: Serializer<T>, { retention = 1000 }: TopicOptions = {}) {
+    this.path = recipePath(RECIPE, path);
+    if (!(Number.isInteger(retention) && retention >= 1)) {
+      throw new RecipeError('BadArgument', RECIPE, path, `cannot keep ${retention} messages`);
+    }
+    this.client = client;
+    this.serializer = serializer;
+    this.retention = retention;
+  }
+
+  /** Publishes a message once, also over lost connections and sessions. Resolves with its sequence. */
+  async publish(value: T): Promise<number> {
+    const data = this.serializer.serialize(value);
+    // A container would go when it is empty, and the next message would have a number that was used.
+    if (!this.isMade) await persistOverSessions(this.client, () => this.client.ensurePath(this.path));
+    this.isMade = true;
+    const settings = { mode: 'persistentSequential', data } as const;
+    const { path } = await createOnce(this.client, this.path, protectedName(MARK), settings);
+    const sequence = sequenceAfter(path, MARK) ?? 0;
+    // Every tenth of what is kept somebody clears away what is too old.
+    if (sequence % Math.ceil(this.retention / 10) === 0) await this.trim();
+    return sequence;
+  }
+
+  /** The messages, in order, until the signal is aborted, the reader leaves, or the client is closed. */
+  subscribe({ from = 'new', signal }: SubscribeOptions = {}): Subscription<T> {
+    return new Subscription(this.client, this.path, this.serializer, from, signal);
+  }
+
+  /** Messages that are kept, the oldest first. */
+  async sequences(): Promise<number[]> {
+    return (await this.kept()).map(({ sequence }) => sequence);
+  }
+
+  private async trim(): Promise<void> {
+    const kept = await this.kept();
+    const old = kept.slice(0, Math.max(0, kept.length - this.retention));
+    await Promise.all(old.map(({ name }) => this.client.delete(join(this.path, name)).catch(() => {})));
+  }
+
+  private async kept(): Promise<Kept[]> {
+    try {
+      const { children } = await persistOverSessions(this.client, () => this.client.getChildren(this.path));
+      return messagesAmong(children);
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return [];
+      throw error;
+    }
+  }
+}
+
+function messagesAmong(children: readonly string[]): Kept[] {
+  const found: Kept[] = [];
+  for (const name of children) {
+    const sequence = sequenceAfter(name, MARK);
+    if (sequence !== undefined) found.push({ name, sequence });
+  }
+  return found.sort((a, b) => compareSequences(a.sequence, b.sequence));
+}
+
+/** What a subscriber reads with `for await`. */
+export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undefined> {
+  /** Resolves when everything that is published from then on is delivered. */
+  readonly ready: Promise<void>;
+  private readonly client: Client;
+  private readonly path: string;
+  private readonly serializer: Serializer<T>;
+  private readonly stream: EventStream<Delivery<T>>;
+  /** The last sequence that was seen; undefined before the first look. */
+  private last: number | undefined;
+  private readonly from: 'new' | 'oldest' | number;
+  private looking: Promise<void> = Promise.resolve();
+
+  constructor(
+    client: Client,
+    path: string,
+    serializer: Serializer<T>,
+    from: 'new' | 'oldest' | number,
+    signal: AbortSignal | undefined,
+  ) {
+    this.client = client;
+    this.path = path;
+    this.serializer = serializer;
+    this.from = from;
+    const stop = new AbortController();
+    const abort = (): void => this.stream.end();
+    this.stream = new EventStream<Delivery<T>>(() => {
+      signal?.removeEventListener('abort', abort);
+      stop.abort(new RecipeError('Closed', RECIPE, path, 'the subscription was ended'));
+    });
+    signal?.addEventListener('abort', abort, { once: true });
+    if (signal?.aborted) abort();
+    const first = deferred();
+    this.ready = first.promise;
+    void followChildren(client, path, stop.signal, (found) => {
+      this.look(found?.children);
+      first.resolve();
+    })
+      .catch(() => {}) // the client is at its end, or may not read
+      .finally(() => {
+        first.resolve();
+        this.stream.end();
+      });
+  }
+
+  next(): Promise<IteratorResult<Delivery<T>, undefined>> {
+    return this.stream.next();
+  }
+
+  return(): Promise<IteratorResult<Delivery<T>, undefined>> {
+    return this.stream.return();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** @param children undefined if there is no topic */
+  private look(children: readonly string[] | undefined): void {
+    const kept = messagesAmong(children ?? []);
+    const isFirst = this.last === undefined;
+    const newest = kept.at(-1);
+    const isAnew =
+      newest === undefined ? children === undefined : compareSequences(newest.sequence, this.last ?? 0) < 0;
+    if (!isFirst && isAnew) this.last = -1; // the topic was deleted, and begins anew
+    if (isFirst && typeof this.from === 'number') this.last = this.from;
+    if (isFirst && this.from === 'new') {
+      this.last = newest?.sequence ?? -1;
+      return;
+    }
+    const { last } = this;
+    const fresh = last === undefined ? kept : kept.filter(({ sequence }) => compareSequences(sequence, last) > 0);
+    const first = fresh[0];
+    if (first === undefined) {
+      this.last ??= -1;
+      return;
+    }
+    const missed = last === undefined ? 0 : compareSequences(first.sequence, last) - 1;
+    this.last = fresh.at(-1)?.sequence ?? last;
+    this.looking = this.looking.then(() => this.deliver(fresh, missed)).catch(() => this.stream.end());
+  }
+
+  private async deliver(fresh: readonly Kept[], missed: number): Promise<void> {
+    const reads = fresh.map(({ name }) =>
+      persist(() => this.client.getData(join(this.path, name))).catch((error) => {
+        if (!isKeeperError(error, 'NoNode')) throw error;
+      }),
+    );
+    let gap = missed;
+    for (const [i, node] of (await Promise.all(reads)).entries()) {
+      const { sequence } = fresh[i] as Kept;
+      if (node === undefined) {
+        gap++; // it was dropped before it could be read
+        continue;
+      }
+      if (gap > 0) this.stream.push({ type: 'gap', missed: gap });
+      gap = 0;
+      this.push(sequence, node.data, node.stat.ctime);
+    }
+    if (gap > 0) this.stream.push({ type: 'gap', missed: gap });
+  }
+
+  private push(sequence: number, data: Buffer | null, ctime: number): void {
+    try {
+      const value = this.serializer.deserialize(data ?? Buffer.alloc(0));
+      this.stream.push({ type: 'message', sequence, value, time: new Date(ctime) });
+    } catch (cause) {
+      const error = new RecipeError('BadData', RECIPE, this.path, `message ${sequence}: ${cause}`, cause);
+      this.stream.push({ type: 'unreadable', sequence, error });
+    }
+  }
+}

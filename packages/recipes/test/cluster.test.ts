@@ -1,0 +1,165 @@
+// Cluster, NameService, Topic, LoadBalancer: who is there, where, what is told, and who has room.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  Cluster,
+  type Delivery,
+  isRecipeError,
+  LoadBalancer,
+  NameService,
+  stringSerializer,
+  Topic,
+} from '../dist/index.js';
+import { Relay, STEPS } from './relay.js';
+import { expire, leftovers, open, serve, until } from './support.js';
+
+test('members report themselves, come and go', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  await using looking = await new Cluster(other, '/cluster').start();
+  const changes = looking.changes();
+  const told = async (): Promise<string> => {
+    const { value } = await changes.next();
+    return value !== undefined && 'member' in value ? `${value.type} ${value.member.id} ${value.member.state}` : 'none';
+  };
+  const a = await new Cluster(client, '/cluster', { id: 'a', report: { load: 5, metadata: { zone: 'x' } } }).start();
+  assert.equal(await told(), 'joined a ready');
+  const b = await new Cluster(client, '/cluster', { id: 'b', report: { load: 3 } }).start();
+  assert.equal(await told(), 'joined b ready');
+  assert.equal(looking.leastLoaded()?.id, 'b');
+  assert.deepEqual(a.members.get('a')?.metadata, { zone: 'x' });
+  await b.report({ state: 'draining' });
+  assert.equal(await told(), 'updated b draining');
+  assert.equal(looking.leastLoaded()?.id, 'a');
+  await b.close();
+  assert.equal(await told(), 'left b draining');
+  await other.create('/cluster/foreign', { data: 'no report' });
+  assert.equal(await told(), 'joined foreign ');
+  await expire(server, client);
+  assert.equal(await told(), 'left a ready');
+  assert.equal(await told(), 'joined a ready');
+  await a.close();
+  assert.equal(looking.id, undefined);
+  assert.throws(
+    () => new Cluster(client, '/cluster', { id: '..' }),
+    (e) => isRecipeError(e, 'BadArgument') && e.recipe === 'Cluster',
+  );
+});
+
+test('names have addresses, and those who follow them see them change', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const names = new NameService(client, '/names');
+  assert.deepEqual(await names.resolve('eu/db'), []);
+  await using followed = await new NameService(other, '/names').follow('eu/db');
+  const changes = followed.changes();
+  const one = await names.bind('eu/db', '10.0.0.1:5432', { role: 'main' });
+  assert.deepEqual((await changes.next()).value, [{ address: '10.0.0.1:5432', metadata: { role: 'main' } }]);
+  await using _two = await names.bind('eu/db', '10.0.0.2:5432');
+  assert.equal((await changes.next()).value?.length, 2);
+  await using _below = await names.bind('eu/db/replica', '10.0.0.3:5432');
+  assert.equal((await names.resolve('eu/db')).length, 2);
+  assert.deepEqual(
+    [await names.list(), await names.list('eu'), await names.list('eu/db')],
+    [['eu'], ['db'], ['replica']],
+  );
+  await one.close();
+  assert.deepEqual((await changes.next()).value, [{ address: '10.0.0.2:5432', metadata: {} }]);
+  for (const bad of ['', '/a', 'a//b', '@a', 'a/..']) {
+    await assert.rejects(names.resolve(bad), (e) => isRecipeError(e, 'BadArgument') && e.path === '/names');
+  }
+});
+
+test('all subscribers get all messages in one order', async (t) => {
+  const server = await serve(t);
+  const clients = await Promise.all([0, 1, 2].map(() => open(t, server.clientPort)));
+  const topics = clients.map((client) => new Topic(client, '/app/topic', stringSerializer));
+  await topics[0].publish('before');
+  const stop = new AbortController();
+  const streams = topics.map((topic) => topic.subscribe({ from: 'oldest', signal: stop.signal }));
+  const late = topics[0].subscribe();
+  await late.ready;
+  const seen = streams.map(() => [] as Delivery<string>[]);
+  const reading = streams.map(async (stream, i) => {
+    for await (const delivery of stream) seen[i].push(delivery);
+  });
+  await until(() => seen.every((one) => one.length === 1));
+  await Promise.all(topics.flatMap((topic, i) => [0, 1, 2].map((j) => topic.publish(`${i}-${j}`))));
+  await until(() => seen.every((one) => one.length === 10));
+  assert.deepEqual(seen[0], seen[1]);
+  assert.deepEqual(seen[0], seen[2]);
+  const first = (await late.next()).value;
+  assert.ok(first?.type === 'message' && first.sequence === 1);
+  await late.return();
+  stop.abort();
+  await Promise.all(reading);
+  await until(async () => (await leftovers(clients[0], server)).watches === 0);
+});
+
+test('who was away gets what is kept, and is told what is not', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const topic = new Topic(direct, '/t', stringSerializer, { retention: 5 });
+  await topic.publish('0');
+  const stream = new Topic(client, '/t', stringSerializer).subscribe({ from: 'oldest' });
+  assert.equal((await stream.next()).value?.type, 'message');
+  relay.down();
+  for (let i = 1; i <= 12; i++) await topic.publish(`${i}`);
+  assert.deepEqual(await topic.sequences(), [8, 9, 10, 11, 12]);
+  relay.up();
+  assert.deepEqual((await stream.next()).value, { type: 'gap', missed: 7 });
+  for (let i = 8; i <= 12; i++) {
+    const { value } = await stream.next();
+    assert.ok(value?.type === 'message' && value.value === `${i}`);
+  }
+  await direct.deleteRecursive('/t');
+  await direct.create('/t');
+  await topic.publish('again');
+  const again = (await stream.next()).value;
+  assert.ok(again?.type === 'message' && again.value === 'again');
+});
+
+for (const step of STEPS) {
+  test(`a message is published once though the connection is lost ${step}`, async (t) => {
+    const server = await serve(t);
+    const relay = await Relay.start(t, server.clientPort);
+    const client = await open(t, relay.port);
+    const topic = new Topic(client, '/once', stringSerializer);
+    await topic.publish('a');
+    const failed = relay.failAt('create', step);
+    assert.equal(await topic.publish('b'), 1);
+    await failed;
+    assert.deepEqual(await topic.sequences(), [0, 1]);
+  });
+}
+
+test('the server with the fewest clients is chosen, by weight', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  await using balancer = await new LoadBalancer(client, '/lb').start();
+  await assert.rejects(balancer.choose({ timeout: 10 }), (e) => isRecipeError(e, 'Timeout') && e.path === '/lb');
+  const choosing = balancer.choose();
+  const servers = new LoadBalancer(other, '/lb');
+  const offer = await servers.offer('a', 'host-a:1');
+  const first = await choosing;
+  assert.equal(first.server.address, 'host-a:1');
+  await servers.offer('b', 'host-b:1', 3);
+  await until(() => balancer.servers.length === 2);
+  const chosen = await Promise.all([0, 1, 2].map(() => balancer.choose()));
+  assert.deepEqual(
+    chosen.map((one) => one.server.id),
+    ['b', 'b', 'b'],
+  );
+  await until(() => balancer.servers.every(({ clients, weight }) => clients === weight));
+  await first.release();
+  await assert.rejects(first.release(), (e) => isRecipeError(e, 'NotHeld'));
+  await until(() => balancer.servers[0].id === 'a' && balancer.servers[0].clients === 0);
+  await offer.close();
+  await until(() => balancer.servers.length === 1);
+  await expire(server, client);
+  await until(() => chosen.every((one) => one.signal.aborted));
+  await until(() => balancer.servers[0]?.clients === 0, 'the counts of an ended session are gone');
+  assert.equal((await balancer.choose()).server.id, 'b');
+});
