@@ -415,38 +415,51 @@ class Consumer<T> implements QueueConsumer {
 
   private async consumeLocked(name: string, lock: string): Promise<boolean> {
     const path = join(this.layout.entries, name);
-    const [locked, read] = await Promise.allSettled([
-      this.lock(lock),
-      persist(() => this.client.getData(path)), // in the same packet
-    ]);
-    if (locked.status === 'rejected') throw locked.reason;
-    if (locked.value === undefined) return false;
-    if (read.status === 'rejected') {
-      await deleteForSure(this.client, lock);
-      if (isKeeperError(read.reason, 'NoNode')) return false;
-      throw read.reason;
-    }
-    const tenure = new Tenure(this.client, locked.value, { recipe: 'queue', path });
-    const context = { signal: tenure.signal, fencingToken: tenure.seat.czxid };
-    const isDone = await this.handle(name, read.value.data ?? Buffer.alloc(0), context);
+    const locked = await this.lockAndRead(path, lock);
+    if (locked === undefined) return false;
+    const { seat, data } = locked;
+    const tenure = new Tenure(this.client, seat, { recipe: 'queue', path });
+    const context = { signal: tenure.signal, fencingToken: seat.czxid };
+    const isDone = await this.handle(name, data ?? Buffer.alloc(0), context);
     tenure.end();
     const { onError = 'requeue' } = this.options;
     if (isDone || onError === 'delete') await this.finish(path, lock);
-    else await this.requeue(name, path, lock, read.value.data);
+    else await this.requeue(name, path, lock, data);
     return true;
   }
 
+  /** Undefined if the lock is another's, or the item is gone. */
+  private async lockAndRead(path: string, lock: string): Promise<{ seat: Seat; data: Buffer | null } | undefined> {
+    const locking = this.lock(lock);
+    const reading = this.client.getData(path).catch(() => undefined); // in the same packet, behind the lock
+    const [locked, early] = [await locking, await reading];
+    if (locked === undefined) return undefined;
+    const { seat, tries } = locked;
+    try {
+      // Read before a later try got the lock, it could be what the holder before has consumed meanwhile.
+      const read = tries === 1 && early !== undefined ? early : await persist(() => this.client.getData(path));
+      return { seat, data: read.data };
+    } catch (error) {
+      await deleteForSure(this.client, lock);
+      if (isKeeperError(error, 'NoNode')) return undefined;
+      throw error;
+    }
+  }
+
   /** The lock, if it is ours. */
-  private async lock(path: string): Promise<Seat | undefined> {
-    for (let attempt = 1; ; attempt++) {
+  private async lock(path: string): Promise<{ seat: Seat; tries: number } | undefined> {
+    for (let tries = 1; ; tries++) {
       try {
         const { stat } = await this.client.create(path, { mode: 'ephemeral', data: this.id });
-        return { path, czxid: stat.czxid, session: stat.ephemeralOwner };
+        return { seat: { path, czxid: stat.czxid, session: stat.ephemeralOwner }, tries };
       } catch (error) {
-        if (isKeeperError(error, 'NodeExists')) return attempt > 1 ? this.ownLock(path) : undefined;
+        if (isKeeperError(error, 'NodeExists')) {
+          const seat = tries > 1 ? await this.ownLock(path) : undefined;
+          return seat === undefined ? undefined : { seat, tries };
+        }
         if (isKeeperError(error, 'NoNode')) await ensureContainers(this.client, this.layout.locks ?? '/');
         else if (!isKeeperError(error, 'ConnectionLoss')) throw error;
-        else await pause(pauseAfter(attempt));
+        else await pause(pauseAfter(tries));
       }
     }
   }
