@@ -36,6 +36,12 @@ export const SUITES: readonly Suite[] = [
     args: [],
   },
   {
+    id: 'ensemble',
+    title: 'Ensembles of this server and Apache’s mixed, in which members die, return, move, and are attacked',
+    main: 'ensemble/main.js',
+    args: ['--short'],
+  },
+  {
     id: 'fuzz',
     title: 'Damaged frames of every operation',
     main: 'fuzz/main.js',

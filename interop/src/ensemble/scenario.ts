@@ -26,6 +26,8 @@ export interface Scenario {
   readonly title: string;
   /** The casts it makes sense with; all if not given. */
   readonly casts?: readonly string[];
+  /** Whether it says something else with each of the implementations leading. */
+  readonly bothWays?: boolean;
   readonly run: (stage: Stage) => Promise<void>;
 }
 

@@ -14,12 +14,14 @@ import { settle } from './failover.js';
 
 export const diff: Scenario = {
   id: 'diff',
+  bothWays: true,
   title: 'a follower that was away for a moment gets a DIFF',
   run: (stage) => absence(stage, {}, 100, 'DIFF', '400', { writers: 2, window: 1, pause: 25 }),
 };
 
 export const diffFromLog: Scenario = {
   id: 'diff-from-log',
+  bothWays: true,
   title: 'a follower that was away for more than the leader remembers gets a DIFF from the leader’s log',
   // With one log file, as the files behind the first may have a third of the snapshot's size.
   run: (stage) => absence(stage, {}, 900, 'DIFF', '100000'),
@@ -27,6 +29,7 @@ export const diffFromLog: Scenario = {
 
 export const snap: Scenario = {
   id: 'snap',
+  bothWays: true,
   title: 'a follower that was away for longer than the leader looks back gets a SNAP',
   run: (stage) => absence(stage, { 'zookeeper.snapshotSizeFactor': '-1' }, 900, 'SNAP', '400'),
 };
@@ -84,6 +87,7 @@ export const empty: Scenario = {
 
 export const trunc: Scenario = {
   id: 'trunc',
+  bothWays: true,
   title:
     'a leader that is killed with proposals nobody else has loses them when it returns after others were committed',
   // Apache's rule gives no TRUNC across epochs: such a server gets everything anew.
@@ -92,6 +96,7 @@ export const trunc: Scenario = {
 
 export const truncAtOnce: Scenario = {
   id: 'trunc-at-once',
+  bothWays: true,
   title: 'it gets a TRUNC if nothing was committed meanwhile',
   run: (stage) => deposed(stage, 0, ['TRUNC']),
 };

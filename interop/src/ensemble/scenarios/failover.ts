@@ -11,6 +11,7 @@ import { until } from '../until.js';
 
 export const leaderKilled: Scenario = {
   id: 'leader-killed',
+  bothWays: true,
   title: 'the leader is killed under load, comes back as a follower, and so does the next',
   async run(stage) {
     const ensemble = await stage.three();
@@ -104,7 +105,7 @@ export const rollingRestart: Scenario = {
 export const rollingReplacement: Scenario = {
   id: 'rolling-replacement',
   title: 'every member is replaced by the other implementation under load, on the same data, and replaced back',
-  casts: ['A/AA', 'N/NN'],
+  casts: ['A/AA', 'N/NN'], // each goes through all mixtures
   async run(stage) {
     const ensemble = await stage.three();
     const load = await Load.start(ensemble.members);
