@@ -9,7 +9,7 @@ import type { BodySink } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
 import type { EnsembleStats } from './ensemble-stats.js';
 import type { Connection } from './net/network.js';
-import { parseConfig } from './quorum/quorum-config.js';
+import { parseConfig, type QuorumConfig } from './quorum/quorum-config.js';
 import type { SessionOwner } from './request/client.js';
 import { ForwardingProcessor, type LeaderLink } from './request/forwarding.js';
 import type { Identity } from './request/identity.js';
@@ -36,6 +36,8 @@ export class Following implements Role, LearnerHost, LeaderLink {
   private readonly startedAt: number;
   private connectedAt = 0;
   private processor: ForwardingProcessor | undefined;
+  /** The members that came with NEWLEADER. */
+  private leaderConfig: QuorumConfig | undefined;
   private sessions: SessionTable<SessionOwner> | undefined;
   private pingedAt = 0;
   private over = false;
@@ -236,6 +238,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
     const config = parseConfig(text);
     if (config.version < membership.committed.version) throw new Error('the leader has older members than this server');
     membership.propose(config);
+    this.leaderConfig = config;
   }
 
   proposeConfig(entry: Buffer): void {
@@ -251,9 +254,14 @@ export class Following implements Role, LearnerHost, LeaderLink {
   }
 
   established(epoch: number): void {
-    const { server } = this;
-    server.activate(server.membership.proposed);
+    const { server, leaderConfig } = this;
     const { tree } = server.database;
+    // Apache's leaders send a configuration along that is only proposed; its transaction is then still to come.
+    if (leaderConfig !== undefined && leaderConfig.version <= Math.max(tree.lastProcessedZxid, epoch * EPOCH)) {
+      server.activate(leaderConfig);
+      // Another one that this server had seen proposed is not in the leader's history: it never comes about.
+      server.membership.withdraw();
+    }
     // What a snapshot held of later transactions has been committed by now: from here on digests must match.
     tree.digestComparedFrom = tree.lastProcessedZxid;
     tree.lastProcessedZxid = Math.max(tree.lastProcessedZxid, epoch * EPOCH);

@@ -212,7 +212,9 @@ export class Leading implements Role, LeaderHost {
   }
 
   configText(): string {
-    return this.server.membership.proposedText;
+    const { membership } = this.server;
+    // While it serves, what is proposed goes to learners as a proposal: with NEWLEADER they would put it into force.
+    return this.serving ? membership.text : membership.proposedText;
   }
 
   beginConfig(epoch: number): void {

@@ -67,6 +67,14 @@ export class Membership {
     this.update();
   }
 
+  /** Forgets what is proposed: it was cut. */
+  withdraw(): void {
+    if (!this.inProgress) return;
+    this.files?.withdraw();
+    this.proposed = this.committed;
+    this.update();
+  }
+
   /**
    * Makes a configuration the committed one, durably. Returns the own line as it was before, undefined if the configuration is
    * not newer.

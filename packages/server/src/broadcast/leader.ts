@@ -47,7 +47,7 @@ export interface LeaderHost {
   /** Of the committed configuration and, while it is newer, the proposed one. */
   verifiers(): readonly QuorumVerifier[];
   readonly configVersion: number;
-  /** The text that NEWLEADER carries: of the newest configuration. */
+  /** The text that NEWLEADER carries: of the newest configuration, once the leader serves of the committed one. */
   configText(): string;
   /** A first configuration gets the epoch as its version, where members may change. */
   beginConfig(epoch: number): void;

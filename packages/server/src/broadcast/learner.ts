@@ -50,7 +50,7 @@ export interface LearnerHost {
   /** Applies a committed entry that no client here waits for. */
   apply(entry: Buffer, zxid: number): void;
 
-  /** A configuration came with NEWLEADER; it counts from {@link established} on. */
+  /** A configuration came with NEWLEADER; it counts from {@link established} on, if it is committed by then. */
   newLeaderConfig(text: string): void;
   /** The configuration in a reconfiguration's entry is proposed. Durable when it returns. */
   proposeConfig(entry: Buffer): void;
@@ -270,7 +270,6 @@ export class Learner {
       return undefined;
     }
     const proposal = { zxid, entry: Buffer.from(data) };
-    if (type === OpCode.reconfig && this.state === 'serving') this.host.proposeConfig(proposal.entry);
     this.lastReceived = zxid;
     this.pending.push(proposal);
     return proposal;
@@ -368,6 +367,7 @@ export class Learner {
   }
 
   private logProposal({ zxid, entry }: Proposal): void {
+    if (entry.readInt32BE(TxnHeaderAt.type) === OpCode.reconfig) this.host.proposeConfig(entry);
     this.toAck.push(zxid);
     this.host.append(entry, zxid);
   }

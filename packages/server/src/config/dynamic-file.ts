@@ -41,6 +41,10 @@ export class DynamicFile {
     this.disk.replaceText(this.next, formatConfig(config));
   }
 
+  withdraw(): void {
+    if (this.disk.size(this.next) !== undefined) this.disk.remove(this.next);
+  }
+
   /** Writes the members down, and has zoo.cfg name them. */
   activate(config: QuorumConfig): void {
     const { disk, path } = this;
@@ -55,6 +59,6 @@ export class DynamicFile {
     const kept = lines.filter((line) => !MOVED.test(line) && !(withClients && CLIENT.test(line)));
     while (kept.length > 0 && kept[kept.length - 1]?.trim() === '') kept.pop();
     disk.replaceText(path, `${kept.join('\n')}\ndynamicConfigFile=${join(file)}\n`);
-    if (disk.size(this.next) !== undefined) disk.remove(this.next);
+    this.withdraw();
   }
 }

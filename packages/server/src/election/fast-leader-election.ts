@@ -10,7 +10,7 @@ const FINALIZE_WAIT_MS = 200;
 export interface ElectionHost {
   readonly id: number;
   readonly runtime: Pick<Runtime, 'after'>;
-  /** Verifiers that all have to agree: the committed configuration's and, while it is newer, the proposed one's. */
+  /** Verifiers that all have to agree: the committed configuration's first and, while it is newer, the proposed one's. */
   verifiers(): readonly QuorumVerifier[];
   /** What this server votes for at first: itself with its last logged zxid and epoch; {@link NO_VOTE} where it has no vote. */
   initialVote(): Omit<Vote, 'round'>;
@@ -211,8 +211,15 @@ export class FastLeaderElection {
     }
   }
 
+  /**
+   * Whether those who have settled as `entry` says are enough, by the committed configuration. A proposed one has no say: what was
+   * proposed and cut would keep this server from the leader who tells it so. To follow a leader is always safe, as that counts
+   * its quorums itself.
+   */
   private agreement(table: ReadonlyMap<number, TableEntry>, entry: TableEntry): boolean {
-    return this.enough((id) => {
+    const committed = this.host.verifiers()[0];
+    if (committed === undefined) return false;
+    return committed.enough((id) => {
       const other = table.get(id);
       return other !== undefined && agrees(other, entry);
     });

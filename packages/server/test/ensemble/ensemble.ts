@@ -81,6 +81,7 @@ export class Ensemble {
     count: number,
     ids: readonly number[],
     settings: Record<string, string | number | boolean>,
+    started: readonly number[] = ids,
   ): Promise<Ensemble> {
     const ports = await freePorts(count * 3);
     const members: Record<string, string> = {};
@@ -90,7 +91,7 @@ export class Ensemble {
     }
     const ensemble = new Ensemble(t, settings, members);
     for (const id of ids) ensemble.writeFiles(id, ids);
-    await Promise.all(ids.map((id) => ensemble.start(id)));
+    await Promise.all(started.map((id) => ensemble.start(id)));
     return ensemble;
   }
 

@@ -1,0 +1,117 @@
+// Reconfigurations that are proposed and not committed: nobody may act by the new members alone, or there are two quorums that do not
+// know of each other; and if they are cut, nobody may go on waiting for them.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { OpCode } from '@nodekeeper/protocol';
+import { PacketType } from '../../dist/broadcast/packet.js';
+import type { Membership } from '../../dist/membership.js';
+import { Ensemble } from './ensemble.js';
+import { createEntry, RawLeader, reconfigEntry } from './raw-leader.js';
+import { EPOCH, learnerInfo, RawLearner } from './raw-learner.js';
+
+const SETTINGS = { reconfigEnabled: true, skipACL: 'yes', standaloneEnabled: false };
+
+/** Members as text. */
+function members(ensemble: Ensemble, version: number, ids: readonly number[]): string {
+  return [...ids.map((id) => `server.${id}=${ensemble.fullLine(id)}`), `version=${version.toString(16)}`].join('\n');
+}
+
+async function one(t: TestContext): Promise<{ ensemble: Ensemble; leader: RawLeader; membership: Membership }> {
+  const ensemble = await Ensemble.withFiles(t, 5, [1, 2, 3], SETTINGS, [1]);
+  const leader = await RawLeader.of(t, ensemble);
+  await leader.vote(t, ensemble);
+  return { ensemble, leader, membership: ensemble.server(1).membership };
+}
+
+const designated = Buffer.from([0, 0, 0, 0, 0, 0, 0, 2]);
+const first = EPOCH;
+const next = EPOCH + 2;
+
+test('a leader that serves sends the committed members along, and what is proposed as a proposal', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 4, [1, 2, 3], SETTINGS);
+  const leader = await ensemble.settled();
+  const follower = await ensemble.follower();
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  await ensemble.level();
+  for (const id of [1, 2, 3]) ensemble.server(id).log.flush = () => {};
+  const observer = ensemble.fullLine(follower).replace('participant', 'observer');
+  client.send(OpCode.reconfig, (w) => w.string(`server.${follower}=${observer}`).string(null).string(null).long53(-1));
+  while (!ensemble.server(leader).membership.inProgress) await new Promise((resolve) => setImmediate(resolve));
+
+  const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+  learner.send(PacketType.followerInfo, 0, learnerInfo(4));
+  await learner.until(PacketType.leaderInfo);
+  learner.send(PacketType.ackEpoch, ensemble.server(leader).lastZxid, Buffer.alloc(4));
+  const newLeader = await learner.until(PacketType.newLeader);
+  assert.match(newLeader.data?.toString() ?? '', /version=100000000$/);
+  const proposal = await learner.until(PacketType.proposal);
+  assert.equal(proposal.data?.readInt32BE(28), OpCode.reconfig);
+});
+
+test('members that are proposed before UPTODATE are known as proposed when that is acknowledged, and no more', async (t) => {
+  const { ensemble, leader, membership } = await one(t);
+  const follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n'));
+  await follower.newLeader(1, members(ensemble, first, [1, 2, 3]));
+  const reconfig = reconfigEntry(next, members(ensemble, next, [3, 4, 5]));
+  follower.send(PacketType.proposal, next, reconfig);
+  await follower.upToDate();
+  assert.equal(membership.committed.version, first);
+  assert.equal((await follower.until(PacketType.ack)).zxid, next);
+  assert.equal(membership.committed.version, first);
+  assert.equal(membership.proposed.version, next);
+  assert.equal(membership.verifiers.length, 2);
+  assert.match(readFileSync(`${ensemble.configPath(1)}.dynamic.next`, 'utf8'), /version=100000002$/);
+  follower.send(PacketType.commitAndActivate, next, designated);
+  while (membership.inProgress) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(membership.committed.version, next);
+});
+
+test('members that Apache’s leader sends with NEWLEADER before they are committed are not in force with UPTODATE', async (t) => {
+  const { ensemble, leader, membership } = await one(t);
+  const follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n'));
+  const text = members(ensemble, next, [3, 4, 5]);
+  follower.send(PacketType.proposal, next, reconfigEntry(next, text));
+  await follower.newLeader(1, text);
+  await follower.upToDate();
+  assert.equal((await follower.until(PacketType.ack)).zxid, next);
+  assert.equal(membership.committed.version, 0);
+  assert.equal(membership.proposed.version, next);
+  follower.send(PacketType.commitAndActivate, next, designated);
+  while (membership.inProgress) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(membership.committed.version, next);
+});
+
+test('members that were proposed and cut are forgotten, and keep nobody from finding the leader', async (t) => {
+  const { ensemble, leader, membership } = await one(t);
+  let follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n'));
+  await follower.newLeader(1, members(ensemble, first, [1, 2, 3]));
+  await follower.upToDate();
+  follower.send(PacketType.proposal, next, reconfigEntry(next, members(ensemble, next, [3, 4, 5])));
+  await follower.until(PacketType.ack);
+  assert.equal(membership.proposed.version, next);
+  follower.socket.destroy();
+
+  // Servers 4 and 5 are not there: a quorum of the new members cannot be found.
+  leader.peerEpoch = 1;
+  follower = await leader.follower();
+  await follower.discover(2);
+  assert.equal(follower.peerZxid, next);
+  follower.send(PacketType.trunc, EPOCH + 1);
+  await follower.newLeader(2, members(ensemble, first, [1, 2, 3]));
+  assert.equal(membership.proposed.version, next, 'until the leader is established');
+  await follower.upToDate();
+  assert.equal(membership.inProgress, false);
+  assert.equal(membership.committed.version, first);
+  assert.equal(existsSync(`${ensemble.configPath(1)}.dynamic.next`), false);
+});
