@@ -141,6 +141,11 @@ export class FakeView implements ServerView {
   authorization: Authorization = 'allowed';
   notReady: string | undefined;
   local: [number, bigint[]][] = [];
+  // In no order: those who print sort.
+  global: [number, bigint[]][] = [
+    [LATER, [A]],
+    [EARLIER, [B]],
+  ];
   calls: string[] = [];
   snapshotsTellZxid = true;
   snapshot?: () => Promise<SnapshotStream>;
@@ -171,13 +176,8 @@ export class FakeView implements ServerView {
   connections(): Iterable<ConnectionView> {
     return this.table;
   }
-  // In no order: those who print sort.
   expiryBuckets(which: 'local' | 'global'): Iterable<readonly [number, Iterable<bigint>]> {
-    if (which === 'local') return this.local;
-    return [
-      [LATER, [A]],
-      [EARLIER, [B]],
-    ];
+    return which === 'local' ? this.local : this.global;
   }
   globalSessions(): Iterable<readonly [bigint, number]> {
     return [
