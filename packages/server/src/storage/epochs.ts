@@ -26,7 +26,8 @@ export class Epochs {
     if (lastEpoch > this.currentEpoch) {
       // Transactions of a new epoch are durable before the epoch is, and a crash came between; Apache's servers mark that.
       const interrupted = this.interrupted();
-      if (interrupted !== undefined && interrupted >= lastEpoch) this.write('currentEpoch', interrupted);
+      if (interrupted !== undefined && interrupted >= lastEpoch)
+        this.currentEpoch = this.write('currentEpoch', interrupted);
       else
         warn(`currentEpoch is ${this.currentEpoch}, the log goes on in epoch ${lastEpoch}: joining it was interrupted`);
     }
