@@ -9,6 +9,12 @@ import { LOG_HEADER_SIZE, LOG_MAGIC, LOG_VERSION, RECORD_END, RECORD_HEAD } from
 
 const CHUNK = 1024 * 1024;
 const ZEROS = Buffer.alloc(64 * 1024);
+/** What a disk writes whole or not at all. */
+const SECTOR = 512;
+/** What was in flight when the power failed is not more than this; a larger gap is damage. */
+const LARGEST_GAP = 1024 * 1024;
+/** The upper half of a checksum. */
+const ZEROS_OF_RECORD = 4;
 const SMALLEST_ENTRY = 32; // a header and no body
 const ZXID_AT = 12;
 const TYPE_AT = 28;
@@ -116,15 +122,35 @@ class LogScan {
     }
   }
 
-  /** Judges damage at `offset`: torn if nothing valid follows, an error otherwise. */
+  /**
+   * Judges damage at `offset`: torn if nothing valid follows, or if what is damaged was never written; an error otherwise. A disk
+   * writes the sectors of one write in any order: of a batch, later records can be there and earlier ones not.
+   */
   private torn(offset: number, lastZxid: number, problem: string | undefined): string | undefined {
     const next = this.nextValid(offset, lastZxid);
     if (next === undefined) return problem;
+    if (this.hasUnwrittenSector(offset, next)) return 'a write of which some sectors never reached the disk';
     throw this.error(
       offset,
       `${problem ?? 'an empty record'}, and a valid record behind it at offset ${next}: the log is damaged in the middle`,
       'Restore this file from a copy, or start with the data of another server; cutting the log here would lose acknowledged writes',
     );
+  }
+
+  /** Whether a sector between the offsets, or the rest of the first one, is as it was before anything was written. */
+  private hasUnwrittenSector(from: number, to: number): boolean {
+    const sector = Buffer.alloc(SECTOR);
+    if (to - from > LARGEST_GAP) return false;
+    for (let start = from; start < to; ) {
+      const end = start - (start % SECTOR) + SECTOR;
+      if (end > to + ZEROS_OF_RECORD) return false;
+      const length = end - start;
+      this.file.read(sector, 0, length, start);
+      // The first bytes of a record are always zero and show nothing.
+      if (length > ZEROS_OF_RECORD && sector.compare(ZEROS, 0, length, 0, length) === 0) return true;
+      start = end;
+    }
+    return false;
   }
 
   /** The offset of a record behind `offset` that is whole and newer; undefined if there is none up to the end of the file. */
