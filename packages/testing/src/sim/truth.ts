@@ -77,9 +77,6 @@ export class Truth {
         'one-leader',
         `${other.server} and then ${server} are established as leaders of epoch ${epoch}`,
       );
-    const newest = Math.max(0, ...this.leaders.keys());
-    if (epoch < newest)
-      this.host.violated('one-leader', `${server} is established as leader of epoch ${epoch} after epoch ${newest}`);
     const killer = this.killer(base);
     if (killer !== undefined)
       this.host.violated(
