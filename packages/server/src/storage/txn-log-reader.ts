@@ -11,8 +11,8 @@ const CHUNK = 1024 * 1024;
 const ZEROS = Buffer.alloc(64 * 1024);
 /** What a disk writes whole or not at all. */
 const SECTOR = 512;
-/** What was in flight when the power failed is not more than this; a larger gap is damage. */
-const LARGEST_GAP = 1024 * 1024;
+/** What was in flight when the power failed is not more than this: with more behind it, a gap is damage. */
+const LARGEST_BATCH = 4 * 1024 * 1024;
 /** The upper half of a checksum. */
 const ZEROS_OF_RECORD = 4;
 const SMALLEST_ENTRY = 32; // a header and no body
@@ -129,7 +129,8 @@ class LogScan {
   private torn(offset: number, lastZxid: number, problem: string | undefined): string | undefined {
     const next = this.nextValid(offset, lastZxid);
     if (next === undefined) return problem;
-    if (this.hasUnwrittenSector(offset, next)) return 'a write of which some sectors never reached the disk';
+    const lastBatch = this.nextValid(offset + LARGEST_BATCH, lastZxid) === undefined;
+    if (lastBatch && this.hasUnwrittenSector(offset, next)) return 'a write of which some sectors never reached the disk';
     throw this.error(
       offset,
       `${problem ?? 'an empty record'}, and a valid record behind it at offset ${next}: the log is damaged in the middle`,
@@ -140,7 +141,6 @@ class LogScan {
   /** Whether a sector between the offsets, or the rest of the first one, is as it was before anything was written. */
   private hasUnwrittenSector(from: number, to: number): boolean {
     const sector = Buffer.alloc(SECTOR);
-    if (to - from > LARGEST_GAP) return false;
     for (let start = from; start < to; ) {
       const end = start - (start % SECTOR) + SECTOR;
       if (end > to + ZEROS_OF_RECORD) return false;

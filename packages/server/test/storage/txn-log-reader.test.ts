@@ -149,3 +149,12 @@ test('a batch of which a sector was never written is cut, later records of it or
     assert.notEqual(torn, undefined);
   }
 });
+
+test('a sector that is missing with more behind it than one write is damage: what follows was acknowledged', async (t) => {
+  const dir = temporaryDir(t);
+  const whole = await logOf(dir, [900, ...Array.from({ length: 6 }, () => 1_000_000)]);
+  const damaged = Buffer.from(whole);
+  damaged.fill(0, 512, 1024);
+  writeFileSync(join(dir, 'log.1'), damaged);
+  assert.throws(() => count(dir), /damaged in the middle/);
+});
