@@ -23,11 +23,10 @@ export class Epochs {
     this.dirs = dirs;
     const lastEpoch = Math.floor(lastZxid / 4294967296);
     this.currentEpoch = this.read('currentEpoch') ?? this.write('currentEpoch', lastEpoch);
+    const interrupted = this.takeInterrupted();
     if (lastEpoch > this.currentEpoch) {
       // Transactions of a new epoch are durable before the epoch is, and a crash came between; Apache's servers mark that.
-      const interrupted = this.interrupted();
-      if (interrupted !== undefined && interrupted >= lastEpoch)
-        this.currentEpoch = this.write('currentEpoch', interrupted);
+      if (interrupted >= lastEpoch) this.currentEpoch = this.write('currentEpoch', interrupted);
       else
         warn(`currentEpoch is ${this.currentEpoch}, the log goes on in epoch ${lastEpoch}: joining it was interrupted`);
     }
@@ -73,10 +72,18 @@ export class Epochs {
     return Number(line);
   }
 
-  /** What was about to replace currentEpoch; a crash may have left nothing of it, or half. */
-  private interrupted(): number | undefined {
-    const text = this.disk.readText(join(this.dirs.snapshots, 'currentEpoch.tmp')) ?? '';
-    return /^\d+$/.test(text.trim()) ? Number(text) : undefined;
+  /**
+   * The epoch that a crash kept from being put in place; -1 if there is none. It speaks for the history that is there now, and
+   * must not be found again with another one.
+   */
+  private takeInterrupted(): number {
+    const path = join(this.dirs.snapshots, 'currentEpoch.tmp');
+    const text = this.disk.readText(path);
+    if (text === undefined) return -1;
+    const line = text.split('\n', 1)[0] ?? '';
+    this.disk.remove(path);
+    this.disk.syncDir(this.dirs.snapshots);
+    return /^\d+$/.test(line) ? Number(line) : -1; // the power may have failed while it was written
   }
 
   private write(name: string, epoch: number): number {

@@ -12,7 +12,7 @@ const ZEROS = Buffer.alloc(64 * 1024);
 /** What a disk writes whole or not at all. */
 const SECTOR = 512;
 /** What was in flight when the power failed is not more than this: with more behind it, a gap is damage. */
-const LARGEST_BATCH = 4 * 1024 * 1024;
+const LARGEST_BATCH = 1024 * 1024;
 /** The upper half of a checksum. */
 const ZEROS_OF_RECORD = 4;
 const SMALLEST_ENTRY = 32; // a header and no body

@@ -1,0 +1,42 @@
+// The epoch files after crashes.
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { DataDir } from '../../dist/storage/data-dir.js';
+import { Epochs } from '../../dist/storage/epochs.js';
+import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { dataDir } from '../server/raw-client.js';
+
+const EPOCH = 2 ** 32;
+
+function filesOf(t: TestContext, files: Record<string, string>): DataDir {
+  const dir = dataDir(t);
+  const snapshots = join(dir, 'version-2');
+  mkdirSync(snapshots);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(snapshots, name), text);
+  return { dataDir: dir, dataLogDir: dir, snapshots, logs: snapshots };
+}
+
+const open = (dirs: DataDir, zxid: number): Epochs => new Epochs(nodeDisk, dirs, zxid, () => {});
+
+test('an epoch that was about to be written, its history being there, is taken', (t) => {
+  const dirs = filesOf(t, { acceptedEpoch: '5', currentEpoch: '4', 'currentEpoch.tmp': '5' });
+  assert.equal(open(dirs, 5 * EPOCH + 3).current, 5);
+  assert.equal(open(dirs, 5 * EPOCH + 3).current, 5);
+});
+
+for (const text of ['', '1x', '\0\0']) {
+  test(`a server starts where the power failed while it wrote its epoch: ${JSON.stringify(text)}`, (t) => {
+    const dirs = filesOf(t, { acceptedEpoch: '5', currentEpoch: '4', 'currentEpoch.tmp': text });
+    assert.equal(open(dirs, 5 * EPOCH + 3).current, 4);
+  });
+}
+
+test('what a crash left of an epoch does not speak for a history that came later', (t) => {
+  const dirs = filesOf(t, { acceptedEpoch: '7', currentEpoch: '4', 'currentEpoch.tmp': '7' });
+  assert.equal(open(dirs, 4 * EPOCH + 9).current, 4);
+  // Of a later leader's history only the beginning was received: to claim epoch 7 with it would win over all of epoch 5.
+  assert.equal(open(dirs, 5 * EPOCH + 1).current, 4);
+  assert.equal(open(dirs, 5 * EPOCH + 1).current, 4);
+});
