@@ -129,7 +129,8 @@ class LogScan {
   private torn(offset: number, lastZxid: number, problem: string | undefined): string | undefined {
     const next = this.nextValid(offset, lastZxid);
     if (next === undefined) return problem;
-    const lastBatch = this.nextValid(offset + LARGEST_BATCH, lastZxid) === undefined;
+    const limit = offset + LARGEST_BATCH;
+    const lastBatch = next < limit && this.nextValid(limit, lastZxid) === undefined;
     if (lastBatch && this.hasUnwrittenSector(offset, next)) return 'a write of which some sectors never reached the disk';
     throw this.error(
       offset,
