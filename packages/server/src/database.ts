@@ -14,6 +14,10 @@ export class Database implements RecoveryTarget, SessionListener {
   listener: SessionListener | undefined;
   /** Is told of nodes that go with their session. */
   onEphemeralDeleted: ((session: bigint, path: string) => void) | undefined;
+  /** Is told of what is written. */
+  onWritten: ((buf: Buffer, start: number, end: number, bytes: number) => void) | undefined;
+  /** Is told of watches that fire. */
+  onTriggered: ((eventType: number, watchers: number) => void) | undefined;
   /** Is told of transactions that recovery takes from the log. */
   onReplayed: ((buf: Buffer, start: number, end: number, zxid: number) => void) | undefined;
 

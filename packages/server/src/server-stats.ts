@@ -1,5 +1,7 @@
 // What the server counts about the requests it answers: plain numbers that cost the hot path nothing.
 
+import { EventType } from '@nodekeeper/protocol';
+
 /** Smallest, largest and sum of a series, and how many there were. */
 export class Summary {
   count = 0;
@@ -59,6 +61,13 @@ function upperBound(bucket: number): number {
   return bucket === 0 ? 0 : 2 ** ((bucket - OFFSET) / 4);
 }
 
+const WATCHED_EVENTS = [
+  EventType.nodeCreated,
+  EventType.nodeDeleted,
+  EventType.nodeDataChanged,
+  EventType.nodeChildrenChanged,
+];
+
 /** Counts of one server. Times in milliseconds. */
 export class ServerStats {
   readonly readLatency = new Summary();
@@ -78,6 +87,10 @@ export class ServerStats {
   restoreErrors = 0;
   restoresRateLimited = 0;
   readonly restoreTime = new Summary();
+  /** Watchers that heard of an event, by its type. */
+  readonly watchesTriggered: ReadonlyMap<number, Summary> = new Map(
+    WATCHED_EVENTS.map((type) => [type, new Summary()]),
+  );
   readonly dbInitTime = new Summary();
   /** From the making of a transaction to its application here. */
   readonly propagationLatency = new Summary();
@@ -94,6 +107,10 @@ export class ServerStats {
     if (this.minResponseSize < 0 || bytes < this.minResponseSize) this.minResponseSize = bytes;
   }
 
+  onTriggered(eventType: number, watchers: number): void {
+    this.watchesTriggered.get(eventType)?.add(watchers);
+  }
+
   onAnswered(isWrite: boolean, latency: number): void {
     this.latency.add(latency);
     (isWrite ? this.updateLatency : this.readLatency).add(latency);
@@ -102,6 +119,7 @@ export class ServerStats {
   /** Begins all anew but what is told of the last snapshot. */
   reset(): void {
     for (const value of Object.values(this)) if (value instanceof Summary) value.reset();
+    for (const value of this.watchesTriggered.values()) value.reset();
     this.staleSessionsExpired = 0;
     this.staleReplies = 0;
     this.snapshotErrors = 0;

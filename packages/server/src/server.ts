@@ -6,6 +6,7 @@ import type { ServerConfig } from './config/index.js';
 import { Database } from './database.js';
 import type { EnsembleView } from './ensemble-view.js';
 import { type Logger, silentLogger } from './log.js';
+import { NamespaceStats } from './namespace-stats.js';
 import type { ClientConnection } from './net/client-connection.js';
 import { ClientPort } from './net/client-port.js';
 import { ConnectionThrottle } from './net/connection-throttle.js';
@@ -131,6 +132,7 @@ export abstract class Server {
   database: Database;
   readonly port: ClientPort;
   readonly stats = new ServerStats();
+  readonly namespaces = new NamespaceStats();
   /** Since when it serves as what it is, in milliseconds since 1970. */
   servingSince: number;
   readonly logger: Logger;
@@ -293,7 +295,7 @@ export abstract class Server {
 
   newReads(): Reads {
     const { extendedTypesEnabled, maxLength } = this.processorOptions;
-    return new Reads(this.database.tree, this.auth, extendedTypesEnabled, maxLength);
+    return new Reads(this.database.tree, this.auth, extendedTypesEnabled, maxLength, this.namespaces);
   }
 
   /** @param reconfigure what a reconfiguration leads to; undefined where there are no members */
@@ -308,12 +310,18 @@ export abstract class Server {
       reconfigEnabled: config.reconfigEnabled,
       ...(reconfigure === undefined ? {} : { reconfigure }),
       maxEntry: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
-      onQuotaExceeded: (message) => this.logger.warn({}, message),
+      onQuotaExceeded: (path, message, refused) => {
+        this.logger.warn({}, message);
+        if (refused) this.namespaces.quotaExceeded(path);
+      },
     });
   }
 
   /** To be called when the database is another one. */
   protected followDatabase(): void {
+    const { database, namespaces, stats } = this;
+    database.onWritten = (buf, start, end, bytes) => namespaces.written(buf, start, end, bytes);
+    database.onTriggered = (eventType, watchers) => stats.onTriggered(eventType, watchers);
     if (this.config.auditEnabled)
       this.database.onEphemeralDeleted = (session, path) => this.audit?.ephemeralDeleted(session, path);
   }
@@ -385,6 +393,7 @@ export abstract class Server {
   resetStats(): void {
     this.stats.reset();
     this.port.stats.reset();
+    this.namespaces.reset();
   }
 
   /** Begins the counts of srvr anew: they are those of one role. */

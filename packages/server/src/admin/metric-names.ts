@@ -1,6 +1,23 @@
 // The names and types of Apache ZooKeeper 3.9's metrics. Those that a server does not measure (they belong to Java's threads, or to
 // an ensemble) are exported all the same, with 0, as Apache's does on a standalone server: dashboards and alerts expect them.
 
+/** Gauges with a value for each namespace. */
+export const GAUGE_SETS: readonly string[] = [
+  'quota_bytes_limit_per_namespace',
+  'quota_bytes_usage_per_namespace',
+  'quota_count_limit_per_namespace',
+  'quota_count_usage_per_namespace',
+];
+
+/** Counters with a value for each namespace. */
+export const COUNTER_SETS: readonly string[] = ['quota_exceeded_error_per_namespace'];
+
+/** As {@link SUMMARIES}, for each namespace or learner. */
+export const SUMMARY_SETS: readonly string[] = ['read_per_namespace', 'write_per_namespace', 'learner_handler_qp_size'];
+
+/** As {@link QUANTILE_SUMMARIES}, for each learner. */
+export const QUANTILE_SUMMARY_SETS: readonly string[] = ['ack_latency', 'learner_handler_qp_time_ms'];
+
 /** Counters: they only grow. */
 export const COUNTERS: readonly string[] = `
   add_dead_watcher_stall_time bytes_received_count cnxn_closed_without_zk_server_running commit_count

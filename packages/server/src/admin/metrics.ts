@@ -4,7 +4,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { ensembleGauges } from './ensemble-metrics.js';
 import { JavaDouble } from './java-text.js';
-import { COUNTERS, QUANTILE_SUMMARIES, SUMMARIES } from './metric-names.js';
+import {
+  COUNTER_SETS,
+  COUNTERS,
+  GAUGE_SETS,
+  QUANTILE_SUMMARIES,
+  QUANTILE_SUMMARY_SETS,
+  SUMMARIES,
+  SUMMARY_SETS,
+} from './metric-names.js';
 import type { Counts, ServerView, SummaryView } from './server-view.js';
 
 /** What stands for a series that is not measured. */
@@ -72,16 +80,29 @@ export function largestLatency(counts: Counts): number {
 /** Every key and value of mntr, without the prefix `zk_`. */
 export function* metricRows(view: ServerView): Generator<readonly [string, GaugeValue]> {
   yield* gauges(view);
+  yield* numbers(view, GAUGE_SETS);
   for (const name of COUNTERS) yield [name, view.counter(name) ?? 0];
+  yield* numbers(view, COUNTER_SETS);
   for (const name of SUMMARIES) yield* spread(name, view.summary(name) ?? EMPTY_SUMMARY);
-  for (const name of QUANTILE_SUMMARIES) {
-    const s = view.summary(name) ?? EMPTY_SUMMARY;
-    yield* spread(name, s);
-    yield [`p50_${name}`, Math.round(s.quantile(0.5))];
-    yield [`p95_${name}`, Math.round(s.quantile(0.95))];
-    yield [`p99_${name}`, Math.round(s.quantile(0.99))];
-    yield [`p999_${name}`, Math.round(s.quantile(0.999))];
+  for (const name of QUANTILE_SUMMARIES) yield* withQuantiles(name, view.summary(name) ?? EMPTY_SUMMARY);
+  for (const name of SUMMARY_SETS) {
+    for (const [key, s] of view.summarySet(name)) yield* spread(`${key}_${name}`, s);
   }
+  for (const name of QUANTILE_SUMMARY_SETS) {
+    for (const [key, s] of view.summarySet(name)) yield* withQuantiles(`${key}_${name}`, s);
+  }
+}
+
+function* numbers(view: ServerView, sets: readonly string[]): Generator<readonly [string, number]> {
+  for (const name of sets) for (const [key, value] of view.numberSet(name)) yield [`${key}_${name}`, value];
+}
+
+function* withQuantiles(name: string, s: SummaryView): Generator<readonly [string, GaugeValue]> {
+  yield* spread(name, s);
+  yield [`p50_${name}`, Math.round(s.quantile(0.5))];
+  yield [`p95_${name}`, Math.round(s.quantile(0.95))];
+  yield [`p99_${name}`, Math.round(s.quantile(0.99))];
+  yield [`p999_${name}`, Math.round(s.quantile(0.999))];
 }
 
 function* spread(name: string, s: SummaryView): Generator<readonly [string, GaugeValue]> {

@@ -3,9 +3,17 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry, Summary } from 'prom-client';
 import { ENSEMBLE_GAUGES } from './ensemble-metrics.js';
 import { JavaDouble } from './java-text.js';
-import { COUNTERS, QUANTILE_SUMMARIES, SUMMARIES } from './metric-names.js';
+import {
+  COUNTER_SETS,
+  COUNTERS,
+  GAUGE_SETS,
+  QUANTILE_SUMMARIES,
+  QUANTILE_SUMMARY_SETS,
+  SUMMARIES,
+  SUMMARY_SETS,
+} from './metric-names.js';
 import { EMPTY_SUMMARY, gauges } from './metrics.js';
-import type { ServerView } from './server-view.js';
+import type { ServerView, SummaryView } from './server-view.js';
 
 const BASIC = [0.5];
 const ADVANCED = [0.5, 0.9, 0.99];
@@ -38,9 +46,31 @@ export function createRegistry(view: ServerView, withProcess: boolean): Registry
       counter.inc(view.counter(name) ?? 0);
     });
   }
-  for (const name of SUMMARIES) registry.registerMetric(new LiveSummary(name, view, BASIC));
-  for (const name of QUANTILE_SUMMARIES) registry.registerMetric(new LiveSummary(name, view, ADVANCED));
+  const one = (name: string) => (): Series => [[undefined, view.summary(name) ?? EMPTY_SUMMARY]];
+  const each = (name: string) => (): Series => view.summarySet(name);
+  for (const name of SUMMARIES) registry.registerMetric(new LiveSummary(name, BASIC, one(name)));
+  for (const name of QUANTILE_SUMMARIES) registry.registerMetric(new LiveSummary(name, ADVANCED, one(name)));
+  for (const name of SUMMARY_SETS) registry.registerMetric(new LiveSummary(name, BASIC, each(name)));
+  for (const name of QUANTILE_SUMMARY_SETS) registry.registerMetric(new LiveSummary(name, ADVANCED, each(name)));
+  addSets(view, registers);
   return registry;
+}
+
+function addSets(view: ServerView, registers: Registry[]): void {
+  for (const name of GAUGE_SETS) {
+    const gauge = new Gauge({ name, help: name, registers, labelNames: ['key'] });
+    collectInto(gauge, () => {
+      gauge.reset();
+      for (const [key, value] of view.numberSet(name)) gauge.set({ key }, value);
+    });
+  }
+  for (const name of COUNTER_SETS) {
+    const counter = new Counter({ name, help: name, registers, labelNames: ['key'] });
+    collectInto(counter, () => {
+      counter.reset();
+      for (const [key, value] of view.numberSet(name)) counter.inc({ key }, value);
+    });
+  }
 }
 
 /** prom-client calls `collect` before it reads a metric. */
@@ -55,34 +85,36 @@ function setGauges(view: ServerView, all: ReadonlyMap<string, Gauge>): void {
   }
 }
 
-/** prom-client's summary keeps samples of its own; this one tells what the server has measured. */
-class LiveSummary extends Summary {
-  private readonly series: string;
-  private readonly view: ServerView;
-  private readonly quantiles: readonly number[];
+/** What is measured, each under the key that it belongs to, if there are several. */
+type Series = Iterable<readonly [string | undefined, SummaryView]>;
 
-  constructor(name: string, view: ServerView, quantiles: readonly number[]) {
+/** prom-client's summary keeps samples of its own; this one tells what the server has measured. */
+class LiveSummary extends Summary<string> {
+  private readonly metric: string;
+  private readonly quantiles: readonly number[];
+  private readonly series: () => Series;
+
+  constructor(name: string, quantiles: readonly number[], series: () => Series) {
     super({ name, help: name, registers: [] });
-    this.series = name;
-    this.view = view;
+    this.metric = name;
     this.quantiles = quantiles;
+    this.series = series;
   }
 
-  override async get(): ReturnType<Summary['get']> {
-    const s = this.view.summary(this.series) ?? EMPTY_SUMMARY;
-    const { series } = this;
-    const values = this.quantiles.map((quantile) => ({
-      metricName: series,
-      labels: { quantile },
-      value: s.count === 0 ? Number.NaN : s.quantile(quantile),
-    }));
-    return {
-      ...(await super.get()),
-      values: [
-        ...values,
-        { metricName: `${series}_sum`, labels: {}, value: s.sum },
-        { metricName: `${series}_count`, labels: {}, value: s.count },
-      ],
-    };
+  override async get(): ReturnType<Summary<string>['get']> {
+    const { metric } = this;
+    const values = [...this.series()].flatMap(([key, s]) => {
+      const labels = key === undefined ? {} : { key };
+      return [
+        ...this.quantiles.map((quantile) => ({
+          metricName: metric,
+          labels: { ...labels, quantile },
+          value: s.count === 0 ? Number.NaN : s.quantile(quantile),
+        })),
+        { metricName: `${metric}_sum`, labels, value: s.sum },
+        { metricName: `${metric}_count`, labels, value: s.count },
+      ];
+    });
+    return { ...(await super.get()), values };
   }
 }

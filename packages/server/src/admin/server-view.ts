@@ -151,6 +151,10 @@ export interface ServerView {
   counter(name: string): number | undefined;
   /** A series by Apache's name; undefined if the server does not measure it. */
   summary(name: string): SummaryView | undefined;
+  /** Series kept for each key (a namespace, a server) by the name of their set; empty if the server does not measure it. */
+  summarySet(name: string): Iterable<readonly [string, SummaryView]>;
+  /** Numbers kept for each key by the name of their set: counters, and gauges as they are now. */
+  numberSet(name: string): Iterable<readonly [string, number]>;
   /** Bytes on disk. */
   dirSizes(): { readonly snapshots: number; readonly logs: number };
   /** Zxid and time, in milliseconds since 1970; both negative if there is none. */

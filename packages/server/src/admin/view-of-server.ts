@@ -3,6 +3,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { EventType } from '@nodekeeper/protocol';
 import type { EnsembleView } from '../ensemble-view.js';
 import { authenticate } from '../net/auth.js';
 import type { ClientConnection } from '../net/client-connection.js';
@@ -15,6 +16,7 @@ import { ROOT } from '../tree/node-store.js';
 import { BUILD_DATE, FULL_VERSION } from '../version.js';
 import { ensembleCounter, ensembleSummary } from './ensemble-metrics.js';
 import { shortOpName } from './op-names.js';
+import { quotaGauge } from './quota-metrics.js';
 import { Readiness } from './readiness.js';
 import type {
   Authorization,
@@ -139,6 +141,8 @@ class RunningView implements ServerView {
     switch (name) {
       case 'bytes_received_count':
         return port.stats.bytesReceived;
+      case 'watch_bytes':
+        return port.stats.watchBytes;
       case 'response_bytes':
         return port.stats.bytesSent;
       case 'connection_request_count':
@@ -201,10 +205,37 @@ class RunningView implements ServerView {
         return stats.restoreTime;
       case 'dbinittime':
         return stats.dbInitTime;
+      case 'node_created_watch_count':
+        return stats.watchesTriggered.get(EventType.nodeCreated);
+      case 'node_deleted_watch_count':
+        return stats.watchesTriggered.get(EventType.nodeDeleted);
+      case 'node_changed_watch_count':
+        return stats.watchesTriggered.get(EventType.nodeDataChanged);
+      case 'node_children_watch_count':
+        return stats.watchesTriggered.get(EventType.nodeChildrenChanged);
       case 'propagation_latency':
         return stats.propagationLatency;
       default:
         return this.ensemble === undefined ? undefined : ensembleSummary(name, this.ensemble.stats);
+    }
+  }
+
+  *summarySet(name: string): Generator<readonly [string, SummaryView]> {
+    if (name !== 'read_per_namespace' && name !== 'write_per_namespace') return;
+    for (const namespace of this.server.namespaces.values()) {
+      const series = name === 'read_per_namespace' ? namespace.reads : namespace.writes;
+      if (series.count > 0) yield [namespace.name, series];
+    }
+  }
+
+  numberSet(name: string): Iterable<readonly [string, number]> {
+    const { tree } = this.server.database;
+    return name === 'quota_exceeded_error_per_namespace' ? this.quotasExceeded() : quotaGauge(tree, name);
+  }
+
+  private *quotasExceeded(): Generator<readonly [string, number]> {
+    for (const { name, quotaExceeded } of this.server.namespaces.values()) {
+      if (quotaExceeded > 0) yield [name, quotaExceeded];
     }
   }
 

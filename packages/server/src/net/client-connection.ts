@@ -537,6 +537,7 @@ export class ClientConnection implements Client, TurnTaker {
       return;
     }
     const frame = event.frame;
+    this.port.stats.watchBytes += frame.length - 4;
     this.output().raw(frame, 0, frame.length);
     if (this.socket.writableLength + (this.out?.pos ?? 0) > OUTPUT_LIMIT) {
       this.abort(`the client does not read its notifications: more than ${OUTPUT_LIMIT} bytes wait`);

@@ -57,6 +57,8 @@ export class PortStats {
   packetsSent = 0;
   bytesReceived = 0;
   bytesSent = 0;
+  /** Of notifications, without the lengths in front. */
+  watchBytes = 0;
   authFailed = 0;
   connectionRequests = 0;
   rejected = 0;

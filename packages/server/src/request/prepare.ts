@@ -39,7 +39,7 @@ import {
   type SubRequest,
 } from './decode.js';
 import { type AuthRules, allows, fixupAcl, type Identity } from './identity.js';
-import { checkQuota } from './quota-check.js';
+import { checkQuota, type QuotaObserver } from './quota-check.js';
 
 export interface PrepareOptions {
   readonly auth: AuthRules;
@@ -53,7 +53,7 @@ export interface PrepareOptions {
   /** The largest entry that other servers, and this one when it starts, believe: jute.maxbuffer plus extrasize, in bytes. */
   readonly maxEntry: number;
   /** Told of a soft quota that is exceeded. */
-  readonly onQuotaExceeded: (message: string) => void;
+  readonly onQuotaExceeded: QuotaObserver;
 }
 
 /** Whose write it is, as the transaction's header will say. */

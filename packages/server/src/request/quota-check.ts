@@ -4,6 +4,9 @@ import { ErrorCode } from '@nodekeeper/protocol';
 import type { DataTree } from '../tree/data-tree.js';
 import { limitsPath, parseQuota, type QuotaNumbers, statsPath } from '../tree/quota.js';
 
+/** Is told in words that the quota of a path is exceeded, and whether that refuses the write. */
+export type QuotaObserver = (path: string, message: string, refused: boolean) => void;
+
 /**
  * Judges a write that adds `nodes` nodes and `bytes` bytes at `path` against the committed counts.
  * @returns 0, QUOTAEXCEEDED beyond a hard limit, MARSHALLINGERROR where limits or counts cannot be read
@@ -13,7 +16,7 @@ export function checkQuota(
   path: string,
   bytes: number,
   nodes: number,
-  onExceeded: (message: string) => void,
+  onExceeded: QuotaObserver,
 ): number {
   const governed = tree.quotas.governing(path);
   if (governed === undefined) return ErrorCode.Ok;
@@ -48,11 +51,11 @@ function exceeds(
   value: number,
   soft: number,
   hard: number,
-  onExceeded: (message: string) => void,
+  onExceeded: QuotaObserver,
 ): boolean {
   const isHard = hard > -1;
   const limit = isHard ? hard : soft;
   if (value <= limit) return false;
-  onExceeded(`quota exceeded: ${path} [${what}=${value}, ${isHard ? 'hard' : 'soft'} limit=${limit}]`);
+  onExceeded(path, `quota exceeded: ${path} [${what}=${value}, ${isHard ? 'hard' : 'soft'} limit=${limit}]`, isHard);
   return isHard;
 }

@@ -20,6 +20,12 @@ import type { Client } from './client.js';
 import { type AuthRules, allows, type Identity, redacted, userName } from './identity.js';
 import { REPLY_HEAD, type ReplyBuffer } from './reply-buffer.js';
 
+/** Is told what was read; see namespace-stats.ts. */
+export interface ReadObserver {
+  /** The node at the path in `buf[start, end)`; so many bytes of data or names. */
+  read(buf: Buffer, start: number, end: number, bytes: number): void;
+}
+
 /** Lists longer than this leave in pieces, so that nobody waits for them. */
 const STREAM_FROM = 2000;
 
@@ -29,8 +35,16 @@ export class Reads {
   private readonly extendedTypes: boolean;
   private readonly reader: JuteReader;
   private readonly scratch = new JuteWriter(1024);
+  private readonly observer: ReadObserver;
 
-  constructor(tree: DataTree, auth: AuthRules, extendedTypes: boolean, maxLength: number) {
+  constructor(
+    tree: DataTree,
+    auth: AuthRules,
+    extendedTypes: boolean,
+    maxLength: number,
+    observer: ReadObserver = { read: () => {} },
+  ) {
+    this.observer = observer;
     this.tree = tree;
     this.auth = auth;
     this.extendedTypes = extendedTypes;
@@ -119,6 +133,11 @@ export class Reads {
     return decodeUtf8(r.buf, this.pathStart, this.pathEnd);
   }
 
+  /** So many bytes of data or names are told of the node whose path {@link node} stepped over. */
+  private told(r: JuteReader, bytes: number): void {
+    this.observer.read(r.buf, this.pathStart, this.pathEnd, bytes);
+  }
+
   private mayRead(node: NodeId, perms: number, identities: readonly Identity[]): boolean {
     const aclId = this.tree.aclOf(node);
     return aclId === -1 || allows(this.auth, aclId, this.tree.acls.get(aclId), perms, identities);
@@ -136,6 +155,7 @@ export class Reads {
     out.data(this.tree.store, node);
     out.stat(this.tree.store, node, this.extendedTypes);
     out.end(start);
+    this.told(r, this.tree.store.get(node, F.dataLength));
     return ErrorCode.Ok;
   }
 
@@ -156,6 +176,7 @@ export class Reads {
     const start = out.begin(xid, this.tree.lastProcessedZxid, ErrorCode.Ok);
     out.stat(this.tree.store, node, this.extendedTypes);
     out.end(start);
+    this.told(r, 0);
     return ErrorCode.Ok;
   }
 
@@ -166,6 +187,7 @@ export class Reads {
     if (node <= 0) return node === 0 ? ErrorCode.NoNode : ErrorCode.MarshallingError;
     if (!this.mayRead(node, Perms.read, ids)) return ErrorCode.NoAuth;
     if (watch) this.tree.watches.addChild(this.path(r), client);
+    this.told(r, this.tree.store.get(node, F.childNameBytes));
     if (this.tree.store.get(node, F.numChildren) > STREAM_FROM) {
       client.streamChildren(xid, node, withStat);
       return ErrorCode.Ok;
@@ -252,8 +274,10 @@ export class Reads {
     }
     out.multiHeader(type, false, ErrorCode.Ok);
     if (type === OpCode.getChildren) {
+      this.told(r, store.get(node, F.childNameBytes));
       this.childNames(out, node);
     } else {
+      this.told(r, store.get(node, F.dataLength));
       out.data(store, node);
       out.stat(store, node, this.extendedTypes);
     }

@@ -34,6 +34,10 @@ export interface SessionListener {
   onSessionClosed(id: bigint): void;
   /** A node went with its session; for the audit log. */
   onEphemeralDeleted?: ((session: bigint, path: string) => void) | undefined;
+  /** The node at the path in `buf[start, end)` was made, changed or deleted; it has so many bytes of new data. For metrics. */
+  onWritten?: ((buf: Buffer, start: number, end: number, bytes: number) => void) | undefined;
+  /** So many watchers of a node, or of its children, hear of a change. For metrics. */
+  onTriggered?: ((eventType: number, watchers: number) => void) | undefined;
 }
 
 export interface DataTreeOptions {
@@ -46,7 +50,7 @@ export interface DataTreeOptions {
 export class DataTree {
   readonly store: NodeStore;
   readonly acls = new AclTable();
-  readonly watches = new Watches();
+  readonly watches = new Watches((type, watchers) => this.sessions.onTriggered?.(type, watchers));
   readonly quotas = new QuotaPaths();
   readonly digest = new TreeDigest();
   readonly containers = new Set<NodeId>();
@@ -283,6 +287,7 @@ export class DataTree {
       this.count(path, 1, store.get(id, F.dataLength));
       this.watches.nodeCreated(path, parentPath(path), this.zxid, aclId, store.get(parent, F.aclId));
     }
+    this.sessions.onWritten?.(buf, pathStart, pathEnd, store.get(id, F.dataLength));
     return id;
   }
 
@@ -331,6 +336,7 @@ export class DataTree {
     }
     // Last: who may hear of the deletion is judged by this list, which nobody else may use.
     this.acls.release(aclId);
+    this.sessions.onWritten?.(buf, start, end, 0);
   }
 
   /**
@@ -373,6 +379,7 @@ export class DataTree {
       this.count(path, 0, store.get(id, F.dataLength) - before);
       this.watches.dataChanged(path, this.zxid, page[at + F.aclId] as number);
     }
+    this.sessions.onWritten?.(reader.buf, pathStart, pathEnd, store.get(id, F.dataLength));
     return id;
   }
 

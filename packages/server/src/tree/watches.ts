@@ -82,10 +82,16 @@ class WatchTable {
 }
 
 export class Watches {
+  private readonly onTriggered: (eventType: number, watchers: number) => void;
   private readonly data = new WatchTable();
   private readonly child = new WatchTable();
   private readonly pathsOf = new Map<Watcher, Set<string>>();
   private recursive = 0;
+
+  /** @param onTriggered is told how many watchers of a node, or of its children, hear of an event */
+  constructor(onTriggered: (eventType: number, watchers: number) => void = () => {}) {
+    this.onTriggered = onTriggered;
+  }
 
   /** Registrations in both tables, as zk_watch_count counts them. */
   get count(): number {
@@ -187,6 +193,7 @@ export class Watches {
     }
     if (this.recursive > 0 && table === this.data) this.collectRecursive(path, watchers);
     if (watchers.size === 0) return undefined;
+    this.onTriggered(type, watchers.size);
     const event = new WatchEvent(type, path, zxid);
     for (const watcher of watchers) {
       if (told?.has(watcher) || !watcher.mayRead(aclId)) continue;

@@ -163,6 +163,14 @@ export class FakeView implements ServerView {
   summary(name: string): SummaryView | undefined {
     return this.summaries.get(name);
   }
+  sets = new Map<string, (readonly [string, SummaryView])[]>();
+  numbers = new Map<string, (readonly [string, number])[]>();
+  summarySet(name: string): Iterable<readonly [string, SummaryView]> {
+    return this.sets.get(name) ?? [];
+  }
+  numberSet(name: string): Iterable<readonly [string, number]> {
+    return this.numbers.get(name) ?? [];
+  }
   // The recorded server has the two the wrong way round, as all had up to 3.8.3.
   dirSizes(): { snapshots: number; logs: number } {
     return { snapshots: 67108880, logs: 457 };

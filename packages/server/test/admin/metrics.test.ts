@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { COUNTERS, QUANTILE_SUMMARIES, SUMMARIES } from '../../dist/admin/metric-names.js';
+import {
+  COUNTER_SETS,
+  COUNTERS,
+  GAUGE_SETS,
+  QUANTILE_SUMMARIES,
+  QUANTILE_SUMMARY_SETS,
+  SUMMARIES,
+  SUMMARY_SETS,
+} from '../../dist/admin/metric-names.js';
 import { mntrText } from '../../dist/admin/mntr.js';
 import { createRegistry } from '../../dist/admin/prometheus.js';
 import { Summary } from '../../dist/server-stats.js';
@@ -79,7 +87,8 @@ test('mntr spreads a series over average, least, largest, count, sum and quantil
 });
 
 test('no metric has two names or two types', () => {
-  const names = [...COUNTERS, ...SUMMARIES, ...QUANTILE_SUMMARIES];
+  const sets = [...GAUGE_SETS, ...COUNTER_SETS, ...SUMMARY_SETS, ...QUANTILE_SUMMARY_SETS];
+  const names = [...COUNTERS, ...SUMMARIES, ...QUANTILE_SUMMARIES, ...sets];
   assert.equal(new Set(names).size, names.length);
 });
 
@@ -97,6 +106,11 @@ test("Prometheus gets Apache's names and types, read anew at each scrape", async
   assert.match(before, /^# TYPE bytes_received_count counter$/m);
   assert.match(before, /^bytes_received_count 0$/m);
   assert.doesNotMatch(before, /^(version|server_state)\b/m);
+  assert.match(before, /^# TYPE read_per_namespace summary$/m);
+  assert.match(before, /^# TYPE ack_latency summary$/m);
+  assert.match(before, /^# TYPE quota_count_limit_per_namespace gauge$/m);
+  assert.match(before, /^# TYPE quota_exceeded_error_per_namespace counter$/m);
+  assert.doesNotMatch(before, /_per_namespace\{/);
 
   series.add(3);
   view.now.nodes = 12;
@@ -109,6 +123,20 @@ test("Prometheus gets Apache's names and types, read anew at each scrape", async
   assert.doesNotMatch(after, /^fsynctime\{quantile="0\.9"\}/m);
   assert.match(after, /^znode_count 12$/m);
   assert.match(after, /^bytes_received_count 7$/m);
+  view.sets.set('read_per_namespace', [['app', series]]).set('ack_latency', [['2', series]]);
+  view.numbers.set('quota_count_limit_per_namespace', [['app', 4]]);
+  view.numbers.set('quota_exceeded_error_per_namespace', [['app', 2]]);
+  const sets = await registry.metrics();
+  assert.match(sets, /^read_per_namespace\{key="app",quantile="0\.5"\} 3$/m);
+  assert.match(sets, /^read_per_namespace_sum\{key="app"\} 3$/m);
+  assert.match(sets, /^read_per_namespace_count\{key="app"\} 1$/m);
+  assert.doesNotMatch(sets, /^read_per_namespace\{key="app",quantile="0\.9"\}/m);
+  assert.match(sets, /^ack_latency\{key="2",quantile="0\.99"\} 3$/m);
+  assert.match(sets, /^quota_count_limit_per_namespace\{key="app"\} 4$/m);
+  assert.match(sets, /^quota_exceeded_error_per_namespace\{key="app"\} 2$/m);
+  assert.equal(await registry.metrics(), sets, 'nothing adds up');
+  view.numbers.delete('quota_count_limit_per_namespace');
+  assert.doesNotMatch(await registry.metrics(), /^quota_count_limit_per_namespace\{/m);
   const third = await registry.metrics();
   assert.match(third, /^bytes_received_count 7$/m);
 });

@@ -1,0 +1,88 @@
+// Traffic by namespace, which is the first name of a path: who reads and writes how much, and who is beyond a quota. Measured as
+// Apache ZooKeeper does (DataTree.updateReadStat, updateWriteStat), in bytes of path and data.
+
+import { Summary } from './server-stats.js';
+
+/** Anybody can make namespaces; beyond so many they are counted together. */
+const MOST = 1000;
+const OTHERS = '(others)';
+/** What a read's reply holds beside path and data. */
+const STAT_BYTES = 68;
+const SLASH = 0x2f;
+const RECENT = 64;
+
+class Namespace {
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly reads = new Summary();
+  readonly writes = new Summary();
+  quotaExceeded = 0;
+
+  constructor(name: string) {
+    this.name = name;
+    this.bytes = Buffer.from(name);
+  }
+
+  is(buf: Buffer, start: number, end: number): boolean {
+    const { bytes } = this;
+    if (bytes.length !== end - start) return false;
+    for (let i = start, k = 0; i < end; i++, k++) if (buf[i] !== bytes[k]) return false;
+    return true;
+  }
+}
+
+export class NamespaceStats {
+  private readonly byName = new Map<string, Namespace>();
+  /** Those met last, so that most requests make no string; the place comes from length and last byte. */
+  private readonly recent: (Namespace | undefined)[] = new Array(RECENT).fill(undefined);
+
+  /** The node at the path in `buf[start, end)` was read; so many bytes of data or names were told. */
+  read(buf: Buffer, start: number, end: number, bytes: number): void {
+    this.find(buf, start, end)?.reads.add(end - start + bytes + STAT_BYTES);
+  }
+
+  /** The node at the path in `buf[start, end)` was made, changed or deleted; it has so many bytes of new data. */
+  written(buf: Buffer, start: number, end: number, bytes: number): void {
+    this.find(buf, start, end)?.writes.add(end - start + bytes);
+  }
+
+  quotaExceeded(path: string): void {
+    const bytes = Buffer.from(path);
+    const namespace = this.find(bytes, 0, bytes.length);
+    if (namespace !== undefined) namespace.quotaExceeded++;
+  }
+
+  /** Those that were met, with their counts. */
+  values(): Iterable<Namespace> {
+    return this.byName.values();
+  }
+
+  reset(): void {
+    this.byName.clear();
+    this.recent.fill(undefined);
+  }
+
+  /** Of the root there is none. */
+  private find(buf: Buffer, start: number, pathEnd: number): Namespace | undefined {
+    const from = start + 1;
+    if (pathEnd <= from || buf[start] !== SLASH) return undefined;
+    let end = from;
+    while (end < pathEnd && buf[end] !== SLASH) end++;
+    const place = ((buf[end - 1] as number) + (end - from) * 7) & (RECENT - 1);
+    const recent = this.recent[place];
+    if (recent?.is(buf, from, end) === true) return recent;
+    const found = this.named(buf.toString('utf8', from, end));
+    this.recent[place] = found;
+    return found;
+  }
+
+  private named(name: string): Namespace {
+    let found = this.byName.get(name);
+    if (found === undefined) {
+      const kept = this.byName.size < MOST ? name : OTHERS;
+      found = this.byName.get(kept) ?? new Namespace(kept);
+      this.byName.set(kept, found);
+    }
+    return found;
+  }
+}
