@@ -75,6 +75,13 @@ async function until(condition: () => Promise<boolean>, what: string): Promise<v
   }
 }
 
+/** What goes with an item of such a queue: when it is due, its id, its priority. */
+function detailOf(kind: string, delay: number): string | number {
+  if (kind === 'delay') return Date.now() + delay;
+  if (kind === 'id') return 'an-id';
+  return kind === 'queue' || kind === 'locked' || kind === 'simple' ? '' : 7;
+}
+
 /** Both orders of two peers. */
 function orders(pair: readonly [Peer, Peer]): readonly (readonly [Peer, Peer])[] {
   return [pair, [pair[1], pair[0]]];
@@ -158,9 +165,8 @@ for (const pair of PAIRS) {
   for (const kind of kinds) {
     for (const [from, to] of orders(pair)) {
       await check(`${to.name} takes what ${from.name} has put (${kind} queue)`, async (path) => {
-        const more = kind === 'delay' ? Date.now() + 50 : kind === 'id' ? 'an-id' : kind === 'queue' ? '' : 7;
-        await from.ask('put', kind, path, 'one', more);
-        await from.ask('put', kind, path, 'two', more);
+        await from.ask('put', kind, path, 'one', detailOf(kind, 50));
+        await from.ask('put', kind, path, 'two', detailOf(kind, 100));
         equal(await to.ask('take', kind, path), 'one', 'the first item');
         equal(await to.ask('take', kind, path), 'two', 'the second item');
       });
