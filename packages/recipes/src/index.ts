@@ -76,6 +76,7 @@ export {
   type Lease,
   type SemaphoreOptions,
 } from './locks/semaphore.js';
+export { Model, type Modelled } from './model/model.js';
 export { type GroupEvents, GroupMember } from './nodes/group-member.js';
 export { Party, ShallowParty } from './nodes/party.js';
 export { PersistentNode, type PersistentNodeEvents, type PersistentNodeOptions } from './nodes/persistent-node.js';
