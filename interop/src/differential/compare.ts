@@ -1,7 +1,10 @@
 // Two servers that have had the same requests all their life, and what a sequence brings from the one and not from the other.
 
 import { existsSync } from 'node:fs';
-import { type Kind, type RunningServer, startServer } from '../servers/index.js';
+import { OpCode } from '@nodekeeper/protocol';
+import { type ServerLike, startMember } from '../ensemble/as-server.js';
+import { harmsEnsembles } from '../servers/harmful.js';
+import { type Kind, startServer } from '../servers/index.js';
 import { generate } from './generate.js';
 import { isKnown } from './known-differences.js';
 import { type Item, type RunOptions, runSequence, type Target } from './run.js';
@@ -15,24 +18,37 @@ export interface Difference {
   readonly tested: readonly Item[];
 }
 
+/** A standalone server; or a member of an ensemble, which is compared with one of an ensemble of Apache's servers. */
+export type Tested = Kind | { readonly cast: string; readonly through: 'leader' | 'follower' };
+
 export class Pair {
   private readonly variant: Variant;
   private readonly pipeline: number;
-  private readonly servers: readonly [RunningServer, RunningServer];
+  private readonly servers: readonly [ServerLike, ServerLike];
+  private readonly ofEnsembles: boolean;
   private runs = 0;
   /** Whether both have had the same requests: not any more after a sequence was run that they answer differently. */
   private alike = true;
 
-  private constructor(variant: Variant, pipeline: number, servers: readonly [RunningServer, RunningServer]) {
+  private constructor(
+    variant: Variant,
+    pipeline: number,
+    servers: readonly [ServerLike, ServerLike],
+    ofEnsembles: boolean,
+  ) {
+    this.ofEnsembles = ofEnsembles;
     this.variant = variant;
     this.pipeline = pipeline;
     this.servers = servers;
   }
 
-  /** Starts Apache's server and the one that is tested against it. `pipeline` is the generator's. */
-  static async start(variant: Variant, tested: Kind, pipeline: number): Promise<Pair> {
+  /** Starts Apache's server and the one that is tested against it, or members of ensembles. `pipeline` is the generator's. */
+  static async start(variant: Variant, tested: Tested, pipeline: number): Promise<Pair> {
     const options = { cfg: variant.cfg, props: PROPS };
-    const servers = await Promise.allSettled([startServer('apache', options), startServer(tested, options)]);
+    const start = (of: Tested): Promise<ServerLike> =>
+      typeof of === 'string' ? startServer(of, options) : startMember(of.cast, of.through, options);
+    const reference = typeof tested === 'string' ? 'apache' : { ...tested, cast: 'A/AA' };
+    const servers = await Promise.allSettled([start(reference), start(tested)]);
     const failed = servers.find((result) => result.status === 'rejected');
     if (failed !== undefined) {
       for (const result of servers) if (result.status === 'fulfilled') await result.value.stop('SIGKILL');
@@ -41,7 +57,8 @@ export class Pair {
     return new Pair(
       variant,
       pipeline,
-      servers.map((s) => (s as PromiseFulfilledResult<RunningServer>).value) as [RunningServer, RunningServer],
+      servers.map((s) => (s as PromiseFulfilledResult<ServerLike>).value) as [ServerLike, ServerLike],
+      typeof tested !== 'string',
     );
   }
 
@@ -66,7 +83,8 @@ export class Pair {
 
   /** The steps of a seed, below `root`. */
   generate(seed: number, count: number, root: string): Step[] {
-    return generate(seed, count, root, this.pipeline);
+    const steps = generate(seed, count, root, this.pipeline);
+    return this.ofEnsembles ? steps.filter(suitsEnsembles) : steps;
   }
 
   /** A root that no sequence has had; all are of one length. */
@@ -110,6 +128,13 @@ export class Pair {
     const { kind, port } = this.servers[index];
     return { kind, port, mustAuthenticate: this.variant.mustAuthenticate === true };
   }
+}
+
+/** Whether Apache's ensembles survive it, and two ensembles, with other addresses, answer it alike. */
+function suitsEnsembles(step: Step): boolean {
+  if (step.kind !== 'request') return true;
+  const aboutMembers = step.op === OpCode.reconfig || step.body.includes('/zookeeper/config');
+  return !aboutMembers && !harmsEnsembles(step.op, step.body);
 }
 
 function same(reference: readonly Item[], tested: readonly Item[]): boolean {

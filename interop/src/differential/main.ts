@@ -1,8 +1,7 @@
 // The differential test: the same random sequences to Apache's server and to ours, everything that comes back compared.
 
 import { parseArgs } from 'node:util';
-import type { Kind } from '../servers/index.js';
-import { type Difference, Pair, shrink } from './compare.js';
+import { type Difference, Pair, shrink, type Tested } from './compare.js';
 import { untrueRows } from './proof.js';
 import { Random } from './random.js';
 import type { Item } from './run.js';
@@ -31,7 +30,8 @@ if (options.help) {
   --seed N         only this one
   --variant NAME   only this configuration: ${VARIANTS.map(({ name }) => `"${name}"`).join(', ')}
   --pipeline N     send nearly all requests in batches of up to N in one write; without it a few are
-  --against KIND   what is compared with Apache's server: ours, or apache for a check of the test itself
+  --against KIND   what is compared with Apache's server: ours, or apache for a check of the test itself; or a follower or the
+                   leader of an ensemble, as follower:N/AA, leader:N/NN (see interop/src/ensemble), with those of Apache's
   --bite           damages one reply of each sequence: every one has to be found
   -v               prints every step of every sequence`);
   process.exit(0);
@@ -43,7 +43,7 @@ const ops = Number(options.ops);
 const first = Number(options.seed ?? options['first-seed']);
 const count = options.seed === undefined ? Number(options.seeds) : 1;
 const pipeline = Number(options.pipeline);
-const tested: Kind = options.against === 'apache' ? 'apache' : 'nodekeeper';
+const tested = testedOf(options.against);
 let passed = 0;
 let failed = 0;
 
@@ -60,9 +60,15 @@ for (const variant of VARIANTS) {
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
 
+function testedOf(text: string): Tested {
+  const [through, cast] = text.split(':');
+  if (cast !== undefined && (through === 'leader' || through === 'follower')) return { cast, through };
+  return text === 'apache' ? 'apache' : 'nodekeeper';
+}
+
 async function runVariant(variant: Variant, seeds: readonly number[]): Promise<void> {
   let pair = await Pair.start(variant, tested, pipeline);
-  if (variant === VARIANTS[0] && !options.bite) {
+  if (variant === VARIANTS[0] && !options.bite && typeof tested === 'string') {
     const untrue = await untrueRows(pair);
     if (untrue.length === 0) passed++;
     else failed++;

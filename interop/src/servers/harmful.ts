@@ -83,3 +83,57 @@ function holdsStrangeTtl(body: Buffer): boolean {
 function strangeTtl({ type, flags, ttl }: Part): boolean {
   return type === OpCode.createTTL && flags !== 5 && flags !== 6 && (ttl ?? 0n) < 0n;
 }
+
+/**
+ * Whether a request can keep a follower of Apache's, or the whole ensemble, from answering any more: a write that can't be decoded
+ * or names no node, and what servers send to each other only.
+ */
+export function harmsEnsembles(op: number, body: Buffer): boolean {
+  if (harmsApache(op, body)) return true;
+  const r = new JuteReader(body);
+  try {
+    switch (op) {
+      case OpCode.create:
+      case OpCode.create2:
+      case OpCode.createContainer:
+      case OpCode.createTTL:
+      case OpCode.setData:
+      case OpCode.delete:
+        return namesNothing(op, r);
+      case OpCode.setACL: {
+        const path = r.string();
+        readAclList(r);
+        r.int();
+        return path === null;
+      }
+      case OpCode.reconfig:
+        for (let i = 0; i < 3; i++) r.string();
+        r.long();
+        return false;
+      case OpCode.multi:
+        for (;;) {
+          const type = r.int();
+          const done = r.bool();
+          r.int();
+          if (done) return false;
+          if (namesNothing(type, r)) return true;
+        }
+      case OpCode.createSession:
+      case OpCode.deleteContainer:
+      case OpCode.error:
+        return true;
+      default:
+        return false;
+    }
+  } catch {
+    return true;
+  }
+}
+
+function namesNothing(type: number, r: JuteReader): boolean {
+  const at = r.pos;
+  const path = r.string();
+  r.pos = at;
+  parsePart(type, r);
+  return path === null;
+}
