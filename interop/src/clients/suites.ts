@@ -40,8 +40,8 @@ export const SUITES: readonly Suite[] = [
     title: 'Ensembles of this server and Apache’s mixed, in which members die, return, move, and are attacked',
     main: 'ensemble/main.js',
     args: ['--short'],
-    },
-    {
+  },
+  {
     id: 'recipes',
     title: 'The same locks, elections, counters, queues, barriers and groups for Curator, kazoo and this project',
     main: 'recipes/main.js',

@@ -131,7 +131,8 @@ class LogScan {
     if (next === undefined) return problem;
     const limit = offset + LARGEST_BATCH;
     const lastBatch = next < limit && this.nextValid(limit, lastZxid) === undefined;
-    if (lastBatch && this.hasUnwrittenSector(offset, next)) return 'a write of which some sectors never reached the disk';
+    if (lastBatch && this.hasUnwrittenSector(offset, next))
+      return 'a write of which some sectors never reached the disk';
     throw this.error(
       offset,
       `${problem ?? 'an empty record'}, and a valid record behind it at offset ${next}: the log is damaged in the middle`,
