@@ -59,6 +59,11 @@ export class EnsembleServer extends Server {
   onTurn: () => void = () => {};
   /** The leader wants the log cut where that cannot be done: a snapshot is asked for instead. */
   uncuttable = false;
+  /**
+   * Transactions that it acknowledged may be missing here, as its data was emptied or damaged: it gives nobody a vote until it has
+   * taken over a leader's history.
+   */
+  private untrusted: boolean;
 
   /** To the other servers; with TLS if that is configured and the network is the real one. */
   readonly quorumNetwork: Network;
@@ -77,8 +82,6 @@ export class EnsembleServer extends Server {
   /** Since when there is no quorum. */
   private unavailableSince: number;
   private readOnlyTimer: Timer | undefined;
-  /** Transactions that it acknowledged may be missing here: it elects nobody until it has a leader's history. */
-  private untrusted: boolean;
   private configHeard: string | undefined;
 
   private constructor(
@@ -276,8 +279,12 @@ export class EnsembleServer extends Server {
   private initialVote(): Omit<Vote, 'round'> {
     const { observer, isVoter } = this.membership;
     if (observer) return { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
-    const zxid = this.untrusted ? -1 : this.lastZxid;
-    return { leader: isVoter ? this.id : NO_VOTE, zxid, peerEpoch: this.epochs.current };
+    return { leader: isVoter ? this.id : NO_VOTE, zxid: this.historyEnd, peerEpoch: this.epochs.current };
+  }
+
+  /** The last zxid of its history, as others are told; -1 where there is none to be trusted. */
+  get historyEnd(): number {
+    return this.untrusted ? -1 : this.lastZxid;
   }
 
   private notified(notification: Notification): void {

@@ -192,7 +192,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   }
 
   get lastZxid(): number {
-    return this.server.lastZxid;
+    return this.server.historyEnd;
   }
 
   get uncuttable(): boolean {

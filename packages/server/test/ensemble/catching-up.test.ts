@@ -111,3 +111,18 @@ test('a log that is purged or goes on in another file while it is read ends wher
   unlinkSync(join(dir, 'log.3'));
   assert.equal(read(purged), undefined);
 });
+
+test('a server whose data was emptied helps to elect again once it has everything', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  await Promise.all([1, 2].map((id) => ensemble.start(id)));
+  assert.equal(await ensemble.settled(), 2);
+  const client = await ensemble.client(1);
+  await client.create('/n');
+  await write(client, 5);
+  await ensemble.start(3, { 'db.autocreate': false });
+  await ensemble.settled();
+  await ensemble.level();
+  await ensemble.stop(2);
+  await ensemble.settled();
+  assert.equal(await (await ensemble.client(3)).getData('/n'), '4');
+});
