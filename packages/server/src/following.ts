@@ -2,14 +2,15 @@
 // their writes.
 
 import { Learner, type LearnerHost } from './broadcast/learner.js';
+import { PacketError } from './broadcast/packet.js';
 import { type LinkEvents, PacketLink } from './broadcast/packet-link.js';
 import { counterOf, EPOCH } from './broadcast/recent-proposals.js';
-import { configIn } from './broadcast/reconfig-entry.js';
+import { configFrom, configIn } from './broadcast/reconfig-entry.js';
 import type { BodySink } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
 import type { EnsembleStats } from './ensemble-stats.js';
 import type { Connection } from './net/network.js';
-import { parseConfig, type QuorumConfig } from './quorum/quorum-config.js';
+import type { QuorumConfig } from './quorum/quorum-config.js';
 import type { SessionOwner } from './request/client.js';
 import { ForwardingProcessor, type LeaderLink } from './request/forwarding.js';
 import type { Identity } from './request/identity.js';
@@ -235,8 +236,9 @@ export class Following implements Role, LearnerHost, LeaderLink {
   newLeaderConfig(text: string): void {
     const { membership } = this.server;
     if (!membership.changeable) return;
-    const config = parseConfig(text);
-    if (config.version < membership.committed.version) throw new Error('the leader has older members than this server');
+    const config = configFrom(text);
+    if (config.version < membership.committed.version)
+      throw new PacketError('the leader has older members than this server');
     membership.propose(config);
     this.leaderConfig = config;
   }

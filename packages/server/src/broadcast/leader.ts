@@ -10,7 +10,7 @@ import type { Runtime, Timer } from '../runtime.js';
 import { TxnHeaderAt } from '../tree/txn-types.js';
 import { LearnerHandler } from './learner-handler.js';
 import { type Outbox, PacketLink, type Wire } from './packet-link.js';
-import { counterOf, EPOCH, epochOf, type RecentProposals } from './recent-proposals.js';
+import { counterOf, EPOCH, EPOCH_LIMIT, epochOf, type RecentProposals } from './recent-proposals.js';
 import type { BodySource } from './snapshot-stream.js';
 import type { BroadcastStats } from './stats.js';
 
@@ -185,7 +185,7 @@ export class Leader implements Proposals {
 
   private checkEpoch(): void {
     if (this.phase !== 'epoch' || !this.enough(this.promised)) return;
-    if (this.candidate >= 2 ** 21) throw new Error(`epoch ${this.candidate} is beyond what zxids can hold exactly`);
+    if (this.candidate >= EPOCH_LIMIT) throw new Error(`epoch ${this.candidate} is beyond what zxids can hold exactly`);
     this.host.setAcceptedEpoch(this.candidate);
     this.phase = 'confirm';
     this.armDeadline('servers that confirm the history');

@@ -6,7 +6,7 @@ import { Flow } from './flow.js';
 import type { Leader, LogCursor } from './leader.js';
 import { type Packet, PacketType, PROTOCOL_VERSION } from './packet.js';
 import type { LinkEvents, PacketLink } from './packet-link.js';
-import { counterOf, EPOCH, epochOf, follows } from './recent-proposals.js';
+import { counterOf, EPOCH, EPOCH_LIMIT, epochOf, follows } from './recent-proposals.js';
 import { planSync } from './sync-plan.js';
 
 type State =
@@ -171,6 +171,10 @@ export class LearnerHandler implements SessionOwner {
     this.id = id;
     this.participates = type === PacketType.followerInfo;
     this.acceptedEpoch = epochOf(zxid);
+    if (this.acceptedEpoch >= EPOCH_LIMIT - 1) {
+      this.link.close(`server ${id} has accepted epoch ${this.acceptedEpoch}, which cannot be`);
+      return;
+    }
     this.state = 'promised';
     this.leader.promise(this);
   }

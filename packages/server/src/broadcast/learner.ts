@@ -4,10 +4,10 @@
 import { OpCode } from '@nodekeeper/protocol';
 import type { Identity } from '../request/identity.js';
 import type { Runtime, Timer } from '../runtime.js';
-import { TxnHeaderAt, timeOf } from '../tree/txn-types.js';
-import { type Packet, PacketType, PROTOCOL_VERSION } from './packet.js';
+import { TXN_HEADER_SIZE, TxnHeaderAt, timeOf, zxidOf } from '../tree/txn-types.js';
+import { type Packet, PacketError, PacketType, PROTOCOL_VERSION } from './packet.js';
 import type { LinkEvents, PacketLink } from './packet-link.js';
-import { EPOCH, epochOf, follows } from './recent-proposals.js';
+import { EPOCH, EPOCH_LIMIT, epochOf, follows } from './recent-proposals.js';
 import { type BodySink, SnapshotReceiver } from './snapshot-stream.js';
 import type { BroadcastStats } from './stats.js';
 
@@ -150,6 +150,10 @@ export class Learner {
       return;
     }
     this.epoch = epochOf(zxid);
+    if (this.epoch >= EPOCH_LIMIT) {
+      this.link.close(`the leader's epoch ${this.epoch} cannot be`);
+      return;
+    }
     let current = host.currentEpoch;
     if (this.epoch < host.acceptedEpoch) {
       this.link.close(
@@ -213,7 +217,7 @@ export class Learner {
     const receiver = new SnapshotReceiver(this.host.beginSnapshot());
     this.link.reader.takeRaw((buf, start, end) => {
       this.heardAt = this.host.runtime.now();
-      const at = receiver.feed(buf, start, end);
+      const at = this.feed(receiver, buf, start, end);
       if (at >= 0) {
         this.host.snapshotReceived(zxid);
         this.lastReceived = zxid;
@@ -221,6 +225,15 @@ export class Learner {
       }
       return at;
     });
+  }
+
+  /** Whatever is wrong with a snapshot: what was received of it does not count, and the disk has what was before. */
+  private feed(receiver: SnapshotReceiver, buf: Buffer, start: number, end: number): number {
+    try {
+      return receiver.feed(buf, start, end);
+    } catch (e) {
+      throw new PacketError(`the leader's snapshot cannot be read: ${(e as Error).message}`);
+    }
   }
 
   private onSync(packet: Packet): void {
@@ -259,6 +272,10 @@ export class Learner {
   private receive(zxid: number, data: Buffer | null): Proposal | undefined {
     if (data === null) {
       this.link.close(`proposal 0x${zxid.toString(16)} is empty`);
+      return undefined;
+    }
+    if (data.length < TXN_HEADER_SIZE || zxidOf(data, 0) !== zxid) {
+      this.link.close(`proposal 0x${zxid.toString(16)} does not hold the transaction of that number`);
       return undefined;
     }
     const type = data.readInt32BE(TxnHeaderAt.type);
@@ -379,10 +396,10 @@ export class Learner {
       return;
     }
     if (head.zxid !== zxid)
-      throw new Error(`the leader commits 0x${zxid.toString(16)}, next is 0x${head.zxid.toString(16)}`);
-    this.pending.shift();
+      throw new PacketError(`the leader commits 0x${zxid.toString(16)}, next is 0x${head.zxid.toString(16)}`);
     this.host.stats.onCommitReceived(timeOf(head.entry, 0), this.host.wallTime);
     const leave = designated !== undefined && this.host.activateConfig(head.entry, designated);
+    this.pending.shift();
     this.host.committed(head.entry, zxid);
     if (leave) this.leave(designated);
   }

@@ -2,7 +2,7 @@
 
 import type { Identity } from '../request/identity.js';
 import type { ReplyBuffer } from '../request/reply-buffer.js';
-import { type Packet, PacketReader, writePacket, writeRequest } from './packet.js';
+import { type Packet, PacketError, PacketReader, writePacket, writeRequest } from './packet.js';
 
 /** What is needed of a connection. */
 export interface Wire {
@@ -101,12 +101,12 @@ export class PacketLink {
     this.lastZxid = -1;
   }
 
-  /** Bytes that cannot be understood end the connection, not the server. */
+  /** Bytes that cannot be understood end the connection, not the server; whatever else fails is not the other side's fault. */
   private take(action: () => void): void {
     try {
       action();
     } catch (e) {
-      if (!(e instanceof Error) || e.name !== 'Error') throw e;
+      if (!(e instanceof PacketError)) throw e;
       this.close(e.message);
     }
   }

@@ -29,6 +29,11 @@ export const PacketType = {
 
 export const PROTOCOL_VERSION = 0x10000;
 
+/** What the other side sent cannot be right: the connection ends, not the server. */
+export class PacketError extends Error {
+  override readonly name = 'PacketError';
+}
+
 /** A packet as received; `data` is a part of the received bytes, valid while the packet is handled. */
 export interface Packet {
   readonly type: number;
@@ -117,7 +122,7 @@ export class PacketReader {
 
   /**
    * Takes in received bytes and hands out the packets that are whole.
-   * @throws Error for what is no packet
+   * @throws PacketError for what is no packet
    */
   feed(chunk: Buffer): void {
     if (this.pos === this.end) {
@@ -181,21 +186,21 @@ export class PacketReader {
     const { buf, pos, end } = this;
     if (end - pos < HEAD + 4) return false;
     const length = buf.readInt32BE(pos + 12);
-    if (length < -1 || length > this.maxData) throw new Error(`a packet with ${length} bytes`);
+    if (length < -1 || length > this.maxData) throw new PacketError(`a packet with ${length} bytes`);
     const dataEnd = pos + HEAD + Math.max(length, 0);
     if (end < dataEnd + 4) return false;
     const count = buf.readInt32BE(dataEnd);
     let after = dataEnd + 4;
     let identities = NO_IDENTITIES;
     if (count > 0) {
-      if (count > MOST_IDENTITIES) throw new Error(`a packet with ${count} identities`);
+      if (count > MOST_IDENTITIES) throw new PacketError(`a packet with ${count} identities`);
       const list: Identity[] = [];
       for (let i = 0; i < count; i++) {
         const scheme = this.text(after);
         const id = scheme === undefined ? undefined : this.text(scheme.end);
         if (scheme === undefined || id === undefined) return false;
         after = id.end;
-        if (after - dataEnd > this.maxData) throw new Error('a packet with too long identities');
+        if (after - dataEnd > this.maxData) throw new PacketError('a packet with too long identities');
         list.push({ scheme: scheme.text, id: id.text });
       }
       identities = list;
@@ -215,7 +220,7 @@ export class PacketReader {
     if (this.end < at + 4) return undefined;
     const n = this.buf.readInt32BE(at);
     if (n < 0) return { text: '', end: at + 4 };
-    if (n > this.maxData) throw new Error(`an identity of ${n} bytes`);
+    if (n > this.maxData) throw new PacketError(`an identity of ${n} bytes`);
     if (this.end < at + 4 + n) return undefined;
     return { text: this.buf.toString('utf8', at + 4, at + 4 + n), end: at + 4 + n };
   }

@@ -81,5 +81,7 @@ export function follows(zxid: number, last: number): boolean {
 }
 
 export const EPOCH = 4294967296;
+/** Zxids of epochs below it are exact as numbers. */
+export const EPOCH_LIMIT = 2 ** 21;
 export const epochOf = (zxid: number): number => Math.floor(zxid / EPOCH);
 export const counterOf = (zxid: number): number => zxid - epochOf(zxid) * EPOCH;

@@ -6,7 +6,7 @@ import { PacketType } from '../../dist/broadcast/packet.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { Ensemble } from './ensemble.js';
-import { createEntry, RawLeader } from './raw-leader.js';
+import { createEntry, type FollowerEnd, RawLeader } from './raw-leader.js';
 import { EPOCH } from './raw-learner.js';
 
 /** Server 1 of three, whose leader is made of packets. */
@@ -86,4 +86,65 @@ test('a snapshot that was being written when the leader was lost holds nothing o
   await follower.upToDate();
   assert.ok(exists(ensemble, '/kept'));
   assert.equal(exists(ensemble, '/cut'), false);
+});
+
+test('a leader that sends nonsense loses the follower’s connection, and the follower nothing', async (t) => {
+  const { ensemble, leader } = await one(t);
+  let follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n'));
+  await follower.newLeader(1);
+  await follower.upToDate();
+  follower.socket.destroy();
+  leader.peerEpoch = 1;
+  const nonsense: readonly (readonly [string, (end: FollowerEnd) => void])[] = [
+    ['no transaction', (end) => end.send(PacketType.proposal, EPOCH + 2, Buffer.alloc(3))],
+    ['nothing', (end) => end.send(PacketType.proposal, EPOCH + 2)],
+    ['another transaction', (end) => end.send(PacketType.proposal, EPOCH + 2, createEntry(EPOCH + 3, '/x'))],
+    ['a gap', (end) => end.send(PacketType.proposal, EPOCH + 3, createEntry(EPOCH + 3, '/x'))],
+    ['a commit of nothing', (end) => end.send(PacketType.commit, EPOCH + 2)],
+    ['members', (end) => end.send(PacketType.informAndActivate, EPOCH + 2, Buffer.alloc(9))],
+    ['bytes', (end) => end.socket.write(Buffer.alloc(100, 0x55))],
+  ];
+  let epoch = 2;
+  for (const [name, send] of nonsense) {
+    follower = await leader.follower();
+    await follower.discover(epoch++);
+    assert.equal(follower.peerZxid, EPOCH + 1, `before ${name}`);
+    follower.send(PacketType.diff, EPOCH + 1);
+    send(follower);
+    await follower.end();
+  }
+  const bodies: readonly (readonly [string, Buffer])[] = [
+    ['ones', Buffer.alloc(200, 0xff)],
+    ['text', Buffer.alloc(200, 0x61)],
+    [
+      'a node without its parent',
+      Buffer.concat([Buffer.alloc(8), Buffer.from([0, 0, 0, 4]), Buffer.from('/x/y'), Buffer.alloc(80)]),
+    ],
+    [
+      'a node that is no path',
+      Buffer.concat([Buffer.alloc(8), Buffer.from([0, 0, 0, 4]), Buffer.from('xxxx'), Buffer.alloc(80)]),
+    ],
+  ];
+  for (const [name, body] of bodies) {
+    follower = await leader.follower();
+    await follower.discover(epoch++);
+    assert.equal(follower.peerZxid, EPOCH + 1, `before ${name}`);
+    follower.send(PacketType.snap, EPOCH + 9);
+    follower.socket.write(body);
+    await follower.end();
+  }
+  follower = await leader.follower();
+  await follower.until(PacketType.followerInfo);
+  follower.send(PacketType.leaderInfo, 2 ** 62, Buffer.from([0, 1, 0, 0]));
+  await follower.end();
+  follower = await leader.follower();
+  await follower.discover(epoch);
+  assert.equal(follower.peerZxid, EPOCH + 1);
+  follower.send(PacketType.diff, EPOCH + 1);
+  await follower.newLeader(epoch);
+  await follower.upToDate();
+  assert.ok(exists(ensemble, '/n'));
 });

@@ -6,6 +6,8 @@ import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import type { Membership } from '../../dist/membership.js';
+import type { Disk } from '../../dist/storage/disk.js';
+import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { Ensemble } from './ensemble.js';
 import { createEntry, RawLeader, reconfigEntry } from './raw-leader.js';
 import { EPOCH, learnerInfo, RawLearner } from './raw-learner.js';
@@ -87,6 +89,37 @@ test('members that Apache’s leader sends with NEWLEADER before they are commit
   follower.send(PacketType.commitAndActivate, next, designated);
   while (membership.inProgress) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(membership.committed.version, next);
+});
+
+test('a follower that cannot write down the members that are committed ends, and does not go on without the transaction', async (t) => {
+  let full = false;
+  const disk: Disk = {
+    ...nodeDisk,
+    replaceText(path, text) {
+      if (full && path.includes('.dynamic.1'))
+        throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+      nodeDisk.replaceText(path, text);
+    },
+  };
+  let failed = (_error: Error): void => {};
+  const fatal = new Promise<Error>((resolve) => {
+    failed = resolve;
+  });
+  const ensemble = await Ensemble.withFiles(t, 5, [1, 2, 3], SETTINGS, []);
+  await ensemble.start(1, {}, { disk, onFatal: (error) => failed(error) });
+  const leader = await RawLeader.of(t, ensemble);
+  await leader.vote(t, ensemble);
+  const follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n'));
+  await follower.newLeader(1, members(ensemble, first, [1, 2, 3]));
+  await follower.upToDate();
+  follower.send(PacketType.proposal, next, reconfigEntry(next, members(ensemble, next, [1, 2, 3, 4])));
+  await follower.until(PacketType.ack);
+  full = true;
+  follower.send(PacketType.commitAndActivate, next, designated);
+  assert.match((await fatal).message, /ENOSPC/);
 });
 
 test('members that were proposed and cut are forgotten, and keep nobody from finding the leader', async (t) => {
