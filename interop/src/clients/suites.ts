@@ -48,6 +48,12 @@ export const SUITES: readonly Suite[] = [
     args: [],
   },
   {
+    id: 'admin',
+    title: 'What operators see of an ensemble: words, commands, metrics, in every state',
+    main: 'admin/main.js',
+    args: [],
+  },
+  {
     id: 'fuzz',
     title: 'Damaged frames of every operation',
     main: 'fuzz/main.js',

@@ -41,7 +41,7 @@ export type ServerHandle = RunningServer;
 const HOST = '127.0.0.1';
 const JARS = '/usr/share/java';
 const WANTED =
-  /^(zookeeper|zookeeper-jute|slf4j-api|slf4j-simple|netty-.*|snappy-java|metrics-core|jackson-.*|commons-cli|audience-annotations|jline.*)\.jar$/;
+  /^(zookeeper|zookeeper-jute|slf4j-api|slf4j-simple|netty-.*|snappy-java|metrics-core|jackson-.*|commons-cli|audience-annotations|jline.*|jetty9-(server|servlet|util|util-ajax|http|io|security)|servlet-api)\.jar$/;
 const READY_MS = 20_000;
 /** A probe that is accepted and not answered is given up after this. */
 const PROBE_MS = 5_000;

@@ -34,6 +34,8 @@ export interface LeadingView {
   readonly uptime: number;
   /** Every connection at the quorum port. */
   readonly learners: Iterable<LearnerView>;
+  /** The sessions that it ends, deadlines with those that end there. */
+  readonly expiryBuckets: () => Iterable<readonly [number, Iterable<{ readonly id: bigint; readonly local: boolean }>]>;
   /** Syncs of clients that wait for a transaction to be committed. */
   readonly pendingSyncs: number;
 }

@@ -115,6 +115,7 @@ export class Leading implements Role, LeaderHost {
     const waiting = learners.reduce((sum, learner) => sum + learner.pendingSyncs, 0);
     return {
       uptime: this.runtime.now() - this.servingSince,
+      expiryBuckets: () => this.origin?.sessions.expiryBuckets() ?? [],
       learners,
       pendingSyncs: waiting + (this.origin?.processor.pendingSyncs ?? 0),
     };

@@ -259,9 +259,10 @@ class RunningView implements ServerView {
   }
 
   *expiryBuckets(which: 'local' | 'global'): Generator<readonly [number, Iterable<bigint>]> {
-    const { serving } = this.server.port;
-    if (serving === null) return;
-    for (const [deadline, sessions] of serving.sessions.expiryBuckets()) {
+    // A leader has sessions though it may serve no clients.
+    const { leading } = this.ensemble?.part ?? {};
+    const buckets = leading?.expiryBuckets() ?? this.server.port.serving?.sessions.expiryBuckets() ?? [];
+    for (const [deadline, sessions] of buckets) {
       const found = [...ids(sessions, which === 'local')];
       if (found.length > 0) yield [deadline, found];
     }

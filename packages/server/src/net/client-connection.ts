@@ -268,7 +268,7 @@ export class ClientConnection implements Client, TurnTaker {
     this.packetsReceived++;
     port.stats.packetsReceived++;
     this.lastOp = op;
-    this.lastCxid = xid;
+    if (xid >= 0) this.lastCxid = xid; // pings and the like have none of their own
     const session = this.session;
     if (session === undefined) throw new Error('request without a session');
     port.sessions.touch(session, port.now);

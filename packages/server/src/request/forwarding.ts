@@ -255,6 +255,7 @@ export class ForwardingProcessor extends RequestProcessor {
     const write = this.creating.get(id) ?? null;
     if (write !== null) {
       this.creating.delete(id);
+      write.zxid = zxidOf(buf, start);
       const { client } = write;
       const timeout = buf.readInt32BE(start + TXN_HEADER_SIZE);
       if (client !== null && !client.closed) {

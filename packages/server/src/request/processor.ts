@@ -115,7 +115,14 @@ export abstract class RequestProcessor implements MultiListener {
     session.committed = true;
     session.owner = client;
     client.session = session;
+    this.beginSession(client, this.tree.lastProcessedZxid, 0, false);
+  }
+
+  /** The connect request is answered, which counts as a request like others. */
+  private beginSession(client: Client, zxid: number, latency: number, isWrite: boolean): void {
+    client.lastZxid = zxid;
     client.sessionCreated();
+    this.onAnswered(client, isWrite, latency);
   }
 
   /** Lets the session go on at this connection: {@link Client.revalidated} is called with the outcome. */
@@ -234,7 +241,7 @@ export abstract class RequestProcessor implements MultiListener {
     const zxid = this.tree.lastProcessedZxid;
     if (client.fifo.length === 0 && !client.blocked) {
       client.output().header(write.xid, zxid, error);
-      this.onAnswered(client, true, 0);
+      this.onAnswered(client, false, 0);
       return true;
     }
     const out = this.waitingReply;
@@ -279,7 +286,7 @@ export abstract class RequestProcessor implements MultiListener {
     if (write.op === OpCode.createSession) {
       const session = write.session ?? client?.session;
       if (session !== undefined) session.committed = true;
-      if (client !== null && !client.closed) client.sessionCreated();
+      if (client !== null && !client.closed) this.beginSession(client, write.zxid, this.now - write.arrived, true);
       return;
     }
     if (client === null) return;
@@ -343,7 +350,7 @@ export abstract class RequestProcessor implements MultiListener {
         this.finish(client);
         client.lastZxid = next.zxid;
         client.output().raw(next.reply, 0, next.reply.length);
-        this.onAnswered(client, true, this.now - next.arrived);
+        this.onAnswered(client, next.session?.local !== true, this.now - next.arrived);
         if (next.op === OpCode.closeSession && next.session !== undefined) {
           if (next.session.local) this.sessions.remove(next.session.id);
           this.hooks.onSessionGone(next.session, client);

@@ -256,6 +256,10 @@ test('Prometheus has a leader’s gauges while it leads', async () => {
   view.ensemble.part = undefined;
   assert.doesNotMatch(await scraped(), /^quorum_size \d/m);
   assert.match(await scraped(), /^znode_count 11$/m);
-  view.ensemble.part = { mode: 'leader', leaderId: 3, leading: { uptime: 1, learners: [], pendingSyncs: 0 } };
+  view.ensemble.part = {
+    mode: 'leader',
+    leaderId: 3,
+    leading: { uptime: 1, learners: [], expiryBuckets: () => [], pendingSyncs: 0 },
+  };
   assert.match(await scraped(), /^synced_followers 0$/m);
 });

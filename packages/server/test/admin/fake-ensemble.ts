@@ -68,7 +68,9 @@ export class FakeEnsemble implements EnsembleView {
     this.id = IDS[mode];
     this.own = member(this.id, mode === 'observer' ? 'observer' : 'participant');
     const leading: LeadingView | undefined =
-      mode === 'leader' ? { uptime: 2696.5, learners: this.learners, pendingSyncs: 0 } : undefined;
+      mode === 'leader'
+        ? { uptime: 2696.5, learners: this.learners, expiryBuckets: () => [], pendingSyncs: 0 }
+        : undefined;
     this.part = { mode, leaderId: 3, leading };
     for (const bytes of mode === 'leader' ? [48, 129] : []) this.stats.onProposal(bytes);
   }

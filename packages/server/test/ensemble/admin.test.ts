@@ -167,19 +167,18 @@ test('a leader that does not serve clients answers commands and no words', async
     leaderServes: 'no',
   });
   await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
-  const leads = async (): Promise<number> => {
-    for (;;) {
-      const id = [1, 2, 3].find((i) => ensemble.server(i).ensembleView.part?.mode === 'leader');
-      if (id !== undefined) return id;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  };
-  const leader = await leads();
+  const parts = () => [1, 2, 3].map((id) => ensemble.server(id).ensembleView.part);
+  while (parts().includes(undefined)) await new Promise((resolve) => setImmediate(resolve));
+  const leader = parts()[0]?.leaderId ?? 0;
   assert.equal(await ask(ensemble, leader, 'isro'), 'null');
   const command = await commandsOf(t, ensemble, leader);
   assert.equal((await command('leader')).is_leader, true);
   assert.equal(((await command('server_stats')).server_stats as Reply).server_state, 'leader');
   assert.equal((await command('monitor')).peer_state, 'leading - broadcast');
+  const follower = ensemble.running.find((id) => id !== leader) ?? 0;
+  await ensemble.client(follower);
+  const { expiry_time_to_session_ids: sessions } = await command('dump');
+  assert.equal(Object.values(sessions as Reply).flat().length, 1);
 });
 
 test('a server without a quorum says so, and begins its counts anew when it has one again', async (t) => {
