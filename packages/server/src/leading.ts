@@ -5,7 +5,7 @@ import { ErrorCode } from '@nodekeeper/protocol';
 import { Leader, type LeaderHost, type LogCursor } from './broadcast/leader.js';
 import type { LearnerHandler } from './broadcast/learner-handler.js';
 import type { Outbox } from './broadcast/packet-link.js';
-import { EPOCH, type RecentProposals } from './broadcast/recent-proposals.js';
+import { counterOf, EPOCH, type RecentProposals } from './broadcast/recent-proposals.js';
 import { configIn } from './broadcast/reconfig-entry.js';
 import type { BodySource } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
@@ -24,9 +24,9 @@ import { LogCursor as DiskCursor } from './storage/log-cursor.js';
 
 const NOTHING = Buffer.alloc(0);
 const REBIND_MS = 100;
-/** An epoch is ended when nothing was proposed for so long: what learners had on the way has come. */
-const QUIET_MS = 50;
-const QUIET_LOOK_MS = 5;
+/** So long the end of an epoch waits for what is under way. */
+const LAST_REQUESTS_MS = 5000;
+const LOOK_MS = 2;
 /** So long a leader that is stopped waits for its last proposals. */
 const FINISH_MS = 1000;
 
@@ -38,7 +38,7 @@ export class Leading implements Role, LeaderHost {
   private readonly timers: Timer[] = [];
   private origin: Origin | undefined;
   private over = false;
-  private quietSince: number | undefined;
+  private endingEpoch = false;
   private servingSince = 0;
   /** Connections of which it is not known yet whose they are. */
   private readonly proving = new Set<Connection>();
@@ -285,28 +285,24 @@ export class Leading implements Role, LeaderHost {
 
   committed(upTo: number): void {
     this.active.processor.commit(NOTHING, upTo);
-    if (this.leader.count >= this.server.ensemble.epochLength) this.endEpoch();
+    if (counterOf(upTo) >= this.server.ensemble.epochLength) this.endEpoch();
   }
 
   /**
-   * A new epoch has to begin before the counter is used up (ZOOKEEPER-1277). Here as on the learners no request is taken in any
-   * more; what is under way is finished first, so that none fails.
+   * A new epoch has to begin before the counter is used up (ZOOKEEPER-1277). Here, and on learners that see the commit, no request
+   * is taken in any more; what is under way is finished first, so that none fails.
    */
   private endEpoch(): void {
-    if (this.quietSince !== undefined) return;
+    if (this.endingEpoch) return;
+    this.endingEpoch = true;
     const { server, leader } = this;
     server.port.holding = true;
-    const began = server.runtime.now();
-    this.quietSince = began;
-    let last = leader.lastProposed;
+    leader.askAll();
+    const until = server.runtime.now() + LAST_REQUESTS_MS;
     const look = (): void => {
-      const now = server.runtime.now();
-      if (leader.hasOutstanding || leader.lastProposed !== last) this.quietSince = now;
-      last = leader.lastProposed;
-      if (now - (this.quietSince ?? now) >= QUIET_MS || now - began >= FINISH_MS)
-        leader.end(`${leader.count} transactions in epoch ${leader.epoch}: a new one begins`);
+      if (leader.isIdle || server.runtime.now() >= until) leader.end('this epoch is long enough, a new one begins');
     };
-    this.timers.push(server.runtime.every(QUIET_LOOK_MS, () => server.guard(look)));
+    this.timers.push(server.runtime.every(LOOK_MS, () => server.guard(look)));
   }
 
   private get active(): Origin {

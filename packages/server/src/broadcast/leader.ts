@@ -10,7 +10,7 @@ import type { Runtime, Timer } from '../runtime.js';
 import { TxnHeaderAt } from '../tree/txn-types.js';
 import { LearnerHandler } from './learner-handler.js';
 import { type Outbox, PacketLink, type Wire } from './packet-link.js';
-import { counterOf, EPOCH, EPOCH_LIMIT, epochOf, type RecentProposals } from './recent-proposals.js';
+import { EPOCH, EPOCH_LIMIT, epochOf, type RecentProposals } from './recent-proposals.js';
 import type { BodySource } from './snapshot-stream.js';
 import type { BroadcastStats } from './stats.js';
 
@@ -258,9 +258,16 @@ export class Leader implements Proposals {
     this.host.append(entry, zxid);
   }
 
-  /** Transactions of this epoch so far. */
-  get count(): number {
-    return counterOf(this.lastProposed);
+  /** Asks every learner for a sign of life: {@link isIdle} tells when all have answered. */
+  askAll(): void {
+    for (const learner of this.learners) learner.ping();
+  }
+
+  /** Whether nothing is under way: no proposal, and nothing that learners sent before they saw the last commit. */
+  get isIdle(): boolean {
+    if (this.hasOutstanding) return false;
+    for (const learner of this.learners) if (learner.following && !learner.answered) return false;
+    return true;
   }
 
   /** Proposals that are not committed, oldest first. */
@@ -363,7 +370,7 @@ export class Leader implements Proposals {
     for (const learner of [...this.learners]) {
       const limit = host.tickTime * (learner.following ? host.syncLimit : host.initLimit);
       if (now - learner.heardAt > limit) learner.disconnect(`nothing was heard for ${limit} ms`);
-      else learner.ping(now);
+      else learner.ping();
     }
     if (this.phase !== 'serving' || this.halfTicks % 2 !== 0) return;
     const oldest = this.outstanding[this.head];

@@ -44,6 +44,10 @@ export class LearnerHandler implements SessionOwner {
   private lastQueued = 0;
   /** Answers that wait for a transaction to be committed, oldest first. */
   private readonly waiting: { readonly zxid: number; readonly answer: () => void }[] = [];
+  /** It was told that it may serve. */
+  private serves = false;
+  private pingsSent = 0;
+  private pingsAnswered = 0;
   private flow: Flow | undefined;
 
   constructor(leader: Leader, open: (events: LinkEvents) => PacketLink) {
@@ -363,6 +367,7 @@ export class LearnerHandler implements SessionOwner {
 
   /** It may serve its clients. */
   upToDate(): void {
+    this.serves = true;
     this.link.send(PacketType.upToDate, -1);
   }
 
@@ -400,8 +405,15 @@ export class LearnerHandler implements SessionOwner {
     else answer();
   }
 
-  ping(_now: number): void {
-    if (this.registered) this.link.send(PacketType.ping, this.leader.lastProposed);
+  ping(): void {
+    if (!this.registered) return;
+    if (this.serves) this.pingsSent++; // before, they are not answered
+    this.link.send(PacketType.ping, this.leader.lastProposed);
+  }
+
+  /** Whether it has answered every ping: then everything that it sent before it got the last one has come. */
+  get answered(): boolean {
+    return this.pingsSent === this.pingsAnswered;
   }
 
   private onSteady(packet: Packet): void {
@@ -416,6 +428,7 @@ export class LearnerHandler implements SessionOwner {
         this.leader.tryCommit();
         break;
       case PacketType.ping:
+        this.pingsAnswered++;
         this.touch(packet.data);
         break;
       case PacketType.revalidate:

@@ -17,6 +17,7 @@ export interface Wire {
   pause(): unknown;
   resume(): unknown;
   destroy(): unknown;
+  destroySoon(): void;
 }
 
 /** Where output gathers during a turn; `guard` runs what an event asks for as a turn. */
@@ -180,7 +181,7 @@ export class PacketLink {
     this.corked = false;
     this.flush();
     this.closed = true;
-    this.wire.destroy();
+    this.wire.destroySoon(); // what was written is still sent
     this.events.onClosed(reason);
   }
 }

@@ -46,6 +46,7 @@ class Bench {
     pause: (): void => {},
     resume: (): void => {},
     destroy: (): void => {},
+    destroySoon: (): void => {},
   };
   private readonly told = new PacketReader(1 << 20, ({ type, zxid }) =>
     this.steps.push(`send ${NAMES.get(type)} ${zxid.toString(16)}`),
