@@ -18,6 +18,8 @@ export class Database implements RecoveryTarget, SessionListener {
   onWritten: ((buf: Buffer, start: number, end: number, bytes: number) => void) | undefined;
   /** Is told of watches that fire. */
   onTriggered: ((eventType: number, watchers: number) => void) | undefined;
+  /** Is told when recovery has read the snapshot. */
+  onSnapshotLoaded: (() => void) | undefined;
   /** Is told of transactions that recovery takes from the log. */
   onReplayed: ((buf: Buffer, start: number, end: number, zxid: number) => void) | undefined;
 
@@ -71,6 +73,7 @@ export class Database implements RecoveryTarget, SessionListener {
   }
 
   snapshotLoaded(zxid: number): void {
+    this.onSnapshotLoaded?.();
     this.tree.lastProcessedZxid = zxid;
   }
 

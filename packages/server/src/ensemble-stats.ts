@@ -31,6 +31,8 @@ export class EnsembleStats implements BroadcastStats {
   /** From the connection to the leader to the time when clients are served. */
   readonly followerSyncTime = new Summary();
   readonly observerSyncTime = new Summary();
+  /** From a proposal to its acknowledgement by each server. */
+  readonly ackLatency = new Map<number, Summary>();
   /** From a proposal to its acknowledgement by a quorum. */
   readonly quorumAckLatency = new Summary();
   /** From the making of a transaction to the time when a learner hears of it, and of its commit. */
@@ -51,6 +53,15 @@ export class EnsembleStats implements BroadcastStats {
   onCommit(ms: number): void {
     this.counts.commits++;
     this.quorumAckLatency.add(ms);
+  }
+
+  onAck(id: number, ms: number): void {
+    let series = this.ackLatency.get(id);
+    if (series === undefined) {
+      series = new Summary();
+      this.ackLatency.set(id, series);
+    }
+    series.add(ms);
   }
 
   onCaughtUp(by: 'diff' | 'snapshot'): void {
@@ -82,6 +93,7 @@ export class EnsembleStats implements BroadcastStats {
   reset(): void {
     Object.assign(this.counts, counts());
     for (const value of Object.values(this)) if (value instanceof Summary) value.reset();
+    this.ackLatency.clear();
     this.resetProposalSizes();
   }
 }

@@ -92,6 +92,10 @@ export class ServerStats {
     WATCHED_EVENTS.map((type) => [type, new Summary()]),
   );
   readonly dbInitTime = new Summary();
+  /** What was read when the server started. */
+  readonly startupSnapshotTime = new Summary();
+  readonly startupTxnsTime = new Summary();
+  readonly startupTxns = new Summary();
   /** From the making of a transaction to its application here. */
   readonly propagationLatency = new Summary();
   /** The last snapshot that was written; times in milliseconds since 1970. */

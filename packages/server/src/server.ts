@@ -59,8 +59,9 @@ export interface Opened {
   readonly lock: DataLock | undefined;
   /** Whether a database that was found empty may count as one. */
   readonly trusted: boolean;
-  /** Milliseconds that recovery took. */
+  /** Milliseconds that recovery took, and those of them until the snapshot was read. */
   readonly initTime: number;
+  readonly snapshotTime: number;
 }
 
 /** An empty database. */
@@ -91,13 +92,18 @@ export async function openData(
     const trusted = mayStartEmpty(disk, dirs, config.dbAutocreate);
     const database = newDatabase(config, runtime);
     prepare(dirs, database);
+    let loadedAt = began;
+    database.onSnapshotLoaded = () => {
+      loadedAt = runtime.now();
+    };
     const recovered = await recoverInto(database, dirs, disk, config, logger, recoverBy);
+    database.onSnapshotLoaded = undefined;
     const initTime = runtime.now() - began;
     logger.info(
       { zxid: `0x${recovered.lastZxid.toString(16)}`, nodes: database.tree.store.count, replayed: recovered.replayed },
       `data recovered in ${Math.round(initTime)} ms`,
     );
-    return { dirs, database, recovered, lock, trusted, initTime };
+    return { dirs, database, recovered, lock, trusted, initTime, snapshotTime: loadedAt - began };
   } catch (e) {
     await lock?.release();
     throw e;
@@ -185,6 +191,9 @@ export abstract class Server {
     this.servingSince = this.runtime.wallTime();
     this.nextId = firstSessionId(id, this.runtime.wallTime());
     this.stats.dbInitTime.add(opened.initTime);
+    this.stats.startupSnapshotTime.add(opened.snapshotTime);
+    this.stats.startupTxnsTime.add(opened.initTime - opened.snapshotTime);
+    this.stats.startupTxns.add(opened.recovered.replayed);
     this.drawSnapshotLimits();
     this.auth = {
       skipAcl: config.skipAcl,

@@ -147,6 +147,8 @@ class RunningView implements ServerView {
         return port.stats.bytesSent;
       case 'connection_request_count':
         return port.stats.connectionRequests;
+      case 'connection_drop_count':
+        return port.stats.dropped;
       case 'connection_revalidate_count':
         return port.stats.revalidations;
       case 'connection_rejected':
@@ -203,6 +205,12 @@ class RunningView implements ServerView {
         return stats.batchSize;
       case 'restore_time':
         return stats.restoreTime;
+      case 'startup_snap_load_time':
+        return stats.startupSnapshotTime;
+      case 'startup_txns_load_time':
+        return stats.startupTxnsTime;
+      case 'startup_txns_loaded':
+        return stats.startupTxns;
       case 'dbinittime':
         return stats.dbInitTime;
       case 'node_created_watch_count':
@@ -221,6 +229,10 @@ class RunningView implements ServerView {
   }
 
   *summarySet(name: string): Generator<readonly [string, SummaryView]> {
+    if (name === 'ack_latency') {
+      for (const [id, series] of this.ensemble?.stats.ackLatency ?? []) yield [String(id), series];
+      return;
+    }
     if (name !== 'read_per_namespace' && name !== 'write_per_namespace') return;
     for (const namespace of this.server.namespaces.values()) {
       const series = name === 'read_per_namespace' ? namespace.reads : namespace.writes;

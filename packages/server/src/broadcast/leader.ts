@@ -287,9 +287,18 @@ export class Leader implements Proposals {
     return this.head < this.outstanding.length;
   }
 
+  /** Measures how long a server took to acknowledge a proposal, unless a quorum did so before. */
+  measureAck(id: number, zxid: number): void {
+    const oldest = this.outstanding[this.head];
+    if (oldest === undefined) return;
+    const proposal = this.outstanding[this.head + zxid - oldest.zxid];
+    if (proposal?.zxid === zxid) this.host.stats.onAck(id, this.host.runtime.now() - proposal.proposedAt);
+  }
+
   /** Everything up to a zxid is on the own disk. */
   onDurable(zxid: number): void {
     if (zxid > this.durableZxid) this.durableZxid = zxid;
+    this.measureAck(this.host.id, zxid);
     this.tryCommit();
   }
 

@@ -425,6 +425,7 @@ export class LearnerHandler implements SessionOwner {
           return;
         }
         this.acked = packet.zxid;
+        if (this.participates && this.id !== undefined) this.leader.measureAck(this.id, packet.zxid);
         this.leader.tryCommit();
         break;
       case PacketType.ping:

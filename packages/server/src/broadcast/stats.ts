@@ -5,6 +5,8 @@ export interface BroadcastStats {
   onProposal(bytes: number): void;
   /** A proposal is committed, so many milliseconds after it was made. */
   onCommit(ms: number): void;
+  /** A server has acknowledged a proposal that is not committed, so many milliseconds after it was made. */
+  onAck(id: number, ms: number): void;
   /** A learner is sent what it lacks: transactions, or a snapshot. */
   onCaughtUp(by: 'diff' | 'snapshot'): void;
   /** A learner asks whether a session is alive. */

@@ -611,6 +611,7 @@ export class ClientConnection implements Client, TurnTaker {
 
   private readonly onGone = (): void => {
     if (this.state === 'closed') return;
+    if (this.session !== undefined) this.port.stats.dropped++;
     this.port.beginTurn();
     this.leave();
     this.socket.destroy();

@@ -64,6 +64,8 @@ export class PortStats {
   rejected = 0;
   revalidations = 0;
   sessionlessExpired = 0;
+  /** Connections that clients let go without closing their sessions. */
+  dropped = 0;
   handshakesFailed = 0;
   handshakesRefused = 0;
   largeRequestsRejected = 0;

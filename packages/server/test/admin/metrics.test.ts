@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { ENSEMBLE_GAUGES } from '../../dist/admin/ensemble-metrics.js';
 import {
   COUNTER_SETS,
   COUNTERS,
@@ -50,6 +52,33 @@ test('mntr has every key of the Apache server that is not of a namespace, each w
     'zk_snapshot_rate_limited_count',
     'zk_sum_restore_time',
   ]);
+});
+
+/**
+ * What Apache's server 3.8.0 registers with its metrics provider, standalone and in all parts of an ensemble: a kind and a name
+ * each, for series with the level of detail.
+ */
+const REGISTERED = readFileSync(new URL('../../test/admin/fixtures/metric-names-3.8.0.txt', import.meta.url), 'utf8')
+  .trim()
+  .split('\n');
+
+test("every metric that Apache's server registers is there, of the same kind", () => {
+  const ours = new Set([
+    ...[...rows(mntrText(new FakeView())).keys()].map((key) => `gauge ${key.slice('zk_'.length)}`),
+    ...ENSEMBLE_GAUGES.map((name) => `gauge ${name}`),
+    ...COUNTERS.map((name) => `counter ${name}`),
+    ...SUMMARIES.map((name) => `summary BASIC ${name}`),
+    ...QUANTILE_SUMMARIES.map((name) => `summary ADVANCED ${name}`),
+    ...GAUGE_SETS.map((name) => `gaugeset ${name}`),
+    ...COUNTER_SETS.map((name) => `counterset ${name}`),
+    ...SUMMARY_SETS.map((name) => `summaryset BASIC ${name}`),
+    ...QUANTILE_SUMMARY_SETS.map((name) => `summaryset ADVANCED ${name}`),
+  ]);
+  assert.equal(REGISTERED.length, 155);
+  assert.deepEqual(
+    REGISTERED.filter((line) => !ours.has(line)),
+    [],
+  );
 });
 
 test('mntr shows the counts of the recorded server as it did', () => {

@@ -88,6 +88,7 @@ class Bench {
       stats: {
         onProposal() {},
         onCommit() {},
+        onAck() {},
         onCaughtUp() {},
         onRevalidation() {},
         onProposalReceived() {},
