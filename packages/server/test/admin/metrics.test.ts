@@ -1,3 +1,4 @@
+// mntr and Prometheus: names, kinds and values as Apache's server has them.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
