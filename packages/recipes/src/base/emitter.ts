@@ -2,6 +2,7 @@
 
 import { EventEmitter } from 'node:events';
 import { EventStream, isKeeperError } from '@nodekeeper/client';
+import { isRecipeError } from './errors.js';
 
 /**
  * An emitter whose events can also be read with `for await`. A listener that throws is told of by the event `error`; errors
@@ -28,7 +29,7 @@ export class RecipeEmitter<E extends Record<keyof E, unknown[]>> extends EventEm
 
   /** Reports an error, outside of what is going on. That the client was closed is none. */
   protected fail(error: unknown): void {
-    if (isKeeperError(error, 'Closed')) return;
+    if (isKeeperError(error, 'Closed') || isRecipeError(error, 'Closed')) return;
     queueMicrotask(() => {
       (this as EventEmitter).emit('error', error);
     });
