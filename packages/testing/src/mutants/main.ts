@@ -19,7 +19,11 @@ for (const { name, servers = 3 } of PLANTED) {
   const began = performance.now();
   const run = spawnSync(
     process.execPath,
-    [simulator, '--plant', name, '--servers', String(servers), '--seeds', values.seeds, '--until-failure', '--json'],
+    [
+      simulator,
+      ...['--plant', name, '--servers', String(servers), '--observers', '0'],
+      ...['--seeds', values.seeds, '--jobs', '1', '--until-failure', '--json'],
+    ],
     { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 },
   );
   const seconds = ((performance.now() - began) / 1000).toFixed(1);

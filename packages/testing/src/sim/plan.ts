@@ -32,17 +32,23 @@ export interface Plan {
   readonly healAt: number;
 }
 
+/** What is not drawn from the seed. */
 export interface PlanOptions {
-  readonly servers: number;
+  readonly servers?: number;
   readonly observers?: number;
+}
+
+function drawSize(random: Random): { servers: number; observers: number } {
+  const servers = random.pick([1, 3, 3, 3, 3, 5, 5, 7]);
+  return { servers, observers: servers > 1 && random.chance(0.25) ? 1 + random.int(2) : 0 };
 }
 
 /** Milliseconds. */
 const DURATION = 6000;
 
-export function makePlan(seed: string | number, options: PlanOptions): Plan {
+export function makePlan(seed: string | number, options: PlanOptions = {}): Plan {
   const random = new Random(seed);
-  const { servers, observers = 0 } = options;
+  const { servers, observers } = { ...drawSize(random.fork('size')), ...options };
   const machines = servers + observers;
   const clients = Array.from({ length: 2 + random.int(3) }, () => ({
     sessionTimeout: random.pick([1000, 2000, 4000]),
