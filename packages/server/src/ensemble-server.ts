@@ -40,6 +40,7 @@ import { recover } from './storage/recovery.js';
 import { finishReplacing, replaceHistory, truncateLog } from './storage/rewrite.js';
 import { mustRejoin, recoverWhatIsWhole, rejoined } from './storage/set-aside.js';
 import type { LogBatch } from './storage/txn-log.js';
+import { TxnHeaderAt } from './tree/txn-types.js';
 
 const PROGRESS_MS = 5000;
 /** How long no leader is found before reads are served without one; longer ticks make it a tick. */
@@ -468,6 +469,7 @@ export class EnsembleServer extends Server {
 
   /** Applies an entry that no client here waits for. */
   applyUnasked(entry: Buffer, zxid: number): void {
+    this.port.actedElsewhere(entry.readBigInt64BE(TxnHeaderAt.clientId));
     this.database.tree.apply(entry, 0, entry.length);
     this.recent.add(zxid, entry);
   }

@@ -343,7 +343,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
     this.learner?.request(session, cxid, op, body, identities);
   }
 
-  revalidate(session: bigint, timeout: number): void {
-    this.learner?.revalidate(session, timeout);
+  revalidate(session: bigint, timeout: number, ifFree: boolean): void {
+    this.learner?.revalidate(session, timeout, ifFree);
   }
 }

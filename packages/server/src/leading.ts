@@ -321,10 +321,12 @@ export class Leading implements Role, LeaderHost {
     this.active.sessions.touch(session, this.server.port.now);
   }
 
-  revalidate(id: bigint, timeout: number, owner: LearnerHandler): boolean | undefined {
+  revalidate(id: bigint, timeout: number, owner: LearnerHandler, ifFree: boolean): boolean | undefined {
     const session = this.origin?.sessions.get(id);
     if (session?.closing === true) return undefined;
     if (session === undefined || !session.committed) return false;
+    const before = session.owner;
+    if (ifFree && before !== undefined && before !== owner && !before.closed) return false;
     session.timeout = timeout;
     session.owner = owner;
     this.active.sessions.touch(session, this.server.port.now);

@@ -68,7 +68,7 @@ export interface LeaderHost {
   submit(request: ForeignRequest): void;
   touchSession(id: bigint, timeout: number): void;
   /** Whether a session is alive; makes the learner its owner. Undefined while its end is not committed. */
-  revalidate(id: bigint, timeout: number, owner: LearnerHandler): boolean | undefined;
+  revalidate(id: bigint, timeout: number, owner: LearnerHandler, ifFree: boolean): boolean | undefined;
   /** Leading has ended. */
   ended(reason: string): void;
   guard(action: () => void): void;

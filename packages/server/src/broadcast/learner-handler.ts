@@ -113,6 +113,10 @@ export class LearnerHandler implements SessionOwner {
     return this.state === 'summarized';
   }
 
+  get closed(): boolean {
+    return this.state === 'closed';
+  }
+
   /** Whether it has acknowledged the leader's history. */
   get following(): boolean {
     return this.state === 'following';
@@ -456,7 +460,7 @@ export class LearnerHandler implements SessionOwner {
     if (data === null || data.length < 12) return;
     const id = data.readBigInt64BE(0);
     this.leader.host.stats.onRevalidation();
-    const valid = this.leader.host.revalidate(id, data.readInt32BE(8), this) === true;
+    const valid = this.leader.host.revalidate(id, data.readInt32BE(8), this, data.length > 12) === true;
     const answer = Buffer.allocUnsafe(9);
     answer.writeBigInt64BE(id);
     answer[8] = valid ? 1 : 0;

@@ -436,9 +436,9 @@ export class Learner {
     this.link.sendRequest(session, cxid, op, body, identities);
   }
 
-  // long id, int timeout
-  revalidate(session: bigint, timeout: number): void {
-    const data = Buffer.allocUnsafe(12);
+  // long id, int timeout[, byte: not from another server; Apache's leaders do not read it]
+  revalidate(session: bigint, timeout: number, ifFree: boolean): void {
+    const data = Buffer.alloc(ifFree ? 13 : 12, 1);
     data.writeBigInt64BE(session);
     data.writeInt32BE(timeout, 8);
     this.link.send(PacketType.revalidate, -1, data);

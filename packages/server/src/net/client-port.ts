@@ -228,6 +228,13 @@ export class ClientPort implements TlsTaker {
     this.parkTimer = this.runtime.after(PARK_MS, () => this.closeParked('no leader was found in time'));
   }
 
+  /** A session did something that did not come through here: a connection of it that was kept is not its client's any more. */
+  actedElsewhere(session: bigint): void {
+    if (this.parkedTree === undefined) return;
+    for (const connection of [...this.connections])
+      if (connection.parked && connection.session?.id === session) connection.close('its session went on elsewhere');
+  }
+
   /** Closes the connections that {@link park} kept. */
   closeParked(reason: string): void {
     this.parkTimer?.cancel();

@@ -8,6 +8,7 @@ import type { ReplyBuffer } from './reply-buffer.js';
 
 /** What holds a session: a connection of this server, or another server through which its client came. */
 export interface SessionOwner {
+  readonly closed: boolean;
   /** The session is closed or goes on elsewhere. */
   close(reason: string): void;
 }

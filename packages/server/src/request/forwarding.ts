@@ -18,8 +18,11 @@ export interface LeaderLink {
   readonly nobody: bigint;
   /** Sends a request; `identities` null for a session that begins. The body is used during the call only. */
   request(session: bigint, cxid: number, op: number, body: Buffer, identities: readonly Identity[] | null): void;
-  /** Asks whether a session is alive, and makes this server its home. {@link ForwardingProcessor.validated} is called. */
-  revalidate(session: bigint, timeout: number): void;
+  /**
+   * Asks whether a session is alive, and makes this server its home. {@link ForwardingProcessor.validated} is called.
+   * @param ifFree not if it is at home on another server by now
+   */
+  revalidate(session: bigint, timeout: number, ifFree: boolean): void;
 }
 
 export class ForwardingProcessor extends RequestProcessor {
@@ -181,11 +184,11 @@ export class ForwardingProcessor extends RequestProcessor {
     return expired.length;
   }
 
-  protected revalidateGlobal(client: Client, id: bigint, timeout: number): void {
+  protected revalidateGlobal(client: Client, id: bigint, timeout: number, ifFree: boolean): void {
     const waiting = this.validating.get(id);
     if (waiting === undefined) this.validating.set(id, [{ client, timeout }]);
     else waiting.push({ client, timeout });
-    this.link.revalidate(id, timeout);
+    this.link.revalidate(id, timeout, ifFree);
   }
 
   /** The leader's answer to {@link LeaderLink.revalidate}. */
@@ -199,6 +202,7 @@ export class ForwardingProcessor extends RequestProcessor {
     if (valid) {
       const session = this.sessions.track(id, timeout, this.now);
       session.committed = true;
+      if (session.owner !== client) session.owner?.close('the session moved to another connection');
       session.owner = client;
       client.session = session;
     }

@@ -108,14 +108,15 @@ export class OriginatingProcessor extends RequestProcessor {
     this.proposeSession(null, session, session.timeout);
   }
 
-  protected revalidateGlobal(client: Client, id: bigint, timeout: number): void {
+  protected revalidateGlobal(client: Client, id: bigint, timeout: number, ifFree: boolean): void {
     const session = this.sessions.get(id);
     if (session?.closing === true) {
       // It is over when its end is committed, which without a quorum may never be: until then nobody is told so.
       client.close('the session is being closed');
       return;
     }
-    if (session === undefined || !session.committed) {
+    const taken = ifFree && session?.owner !== undefined && session.owner !== client && !session.owner.closed;
+    if (session === undefined || !session.committed || taken) {
       client.revalidated(false);
       return;
     }

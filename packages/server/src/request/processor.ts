@@ -102,7 +102,7 @@ export abstract class RequestProcessor implements MultiListener {
   /** Has all servers know a session that only this one knew. */
   protected abstract makeGlobal(session: Session<SessionOwner>): void;
 
-  protected abstract revalidateGlobal(client: Client, id: bigint, timeout: number): void;
+  protected abstract revalidateGlobal(client: Client, id: bigint, timeout: number, ifFree: boolean): void;
 
   /** Starts a session for a connection; {@link Client.sessionCreated} is called once it is there. */
   createSession(client: Client, id: bigint, timeout: number): void {
@@ -126,10 +126,10 @@ export abstract class RequestProcessor implements MultiListener {
   }
 
   /** Lets the session go on at this connection: {@link Client.revalidated} is called with the outcome. */
-  revalidate(client: Client, id: bigint, timeout: number): void {
+  revalidate(client: Client, id: bigint, timeout: number, ifFree = false): void {
     const session = this.sessions.get(id);
     if (session?.local !== true) {
-      this.revalidateGlobal(client, id, timeout);
+      this.revalidateGlobal(client, id, timeout, ifFree);
       return;
     }
     session.timeout = timeout;
@@ -139,14 +139,17 @@ export abstract class RequestProcessor implements MultiListener {
     client.revalidated(true);
   }
 
-  /** Lets the session of a connection that was parked go on here; {@link Client.revalidated} is called with the outcome. */
+  /**
+   * Lets the session of a connection that was parked go on here, unless its client went on elsewhere meanwhile: what is still unread
+   * of this connection would then come after its later requests. {@link Client.revalidated} is called with the outcome.
+   */
   takeUp(client: Client, session: Session<SessionOwner>): void {
     if (session.local) {
       const again = this.sessions.track(session.id, session.timeout, this.now);
       again.local = true;
       again.committed = true;
     }
-    this.revalidate(client, session.id, session.timeout);
+    this.revalidate(client, session.id, session.timeout, true);
   }
 
   /** Ends a local session. */
