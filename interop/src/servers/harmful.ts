@@ -84,6 +84,17 @@ function strangeTtl({ type, flags, ttl }: Part): boolean {
   return type === OpCode.createTTL && flags !== 5 && flags !== 6 && (ttl ?? 0n) < 0n;
 }
 
+/** What a multi may consist of. */
+const PARTS = new Set<number>([
+  OpCode.create,
+  OpCode.create2,
+  OpCode.createContainer,
+  OpCode.createTTL,
+  OpCode.delete,
+  OpCode.setData,
+  OpCode.check,
+]);
+
 /**
  * Whether a request can keep a follower of Apache's, or the whole ensemble, from answering any more: a write that can't be decoded
  * or names no node, and what servers send to each other only.
@@ -116,7 +127,7 @@ export function harmsEnsembles(op: number, body: Buffer): boolean {
           const done = r.bool();
           r.int();
           if (done) return false;
-          if (namesNothing(type, r)) return true;
+          if (!PARTS.has(type) || namesNothing(type, r)) return true;
         }
       case OpCode.createSession:
       case OpCode.deleteContainer:

@@ -36,11 +36,20 @@ const POISON: readonly [name: string, op: number, body: (w: JuteWriter) => void]
     OpCode.create,
     (w) => create(w.string('/container').buffer(null)).int(CreateMode.container),
   ],
+  ['a multi with a createTTL of another mode', OpCode.multi, (w) => multiTtl(w, CreateMode.persistent, -1n)],
+  ['a multi with a createTTL of a negative time', OpCode.multi, (w) => multiTtl(w, CreateMode.persistentWithTtl, -1n)],
+  ['a create with flags that mean nothing', OpCode.create, (w) => create(w.string('/flags').buffer(null)).int(100)],
   ['a createSession', OpCode.createSession, (w) => w.int(4000)],
   ['a deleteContainer', OpCode.deleteContainer, (w) => w.string('/zookeeper')],
   ['an error', OpCode.error, (w) => w.int(-101)],
   ['an unknown operation', 4711, () => undefined],
 ];
+
+function multiTtl(w: JuteWriter, flags: number, ttl: bigint): void {
+  w.int(OpCode.createTTL).bool(false).int(-1);
+  create(w.string('/multi-ttl').buffer(null)).int(flags).long(ttl);
+  w.int(-1).bool(true).int(-1);
+}
 
 function create(w: JuteWriter): JuteWriter {
   writeAclList(w, OPEN_ACL_UNSAFE);

@@ -6,7 +6,7 @@ import { Session, type SessionTable } from '../session/session-table.js';
 import type { DataTree } from '../tree/data-tree.js';
 import { TXN_HEADER_SIZE, TxnHeaderAt, zxidOf } from '../tree/txn-types.js';
 import type { Client, SessionOwner } from './client.js';
-import { createProblem, decodeCreate, decodeDelete, decodeMulti, decodeSetAcl, decodeSetData } from './decode.js';
+import { decodeCreate, decodeDelete, decodeMulti, decodeSetAcl, decodeSetData, killsApache } from './decode.js';
 import { PendingWrite, type WaitingRead } from './fifo.js';
 import { type Identity, MOST_IDENTITIES } from './identity.js';
 import { type ProcessorHooks, type ProcessorOptions, RequestProcessor } from './processor.js';
@@ -27,7 +27,6 @@ export interface LeaderLink {
 
 export class ForwardingProcessor extends RequestProcessor {
   private readonly link: LeaderLink;
-  private readonly extended: boolean;
   private readonly creating = new Map<bigint, PendingWrite>();
   private readonly validating = new Map<bigint, { readonly client: Client; readonly timeout: number }[]>();
   private readonly syncs: { readonly client: Client; readonly request: WaitingRead }[] = [];
@@ -46,7 +45,6 @@ export class ForwardingProcessor extends RequestProcessor {
   ) {
     super(tree, sessions, reads, hooks, options);
     this.link = link;
-    this.extended = options.extendedTypesEnabled;
   }
 
   protected submitWrite(
@@ -123,7 +121,7 @@ export class ForwardingProcessor extends RequestProcessor {
         case OpCode.createTTL: {
           const request = decodeCreate(op, r);
           if (request.path === null) return ErrorCode.MarshallingError;
-          return createProblem(request, this.extended);
+          return killsApache(request) ? ErrorCode.BadArguments : ErrorCode.Ok;
         }
         case OpCode.delete:
           return decodeDelete(op, r).path === null ? ErrorCode.MarshallingError : ErrorCode.Ok;
@@ -136,14 +134,6 @@ export class ForwardingProcessor extends RequestProcessor {
         case OpCode.multi: {
           const ops = decodeMulti(r);
           if (ops.some((part) => part.path === null)) return ErrorCode.MarshallingError;
-          for (const part of ops) {
-            if (
-              'flags' in part &&
-              part.type === OpCode.createTTL &&
-              createProblem(part, this.extended) !== ErrorCode.Ok
-            )
-              return ErrorCode.BadArguments;
-          }
           this.multiTypes = ops.map((part) => part.type);
           return ErrorCode.Ok;
         }
