@@ -1,4 +1,4 @@
-// Members that stand still and connections that break, under load; and an epoch whose numbers run out.
+// Members that stand still and connections that break, under load.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { Load } from '../load.js';
@@ -75,24 +75,6 @@ export const linksCut: Scenario = {
       for (const [n, learner] of learners.entries())
         if (i % 3 === 2 || i % 3 === n) ensemble.tap(learner, leader).cut();
     }
-    await settle(ensemble, load);
-  },
-};
-
-export const rollOver: Scenario = {
-  id: 'roll-over',
-  title: 'the numbers of an epoch are used up and the next one begins',
-  async run(stage) {
-    const ensemble = await stage.three({ props: { 'zookeeper.testingonly.initialZxid': String(0xffff_ff00) } });
-    const load = await Load.start(ensemble.members);
-    await load.more(1500, 120_000);
-    const epochs = new Set(
-      load.writers
-        .flatMap((w) => w.writes)
-        .map((w) => (w.outcome === 'acknowledged' ? Math.floor(w.zxid / 2 ** 32) : 1)),
-    );
-    stage.note(`acknowledged in ${epochs.size} epochs, ${load.count('unknown')} writes of unknown outcome`);
-    if (epochs.size < 2) throw new Error('no epoch came to its end');
     await settle(ensemble, load);
   },
 };

@@ -37,7 +37,6 @@ export const SCENARIOS: readonly Scenario[] = [
   faults.frozenLeader,
   faults.frozenFollower,
   faults.linksCut,
-  faults.rollOver,
   hostile.hostile,
   hostile.twins,
   hostile.stranger,
