@@ -425,6 +425,7 @@ export class ClientConnection implements Client, TurnTaker {
         return;
       }
       this.state = 'ready';
+      this.tellDeferred();
       this.resumeWork();
       return;
     }
@@ -482,6 +483,7 @@ export class ClientConnection implements Client, TurnTaker {
   private readonly onDrain = (): void => {
     if (!this.outputFull) return;
     this.outputFull = false;
+    if (this.state === 'parked') return; // goes on when it is taken up
     this.port.beginTurn();
     if (this.stream === null) this.port.processor.resume(this);
     this.resumeWork();
@@ -529,11 +531,12 @@ export class ClientConnection implements Client, TurnTaker {
 
   onEvent(event: WatchEvent): void {
     if (this.state === 'closed') return;
-    if (this.stream !== null) {
+    // What the next leader brings is not committed before that is established: until then nobody is told.
+    if (this.stream !== null || this.state === 'parked') {
       this.deferred ??= [];
       this.deferred.push(event);
       if (this.deferred.length > DEFERRED_EVENTS_LIMIT)
-        this.abort('too many notifications wait behind a list of children');
+        this.abort('too many notifications wait, behind a list of children or for a leader');
       return;
     }
     const frame = event.frame;
@@ -542,6 +545,12 @@ export class ClientConnection implements Client, TurnTaker {
     if (this.socket.writableLength + (this.out?.pos ?? 0) > OUTPUT_LIMIT) {
       this.abort(`the client does not read its notifications: more than ${OUTPUT_LIMIT} bytes wait`);
     }
+  }
+
+  private tellDeferred(): void {
+    const { deferred } = this;
+    this.deferred = null;
+    for (const event of deferred ?? []) this.onEvent(event);
   }
 
   // ---- long lists ----
@@ -565,9 +574,7 @@ export class ClientConnection implements Client, TurnTaker {
     }
     stream.end();
     this.stream = null;
-    const { deferred } = this;
-    this.deferred = null;
-    for (const event of deferred ?? []) this.onEvent(event);
+    this.tellDeferred();
     this.port.processor.resume(this);
     return this.stream === null ? this.takeTurn() : true;
   }

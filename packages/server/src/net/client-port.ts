@@ -266,8 +266,9 @@ export class ClientPort implements TlsTaker {
     return this.current;
   }
 
+  /** What clients see; between two leaders, what those that are kept have their watches in. */
   get tree(): DataTree {
-    return this.active.tree;
+    return this.current?.tree ?? this.parkedTree ?? this.active.tree;
   }
 
   get sessions(): SessionTable<SessionOwner> {

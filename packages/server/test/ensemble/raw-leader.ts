@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
-import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
+import { type Acl, JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
 import { atEnd } from '../server/raw-client.js';
@@ -10,11 +10,18 @@ import type { Ensemble } from './ensemble.js';
 import { EPOCH, type Got, PacketEnd } from './raw-learner.js';
 
 /** A transaction that creates a node, as it is proposed and logged. */
-export function createEntry(zxid: number, path: string): Buffer {
+export function createEntry(zxid: number, path: string, data = 'x', acl: readonly Acl[] = OPEN_ACL_UNSAFE): Buffer {
   const w = entryHead(zxid, OpCode.create);
-  w.string(path).buffer(Buffer.from('x'));
-  writeAclList(w, OPEN_ACL_UNSAFE);
+  w.string(path).buffer(Buffer.from(data));
+  writeAclList(w, acl);
   w.bool(false).int(-1);
+  return Buffer.from(w.bytes());
+}
+
+/** A transaction that changes a node's data. */
+export function setDataEntry(zxid: number, path: string, version: number): Buffer {
+  const w = entryHead(zxid, OpCode.setData);
+  w.string(path).buffer(Buffer.from('changed')).int(version);
   return Buffer.from(w.bytes());
 }
 
@@ -127,6 +134,19 @@ export class RawLeader {
     const head = Buffer.alloc(4);
     head.writeInt32BE(message.length);
     socket.write(Buffer.concat([head, message]));
+  }
+
+  /** Has the follower begin a session there, as the ensemble does: answers its request, and its question later on. */
+  async session(end: FollowerEnd, zxid: number): Promise<void> {
+    const request = await end.until(PacketType.request);
+    const w = new JuteWriter();
+    w.long(request.data?.readBigInt64BE(0) ?? 0n)
+      .int(0)
+      .long53(zxid)
+      .long53(1_700_000_000_000)
+      .int(OpCode.createSession);
+    w.int(request.data?.readInt32BE(16) ?? 0);
+    end.commit(zxid, Buffer.from(w.bytes()));
   }
 
   /** The next connection of server 1. */

@@ -66,6 +66,12 @@ export class PacketEnd {
     }
   }
 
+  /** Says that a session is alive, once that is asked. */
+  async validate(): Promise<void> {
+    const { data } = await this.until(PacketType.revalidate);
+    this.send(PacketType.revalidate, -1, Buffer.concat([data?.subarray(0, 8) ?? Buffer.alloc(0), Buffer.from([1])]));
+  }
+
   /** The next packet of a type; what comes before is left out. */
   async until(type: number): Promise<Got> {
     for (;;) {

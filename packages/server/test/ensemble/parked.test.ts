@@ -1,0 +1,93 @@
+// Connections that are kept while a server looks for its next leader: what they are told in the meantime.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { OpCode } from '@nodekeeper/protocol';
+import { PacketType } from '../../dist/broadcast/packet.js';
+import type { EnsembleServer } from '../../dist/ensemble-server.js';
+import type { RawClient } from '../server/raw-client.js';
+import { Ensemble } from './ensemble.js';
+import { createEntry, type FollowerEnd, RawLeader, setDataEntry } from './raw-leader.js';
+import { EPOCH } from './raw-learner.js';
+
+const READ_ONLY = [{ perms: 1, scheme: 'world', id: 'anyone' }];
+
+/** Server 1 of three with a client, whose leader is then lost and followed by one that has two transactions more. */
+async function afterLeader(
+  t: TestContext,
+  data: string,
+  before: (client: RawClient, server: EnsembleServer) => Promise<void>,
+): Promise<{ client: RawClient; leader: RawLeader; follower: FollowerEnd }> {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  const leader = await RawLeader.of(t, ensemble);
+  await ensemble.start(1);
+  await leader.vote(t, ensemble);
+  let follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n', data, READ_ONLY));
+  await follower.newLeader(1);
+  await follower.upToDate();
+  const opening = ensemble.client(1);
+  await leader.session(follower, EPOCH + 2);
+  const client = await opening;
+  await before(client, ensemble.server(1));
+  follower.socket.destroy();
+  leader.peerEpoch = 1;
+  follower = await leader.follower();
+  await follower.discover(2);
+  follower.send(PacketType.diff, EPOCH + 2);
+  follower.commit(EPOCH + 3, setDataEntry(EPOCH + 3, '/n', 1));
+  follower.commit(EPOCH + 4, createEntry(EPOCH + 4, '/cut'));
+  await follower.newLeader(2);
+  return { client, leader, follower };
+}
+
+async function watch(client: RawClient): Promise<void> {
+  assert.equal(await client.getData('/n', true), 'x');
+  assert.equal((await client.request(OpCode.exists, (w) => w.string('/cut').bool(true))).error, -101);
+}
+
+test('clients are told of what a leader brings once it is established', async (t) => {
+  const { client, follower } = await afterLeader(t, 'x', watch);
+  await follower.upToDate();
+  await follower.validate();
+  assert.equal(await client.getData('/n'), 'changed');
+  assert.deepEqual(
+    client.events.map(({ type, path }) => `${type} ${path}`),
+    ['3 /n', '1 /cut'],
+  );
+});
+
+test('clients are told nothing of what a leader brings who is not established', async (t) => {
+  const { client, leader, follower } = await afterLeader(t, 'x', watch);
+  follower.socket.destroy();
+  const next = await leader.follower();
+  await next.discover(3);
+  next.send(PacketType.trunc, EPOCH + 2);
+  await next.newLeader(3);
+  await next.upToDate();
+  assert.equal(await client.frame(), undefined, 'the connection ends, without a word');
+});
+
+test('a connection that had not taken all of its answers goes on with the next leader', async (t) => {
+  const data = 'x'.repeat(1_000_000);
+  const requests = 30;
+  const { client, follower } = await afterLeader(t, data, async (reader, server) => {
+    reader.socket.pause();
+    for (let i = 0; i < requests; i++) reader.send(OpCode.getData, (w) => w.string('/n').bool(false));
+    const stuck = (): boolean => [...server.port.connections].some(({ socket }) => socket.writableLength > 0);
+    while (!stuck()) await new Promise((resolve) => setImmediate(resolve));
+  });
+  client.socket.resume();
+  let answers = 0;
+  const changed: boolean[] = [];
+  const taken = (async () => {
+    for (; answers < requests; answers++) changed.push((await client.reply()).body.buffer()?.toString() === 'changed');
+  })();
+  while (answers === 0) await new Promise((resolve) => setImmediate(resolve));
+  await follower.upToDate();
+  await follower.validate();
+  await taken;
+  assert.ok(changed.includes(false) && changed.includes(true));
+  assert.ok(changed.lastIndexOf(false) < changed.indexOf(true), 'nothing old behind what is new');
+});
