@@ -39,6 +39,7 @@ const EVERYWHERE: readonly Rule[] = [
 export function maskWord(word: string, text: string, watched: Watched): string {
   let out = named(text, watched);
   for (const [pattern, by] of EVERYWHERE) out = out.replace(pattern, by);
+  if (word === 'hash') return out.replace(/: \d+$/gm, ': <digest>');
   if (word === 'envi') return out.replace(/=.*$/gm, '=');
   if (word === 'dump' || word === 'wchc' || word === 'wchp') return sortedRows(out);
   if (word === 'stat' || word === 'cons') return out.replace(/(?:^ \/.*\n)+/gm, (lines) => sortedLines(lines));
@@ -72,7 +73,7 @@ function sortedLines(lines: string): string {
 }
 
 const VOLATILE =
-  /^(established|last_response_time|(last|min|avg|max)_latency|uptime|timestamp|packets_(sent|received)|.*dir_size)$/;
+  /^(digest|established|last_response_time|(last|min|avg|max)_latency|uptime|timestamp|packets_(sent|received)|.*dir_size)$/;
 
 /** A command's answer as it is compared; a page stays as it is. Numbers become texts, and Java's beans and tables have no order. */
 export function maskCommand(body: string, watched: Watched): string {

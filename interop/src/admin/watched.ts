@@ -12,6 +12,8 @@ import type { Kind } from '../servers/index.js';
 
 /** So long that no session has to say that it is alive: counts of packets are exact. */
 const SESSION_MS = 60_000;
+/** So often the word `hash` has a line, in transactions. */
+const DIGEST_EVERY = 128;
 const SETTLED_MS = 60_000;
 
 export interface WatchedSettings {
@@ -76,12 +78,14 @@ export class Watched {
   async load(ids: readonly number[]): Promise<void> {
     for (const id of ids) {
       const session = await this.open(`e${id}`, id, SESSION_MS - id * 1000);
-      if (id === ids[0]) ok(await session.create('/a'), 'create /a');
+      if (id === ids[0]) for (const path of ['/a', '/b']) ok(await session.create(path), `create ${path}`);
       ok(await session.create(`/a/e${id}`, 'x'.repeat(10 * id), CreateMode.ephemeral), `create /a/e${id}`);
       for (let size = 1; size <= 5; size++) ok(await session.set(`/a/e${id}`, 'y'.repeat(size)), 'set');
       await session.get('/a', true);
       await session.exists(`/none${id}`, true);
     }
+    const [first] = this.sessions.values();
+    for (let i = 0; first !== undefined && i < DIGEST_EVERY; i++) ok(await first.set('/b', String(i)), 'set /b');
     await this.settled();
     for (const session of this.sessions.values()) ok(await session.sync('/'), 'sync');
   }
