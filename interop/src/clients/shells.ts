@@ -1,6 +1,9 @@
 // The shells that come with ZooKeeper, driven by recorded sessions: zkCli.sh of the Java client, cli_mt of the C client.
 
+import { fileURLToPath } from 'node:url';
 import type { ShellKind } from './recorded-shell.js';
+
+const MAIN = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
 
 export const ZKCLI: ShellKind = {
   session: 'zkcli/session.txt',
@@ -18,6 +21,13 @@ export const ZKCLI: ShellKind = {
       .replace(/\b[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \S+ \d{4}/g, '<time>')
       .replace(/(connect 127\.0\.0\.1):\d+/g, '$1:<port>')
       .replace(/^ZooKeeper CLI version: .*/, 'ZooKeeper CLI version: …'),
+};
+
+/** This project's shell, which is to print what zkCli prints. */
+export const NODEKEEPER_SHELL: ShellKind = {
+  ...ZKCLI,
+  command: (port) => `${process.execPath} ${MAIN} shell -server 127.0.0.1:${port}`,
+  env: {},
 };
 
 export const CLI_MT: ShellKind = {

@@ -54,6 +54,12 @@ export const SUITES: readonly Suite[] = [
     args: [],
   },
   {
+    id: 'shell',
+    title: "This project's shell beside zkCli: the same lines typed into both, all that they print compared",
+    main: 'shell/main.js',
+    args: [],
+  },
+  {
     id: 'fuzz',
     title: 'Damaged frames of every operation',
     main: 'fuzz/main.js',

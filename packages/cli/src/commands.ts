@@ -55,6 +55,10 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     console.log(args.json ? JSON.stringify({ version: versionLine() }) : versionLine());
   });
   program
+    .command('shell')
+    .description('read and change nodes: zkCli’s commands, at a terminal, from a pipe, or one')
+    .helpOption(false);
+  program
     .command('ensemble')
     .description('run an ensemble on this machine, each server a process of its own')
     .option('--servers <n>', 'servers that vote', '3')

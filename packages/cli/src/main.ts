@@ -5,6 +5,9 @@ const [verb] = process.argv.slice(2);
 if (verb === 'start-foreground') {
   const { startForeground } = await import('./start-foreground.js');
   await startForeground(process.argv.slice(3));
+} else if (verb === 'shell') {
+  const { runShell } = await import('./shell/index.js');
+  process.exitCode = await runShell(process.argv.slice(3));
 } else {
   const { runCommand } = await import('./commands.js');
   await runCommand(process.argv.slice(2));

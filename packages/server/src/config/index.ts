@@ -9,6 +9,7 @@ export type { Ensemble } from './ensemble.js';
 export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './keys.js';
 export { clientPlace, ownMember } from './own-member.js';
 export { ConfigError, type Sources } from './parse.js';
+export { parseProperties } from './properties.js';
 
 /** Times in milliseconds, sizes in bytes unless the name says otherwise. */
 export interface ServerConfig {

@@ -1,0 +1,127 @@
+// The command line of the shell: zkCli's options, and a few that zkCli lacks.
+
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
+import type { ClientOptions, SaslOptions } from '@nodekeeper/client';
+import { UsageError } from '../arguments.js';
+
+export interface ShellArguments {
+  readonly server: string;
+  /** Session time-out in milliseconds. */
+  readonly timeout: number;
+  readonly readOnly: boolean;
+  readonly waitForConnection: boolean;
+  readonly json: boolean;
+  readonly help: boolean;
+  readonly client: Pick<ClientOptions, 'tls' | 'sasl' | 'auth'>;
+  /** A single command; empty to read commands. */
+  readonly command: readonly string[];
+}
+
+export const SHELL_USAGE = `Usage: nodekeeper shell [options] [command words…]
+
+Without a command, commands are read: from a terminal with history and completion, or from a pipe.
+With one, it is done and the shell ends: exit code 0, 1 if it has failed, 127 if there is no such command.
+
+  -server host:port,…/chroot     the servers (localhost:2181)
+  -timeout ms                    session time-out (30000)
+  -r                             accept a server that serves reads only
+  -waitforconnection             begin when there is a connection
+  -client-configuration file     TLS as Apache's clients are told (zookeeper.ssl.keyStore.location …)
+  --tls --ca f --cert f --key f  TLS with PEM files
+  --auth scheme:auth             present an identity, as in --auth digest:user:password; can be repeated
+  --sasl user:password           log in with SASL DIGEST-MD5
+  --json                         one JSON object for each answer
+`;
+
+/** Rejects with UsageError. */
+export async function parseShellArguments(args: readonly string[]): Promise<ShellArguments> {
+  let server = 'localhost:2181';
+  let timeout = 30_000;
+  const is = { readOnly: false, waitForConnection: false, json: false, help: false, tls: false };
+  const files: { ca?: string; cert?: string; key?: string } = {};
+  let stores: ConnectionOptions | undefined;
+  let sasl: SaslOptions | undefined;
+  const auth: { scheme: string; auth: string }[] = [];
+  let at = 0;
+  for (; at < args.length; at++) {
+    const option = args[at] as string;
+    if (!option.startsWith('-')) break;
+    const value = (): string => {
+      const next = args[++at];
+      if (next === undefined) throw new UsageError(`Error: no argument found for option ${option}`);
+      return next;
+    };
+    // zkCli's options have one dash; two are taken too.
+    switch (option.replace(/^--/, '-')) {
+      case '-server':
+        server = value();
+        break;
+      case '-timeout':
+        timeout = Number(value());
+        if (!(timeout > 0)) throw new UsageError('-timeout is a number of milliseconds');
+        break;
+      case '-r':
+        is.readOnly = true;
+        break;
+      case '-waitforconnection':
+        is.waitForConnection = true;
+        break;
+      case '-client-configuration':
+        stores = (await import('./client-configuration.js')).readClientConfiguration(readFile(value()).toString());
+        break;
+      case '-tls':
+        is.tls = true;
+        break;
+      case '-ca':
+      case '-cert':
+      case '-key':
+        files[option.replace(/^-+/, '') as keyof typeof files] = value();
+        break;
+      case '-auth':
+        auth.push(parseAuth(value()));
+        break;
+      case '-sasl':
+        sasl = parseSasl(value());
+        break;
+      case '-json':
+        is.json = true;
+        break;
+      case '-help':
+      case '-h':
+        is.help = true;
+        break;
+      default:
+        throw new UsageError(`'${option}' is not an option; see nodekeeper shell --help`);
+    }
+  }
+  const pem = Object.fromEntries(Object.entries(files).map(([name, file]) => [name, readFile(file)]));
+  const tls = is.tls || Object.keys(pem).length > 0 ? { ...stores, ...pem } : stores;
+  return {
+    server,
+    timeout,
+    ...is,
+    client: { ...(tls === undefined ? {} : { tls }), ...(sasl === undefined ? {} : { sasl }), auth },
+    command: args.slice(at),
+  };
+}
+
+function parseAuth(text: string): { scheme: string; auth: string } {
+  const colon = text.indexOf(':');
+  if (colon <= 0) throw new UsageError('--auth is scheme:auth, as in digest:user:password');
+  return { scheme: text.slice(0, colon), auth: text.slice(colon + 1) };
+}
+
+function parseSasl(text: string): SaslOptions {
+  const colon = text.indexOf(':');
+  if (colon <= 0) throw new UsageError('--sasl is user:password');
+  return { mechanism: 'DIGEST-MD5', username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+function readFile(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new UsageError(`${file}: ${error instanceof Error ? error.message : error}`);
+  }
+}

@@ -1,0 +1,27 @@
+// The TLS settings of Apache's clients, from the file of properties that -client-configuration names.
+
+import type { ConnectionOptions } from 'node:tls';
+import { parseProperties } from '@nodekeeper/server/config';
+import { readKeyStore, readTrustStore, type StoreSettings } from '@nodekeeper/server/key-store';
+
+/** Undefined if the file asks for no TLS. @throws TlsError if a store cannot be read */
+export function readClientConfiguration(text: string): ConnectionOptions | undefined {
+  const settings = new Map(parseProperties(text).map(({ key, value }) => [key.replace(/^zookeeper\./, ''), value]));
+  if (settings.get('client.secure') !== 'true') return undefined;
+  const store = (kind: string): StoreSettings | undefined => {
+    const path = settings.get(`ssl.${kind}.location`);
+    if (path === undefined) return undefined;
+    const password = settings.get(`ssl.${kind}.password`) ?? '';
+    return { path, password, passwordPath: settings.get(`ssl.${kind}.passwordPath`) };
+  };
+  const keyStore = store('keyStore');
+  const trustStore = store('trustStore');
+  const own = keyStore && readKeyStore(keyStore);
+  const trusted = trustStore && readTrustStore(trustStore);
+  const isUnverified = settings.get('ssl.hostnameVerification') === 'false';
+  return {
+    ...(own && { key: own.key.export({ type: 'pkcs8', format: 'pem' }), cert: own.chain.map(String).join('\n') }),
+    ...(trusted && { ca: trusted.map(String) }),
+    ...(isUnverified && { checkServerIdentity: () => undefined }),
+  };
+}

@@ -1,0 +1,54 @@
+// stdout and stderr with one write for all that is printed in a turn, in the order in which it was printed.
+
+import type { Writable } from 'node:stream';
+
+/** Text beyond this, in characters, is written at once. */
+const LIMIT = 64 * 1024;
+
+export class Streams {
+  private readonly out: Writable;
+  private readonly err: Writable;
+  private pending: { readonly stream: Writable; text: string } | undefined;
+
+  constructor(out: Writable = process.stdout, err: Writable = process.stderr) {
+    this.out = out;
+    this.err = err;
+    // Who reads has gone, as `head` does: nothing more is to be said.
+    for (const stream of [out, err]) stream.on('error', () => {});
+  }
+
+  line(text: string): void {
+    this.put(this.out, text);
+  }
+
+  note(text: string): void {
+    this.put(this.err, text);
+  }
+
+  private put(stream: Writable, text: string): void {
+    if (this.pending?.stream === stream) this.pending.text += `${text}\n`;
+    else {
+      this.flush();
+      this.pending = { stream, text: `${text}\n` };
+      process.nextTick(() => this.flush());
+    }
+    if ((this.pending?.text.length ?? 0) > LIMIT) this.flush();
+  }
+
+  private flush(): void {
+    const { pending } = this;
+    this.pending = undefined;
+    pending?.stream.write(pending.text);
+  }
+
+  /** Resolves when all is handed to the system. */
+  async end(): Promise<void> {
+    this.flush();
+    for (const stream of [this.out, this.err]) {
+      if (stream.writableLength > 0 && !stream.destroyed)
+        await new Promise<void>((resolve) => {
+          stream.write('', () => resolve());
+        });
+    }
+  }
+}

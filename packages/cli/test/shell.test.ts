@@ -1,0 +1,304 @@
+// The shell without zkCli beside it: exit codes, JSON, completion, history, what is read from a pipe. That it prints what zkCli
+// prints is tested in interop/.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { loadConfig, startServer } from '@nodekeeper/server';
+import { parseShellArguments } from '../dist/shell/arguments.js';
+import { COLOURED, coloursFor, PLAIN } from '../dist/shell/colours.js';
+import { parseOptions } from '../dist/shell/options.js';
+import { checkPath } from '../dist/shell/path-check.js';
+import { parseQuota, quotaText } from '../dist/shell/quota-text.js';
+import { Shell } from '../dist/shell/shell.js';
+import { complete, History } from '../dist/shell/terminal.js';
+import { hexDump, parseAcl } from '../dist/shell/texts.js';
+import { splitWords } from '../dist/shell/words.js';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+function temporary(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-shell-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** A server in this process; resolves with its address. */
+async function serve(t: TestContext): Promise<string> {
+  const flags = [
+    `dataDir=${temporary(t)}`,
+    'clientPort=0',
+    'clientPortAddress=127.0.0.1',
+    'admin.enableServer=false',
+    'preAllocSize=64',
+  ];
+  const server = await startServer(loadConfig({ flags }));
+  t.after(() => server.close());
+  return `127.0.0.1:${server.clientPort}`;
+}
+
+interface Run {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** `nodekeeper shell` as a process, with lines typed into it. */
+function run(args: readonly string[], input = ''): Promise<Run> {
+  const child = spawn(process.execPath, [MAIN, 'shell', ...args], { stdio: 'pipe' });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString();
+  });
+  child.stdin.end(input);
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+}
+
+/** A shell in this process, and what it prints. */
+async function shellAt(
+  t: TestContext,
+  server: string,
+  args: readonly string[] = [],
+): Promise<{ shell: Shell; said: string[] }> {
+  const said: string[] = [];
+  const output = { line: (text: string) => said.push(text), note: (text: string) => said.push(`! ${text}`) };
+  const shell = new Shell(await parseShellArguments(['-server', server, ...args]), output, false);
+  t.after(() => shell.close());
+  await shell.connected();
+  return { shell, said };
+}
+
+test('a single command prints its result alone, and its failure is the exit code', async (t) => {
+  const server = await serve(t);
+  assert.deepEqual(await run(['-server', server, 'create', '/a', 'some data']), {
+    code: 0,
+    out: '',
+    err: 'Created /a\n',
+  });
+  assert.deepEqual(await run(['-server', server, 'get', '/a']), { code: 0, out: 'some data\n', err: '' });
+  assert.deepEqual(await run(['-server', server, 'get', '/b']), { code: 1, out: '', err: 'Node does not exist: /b\n' });
+  assert.equal((await run(['-server', server, 'nonsense'])).code, 127);
+  assert.equal((await run(['-server', server, 'get'])).code, 1);
+  assert.equal((await run(['-sever', server, 'ls', '/'])).code, 2);
+  const { code, err } = await run(['-server', '127.0.0.1:1', '-timeout', '200', 'ls', '/']);
+  assert.equal(code, 1);
+  assert.match(err, /^KeeperErrorCode = ConnectionLoss: no connection to 127\.0\.0\.1:1: .*ECONNREFUSED/);
+});
+
+test('with --json every answer is an object, and so is every failure', async (t) => {
+  const server = await serve(t);
+  const json = async (...words: string[]) => {
+    const { code, out, err } = await run(['-server', server, '--json', ...words]);
+    return { code, value: JSON.parse(code === 0 ? out : err) };
+  };
+  assert.deepEqual(await json('create', '-s', '/n-', 'x'), { code: 0, value: { path: '/n-0000000000' } });
+  await json('create', '/bytes');
+  assert.deepEqual(await json('set', '-b', '/bytes', '/wA='), {
+    code: 0,
+    value: { path: '/bytes', stat: (await json('stat', '/bytes')).value.stat },
+  });
+  assert.deepEqual((await json('get', '/bytes')).value, { path: '/bytes', data: '/wA=', encoding: 'base64' });
+  assert.deepEqual((await json('ls', '/')).value, { path: '/', children: ['bytes', 'n-0000000000', 'zookeeper'] });
+  assert.deepEqual((await json('getAcl', '/bytes')).value.acl, ['world:anyone:cdrwa']);
+  assert.deepEqual(await json('get', '/none'), {
+    code: 1,
+    value: {
+      error: { message: 'Node does not exist: /none', code: 'NoNode', path: '/none', outcomeUnknown: false },
+    },
+  });
+  await json('setquota', '-n', '5', '/bytes');
+  assert.deepEqual((await json('listquota', '/bytes')).value.used, { count: 1, bytes: 2 });
+});
+
+test('lines are read from a pipe, whatever fails among them, and the last one is the exit code', async (t) => {
+  const server = await serve(t);
+  const { code, out, err } = await run(['-server', server], 'create /a\nget /none\n\nls /\nget /other\n');
+  assert.equal(code, 1);
+  assert.match(out, /\[a, zookeeper\]/);
+  assert.equal(err, 'Created /a\nNode does not exist: /none\nNode does not exist: /other\n');
+  const events = await run(['-server', server, '--json'], 'get -w /a\nset /a x\nquit\nls /\n');
+  const lines = events.out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const told = lines.filter((line) => 'event' in line).map(({ event }) => `${event.state} ${event.type} ${event.path}`);
+  assert.deepEqual(told, ['SyncConnected None null', 'SyncConnected NodeDataChanged /a']);
+  assert.equal(events.code, 0);
+});
+
+test('identities are presented from the command line', async (t) => {
+  const server = await serve(t);
+  const { shell, said } = await shellAt(t, server, ['--auth', 'digest:bob:secret']);
+  await shell.execute('create /mine x auth::cdrwa');
+  await shell.execute('whoami');
+  assert.deepEqual(said, ['! Created /mine', 'Auth scheme: User', 'ip: 127.0.0.1', 'digest: bob']);
+  assert.equal((await run(['-server', server, 'get', '/mine'])).err, 'Insufficient permission : /mine\n');
+  assert.equal((await run(['-server', server, '--auth', 'digest:bob:secret', 'get', '/mine'])).out, 'x\n');
+});
+
+test('what was typed can be done again', async (t) => {
+  const { shell, said } = await shellAt(t, await serve(t));
+  await shell.execute('create /a');
+  await shell.execute('  ');
+  await shell.execute('redo 0');
+  await shell.execute('redo 1');
+  await shell.execute('redo 9');
+  await shell.execute('history');
+  assert.deepEqual(said, [
+    '! Created /a',
+    '! Node already exists: /a',
+    '! Node already exists: /a',
+    '! Command index out of range',
+    '0 - create /a',
+    '1 - create /a',
+    '2 - create /a',
+    '3 - redo 9',
+    '4 - history',
+  ]);
+});
+
+test('numbers below zero are data', async (t) => {
+  const { shell, said } = await shellAt(t, await serve(t));
+  await shell.execute('create /minus -5');
+  await shell.execute('get /minus');
+  assert.deepEqual(said, ['! Created /minus', '-5']);
+});
+
+test('deleteall deletes what is below, in transactions of the given size', async (t) => {
+  const { shell, said } = await shellAt(t, await serve(t), ['--json']);
+  await shell.execute('create /d');
+  for (let i = 0; i < 25; i++) await shell.execute(`create /d/${i}`);
+  await shell.execute('create /d/1/2');
+  said.length = 0;
+  await shell.execute('deleteall /d -b 4');
+  assert.deepEqual(said, ['{"path":"/d","deleted":27}']);
+});
+
+test('commands, options and paths are completed', async (t) => {
+  const { shell } = await shellAt(t, await serve(t));
+  for (const path of ['/app', '/app/one', '/app/other', '/else']) await shell.execute(`create ${path}`);
+  const completed = async (line: string) => (await complete(shell, line))[0];
+  assert.deepEqual(await completed('getA'), ['getAcl ', 'getAllChildrenNumber ']);
+  assert.deepEqual(await completed('help wh'), ['whoami']);
+  assert.deepEqual(await completed('ls '), ['/']);
+  assert.deepEqual(await completed('ls /'), ['/app', '/else', '/zookeeper']);
+  assert.deepEqual(await completed('get -s /app/o'), ['/app/one', '/app/other']);
+  assert.deepEqual(await completed('get /none/x'), []);
+  assert.deepEqual(await completed('create -'), ['-c', '-e', '-s', '-t']);
+  assert.deepEqual(await complete(shell, 'set /app/one da'), [[], 'da']);
+});
+
+test('the history is kept for its owner alone, without secrets', (t) => {
+  const file = join(temporary(t), 'history');
+  const history = new History(file);
+  assert.deepEqual(history.read(), []);
+  for (const line of ['ls /', ' ', 'addauth digest bob:secret', 'get /a']) history.add(line);
+  assert.deepEqual(new History(file).read(), ['get /a', 'ls /']);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.doesNotMatch(readFileSync(file, 'utf8'), /secret/);
+  new History('/none/there').add('ls /');
+});
+
+test('colours are for terminals that want them', () => {
+  assert.equal(coloursFor({ isTTY: true }, {}), COLOURED);
+  assert.equal(coloursFor({ isTTY: true }, { NO_COLOR: '1' }), PLAIN);
+  assert.equal(coloursFor({ isTTY: true }, { TERM: 'dumb' }), PLAIN);
+  assert.equal(coloursFor({}, {}), PLAIN);
+  assert.equal(COLOURED.error('x'), '\u001b[31mx\u001b[0m');
+});
+
+test('lines are cut into words as zkCli cuts them', () => {
+  assert.deepEqual(splitWords(`create /a "two words" 'and "more"' x`), [
+    'create',
+    '/a',
+    'two words',
+    'and "more"',
+    'x',
+  ]);
+  assert.deepEqual(splitWords('  ls   /  '), ['ls', '/']);
+  assert.deepEqual(splitWords('set /a ""'), ['set', '/a', '']);
+  assert.deepEqual(splitWords(''), []);
+});
+
+test('options stand anywhere, together or apart', () => {
+  const spec = { flags: ['s', 'e'], values: ['t', 'file'] };
+  const read = (...words: string[]) => {
+    const { flags, values, rest } = parseOptions(words, spec);
+    return [[...flags].join(''), Object.fromEntries(values), rest];
+  };
+  assert.deepEqual(read('/a', '-se', 'x'), ['se', {}, ['/a', 'x']]);
+  assert.deepEqual(read('-t', '-5', '-file=f', '/a'), ['', { t: '-5', file: 'f' }, ['/a']]);
+  assert.deepEqual(read('-t9', '--', '-s'), ['', { t: '9' }, ['-s']]);
+  assert.throws(() => read('-x'), { message: 'Unrecognized option: -x' });
+  assert.throws(() => read('-t'), { message: 'Missing argument for option: t' });
+});
+
+test('paths are refused in the words of zkCli', () => {
+  const problem = (path: string) => {
+    try {
+      checkPath(path);
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  assert.equal(problem('/a/b'), undefined);
+  assert.equal(problem('/a..b/...'), undefined);
+  assert.equal(problem('/a\u0000'), 'Invalid path string "/a\u0000" caused by null character not allowed @2');
+  assert.equal(problem('/a\u0001b'), 'Invalid path string "/a\u0001b" caused by invalid character @2');
+  assert.equal(problem('/a/..'), 'Invalid path string "/a/.." caused by relative paths not allowed @4');
+});
+
+test('a quota is read and written as it is kept', () => {
+  const text = 'count=5,bytes=-1=;byteHardLimit=900;countHardLimit=-1';
+  assert.equal(quotaText(parseQuota(text)), text);
+  assert.equal(quotaText(parseQuota('count=2,bytes=4')), 'count=2,bytes=4');
+});
+
+test('an ACL is read as far as it is one', () => {
+  const said: string[] = [];
+  const acl = parseAcl('digest:a:b:rw,x,world:anyone:q', (message) => said.push(message));
+  assert.deepEqual(acl, [
+    { perms: 3, scheme: 'digest', id: 'a:b' },
+    { perms: 0, scheme: 'world', id: 'anyone' },
+  ]);
+  assert.deepEqual(said, ['x does not have the form scheme:id:perm', 'Unknown perm type: q']);
+});
+
+test('bytes are shown as a table', () => {
+  assert.deepEqual(hexDump(Buffer.from('0123456789abcdefé\n')).slice(3, -1), [
+    '|00000000| 30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66 |0123456789abcdef|',
+    '|00000010| c3 a9 0a                                        |...             |',
+  ]);
+});
+
+test('TLS is set up from files, as Apache’s clients are told or by options', async (t) => {
+  const pems = fileURLToPath(new URL('../../client/test/fixtures/tls/', import.meta.url));
+  const file = join(temporary(t), 'client.properties');
+  writeFileSync(
+    file,
+    [
+      'zookeeper.client.secure=true',
+      `zookeeper.ssl.keyStore.location=${pems}client.pem`,
+      `zookeeper.ssl.trustStore.location=${pems}ca.pem`,
+      'zookeeper.ssl.hostnameVerification=false',
+    ].join('\n'),
+  );
+  const { client } = await parseShellArguments(['-client-configuration', file, 'ls', '/']);
+  const tls = client.tls as Record<string, unknown>;
+  assert.match(String(tls.key), /PRIVATE KEY/);
+  assert.match(String(tls.cert), /BEGIN CERTIFICATE/);
+  assert.match(String(tls.ca), /BEGIN CERTIFICATE/);
+  assert.equal(typeof tls.checkServerIdentity, 'function');
+  const own = await parseShellArguments(['--ca', `${pems}ca.pem`]);
+  assert.deepEqual(own.client.tls, { ca: readFileSync(`${pems}ca.pem`) });
+  await assert.rejects(parseShellArguments(['--ca', '/none/there']), /ENOENT/);
+});
