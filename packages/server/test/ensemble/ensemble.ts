@@ -135,8 +135,8 @@ export class Ensemble {
       preAllocSize: 64,
       dataDir: this.dataDirOf(id),
       tickTime: 200,
-      initLimit: 25,
-      syncLimit: 10,
+      initLimit: 50,
+      syncLimit: 25,
       ...this.settings,
     };
   }
