@@ -191,6 +191,8 @@ test('commands, options and paths are completed', async (t) => {
   assert.deepEqual(await completed('ls '), ['/']);
   assert.deepEqual(await completed('ls /'), ['/app', '/else', '/zookeeper']);
   assert.deepEqual(await completed('get -s /app/o'), ['/app/one', '/app/other']);
+  assert.deepEqual(await completed('get /app'), ['/app/']);
+  assert.deepEqual(await completed('get /else'), ['/else']);
   assert.deepEqual(await completed('get /none/x'), []);
   assert.deepEqual(await completed('create -'), ['-c', '-e', '-s', '-t']);
   assert.deepEqual(await complete(shell, 'set /app/one da'), [[], 'da']);

@@ -9,6 +9,9 @@ import { Shell, type ShellOutput } from './shell.js';
 import { Streams } from './streams.js';
 import { runTerminal } from './terminal.js';
 
+/** How long the first prompt waits for a connection, in milliseconds. */
+const FIRST_PROMPT = 1000;
+
 const streams = new Streams();
 const output: ShellOutput = {
   line: (text) => streams.line(text),
@@ -58,8 +61,10 @@ async function runDialogue(options: ShellArguments): Promise<number> {
       return 1;
     }
   }
-  if (isTerminal) await runTerminal(shell);
-  else {
+  if (isTerminal) {
+    await shell.client.connected({ timeout: FIRST_PROMPT }).catch(() => {}); // the prompt tells
+    await runTerminal(shell, streams);
+  } else {
     for await (const line of createInterface({ input: process.stdin })) {
       await shell.execute(line);
       if (shell.isOver) break;

@@ -262,10 +262,14 @@ export async function completePath(client: Client, path: string): Promise<string
     if (!client.isConnected) throw new KeeperError(ErrorCode.ConnectionLoss, 'getChildren', parent);
     const { children } = await client.getChildren(parent, { timeout: 2000 });
     const at = parent === '/' ? '/' : `${parent}/`;
-    return children
+    const found = children
       .map((name) => at + name)
       .filter((one) => one.startsWith(path))
       .sort();
+    if (found.length !== 1 || found[0] !== path) return found;
+    // The path is complete: on into what is below.
+    const stat = await client.exists(path, { timeout: 2000 });
+    return (stat?.numChildren ?? 0) > 0 ? [`${path}/`] : found;
   } catch {
     return [];
   }

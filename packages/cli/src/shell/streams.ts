@@ -8,6 +8,8 @@ const LIMIT = 64 * 1024;
 export class Streams {
   private readonly out: Writable;
   private readonly err: Writable;
+  /** Does the writing when it is given to it; a terminal that shows a prompt puts it back afterwards. */
+  around: (write: () => void) => void = (write) => write();
   private pending: { readonly stream: Writable; text: string } | undefined;
 
   constructor(out: Writable = process.stdout, err: Writable = process.stderr) {
@@ -35,10 +37,10 @@ export class Streams {
     if ((this.pending?.text.length ?? 0) > LIMIT) this.flush();
   }
 
-  private flush(): void {
+  flush(): void {
     const { pending } = this;
     this.pending = undefined;
-    pending?.stream.write(pending.text);
+    if (pending !== undefined) this.around(() => void pending.stream.write(pending.text));
   }
 
   /** Resolves when all is handed to the system. */

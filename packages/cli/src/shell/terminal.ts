@@ -3,16 +3,17 @@
 import { appendFileSync, chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { clearLine, createInterface, cursorTo } from 'node:readline';
 import { COMMANDS, NAMES } from './commands.js';
 import { completePath, type Shell } from './shell.js';
+import type { Streams } from './streams.js';
 
 const HISTORY_LIMIT = 1000;
 /** Lines that carry secrets are not kept. */
 const SECRET = /^\s*addauth\b/;
 
-/** Reads and does lines until `quit`, the end of input, or two interrupts. */
-export async function runTerminal(shell: Shell, history: History = new History()): Promise<void> {
+/** Reads and does lines until `quit`, the end of input, or an interrupt. */
+export async function runTerminal(shell: Shell, streams: Streams, history: History = new History()): Promise<void> {
   const reader = createInterface({
     input: process.stdin,
     output: process.stdout,
@@ -26,20 +27,33 @@ export async function runTerminal(shell: Shell, history: History = new History()
       );
     },
   });
-  const ask = (): Promise<string | undefined> =>
-    new Promise((resolve) => {
-      const end = (): void => resolve(undefined);
-      reader.once('close', end);
-      reader.question(shell.prompt, (line) => {
-        reader.removeListener('close', end);
-        resolve(line);
-      });
-    });
-  for (let line = await ask(); line !== undefined; line = await ask()) {
+  let isPrompting = false;
+  const prompt = (): void => {
+    streams.flush();
+    reader.setPrompt(shell.prompt);
+    reader.prompt();
+    isPrompting = true;
+  };
+  // An event that comes while a line is typed is told above it.
+  streams.around = (write) => {
+    if (isPrompting) {
+      cursorTo(process.stdout, 0);
+      clearLine(process.stdout, 0);
+    }
+    write();
+    if (!isPrompting) return;
+    reader.setPrompt(shell.prompt);
+    reader.prompt(true);
+  };
+  prompt();
+  for await (const line of reader) {
+    isPrompting = false;
     history.add(line);
     await shell.execute(line);
     if (shell.isOver) break;
+    prompt();
   }
+  isPrompting = false;
   reader.close();
 }
 
