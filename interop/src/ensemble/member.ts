@@ -140,6 +140,12 @@ export class Member {
     this.#child?.kill(signal);
   }
 
+  /** The process's state as the kernel tells it: T while it is stopped. */
+  state(): string {
+    const stat = readFileSync(`/proc/${this.pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
+  }
+
   /** Resolves when the process has ended by itself. */
   async ended(limitMs: number): Promise<number | null> {
     await until(`server ${this.id} ends`, limitMs, () => !this.running);

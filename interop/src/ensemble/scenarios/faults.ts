@@ -17,6 +17,7 @@ export const frozenLeader: Scenario = {
     await load.more(200);
     const session = await Session.open(old.ports.client, { pings: false });
     old.signal('SIGSTOP');
+    await until('it stands still', 5000, () => old.state() === 'T');
     const late = session.create('/late', 'x').then(
       (reply) => reply.error,
       () => undefined,
