@@ -22,23 +22,22 @@ export function truncateLog(disk: Disk, dirs: DataDir, zxid: number, maxEntry: n
   const logs = sortedLogs(disk.list(dirs.logs));
   let at = -1;
   for (let i = 0; i < logs.length; i++) if ((logs[i]?.zxid ?? 0) <= zxid) at = i;
+  // A snapshot of exactly that zxid shows that it is known: the first of an epoch is in no log.
+  let known = base.zxid === zxid;
   let cutAt: number | undefined;
   const file = logs[at]?.file;
   if (file !== undefined) {
     let next: number | undefined;
-    let found = false;
     const end = readLog(disk, dirs.logs, file, maxEntry, (_buf, _start, _stop, entry, _type, offset) => {
-      if (entry === zxid) found = true;
+      if (entry === zxid) known = true;
       if (entry > zxid) next ??= offset;
     });
-    if (found) cutAt = next ?? end.offset;
+    cutAt = next ?? end.offset;
   }
-  if (cutAt === undefined && base.zxid !== zxid) return false;
+  if (!known) return false;
   // From the newest on, so that a crash between leaves a log without gaps.
   for (const snapshot of snapshots) if (snapshot.zxid > zxid) disk.remove(join(dirs.snapshots, snapshot.file));
-  for (const log of logs.slice(cutAt === undefined ? 0 : at + 1).reverse()) {
-    if (cutAt !== undefined || log.zxid > zxid) disk.remove(join(dirs.logs, log.file));
-  }
+  for (const log of logs.slice(at + 1).reverse()) disk.remove(join(dirs.logs, log.file));
   if (file !== undefined && cutAt !== undefined) disk.truncate(join(dirs.logs, file), cutAt);
   disk.syncDir(dirs.snapshots);
   if (dirs.logs !== dirs.snapshots) disk.syncDir(dirs.logs);

@@ -1,0 +1,71 @@
+// Cutting the log: what is cut does not come back, and what cannot be cut stays as it is.
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { DataDir } from '../../dist/storage/data-dir.js';
+import { LogCursor } from '../../dist/storage/log-cursor.js';
+import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { truncateLog } from '../../dist/storage/rewrite.js';
+import { LOG_MAGIC, LOG_VERSION, LogBatch } from '../../dist/storage/txn-log.js';
+import { dataDir } from '../server/raw-client.js';
+
+const EPOCH = 2 ** 32;
+const MAX = 1024 * 1024;
+
+/** A data directory with empty snapshots of some zxids, and logs that begin with the first of some zxids. */
+function filesOf(t: TestContext, snapshots: readonly number[], logs: readonly (readonly number[])[]): DataDir {
+  const dir = dataDir(t);
+  const files = join(dir, 'version-2');
+  mkdirSync(files);
+  for (const zxid of snapshots) writeFileSync(join(files, `snapshot.${zxid.toString(16)}`), '');
+  for (const zxids of logs) {
+    const header = Buffer.alloc(16);
+    header.writeInt32BE(LOG_MAGIC, 0);
+    header.writeInt32BE(LOG_VERSION, 4);
+    const batch = new LogBatch();
+    for (const zxid of zxids) {
+      const entry = Buffer.alloc(40);
+      entry.writeBigInt64BE(BigInt(zxid), 12);
+      batch.append(entry, zxid);
+    }
+    const name = `log.${(zxids[0] ?? 0).toString(16)}`;
+    writeFileSync(join(files, name), Buffer.concat([header, batch.buf.subarray(0, batch.used), Buffer.alloc(100)]));
+  }
+  return { dataDir: dir, dataLogDir: dir, snapshots: files, logs: files };
+}
+
+function logged(dirs: DataDir): number[] {
+  const out: number[] = [];
+  const all = LogCursor.open(nodeDisk, dirs.logs, EPOCH + 1, Number.MAX_SAFE_INTEGER);
+  for (let next = all?.next(); next !== undefined; next = all?.next()) out.push(next.zxid);
+  all?.close();
+  return out;
+}
+
+const snapshotsIn = (dirs: DataDir): string[] => readdirSync(dirs.snapshots).filter((name) => name.startsWith('snap'));
+
+test('what follows a transaction goes, in its file and in later ones, with the snapshots of it', (t) => {
+  const dirs = filesOf(t, [0, EPOCH + 2, EPOCH + 4], [[EPOCH + 1, EPOCH + 2, EPOCH + 3], [EPOCH + 4], [2 * EPOCH + 1]]);
+  assert.equal(truncateLog(nodeDisk, dirs, EPOCH + 2, MAX), true);
+  assert.deepEqual(logged(dirs), [EPOCH + 1, EPOCH + 2]);
+  assert.deepEqual(snapshotsIn(dirs), ['snapshot.0', `snapshot.${(EPOCH + 2).toString(16)}`]);
+});
+
+test('the log is cut at an epoch’s start that only a snapshot shows', (t) => {
+  const dirs = filesOf(t, [0, 2 * EPOCH], [[EPOCH + 1, EPOCH + 2, 2 * EPOCH + 1, 2 * EPOCH + 2], [2 * EPOCH + 3]]);
+  assert.equal(truncateLog(nodeDisk, dirs, 2 * EPOCH, MAX), true);
+  assert.deepEqual(logged(dirs), [EPOCH + 1, EPOCH + 2]);
+});
+
+test('nothing changes where the transaction is not known, or no snapshot is as old', (t) => {
+  for (const [snapshots, zxid] of [
+    [[0], EPOCH + 7],
+    [[EPOCH + 2], EPOCH + 1],
+  ] as const) {
+    const dirs = filesOf(t, snapshots, [[EPOCH + 1, EPOCH + 2, 2 * EPOCH + 1]]);
+    assert.equal(truncateLog(nodeDisk, dirs, zxid, MAX), false);
+    assert.deepEqual(logged(dirs), [EPOCH + 1, EPOCH + 2, 2 * EPOCH + 1]);
+    assert.equal(snapshotsIn(dirs).length, 1);
+  }
+});
