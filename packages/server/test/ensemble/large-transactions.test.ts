@@ -101,5 +101,5 @@ test('an identity more than a leader takes costs the client its request, and its
   assert.equal((await client.create('/n')).error, -8);
   const other = await ensemble.client(follower);
   assert.equal((await other.create('/n')).error, 0);
-  assert.equal(ensemble.said(follower, /no longer follower/), false);
+  assert.equal(ensemble.said(await ensemble.settled(), /identit/), false);
 });
