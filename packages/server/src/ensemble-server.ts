@@ -20,6 +20,7 @@ import { EnsembleStats } from './ensemble-stats.js';
 import type { EnsembleView } from './ensemble-view.js';
 import { Following } from './following.js';
 import { Leading } from './leading.js';
+import { LearnerMasters } from './learner-masters.js';
 import { Membership, movesClients, movesElection } from './membership.js';
 import type { Serving } from './net/client-port.js';
 import { ElectionPort } from './net/election-port.js';
@@ -56,6 +57,8 @@ export class EnsembleServer extends Server {
   readonly membership: Membership;
   readonly maxPacket: number;
   readonly ensembleStats = new EnsembleStats();
+  /** Where it finds what it observes. */
+  readonly learnerMasters: LearnerMasters;
   /** Set by a role that has to know the time without serving clients. */
   onTurn: () => void = () => {};
   /** The leader wants the log cut where that cannot be done: a snapshot is asked for instead. */
@@ -98,6 +101,7 @@ export class EnsembleServer extends Server {
     const files = config.path === undefined ? undefined : new DynamicFile(this.disk, config.path);
     this.membership = new Membership(id, own, ensemble.members, config.reconfigEnabled, files);
     this.recent = parts.recent;
+    this.learnerMasters = new LearnerMasters(this.runtime, config.tickTime, ensemble);
     this.maxPacket = config.juteMaxBuffer + config.juteMaxBufferExtraSize + PACKET_MARGIN;
     this.lookingSince = this.runtime.now();
     this.unavailableSince = this.lookingSince;

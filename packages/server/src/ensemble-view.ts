@@ -25,6 +25,10 @@ export interface EnsemblePart {
   readonly mode: 'leader' | 'follower' | 'observer';
   /** The id of the server that leads. */
   readonly leaderId: number;
+  /** The id of the server whose learner it is: the leader, unless said otherwise. */
+  readonly masterId?: number;
+  /** The learners of a follower that serves observers. */
+  readonly observers?: Iterable<LearnerView> | undefined;
   /** Of a leader only. */
   readonly leading: LeadingView | undefined;
 }

@@ -9,7 +9,9 @@ import { configFrom, configIn } from './broadcast/reconfig-entry.js';
 import type { BodySink } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
 import type { EnsembleStats } from './ensemble-stats.js';
+import type { LearnerView } from './ensemble-view.js';
 import type { Connection } from './net/network.js';
+import { ObserverHosting } from './observer-hosting.js';
 import type { QuorumConfig } from './quorum/quorum-config.js';
 import type { SessionOwner } from './request/client.js';
 import { ForwardingProcessor, type LeaderLink } from './request/forwarding.js';
@@ -33,8 +35,10 @@ export class Following implements Role, LearnerHost, LeaderLink {
   private dialTimer: Timer | undefined;
   private expiry: Timer | undefined;
   private dials = 0;
+  /** The voter that it observes through, undefined for the leader. */
+  private master: number | undefined;
   private problem = '';
-  private readonly startedAt: number;
+  private startedAt: number;
   private connectedAt = 0;
   private processor: ForwardingProcessor | undefined;
   /** The members that came with NEWLEADER. */
@@ -42,6 +46,10 @@ export class Following implements Role, LearnerHost, LeaderLink {
   private sessions: SessionTable<SessionOwner> | undefined;
   private pingedAt = 0;
   private over = false;
+  /** What it has for observers. */
+  private hosting: ObserverHosting | undefined;
+  /** Who leads by the reconfiguration that is being committed. */
+  private designated: number | undefined;
   /** Who leads next, by reconfiguration. */
   private next: number | undefined;
 
@@ -53,20 +61,39 @@ export class Following implements Role, LearnerHost, LeaderLink {
   }
 
   start(): void {
-    this.dial();
+    const { server } = this;
+    if (!this.observer) {
+      this.dial();
+      return;
+    }
+    const { observerMasterPort } = server.ensemble;
+    const voters = observerMasterPort === undefined ? [] : server.membership.committed.verifier.voters;
+    server.learnerMasters.begin(voters, this.leader);
+    this.search();
+  }
+
+  /** An observer dials the next server that it may observe. */
+  private search(): void {
+    const { server } = this;
+    const { voter, delay } = server.learnerMasters.take();
+    this.master = voter;
+    this.startedAt = server.runtime.now() + delay;
+    if (delay === 0) this.dial();
+    else this.dialTimer = server.runtime.after(delay, () => server.guard(() => this.dial()));
   }
 
   private dial(): void {
     const { server } = this;
-    const addresses = server.membership.addressesOf(this.leader);
+    const { redialDelay, connectTimeout, keepAlive, observerMasterPort = 0 } = server.ensemble;
+    const addresses = server.membership.addressesOf(this.masterId);
     const address = addresses[this.dials % Math.max(1, addresses.length)];
     if (address === undefined) {
-      this.end(`server ${this.leader} leads, but its address is not known`);
+      this.end(`server ${this.masterId} leads, but its address is not known`);
       return;
     }
+    const port = this.master === undefined ? address.quorumPort : observerMasterPort;
     const limit = this.startedAt + this.tickTime * this.initLimit;
-    const { redialDelay, connectTimeout, keepAlive } = server.ensemble;
-    const wire = server.quorumNetwork.connect(address.host, address.quorumPort, { keepAlive });
+    const wire = server.quorumNetwork.connect(address.host, port, { keepAlive });
     this.wire = wire;
     let decided = false;
     const failed = (problem: string): void => {
@@ -74,7 +101,11 @@ export class Following implements Role, LearnerHost, LeaderLink {
       decided = true;
       timer.cancel();
       wire.destroy();
-      this.problem = `${address.host}:${address.quorumPort}: ${problem}`;
+      this.problem = `${address.host}:${port}: ${problem}`;
+      if (this.master !== undefined) {
+        this.search();
+        return;
+      }
       const delay = FIRST_REDIALS[this.dials++] ?? redialDelay;
       if (this.dials >= DIALS || server.runtime.now() + delay > limit) {
         this.end(`the leader, server ${this.leader}, cannot be reached: ${this.problem}`);
@@ -115,8 +146,17 @@ export class Following implements Role, LearnerHost, LeaderLink {
     return this.leader;
   }
 
+  /** The server whose learner it is. */
+  get masterId(): number {
+    return this.master ?? this.leader;
+  }
+
+  get observers(): Iterable<LearnerView> | undefined {
+    return this.hosting?.master.learners;
+  }
+
   get waitsFor(): string {
-    const server = `the leader, server ${this.leader}`;
+    const server = this.master === undefined ? `the leader, server ${this.leader}` : `server ${this.master}`;
     return this.learner === undefined
       ? `${server}, to take the connection (${this.problem})`
       : `the history of ${server}`;
@@ -139,6 +179,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
     this.dialTimer?.cancel();
     this.expiry?.cancel();
     this.wire?.destroy();
+    this.hosting?.end(reason);
     this.server.roleEnded(this, reason, this.learner?.loggedUncommitted ?? [], this.next);
   }
 
@@ -250,6 +291,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   activateConfig(entry: Buffer, designated: number): boolean {
     const { server } = this;
     server.activate(configIn(entry));
+    this.designated = designated;
     const leave = designated !== this.leader || server.membership.observer !== this.observer;
     if (leave && server.membership.changeable) this.next = designated;
     return leave && server.membership.changeable;
@@ -280,7 +322,10 @@ export class Following implements Role, LearnerHost, LeaderLink {
     this.processor = processor;
     server.database.listener = {
       onSessionCreated: () => {},
-      onSessionClosed: (id) => sessions.remove(id),
+      onSessionClosed: (id) => {
+        sessions.remove(id);
+        this.hosting?.master.forget(id);
+      },
     };
     this.pingedAt = server.port.now;
     if (server.ensemble.localSessions)
@@ -288,12 +333,18 @@ export class Following implements Role, LearnerHost, LeaderLink {
     const took = server.runtime.now() - this.connectedAt;
     (this.observer ? this.stats.observerSyncTime : this.stats.followerSyncTime).add(took);
     server.established(epoch, { tree, sessions, processor });
+    const { observerMasterPort } = server.ensemble;
+    this.designated = undefined;
+    if (!this.observer && observerMasterPort !== undefined)
+      this.hosting = new ObserverHosting(server, processor, this, observerMasterPort);
   }
 
   committed(entry: Buffer, zxid: number): void {
     if (this.processor === undefined) throw new Error('a commit before the leader was followed');
     this.processor.commit(entry, 0, entry.length);
     this.server.recent.add(zxid, entry);
+    this.hosting?.master.committed(zxid, entry, this.designated);
+    this.designated = undefined;
     // The leader is about to begin a new epoch: what is under way is finished, nothing new begun.
     if (counterOf(zxid) >= this.server.ensemble.epochLength) this.server.port.holding = true;
   }
@@ -309,7 +360,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   takeTouched(): readonly (readonly [bigint, number])[] {
     const since = this.pingedAt;
     this.pingedAt = this.server.port.now;
-    const out: [bigint, number][] = [];
+    const out: (readonly [bigint, number])[] = [...(this.hosting?.master.takeTouched() ?? [])];
     for (const session of this.sessions?.values() ?? []) {
       if (session.touchedAt >= since && !session.local) out.push([session.id, session.timeout]);
     }
@@ -345,5 +396,9 @@ export class Following implements Role, LearnerHost, LeaderLink {
 
   revalidate(session: bigint, timeout: number, ifFree: boolean): void {
     this.learner?.revalidate(session, timeout, ifFree);
+  }
+
+  takesOver(session: bigint): void {
+    this.hosting?.master.forget(session);
   }
 }

@@ -2,100 +2,48 @@
 // those that learners forward.
 
 import { ErrorCode } from '@nodekeeper/protocol';
-import { Leader, type LeaderHost, type LogCursor } from './broadcast/leader.js';
+import { Leader, type LeaderHost } from './broadcast/leader.js';
 import type { LearnerHandler } from './broadcast/learner-handler.js';
-import type { Outbox } from './broadcast/packet-link.js';
-import { counterOf, EPOCH, type RecentProposals } from './broadcast/recent-proposals.js';
+import { counterOf, EPOCH } from './broadcast/recent-proposals.js';
 import { configIn } from './broadcast/reconfig-entry.js';
-import type { BodySource } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
-import type { EnsembleStats } from './ensemble-stats.js';
 import type { LeadingView } from './ensemble-view.js';
-import type { Connection, Listener } from './net/network.js';
+import { ServerHistory } from './history-host.js';
+import { LearnerPort } from './learner-port.js';
 import { Origin } from './origin.js';
 import { formatConfig } from './quorum/quorum-config.js';
 import type { QuorumVerifier } from './quorum/quorum-verifier.js';
 import { type ReconfigRequest, reconfigured } from './quorum/reconfigure.js';
 import type { ForeignRequest } from './request/originating.js';
 import type { Role } from './role.js';
-import type { Runtime, Timer } from './runtime.js';
-import { sortedSnapshots } from './storage/file-names.js';
-import { LogCursor as DiskCursor } from './storage/log-cursor.js';
+import type { Timer } from './runtime.js';
 
 const NOTHING = Buffer.alloc(0);
-const REBIND_MS = 100;
 /** So long the end of an epoch waits for what is under way. */
 const LAST_REQUESTS_MS = 5000;
 const LOOK_MS = 2;
 /** So long a leader that is stopped waits for its last proposals. */
 const FINISH_MS = 1000;
 
-export class Leading implements Role, LeaderHost {
+export class Leading extends ServerHistory implements Role, LeaderHost {
   readonly mode = 'leader';
-  private readonly server: EnsembleServer;
   private readonly leader: Leader;
-  private readonly listeners: Listener[] = [];
+  private readonly port: LearnerPort;
   private readonly timers: Timer[] = [];
   private origin: Origin | undefined;
-  private over = false;
   private endingEpoch = false;
   private servingSince = 0;
-  /** Connections of which it is not known yet whose they are. */
-  private readonly proving = new Set<Connection>();
 
   constructor(server: EnsembleServer) {
-    this.server = server;
+    super(server);
     this.leader = new Leader(this);
+    this.port = new LearnerPort(server, 'quorum port', (wire, first) => this.leader.accept(wire, first));
   }
 
   start(): void {
-    for (const { host, quorumPort } of this.server.membership.own.quorumAddresses) void this.open(host, quorumPort);
+    for (const { host, quorumPort } of this.server.membership.own.quorumAddresses)
+      void this.port.open(host, quorumPort);
     this.leader.start();
-  }
-
-  private async open(name: string, port: number): Promise<void> {
-    const { server } = this;
-    const { listenOnAllIPs, keepAlive } = server.ensemble;
-    const host = listenOnAllIPs ? undefined : name;
-    let told = false;
-    while (!this.over) {
-      try {
-        const listener = await server.quorumNetwork.listen(
-          { port, host, keepAlive },
-          (wire) => this.accept(wire),
-          (error) => this.warn(`quorum port: ${error.message}`),
-        );
-        if (this.over) await listener.close();
-        else this.listeners.push(listener);
-        return;
-      } catch (e) {
-        if (!told) this.warn(`the quorum port ${name}:${port} cannot be opened: ${(e as Error).message}`);
-        told = true;
-        await new Promise<void>((resolve) => server.runtime.after(REBIND_MS, resolve));
-      }
-    }
-  }
-
-  /** Takes a learner's connection, once it has proved whose it is. */
-  private accept(wire: Connection): void {
-    const { server } = this;
-    const { quorumAuth: auth } = server;
-    if (auth === undefined) {
-      server.guard(() => this.leader.accept(wire));
-      return;
-    }
-    this.proving.add(wire);
-    const timer = server.runtime.after(this.tickTime * this.initLimit, () => wire.destroy());
-    auth.demand(wire, Buffer.alloc(0), (problem, rest) => {
-      timer.cancel();
-      this.proving.delete(wire);
-      if (problem === undefined && !this.over) {
-        server.guard(() => this.leader.accept(wire, rest));
-        return;
-      }
-      if (!this.over) this.warn(`a connection from ${wire.remoteAddress} at the quorum port is refused: ${problem}`);
-      wire.destroy();
-    });
   }
 
   get serving(): boolean {
@@ -140,48 +88,8 @@ export class Leading implements Role, LeaderHost {
 
   // ---- what the leader asks for ----
 
-  get id(): number {
-    return this.server.id;
-  }
-
-  get runtime(): Runtime {
-    return this.server.runtime;
-  }
-
-  get outbox(): Outbox {
-    return this.server.port.turns;
-  }
-
-  get tickTime(): number {
-    return this.server.config.tickTime;
-  }
-
-  get initLimit(): number {
-    return this.server.ensemble.initLimit;
-  }
-
-  get syncLimit(): number {
-    return this.server.ensemble.syncLimit;
-  }
-
-  get maxPacket(): number {
-    return this.server.maxPacket;
-  }
-
-  get recent(): RecentProposals {
-    return this.server.recent;
-  }
-
-  get stats(): EnsembleStats {
-    return this.server.ensembleStats;
-  }
-
   get acceptedEpoch(): number {
     return this.server.epochs.accepted;
-  }
-
-  get currentEpoch(): number {
-    return this.server.epochs.current;
   }
 
   setAcceptedEpoch(epoch: number): void {
@@ -192,27 +100,11 @@ export class Leading implements Role, LeaderHost {
     this.server.epochs.setCurrent(epoch);
   }
 
-  get lastZxid(): number {
-    return this.server.lastZxid;
-  }
-
-  get logAllowed(): boolean {
-    return this.server.ensemble.snapshotSizeFactor >= 0;
-  }
-
-  get forceSnapshotSync(): boolean {
-    return this.server.ensemble.forceSnapshotSync;
-  }
-
   verifiers(): readonly QuorumVerifier[] {
     return this.server.membership.verifiers;
   }
 
-  get configVersion(): number {
-    return this.server.membership.committed.version;
-  }
-
-  configText(): string {
+  override configText(): string {
     const { membership } = this.server;
     // While it serves, what is proposed goes to learners as a proposal: with NEWLEADER they would put it into force.
     return this.serving ? membership.text : membership.proposedText;
@@ -242,17 +134,6 @@ export class Leading implements Role, LeaderHost {
     const config = reconfigured(membership.committed, request, zxid, ensemble.standaloneEnabled ? 2 : 1);
     if (typeof config === 'number') return config;
     return this.leader.isSynced(config.verifier) ? formatConfig(config) : ErrorCode.NewConfigNoQuorum;
-  }
-
-  snapshotBody(): BodySource & { readonly zxid: number; end(): void } {
-    return this.server.database.snapshot();
-  }
-
-  logAfter(zxid: number): LogCursor | undefined {
-    const { disk, dirs, ensemble } = this.server;
-    const newest = sortedSnapshots(disk.list(dirs.snapshots))[0];
-    const snapshotSize = newest === undefined ? 0 : (disk.size(`${dirs.snapshots}/${newest.file}`) ?? 0);
-    return DiskCursor.open(disk, dirs.logs, zxid, snapshotSize * ensemble.snapshotSizeFactor);
   }
 
   append(entry: Buffer, zxid: number): void {
@@ -334,22 +215,8 @@ export class Leading implements Role, LeaderHost {
   }
 
   ended(reason: string): void {
-    this.over = true;
     for (const timer of this.timers) timer.cancel();
-    for (const listener of this.listeners) void listener.close();
-    for (const wire of this.proving) wire.destroy();
+    this.port.close();
     this.server.roleEnded(this, reason, [...this.leader.uncommitted()]);
-  }
-
-  guard(action: () => void): void {
-    this.server.guard(action);
-  }
-
-  info(message: string): void {
-    this.server.logger.info({}, message);
-  }
-
-  warn(message: string): void {
-    this.server.logger.warn({}, message);
   }
 }

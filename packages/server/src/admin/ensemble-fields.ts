@@ -35,7 +35,9 @@ export function resetObserverCounts({ ensemble }: ServerView): void {
 }
 
 function syncedObservers(part: EnsemblePart | undefined): LearnerView[] {
-  return [...(part?.leading?.learners ?? [])].filter(({ synced, participates }) => synced && !participates);
+  return [...(part?.leading?.learners ?? part?.observers ?? [])].filter(
+    ({ synced, participates }) => synced && !participates,
+  );
 }
 
 // Apache counts packets in a queue of its own; here they wait in the socket, as bytes.

@@ -27,7 +27,8 @@ export function ensembleGauges(ensemble: EnsembleView | undefined): EnsembleGaug
     peer_state: `${DOING[part.mode]} - broadcast`,
     quorum_size: [...ensemble.config.members.keys()].filter(isVoter).length,
   };
-  if (part.mode === 'observer') all.observer_master_id = part.leaderId;
+  if (part.mode === 'observer') all.observer_master_id = part.masterId ?? part.leaderId;
+  if (part.observers !== undefined) all.synced_observers = [...part.observers].filter(({ synced }) => synced).length;
   if (part.leading === undefined) return all;
   const { stats } = ensemble;
   const { uptime, pendingSyncs } = part.leading;

@@ -6,47 +6,24 @@ import { quorumMet } from '../quorum/quorum-config.js';
 import type { QuorumVerifier } from '../quorum/quorum-verifier.js';
 import type { PendingWrite } from '../request/fifo.js';
 import type { ForeignRequest, Proposals } from '../request/originating.js';
-import type { Runtime, Timer } from '../runtime.js';
+import type { Timer } from '../runtime.js';
 import { TxnHeaderAt } from '../tree/txn-types.js';
 import { LearnerHandler } from './learner-handler.js';
-import { type Outbox, PacketLink, type Wire } from './packet-link.js';
-import { EPOCH, EPOCH_LIMIT, epochOf, type RecentProposals } from './recent-proposals.js';
-import type { BodySource } from './snapshot-stream.js';
-import type { BroadcastStats } from './stats.js';
-
-/** The log on disk, read from some zxid on. */
-export interface LogCursor {
-  /** The next transaction, or undefined at the end of what is written. */
-  next(): { readonly zxid: number; readonly entry: Buffer } | undefined;
-  close(): void;
-}
+import type { HistoryHost, LearnerMaster } from './learner-master.js';
+import { PacketLink, type Wire } from './packet-link.js';
+import { EPOCH, EPOCH_LIMIT, epochOf } from './recent-proposals.js';
 
 /** So long learners have to leave for another leader. */
 const HAND_OVER_MS = 200;
 
-export interface LeaderHost {
-  readonly id: number;
-  readonly runtime: Pick<Runtime, 'after' | 'every' | 'now' | 'soon'>;
-  readonly outbox: Outbox;
-  readonly tickTime: number;
-  readonly initLimit: number;
-  readonly syncLimit: number;
-  /** The largest packet, in bytes. */
-  readonly maxPacket: number;
-  readonly recent: RecentProposals;
-  readonly stats: BroadcastStats;
+export interface LeaderHost extends HistoryHost {
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
   /** Durable when it returns. */
   setAcceptedEpoch(epoch: number): void;
   setCurrentEpoch(epoch: number): void;
-  /** Of the last transaction in log and tree. */
-  readonly lastZxid: number;
-  readonly logAllowed: boolean;
-  readonly forceSnapshotSync: boolean;
   /** Of the committed configuration and, while it is newer, the proposed one. */
   verifiers(): readonly QuorumVerifier[];
-  readonly configVersion: number;
   /** The text that NEWLEADER carries: of the newest configuration, once the leader serves of the committed one. */
   configText(): string;
   /** A first configuration gets the epoch as its version, where members may change. */
@@ -55,10 +32,6 @@ export interface LeaderHost {
   proposeConfig(entry: Buffer): void;
   /** The configuration in the entry is committed. Returns the voters; `mayLead` tells whether this server may go on leading. */
   activateConfig(entry: Buffer): { readonly voters: readonly number[]; readonly mayLead: boolean };
-  /** The tree as a snapshot begins now. */
-  snapshotBody(): BodySource & { readonly zxid: number; end(): void };
-  /** The log from a transaction on, or undefined where it does not reach back that far or is too long. */
-  logAfter(zxid: number): LogCursor | undefined;
   /** Hands an entry to the own log; {@link Leader.onDurable} follows. */
   append(entry: Buffer, zxid: number): void;
   /** The quorum is there: requests are taken in from now on. */
@@ -71,9 +44,6 @@ export interface LeaderHost {
   revalidate(id: bigint, timeout: number, owner: LearnerHandler, ifFree: boolean): boolean | undefined;
   /** Leading has ended. */
   ended(reason: string): void;
-  guard(action: () => void): void;
-  info(message: string): void;
-  warn(message: string): void;
 }
 
 interface Proposal {
@@ -84,8 +54,9 @@ interface Proposal {
 
 type Phase = 'epoch' | 'confirm' | 'newLeader' | 'serving' | 'ended';
 
-export class Leader implements Proposals {
+export class Leader implements Proposals, LearnerMaster {
   readonly host: LeaderHost;
+  readonly observersOnly = false;
   private phase: Phase = 'epoch';
   private candidate: number;
   private readonly promised = new Set<number>();
@@ -240,6 +211,42 @@ export class Leader implements Proposals {
     for (const learner of [...this.learners]) if (learner.following) learner.upToDate();
   }
 
+  // ---- what learners ask for ----
+
+  acked(handler: LearnerHandler, zxid: number): string | undefined {
+    if (zxid > this.lastProposed) return 'which was never proposed';
+    handler.acked = zxid;
+    if (handler.participates && handler.id !== undefined) this.measureAck(handler.id, zxid);
+    this.tryCommit();
+    return undefined;
+  }
+
+  touch(session: bigint, timeout: number): void {
+    this.host.touchSession(session, timeout);
+  }
+
+  revalidate(handler: LearnerHandler, session: bigint, timeout: number, ifFree: boolean): void {
+    const valid = this.host.revalidate(session, timeout, handler, ifFree) === true;
+    // Learners know a commit by session and cxid, and clients count from 1 again on a new connection: what the session asked for
+    // before has to be committed before it goes on, or its commit passes for that of a later request. And a session that is being
+    // closed is over when that is committed, not before.
+    this.answerInOrder(handler, () => handler.answerRevalidation(session, valid));
+  }
+
+  sync(handler: LearnerHandler): void {
+    this.answerInOrder(handler, () => handler.answerSync());
+  }
+
+  submit(_handler: LearnerHandler, request: ForeignRequest): void {
+    this.host.submit(request);
+  }
+
+  /** Answers behind everything that is proposed by now. */
+  private answerInOrder(handler: LearnerHandler, answer: () => void): void {
+    if (this.hasOutstanding) handler.answerAfter(this.lastProposed, answer);
+    else answer();
+  }
+
   // ---- broadcast ----
 
   propose(write: PendingWrite, buf: Buffer, length: number): void {
@@ -310,7 +317,7 @@ export class Leader implements Proposals {
     const now = from < this.outstanding.length ? runtime.now() : 0;
     while (this.head < this.outstanding.length && this.successor === undefined) {
       const { zxid, entry, proposedAt } = this.outstanding[this.head] as Proposal;
-      if (!this.host.verifiers().every((verifier) => verifier.enough((id) => this.acked(id) >= zxid))) break;
+      if (!this.host.verifiers().every((verifier) => verifier.enough((id) => this.ackedBy(id) >= zxid))) break;
       if (zxid !== this.committedZxid + 1) throw new Error('commit out of order');
       this.head++;
       this.committedZxid = zxid;
@@ -342,7 +349,7 @@ export class Leader implements Proposals {
     // Among the voters that have the reconfiguration, the one that has the most.
     let best = host.id;
     for (const id of voters) {
-      if (id !== host.id && this.acked(id) >= zxid && (best === host.id || this.acked(id) > this.acked(best)))
+      if (id !== host.id && this.ackedBy(id) >= zxid && (best === host.id || this.ackedBy(id) > this.ackedBy(best)))
         best = id;
     }
     if (best === host.id) return best;
@@ -361,7 +368,7 @@ export class Leader implements Proposals {
     return verifier.enough((id) => there.has(id));
   }
 
-  private acked(id: number): number {
+  private ackedBy(id: number): number {
     if (id === this.host.id) return this.durableZxid;
     let best = -1;
     for (const learner of this.learners) {

@@ -1,9 +1,9 @@
-// The leader's side of one learner: handshake, synchronization, then proposals and commits out, acks and requests in.
+// The master's side of one learner: handshake, synchronization, then proposals and commits out, acks and requests in.
 
 import { JuteReader, OpCode } from '@nodekeeper/protocol';
 import type { SessionOwner } from '../request/client.js';
 import { Flow } from './flow.js';
-import type { Leader, LogCursor } from './leader.js';
+import type { LearnerMaster, LogCursor } from './learner-master.js';
 import { type Packet, PacketType, PROTOCOL_VERSION } from './packet.js';
 import type { LinkEvents, PacketLink } from './packet-link.js';
 import { counterOf, EPOCH, EPOCH_LIMIT, epochOf, follows } from './recent-proposals.js';
@@ -22,7 +22,7 @@ type State =
 const NOBODY = 0n;
 
 export class LearnerHandler implements SessionOwner {
-  private readonly leader: Leader;
+  private readonly master: LearnerMaster;
   private readonly link: PacketLink;
   private state: State = 'introducing';
   /** Its server id, once it has told it. */
@@ -49,10 +49,12 @@ export class LearnerHandler implements SessionOwner {
   private pingsSent = 0;
   private pingsAnswered = 0;
   private flow: Flow | undefined;
+  /** Bytes of its synchronization that it may not have taken yet. */
+  private backlog = 0;
 
-  constructor(leader: Leader, open: (events: LinkEvents) => PacketLink) {
-    this.leader = leader;
-    this.heardAt = leader.host.runtime.now();
+  constructor(master: LearnerMaster, open: (events: LinkEvents) => PacketLink) {
+    this.master = master;
+    this.heardAt = master.host.runtime.now();
     this.connectedAt = this.heardAt;
     this.link = open({
       onPacket: (packet) => this.onPacket(packet),
@@ -60,7 +62,7 @@ export class LearnerHandler implements SessionOwner {
       onClosed: (reason) => {
         this.state = 'closed';
         this.flow?.stop();
-        leader.left(this, reason);
+        master.left(this, reason);
       },
     });
   }
@@ -84,6 +86,13 @@ export class LearnerHandler implements SessionOwner {
 
   get unsent(): number {
     return this.link.unsent;
+  }
+
+  /** Whether it has not taken more than `limit` bytes of what came after its synchronization. */
+  isBehind(limit: number): boolean {
+    const { queued } = this.link;
+    this.backlog = Math.min(this.backlog, queued);
+    return queued - this.backlog > limit;
   }
 
   get packetsSent(): number {
@@ -130,7 +139,7 @@ export class LearnerHandler implements SessionOwner {
   }
 
   private onPacket(packet: Packet): void {
-    this.heardAt = this.leader.host.runtime.now();
+    this.heardAt = this.master.host.runtime.now();
     this.packetsReceived++;
     switch (this.state) {
       case 'introducing':
@@ -156,6 +165,10 @@ export class LearnerHandler implements SessionOwner {
       this.link.close(`it did not introduce itself but sent packet ${type}`);
       return;
     }
+    if (type === PacketType.followerInfo && this.master.observersOnly) {
+      this.link.close('it wants to follow: a follower serves observers only');
+      return;
+    }
     if (data === null || data.length < 8) {
       this.link.close('an introduction without id');
       return;
@@ -168,11 +181,11 @@ export class LearnerHandler implements SessionOwner {
       return;
     }
     this.configVersion = data.length >= 20 ? r.long53() : 0;
-    if (this.configVersion > this.leader.host.configVersion) {
-      this.link.close(`server ${id} has a newer configuration than the leader`);
+    if (this.configVersion > this.master.host.configVersion) {
+      this.link.close(`server ${id} has a newer configuration than this one`);
       return;
     }
-    if (id === this.leader.host.id) {
+    if (id === this.master.host.id) {
       this.link.close(`server ${id} says it is this one: two servers have the same id, see their myid files`);
       return;
     }
@@ -184,13 +197,13 @@ export class LearnerHandler implements SessionOwner {
       return;
     }
     this.state = 'promised';
-    this.leader.promise(this);
+    this.master.promise(this);
   }
 
   tellEpoch(): void {
     const version = Buffer.allocUnsafe(4);
     version.writeInt32BE(PROTOCOL_VERSION);
-    this.link.send(PacketType.leaderInfo, this.leader.epoch * EPOCH, version);
+    this.link.send(PacketType.leaderInfo, this.master.epoch * EPOCH, version);
     this.state = 'told';
   }
 
@@ -203,15 +216,15 @@ export class LearnerHandler implements SessionOwner {
     this.peerEpoch = data.readInt32BE(0);
     this.peerZxid = zxid;
     this.state = 'summarized';
-    this.leader.confirm(this);
+    this.master.confirm(this);
   }
 
   // ---- synchronization ----
 
   synchronize(): void {
-    const { host } = this.leader;
+    const { host } = this.master;
     this.state = 'synchronizing';
-    const bySnapshot = this.id !== undefined && this.leader.needSnapshot.delete(this.id);
+    const bySnapshot = this.id !== undefined && this.master.needSnapshot.delete(this.id);
     const plan =
       host.forceSnapshotSync || bySnapshot
         ? ({ kind: 'snap' } as const)
@@ -240,7 +253,7 @@ export class LearnerHandler implements SessionOwner {
 
   private sendRecent(after: number): void {
     this.lastQueued = after;
-    for (const { zxid, entry } of this.leader.host.recent.after(after)) this.sendCommitted(zxid, entry);
+    for (const { zxid, entry } of this.master.host.recent.after(after)) this.sendCommitted(zxid, entry);
   }
 
   private sendCommitted(zxid: number, entry: Buffer): void {
@@ -251,20 +264,21 @@ export class LearnerHandler implements SessionOwner {
 
   /** From here on it gets everything new. NEWLEADER goes before outstanding proposals: 3.8.0 fails otherwise (ZOOKEEPER-4394). */
   private register(by: 'diff' | 'snapshot'): void {
-    const { leader } = this;
-    leader.host.stats.onCaughtUp(by);
+    const { master } = this;
+    master.host.stats.onCaughtUp(by);
     this.state = 'newLeader';
     this.registered = true;
-    const config = leader.host.configText();
-    this.link.send(PacketType.newLeader, leader.epoch * EPOCH, Buffer.from(config));
+    const config = master.host.configText();
+    this.link.send(PacketType.newLeader, master.epoch * EPOCH, Buffer.from(config));
+    this.backlog = this.link.queued;
     if (!this.participates) return;
-    for (const { zxid, entry } of leader.uncommitted()) {
+    for (const { zxid, entry } of master.uncommitted()) {
       if (zxid > this.lastQueued) this.proposal(zxid, entry);
     }
   }
 
   private sendLog(after: number, told: string): void {
-    const { host } = this.leader;
+    const { host } = this.master;
     const cursor = host.logAfter(after);
     const first = cursor?.next();
     if (cursor === undefined || first === undefined) {
@@ -299,7 +313,7 @@ export class LearnerHandler implements SessionOwner {
 
   /** Sends from the log at the learner's pace until the recent transactions take over. */
   private followLog(cursor: LogCursor, first: { readonly zxid: number; readonly entry: Buffer }, known: number): void {
-    const { host } = this.leader;
+    const { host } = this.master;
     let next: typeof first | undefined = first;
     let last = known;
     this.flow = new Flow(
@@ -309,7 +323,8 @@ export class LearnerHandler implements SessionOwner {
       () => {
         const { min } = host.recent;
         next ??= cursor.next();
-        if (next !== undefined && (min === undefined || next.zxid < min)) {
+        // What a follower's log has beyond is not committed.
+        if (next !== undefined && next.zxid < (min ?? host.lastZxid + 1)) {
           if (!follows(next.zxid, last)) return this.broken();
           this.sendCommitted(next.zxid, next.entry);
           last = next.zxid;
@@ -329,13 +344,13 @@ export class LearnerHandler implements SessionOwner {
 
   /** What was sent so far is right, but it cannot go on: a snapshot is the first that the learner gets when it comes again. */
   private broken(): false {
-    if (this.id !== undefined) this.leader.needSnapshot.add(this.id);
+    if (this.id !== undefined) this.master.needSnapshot.add(this.id);
     this.link.close('transactions that it needs are missing in the log on disk');
     return false;
   }
 
   private sendSnapshot(told: string): void {
-    const { host } = this.leader;
+    const { host } = this.master;
     host.info(`${told} by a snapshot`);
     const body = host.snapshotBody();
     this.link.send(PacketType.snap, body.zxid);
@@ -358,15 +373,15 @@ export class LearnerHandler implements SessionOwner {
     }
     // 3.8 may acknowledge what it was sent in the synchronization before it acknowledges the leader (ZOOKEEPER-4685).
     if (counterOf(packet.zxid) !== 0) {
-      if (epochOf(packet.zxid) === this.leader.epoch) this.acked = Math.max(this.acked, packet.zxid);
+      if (epochOf(packet.zxid) === this.master.epoch) this.acked = Math.max(this.acked, packet.zxid);
       return;
     }
-    if (epochOf(packet.zxid) !== this.leader.epoch) {
+    if (epochOf(packet.zxid) !== this.master.epoch) {
       this.link.close(`it acknowledged epoch ${epochOf(packet.zxid)}`);
       return;
     }
     this.state = 'following';
-    this.leader.follow(this);
+    this.master.follow(this);
   }
 
   /** It may serve its clients. */
@@ -403,16 +418,15 @@ export class LearnerHandler implements SessionOwner {
     while (this.waiting[0] !== undefined && this.waiting[0].zxid <= committed) this.waiting.shift()?.answer();
   }
 
-  /** Answers behind everything that is proposed by now. */
-  private answerInOrder(answer: () => void): void {
-    if (this.leader.hasOutstanding) this.waiting.push({ zxid: this.leader.lastProposed, answer });
-    else answer();
+  /** Gives an answer once a transaction is committed; answers have to be given in the order of their zxids. */
+  answerAfter(zxid: number, answer: () => void): void {
+    this.waiting.push({ zxid, answer });
   }
 
   ping(): void {
     if (!this.registered) return;
     if (this.serves) this.pingsSent++; // before, they are not answered
-    this.link.send(PacketType.ping, this.leader.lastProposed);
+    this.link.send(PacketType.ping, this.master.lastProposed);
   }
 
   /** Whether it has answered every ping: then everything that it sent before it got the last one has come. */
@@ -422,16 +436,12 @@ export class LearnerHandler implements SessionOwner {
 
   private onSteady(packet: Packet): void {
     switch (packet.type) {
-      case PacketType.ack:
+      case PacketType.ack: {
         if (counterOf(packet.zxid) === 0 || packet.zxid <= this.acked) return;
-        if (packet.zxid > this.leader.lastProposed) {
-          this.link.close(`it acknowledged 0x${packet.zxid.toString(16)}, which was never proposed`);
-          return;
-        }
-        this.acked = packet.zxid;
-        if (this.participates && this.id !== undefined) this.leader.measureAck(this.id, packet.zxid);
-        this.leader.tryCommit();
+        const problem = this.master.acked(this, packet.zxid);
+        if (problem !== undefined) this.link.close(`it acknowledged 0x${packet.zxid.toString(16)}, ${problem}`);
         break;
+      }
       case PacketType.ping:
         this.pingsAnswered++;
         this.touch(packet.data);
@@ -443,7 +453,7 @@ export class LearnerHandler implements SessionOwner {
         this.request(packet);
         break;
       default:
-        this.leader.host.warn(`server ${this.id} sent packet ${packet.type}, which is not known`);
+        this.master.host.warn(`server ${this.id} sent packet ${packet.type}, which is not known`);
     }
   }
 
@@ -451,23 +461,29 @@ export class LearnerHandler implements SessionOwner {
   private touch(data: Buffer | null): void {
     if (data === null) return;
     for (let at = 0; at + 12 <= data.length; at += 12) {
-      this.leader.host.touchSession(data.readBigInt64BE(at), data.readInt32BE(at + 8));
+      this.master.touch(data.readBigInt64BE(at), data.readInt32BE(at + 8));
     }
   }
 
-  // long id, int timeout → long id, boolean valid
+  // long id, int timeout
   private revalidate(data: Buffer | null): void {
     if (data === null || data.length < 12) return;
-    const id = data.readBigInt64BE(0);
-    this.leader.host.stats.onRevalidation();
-    const valid = this.leader.host.revalidate(id, data.readInt32BE(8), this, data.length > 12) === true;
+    this.master.host.stats.onRevalidation();
+    this.master.revalidate(this, data.readBigInt64BE(0), data.readInt32BE(8), data.length > 12);
+  }
+
+  // long id, boolean valid
+  /** Answers whether a session is alive. */
+  answerRevalidation(id: bigint, valid: boolean): void {
     const answer = Buffer.allocUnsafe(9);
     answer.writeBigInt64BE(id);
     answer[8] = valid ? 1 : 0;
-    // Learners know a commit by session and cxid, and clients count from 1 again on a new connection: what the session asked for
-    // before has to be committed before it goes on, or its commit passes for that of a later request. And a session that is being
-    // closed is over when that is committed, not before.
-    this.answerInOrder(() => this.link.send(PacketType.revalidate, -1, answer));
+    this.link.send(PacketType.revalidate, -1, answer);
+  }
+
+  /** Answers the oldest sync. */
+  answerSync(): void {
+    this.link.send(PacketType.sync, 0);
   }
 
   // long session, int cxid, int opcode, body
@@ -480,11 +496,8 @@ export class LearnerHandler implements SessionOwner {
     const cxid = data.readInt32BE(8);
     this.requests++;
     const op = data.readInt32BE(12);
-    if (op === OpCode.sync) {
-      this.answerInOrder(() => this.link.send(PacketType.sync, 0));
-      return;
-    }
-    if (session === NOBODY) return;
-    this.leader.host.submit({ owner: this, session, cxid, op, body: data.subarray(16), identities });
+    const request = { owner: this, session, cxid, op, body: data.subarray(16), identities };
+    if (op === OpCode.sync) this.master.sync(this, request);
+    else if (session !== NOBODY) this.master.submit(this, request);
   }
 }

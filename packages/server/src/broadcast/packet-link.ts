@@ -88,6 +88,11 @@ export class PacketLink {
     return this.wire.writableLength;
   }
 
+  /** Unsent bytes and those that gather. */
+  get queued(): number {
+    return this.wire.writableLength + (this.out?.pos ?? 0);
+  }
+
   get remoteAddress(): string {
     return this.wire.remoteAddress ?? '';
   }

@@ -23,6 +23,12 @@ export interface Ensemble {
   readonly maxNotificationInterval: number;
   /** How long a learner waits before it dials the leader again. */
   readonly redialDelay: number;
+  /** The port at which a follower serves observers, and at which an observer looks for such followers. */
+  readonly observerMasterPort: number | undefined;
+  /** Bytes that an observer may leave unread there. */
+  readonly observerMasterSizeLimit: number;
+  /** An observer waits up to so long before it dials the leader. */
+  readonly reconnectDelay: number;
   readonly commitLogCount: number;
   /** How much log, in snapshots, is read for a learner; negative for none. */
   readonly snapshotSizeFactor: number;
@@ -92,6 +98,9 @@ export function ensembleOf(
     minNotificationInterval: n('fastleader.minNotificationInterval'),
     maxNotificationInterval: n('fastleader.maxNotificationInterval'),
     redialDelay: n('leaderConnectDelayDuringRetryMs'),
+    observerMasterPort: (values.get('observerMasterPort') as number | undefined) || undefined,
+    observerMasterSizeLimit: n('observerMaster.sizeLimit'),
+    reconnectDelay: n('observer.reconnectDelayMs'),
     commitLogCount: n('commitLogCount'),
     snapshotSizeFactor: n('snapshotSizeFactor'),
     forceSnapshotSync: b('forceSnapshotSync'),

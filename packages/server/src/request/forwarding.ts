@@ -23,13 +23,15 @@ export interface LeaderLink {
    * @param ifFree not if it is at home on another server by now
    */
   revalidate(session: bigint, timeout: number, ifFree: boolean): void;
+  /** A session goes on at this server itself. */
+  takesOver(session: bigint): void;
 }
 
 export class ForwardingProcessor extends RequestProcessor {
   private readonly link: LeaderLink;
   private readonly creating = new Map<bigint, PendingWrite>();
-  private readonly validating = new Map<bigint, { readonly client: Client; readonly timeout: number }[]>();
-  private readonly syncs: { readonly client: Client; readonly request: WaitingRead }[] = [];
+  private readonly validating = new Map<bigint, ((valid: boolean) => void)[]>();
+  private readonly syncs: (() => void)[] = [];
   private multiTypes: number[] | null = null;
   /** Writes that were forwarded for connections that are gone: session → cxids, oldest first. */
   private readonly orphans = new Map<bigint, number[]>();
@@ -175,44 +177,66 @@ export class ForwardingProcessor extends RequestProcessor {
   }
 
   protected revalidateGlobal(client: Client, id: bigint, timeout: number, ifFree: boolean): void {
+    this.askFor(id, timeout, ifFree, (valid) => {
+      if (client.closed) return;
+      if (valid) {
+        const session = this.sessions.track(id, timeout, this.now);
+        session.committed = true;
+        if (session.owner !== client) session.owner?.close('the session moved to another connection');
+        session.owner = client;
+        client.session = session;
+      }
+      client.revalidated(valid);
+    });
+    this.link.takesOver(id);
+  }
+
+  /** Asks the leader whether a session is alive. */
+  askFor(id: bigint, timeout: number, ifFree: boolean, answer: (valid: boolean) => void): void {
     const waiting = this.validating.get(id);
-    if (waiting === undefined) this.validating.set(id, [{ client, timeout }]);
-    else waiting.push({ client, timeout });
+    if (waiting === undefined) this.validating.set(id, [answer]);
+    else waiting.push(answer);
     this.link.revalidate(id, timeout, ifFree);
+  }
+
+  /** Whether the session is at home here. */
+  holds(id: bigint): boolean {
+    return this.sessions.get(id)?.owner?.closed === false;
+  }
+
+  /** A session goes on at a server behind this one: for the leader its requests come from the same place as before. */
+  handOver(id: bigint): void {
+    this.sessions.get(id)?.owner?.close('the session goes on at another server');
   }
 
   /** The leader's answer to {@link LeaderLink.revalidate}. */
   validated(id: bigint, valid: boolean): void {
     const waiting = this.validating.get(id);
-    const asked = waiting?.shift();
-    if (waiting === undefined || asked === undefined) return;
+    const answer = waiting?.shift();
+    if (waiting === undefined || answer === undefined) return;
     if (waiting.length === 0) this.validating.delete(id);
-    const { client, timeout } = asked;
-    if (client.closed) return;
-    if (valid) {
-      const session = this.sessions.track(id, timeout, this.now);
-      session.committed = true;
-      if (session.owner !== client) session.owner?.close('the session moved to another connection');
-      session.owner = client;
-      client.session = session;
-    }
-    client.revalidated(valid);
+    answer(valid);
   }
 
   protected sync(client: Client, request: WaitingRead | null): boolean {
     if (request === null) return false;
-    this.syncs.push({ client, request });
     const session = client.session as Session<SessionOwner>;
-    this.link.request(session.id, request.xid, OpCode.sync, request.body, client.identities);
+    this.forwardSync(session.id, request.xid, request.body, client.identities, () => {
+      request.ready = true;
+      if (!client.closed) this.resume(client);
+    });
     return false;
+  }
+
+  /** Sends a sync; the leader answers them in order. */
+  forwardSync(session: bigint, cxid: number, body: Buffer, identities: readonly Identity[], answer: () => void): void {
+    this.syncs.push(answer);
+    this.link.request(session, cxid, OpCode.sync, body, identities);
   }
 
   /** The leader's answer to the oldest sync. */
   synced(): void {
-    const oldest = this.syncs.shift();
-    if (oldest === undefined) return;
-    oldest.request.ready = true;
-    if (!oldest.client.closed) this.resume(oldest.client);
+    this.syncs.shift()?.();
   }
 
   // The leader knows no such session, so that the request becomes an error transaction, which comes back with its cxid.

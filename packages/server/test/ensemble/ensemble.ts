@@ -20,7 +20,7 @@ const PORTS = 20_000;
 let nextPort = (process.pid * 97) % PORTS;
 
 /** Ports that nobody listened at a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const found: number[] = [];
   while (found.length < count) {
     const port = LOWEST_PORT + (nextPort++ % PORTS);
@@ -54,16 +54,20 @@ export class Ensemble {
     atEnd(t, () => this.close());
   }
 
-  /** @param roles of servers 1, 2 …: participant or observer */
+  /**
+   * @param roles of servers 1, 2 …: participant or observer
+   * @param hosts their loopback addresses
+   */
   static async of(
     t: TestContext,
     roles: readonly ('participant' | 'observer')[],
     settings: Record<string, string | number | boolean> = {},
+    hosts: readonly string[] = [],
   ): Promise<Ensemble> {
     const ports = await freePorts(roles.length * 2);
     const members = roles.map((role, i) => [
       `server.${i + 1}`,
-      `127.0.0.1:${ports[2 * i]}:${ports[2 * i + 1]}:${role}`,
+      `${hosts[i] ?? '127.0.0.1'}:${ports[2 * i]}:${ports[2 * i + 1]}:${role}`,
     ]);
     return new Ensemble(t, settings, Object.fromEntries(members));
   }

@@ -88,8 +88,8 @@ export class PacketEnd {
 }
 
 export class RawLearner extends PacketEnd {
-  static async dial(t: TestContext, port: number): Promise<RawLearner> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  static async dial(t: TestContext, port: number, host = '127.0.0.1'): Promise<RawLearner> {
+    const socket = connect({ port, host, noDelay: true });
     atEnd(t, () => socket.destroy());
     await once(socket, 'connect');
     return new RawLearner(socket);

@@ -1,0 +1,102 @@
+// What a server has for its learners, whether it leads them or serves observers in the leader's place.
+
+import type { HistoryHost, LogCursor } from './broadcast/learner-master.js';
+import type { Outbox } from './broadcast/packet-link.js';
+import type { RecentProposals } from './broadcast/recent-proposals.js';
+import type { BodySource } from './broadcast/snapshot-stream.js';
+import type { EnsembleServer } from './ensemble-server.js';
+import type { EnsembleStats } from './ensemble-stats.js';
+import type { Runtime } from './runtime.js';
+import { sortedSnapshots } from './storage/file-names.js';
+import { LogCursor as DiskCursor } from './storage/log-cursor.js';
+
+export class ServerHistory implements HistoryHost {
+  protected readonly server: EnsembleServer;
+
+  constructor(server: EnsembleServer) {
+    this.server = server;
+  }
+
+  get id(): number {
+    return this.server.id;
+  }
+
+  get runtime(): Runtime {
+    return this.server.runtime;
+  }
+
+  get outbox(): Outbox {
+    return this.server.port.turns;
+  }
+
+  get tickTime(): number {
+    return this.server.config.tickTime;
+  }
+
+  get initLimit(): number {
+    return this.server.ensemble.initLimit;
+  }
+
+  get syncLimit(): number {
+    return this.server.ensemble.syncLimit;
+  }
+
+  get maxPacket(): number {
+    return this.server.maxPacket;
+  }
+
+  get recent(): RecentProposals {
+    return this.server.recent;
+  }
+
+  get stats(): EnsembleStats {
+    return this.server.ensembleStats;
+  }
+
+  get currentEpoch(): number {
+    return this.server.epochs.current;
+  }
+
+  get lastZxid(): number {
+    return this.server.lastZxid;
+  }
+
+  get logAllowed(): boolean {
+    return this.server.ensemble.snapshotSizeFactor >= 0;
+  }
+
+  get forceSnapshotSync(): boolean {
+    return this.server.ensemble.forceSnapshotSync;
+  }
+
+  get configVersion(): number {
+    return this.server.membership.committed.version;
+  }
+
+  configText(): string {
+    return this.server.membership.text;
+  }
+
+  snapshotBody(): BodySource & { readonly zxid: number; end(): void } {
+    return this.server.database.snapshot();
+  }
+
+  logAfter(zxid: number): LogCursor | undefined {
+    const { disk, dirs, ensemble } = this.server;
+    const newest = sortedSnapshots(disk.list(dirs.snapshots))[0];
+    const snapshotSize = newest === undefined ? 0 : (disk.size(`${dirs.snapshots}/${newest.file}`) ?? 0);
+    return DiskCursor.open(disk, dirs.logs, zxid, snapshotSize * ensemble.snapshotSizeFactor);
+  }
+
+  guard(action: () => void): void {
+    this.server.guard(action);
+  }
+
+  info(message: string): void {
+    this.server.logger.info({}, message);
+  }
+
+  warn(message: string): void {
+    this.server.logger.warn({}, message);
+  }
+}

@@ -1,0 +1,59 @@
+// A follower while it serves observers at observerMasterPort.
+
+import { ObserverMaster, type ObserverMasterHost } from './broadcast/observer-master.js';
+import type { EnsembleServer } from './ensemble-server.js';
+import { ServerHistory } from './history-host.js';
+import { LearnerPort } from './learner-port.js';
+import type { QuorumAddress } from './quorum/quorum-config.js';
+import type { ForwardingProcessor, LeaderLink } from './request/forwarding.js';
+import type { ForeignRequest } from './request/originating.js';
+
+export class ObserverHosting extends ServerHistory implements ObserverMasterHost {
+  readonly master: ObserverMaster;
+  private readonly port: LearnerPort;
+  private readonly processor: ForwardingProcessor;
+  private readonly link: LeaderLink;
+
+  constructor(server: EnsembleServer, processor: ForwardingProcessor, link: LeaderLink, port: number) {
+    super(server);
+    this.processor = processor;
+    this.link = link;
+    this.master = new ObserverMaster(this);
+    this.port = new LearnerPort(server, 'port for observers', (wire, first) => this.master.accept(wire, first));
+    const { host } = server.membership.own.quorumAddresses[0] as QuorumAddress;
+    void this.port.open(host, port);
+  }
+
+  get sizeLimit(): number {
+    return this.server.ensemble.observerMasterSizeLimit;
+  }
+
+  knowsSession(id: bigint): boolean {
+    return this.server.database.sessionTimeouts.has(id);
+  }
+
+  handedOver(session: bigint): void {
+    this.processor.handOver(session);
+  }
+
+  holdsSession(id: bigint): boolean {
+    return this.processor.holds(id);
+  }
+
+  revalidate(session: bigint, timeout: number, ifFree: boolean, answer: (valid: boolean) => void): void {
+    this.processor.askFor(session, timeout, ifFree, answer);
+  }
+
+  sync({ session, cxid, body, identities }: ForeignRequest, answer: () => void): void {
+    this.processor.forwardSync(session, cxid, body, identities, answer);
+  }
+
+  forward({ session, cxid, op, body, identities }: ForeignRequest): void {
+    this.link.request(session, cxid, op, body, identities);
+  }
+
+  end(reason: string): void {
+    this.port.close();
+    this.master.end(reason);
+  }
+}
