@@ -4,6 +4,7 @@ import type { HistoryHost, LogCursor } from './broadcast/learner-master.js';
 import type { Outbox } from './broadcast/packet-link.js';
 import type { RecentProposals } from './broadcast/recent-proposals.js';
 import type { BodySource } from './broadcast/snapshot-stream.js';
+import type { SyncKind } from './broadcast/sync-limits.js';
 import type { EnsembleServer } from './ensemble-server.js';
 import type { EnsembleStats } from './ensemble-stats.js';
 import type { Runtime } from './runtime.js';
@@ -67,6 +68,10 @@ export class ServerHistory implements HistoryHost {
 
   get forceSnapshotSync(): boolean {
     return this.server.ensemble.forceSnapshotSync;
+  }
+
+  get mostSyncs(): Readonly<Record<SyncKind, number>> {
+    return this.server.ensemble.mostSyncs;
   }
 
   get configVersion(): number {

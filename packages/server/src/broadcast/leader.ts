@@ -12,6 +12,7 @@ import { LearnerHandler } from './learner-handler.js';
 import type { HistoryHost, LearnerMaster } from './learner-master.js';
 import { PacketLink, type Wire } from './packet-link.js';
 import { EPOCH, EPOCH_LIMIT, epochOf } from './recent-proposals.js';
+import { SyncLimits } from './sync-limits.js';
 
 /** So long learners have to leave for another leader. */
 const HAND_OVER_MS = 200;
@@ -69,6 +70,7 @@ export class Leader implements Proposals, LearnerMaster {
   /** The last zxid that was proposed. */
   lastProposed: number;
   /** Learners that the log on disk could not bring up to date. */
+  readonly syncLimits: SyncLimits;
   readonly needSnapshot = new Set<number>();
   private durableZxid: number;
   private deadline: Timer | undefined;
@@ -80,6 +82,7 @@ export class Leader implements Proposals, LearnerMaster {
 
   constructor(host: LeaderHost) {
     this.host = host;
+    this.syncLimits = new SyncLimits(host.mostSyncs);
     this.startedAt = host.runtime.now();
     this.candidate = host.acceptedEpoch + 1;
     this.committedZxid = host.lastZxid;

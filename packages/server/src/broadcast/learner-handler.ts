@@ -7,6 +7,7 @@ import type { LearnerMaster, LogCursor } from './learner-master.js';
 import { type Packet, PacketType, PROTOCOL_VERSION } from './packet.js';
 import type { LinkEvents, PacketLink } from './packet-link.js';
 import { counterOf, EPOCH, EPOCH_LIMIT, epochOf, follows } from './recent-proposals.js';
+import type { SyncKind } from './sync-limits.js';
 import { planSync } from './sync-plan.js';
 
 type State =
@@ -49,6 +50,8 @@ export class LearnerHandler implements SessionOwner {
   private pingsSent = 0;
   private pingsAnswered = 0;
   private flow: Flow | undefined;
+  /** How it is being brought up to date. */
+  private syncing: SyncKind | undefined;
   /** Bytes of its synchronization that it may not have taken yet. */
   private backlog = 0;
 
@@ -62,6 +65,7 @@ export class LearnerHandler implements SessionOwner {
       onClosed: (reason) => {
         this.state = 'closed';
         this.flow?.stop();
+        this.endSync();
         master.left(this, reason);
       },
     });
@@ -232,12 +236,14 @@ export class LearnerHandler implements SessionOwner {
     const told = `server ${this.id} (last zxid 0x${this.peerZxid.toString(16)}) is brought up to date`;
     switch (plan.kind) {
       case 'diff':
+        if (!this.beginSync('diff')) return;
         host.info(`${told} by the transactions after it`);
         this.link.send(PacketType.diff, host.recent.max ?? host.lastZxid);
         this.sendRecent(plan.after);
         this.register('diff');
         break;
       case 'trunc':
+        if (!this.beginSync('diff')) return;
         host.info(`${told}: it has to forget what follows 0x${plan.after.toString(16)}`);
         this.link.send(PacketType.trunc, plan.after);
         this.sendRecent(plan.after);
@@ -249,6 +255,21 @@ export class LearnerHandler implements SessionOwner {
       case 'snap':
         this.sendSnapshot(told);
     }
+  }
+
+  /** Participants are never refused: the quorum needs them. */
+  private beginSync(kind: SyncKind): boolean {
+    if (!this.master.syncLimits.begin(kind, this.participates)) {
+      this.link.close(`too many learners are being brought up to date by a ${kind}: it has to come again`);
+      return false;
+    }
+    this.syncing = kind;
+    return true;
+  }
+
+  private endSync(): void {
+    if (this.syncing !== undefined) this.master.syncLimits.end(this.syncing);
+    this.syncing = undefined;
   }
 
   private sendRecent(after: number): void {
@@ -298,6 +319,10 @@ export class LearnerHandler implements SessionOwner {
     if (from === undefined || known === -1 || (known !== after && !epochStart && !sameEpoch)) {
       cursor.close();
       this.sendSnapshot(told);
+      return;
+    }
+    if (!this.beginSync('diff')) {
+      cursor.close();
       return;
     }
     host.info(`${told} from the log on disk`);
@@ -351,6 +376,7 @@ export class LearnerHandler implements SessionOwner {
 
   private sendSnapshot(told: string): void {
     const { host } = this.master;
+    if (!this.beginSync('snapshot')) return;
     host.info(`${told} by a snapshot`);
     const body = host.snapshotBody();
     this.link.send(PacketType.snap, body.zxid);
@@ -380,6 +406,7 @@ export class LearnerHandler implements SessionOwner {
       this.link.close(`it acknowledged epoch ${epochOf(packet.zxid)}`);
       return;
     }
+    this.endSync();
     this.state = 'following';
     this.master.follow(this);
   }

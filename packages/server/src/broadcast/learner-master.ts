@@ -7,6 +7,7 @@ import type { Outbox } from './packet-link.js';
 import type { RecentProposals } from './recent-proposals.js';
 import type { BodySource } from './snapshot-stream.js';
 import type { BroadcastStats } from './stats.js';
+import type { SyncKind, SyncLimits } from './sync-limits.js';
 
 /** The log on disk, read from some zxid on. */
 export interface LogCursor {
@@ -31,6 +32,8 @@ export interface HistoryHost {
   readonly lastZxid: number;
   readonly logAllowed: boolean;
   readonly forceSnapshotSync: boolean;
+  /** Learners that may be brought up to date at once, each way. */
+  readonly mostSyncs: Readonly<Record<SyncKind, number>>;
   readonly configVersion: number;
   /** The text that NEWLEADER carries. */
   configText(): string;
@@ -49,6 +52,7 @@ export interface LearnerMaster {
   readonly epoch: number;
   /** Whether it refuses learners that acknowledge proposals. */
   readonly observersOnly: boolean;
+  readonly syncLimits: SyncLimits;
   /** Learners that the log on disk could not bring up to date. */
   readonly needSnapshot: Set<number>;
   /** The last zxid that learners may have been told of. */

@@ -8,6 +8,7 @@ import { LearnerHandler } from './learner-handler.js';
 import type { HistoryHost, LearnerMaster } from './learner-master.js';
 import { PacketLink, type Wire } from './packet-link.js';
 import { epochOf } from './recent-proposals.js';
+import { SyncLimits } from './sync-limits.js';
 
 export interface ObserverMasterHost extends HistoryHost {
   readonly currentEpoch: number;
@@ -31,6 +32,7 @@ export class ObserverMaster implements LearnerMaster {
   readonly host: ObserverMasterHost;
   readonly epoch: number;
   readonly observersOnly = true;
+  readonly syncLimits: SyncLimits;
   readonly needSnapshot = new Set<number>();
   readonly learners = new Set<LearnerHandler>();
   /** Where the sessions are that came through here. */
@@ -44,6 +46,7 @@ export class ObserverMaster implements LearnerMaster {
 
   constructor(host: ObserverMasterHost) {
     this.host = host;
+    this.syncLimits = new SyncLimits(host.mostSyncs);
     this.epoch = host.currentEpoch;
     this.ticker = host.runtime.every(host.tickTime / 2, () => host.guard(() => this.halfTick()));
   }

@@ -29,6 +29,8 @@ export interface Ensemble {
   readonly observerMasterSizeLimit: number;
   /** An observer waits up to so long before it dials the leader. */
   readonly reconnectDelay: number;
+  /** Learners that are brought up to date at once; observers beyond have to come again. */
+  readonly mostSyncs: { readonly diff: number; readonly snapshot: number };
   readonly commitLogCount: number;
   /** How much log, in snapshots, is read for a learner; negative for none. */
   readonly snapshotSizeFactor: number;
@@ -101,6 +103,7 @@ export function ensembleOf(
     observerMasterPort: (values.get('observerMasterPort') as number | undefined) || undefined,
     observerMasterSizeLimit: n('observerMaster.sizeLimit'),
     reconnectDelay: n('observer.reconnectDelayMs'),
+    mostSyncs: { diff: n('leader.maxConcurrentDiffSyncs'), snapshot: n('leader.maxConcurrentSnapSyncs') },
     commitLogCount: n('commitLogCount'),
     snapshotSizeFactor: n('snapshotSizeFactor'),
     forceSnapshotSync: b('forceSnapshotSync'),
