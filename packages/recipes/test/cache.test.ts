@@ -152,6 +152,20 @@ test('a node cache follows a node that comes and goes', async (t) => {
   assert.equal(cache.size, 0);
 });
 
+test('null, no bytes and all of a stat are as the server has them', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await client.create('/k');
+  await client.create('/k/null', { data: null });
+  await client.create('/k/large', { data: Buffer.alloc(20_000, 7), mode: 'ephemeral' });
+  await client.setData('/k/null', null);
+  await using cache = await new Cache(client, '/k').start();
+  for (const path of ['/k', '/k/null', '/k/large']) {
+    const { data, stat } = await client.getData(path);
+    assert.deepEqual([cache.get(path)?.data, cache.get(path)?.stat], [data, stat]);
+  }
+});
+
 test('a children cache keeps one level, a tree cache what is selected', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

@@ -199,6 +199,23 @@ test('a revocable lock whose node is deleted by others is lost', async (t) => {
   assert.match(String(hold.signal.reason), /its node was deleted/);
 });
 
+test('a waiting contender whose node others delete joins again', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const first = await new InterProcessMutex(other, '/kicked').acquire();
+  const lock = new InterProcessMutex(client, '/kicked');
+  const waiting = lock.acquire();
+  await childCount(other, '/kicked', 2);
+  const [, node] = await lock.getParticipantNodes();
+  await other.delete(node);
+  await first.release();
+  const hold = await waiting;
+  assert.notEqual(hold.path, node);
+  assert.deepEqual(await lock.getParticipantNodes(), [hold.path]);
+  await hold.release();
+  assert.deepEqual(await leftovers(other, server), { nodes: ['/kicked'], watches: 0 });
+});
+
 test('50 clients: never two holders, tokens grow, all get their turn', async (t) => {
   const server = await serve(t);
   const clients = await Promise.all(Array.from({ length: 50 }, () => open(t, server.clientPort)));

@@ -21,6 +21,9 @@ export interface TenureOptions {
   readonly grace?: number | undefined;
 }
 
+/** Making an error for every release would cost more than the rest of it. */
+const OVER = 'the tenure is over';
+
 /** From the moment something is held until it is given back or lost. */
 export class Tenure {
   readonly seat: Seat;
@@ -61,7 +64,7 @@ export class Tenure {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.forget();
-    this.ending.abort();
+    this.ending.abort(OVER);
   }
 
   lose(reason: string): void {

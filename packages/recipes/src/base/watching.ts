@@ -6,6 +6,7 @@ import {
   type NodeChildren,
   type NodeData,
   type Stat,
+  type WatchEvent,
   type Watcher,
 } from '@nodekeeper/client';
 import { persist } from './persist.js';
@@ -25,8 +26,8 @@ const REMOVAL = { data: 'data', exists: 'data', children: 'children' } as const;
 /** A read whose result is watched. */
 export interface Watched<K extends WatchedRead> {
   readonly value: WatchedReads[K];
-  /** Resolves when the watch has fired: with a change, or with the end of the session. */
-  readonly fired: Promise<void>;
+  /** Resolves when the watch has fired: with a change, or with type `none` when the session has ended. */
+  readonly fired: Promise<WatchEvent>;
   hasFired(): boolean;
   /** Removes the watch, if it has not fired. */
   forget(): void;
@@ -42,11 +43,11 @@ export async function readWatched<K extends WatchedRead>(
   read: K,
   signal: AbortSignal | undefined,
 ): Promise<Watched<K>> {
-  const fired = deferred();
+  const fired = deferred<WatchEvent>();
   let hasFired = false;
-  const watcher: Watcher = () => {
+  const watcher: Watcher = (event) => {
     hasFired = true;
-    fired.resolve();
+    fired.resolve(event);
   };
   const forget = (): void => {
     // Resolves also if it cannot be removed: then it goes with the session, and nobody hears it.

@@ -19,6 +19,7 @@ import type { Serializer } from '../base/serializer.js';
 import { onStateChange } from '../base/session-hub.js';
 import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { BatchReader } from './batch-reader.js';
+import { dataOf, mzxidOf, numChildrenOf, type Packed, Packer, pzxidOf, statOf } from './packed-node.js';
 
 export interface CacheOptions<T> {
   /** How many levels below the path are kept: 0 for the node alone. All if not given. */
@@ -69,9 +70,11 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
   private readonly options: CacheOptions<T>;
   private readonly life: Lifecycle;
   private readonly nodes = new Map<string, Entry<T>>();
-  /** Names of the children of those that have any. */
-  private readonly names = new Map<string, Set<string>>();
+  /** Names of the children of those that have any; made when they are asked for the first time, and kept from then on. */
+  private index: Map<string, Set<string>> | undefined;
   private readonly reader: BatchReader;
+  private readonly packer = new Packer();
+  private readonly form: ValueForm<T>;
   private readonly depthOfRoot: number;
   private watch: PersistentWatchHandle | undefined;
   private forgetState: () => void = () => {};
@@ -91,6 +94,7 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     this.options = options;
     this.life = new Lifecycle(recipe, path);
     this.depthOfRoot = depthOf(path);
+    this.form = { recipe, serializer: options.serializer };
     const { maxDepth = 0 } = options;
     if (!(maxDepth >= 0)) throw new RecipeError('BadArgument', recipe, path, `maxDepth cannot be ${maxDepth}`);
     this.reader = new BatchReader(client, {
@@ -162,13 +166,13 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
 
   /** Names of the cached children of a node. */
   childNames(path: string): string[] {
-    return [...(this.names.get(path) ?? [])];
+    return [...(this.names().get(path) ?? [])];
   }
 
   /** The cached children of a node, by name. */
   children(path: string): Map<string, CachedNode<T>> {
     const found = new Map<string, CachedNode<T>>();
-    for (const name of this.names.get(path) ?? []) {
+    for (const name of this.names().get(path) ?? []) {
       const node = this.nodes.get(join(path, name));
       if (node !== undefined) found.set(name, node);
     }
@@ -188,7 +192,7 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     this.forgetState();
     this.endStreams();
     this.nodes.clear();
-    this.names.clear();
+    this.index = undefined;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -220,19 +224,19 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
       this.drop(path);
       return;
     }
-    const { data, stat } = read;
+    const { stat } = read;
     const previous = this.nodes.get(path);
     if (previous !== undefined) {
       previous.scan = this.scan;
-      if (stat.mzxid === previous.stat.mzxid && stat.pzxid === previous.stat.pzxid) return;
+      if (previous.isAsOld(stat)) return;
     }
-    const node = new Entry<T>(path, data, stat, this.scan, this.recipe, this.options.serializer);
+    const node = new Entry<T>(path, this.packer.pack(read), this.scan, this.form);
     this.nodes.set(path, node);
     if (previous === undefined) {
-      this.register(path);
+      if (this.index !== undefined && path !== this.path) register(this.index, path);
       this.tell('created', node);
       this.tell('event', { type: 'created', node });
-    } else if (previous.stat.mzxid !== stat.mzxid) {
+    } else if (previous.mzxid !== stat.mzxid) {
       this.tell('changed', node, previous);
       this.tell('event', { type: 'changed', node, previous });
     }
@@ -242,19 +246,19 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     const node = this.nodes.get(path);
     if (node === undefined) return;
     this.nodes.delete(path);
-    const siblings = this.names.get(parentOf(path));
+    const siblings = this.index?.get(parentOf(path));
     siblings?.delete(nameOf(path));
-    if (siblings?.size === 0) this.names.delete(parentOf(path));
+    if (siblings?.size === 0) this.index?.delete(parentOf(path));
     this.tell('deleted', node);
     this.tell('event', { type: 'deleted', node });
   }
 
-  private register(path: string): void {
-    if (path === this.path) return;
-    const parent = parentOf(path);
-    const siblings = this.names.get(parent);
-    if (siblings === undefined) this.names.set(parent, new Set([nameOf(path)]));
-    else siblings.add(nameOf(path));
+  private names(): Map<string, Set<string>> {
+    if (this.index === undefined) {
+      this.index = new Map();
+      for (const path of this.nodes.keys()) if (path !== this.path) register(this.index, path);
+    }
+    return this.index;
   }
 
   // ---- reading all ----
@@ -303,7 +307,7 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     const calls: Promise<void>[] = [];
     for (const parent of level) {
       const isLast = depthOf(parent) - this.depthOfRoot >= (this.options.maxDepth ?? Number.POSITIVE_INFINITY);
-      if (isLast || !this.nodes.get(parent)?.stat.numChildren) continue;
+      if (isLast || !this.nodes.get(parent)?.hasChildren) continue;
       calls.push(
         this.client.getChildren(parent).then(
           ({ children }) => {
@@ -348,40 +352,66 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
   }
 }
 
-class Entry<T> implements CachedNode<T> {
+function register(index: Map<string, Set<string>>, path: string): void {
+  const parent = parentOf(path);
+  const siblings = index.get(parent);
+  if (siblings === undefined) index.set(parent, new Set([nameOf(path)]));
+  else siblings.add(nameOf(path));
+}
+
+/** How the values of a cache are made. */
+interface ValueForm<T> {
+  readonly recipe: string;
+  readonly serializer: Serializer<T> | undefined;
+}
+
+class Entry<T> implements CachedNode<T>, Packed {
   readonly path: string;
-  readonly data: Buffer | null;
-  readonly stat: Stat;
+  /** The scan that has seen it last. */
   scan: number;
-  private readonly recipe: string;
-  private readonly serializer: Serializer<T> | undefined;
+  readonly block: Buffer;
+  readonly at: number;
+  private readonly form: ValueForm<T>;
   private made: { readonly value: T } | undefined;
 
-  constructor(
-    path: string,
-    data: Buffer | null,
-    stat: Stat,
-    scan: number,
-    recipe: string,
-    serializer: Serializer<T> | undefined,
-  ) {
+  constructor(path: string, { block, at }: Packed, scan: number, form: ValueForm<T>) {
     this.path = path;
-    this.data = data;
-    this.stat = stat;
+    this.block = block;
+    this.at = at;
     this.scan = scan;
-    this.recipe = recipe;
-    this.serializer = serializer;
+    this.form = form;
+    this.made = undefined;
+  }
+
+  get data(): Buffer | null {
+    return dataOf(this);
+  }
+
+  get stat(): Stat {
+    return statOf(this);
+  }
+
+  get mzxid(): number {
+    return mzxidOf(this);
+  }
+
+  get hasChildren(): boolean {
+    return numChildrenOf(this) > 0;
+  }
+
+  isAsOld(stat: Stat): boolean {
+    return this.mzxid === stat.mzxid && pzxidOf(this) === stat.pzxid;
   }
 
   get value(): T {
+    const { recipe, serializer } = this.form;
     if (this.made === undefined) {
-      if (this.serializer === undefined) {
-        throw new RecipeError('BadArgument', this.recipe, this.path, 'the cache has no serializer');
-      }
+      if (serializer === undefined)
+        throw new RecipeError('BadArgument', recipe, this.path, 'the cache has no serializer');
       try {
-        this.made = { value: this.serializer.deserialize(this.data ?? Buffer.alloc(0)) };
+        this.made = { value: serializer.deserialize(this.data ?? Buffer.alloc(0)) };
       } catch (error) {
-        throw new RecipeError('BadData', this.recipe, this.path, `cannot be read: ${error}`, error);
+        throw new RecipeError('BadData', recipe, this.path, `cannot be read: ${error}`, error);
       }
     }
     return this.made.value;

@@ -118,10 +118,11 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
       path: this.path,
       newName: () => protectedName(LATCH_MARK),
       data: this.id,
-      blocker: (children: readonly string[], own: string) => {
+      ahead: (children: readonly string[], own: string) => {
         const line = latchOrder(children);
-        return line[line.indexOf(own) - 1];
+        return line.slice(0, line.indexOf(own));
       },
+      isFixed: true,
     };
     while (!this.life.isClosed) {
       const seat = await contend(this.client, contest, true, this.life.signal);

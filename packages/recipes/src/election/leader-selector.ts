@@ -8,7 +8,7 @@ import { recipePath } from '../base/paths.js';
 import { deleteSoon } from '../base/persist.js';
 import { type Seat, Tenure, type TenureOptions } from '../base/tenure.js';
 import { contend } from '../locks/contend.js';
-import { type LockLayout, newLockName, nextBefore } from '../locks/names.js';
+import { type LockLayout, namesBefore, newLockName } from '../locks/names.js';
 import { type Leadership, leadershipOf } from './leadership.js';
 import { getParticipants, type Participant, selectorOrder } from './participants.js';
 
@@ -107,7 +107,8 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
       path: this.path,
       newName: () => newLockName(layout, 'lock'),
       data: this.id,
-      blocker: nextBefore,
+      ahead: namesBefore,
+      isFixed: true,
     };
     try {
       do {

@@ -5,9 +5,10 @@ import { type Client, type CreatedNode, type Data, isKeeperError } from '@nodeke
 import { createOnce, giveUp } from '../base/create.js';
 import { join, nameOf } from '../base/paths.js';
 import { deleteSoon, persist } from '../base/persist.js';
+import { onStateChange } from '../base/session-hub.js';
 import type { Seat } from '../base/tenure.js';
 import { unlessAborted } from '../base/wait.js';
-import { changed } from '../base/watching.js';
+import { readWatched, type Watched } from '../base/watching.js';
 
 export interface Contest {
   /** The parent of the contenders. */
@@ -17,8 +18,10 @@ export interface Contest {
   /** `ephemeralSequential` unless the name has a number already. */
   readonly mode?: 'ephemeral' | 'ephemeralSequential' | undefined;
   readonly data?: Data | undefined;
-  /** Of all children, the one that has to go before it is `own`'s turn; undefined if it is. */
-  readonly blocker: (children: readonly string[], own: string) => string | undefined;
+  /** Of all children, those that have to go before it is `own`'s turn, in order. */
+  readonly ahead: (children: readonly string[], own: string) => readonly string[];
+  /** Whether nobody can come in ahead of `own` later. Then it is its turn as soon as the last one ahead has gone. */
+  readonly isFixed: boolean;
 }
 
 /**
@@ -92,11 +95,45 @@ async function takeTurn(
       children = now;
     }
     if (client.sessionId !== seat.session || !children.includes(own)) return 'again';
-    const blocker = contest.blocker(children, own);
+    const ahead = contest.ahead(children, own);
+    const blocker = ahead.at(-1);
     if (blocker === undefined) return 'turn';
     if (!wait) return 'taken';
-    await changed(client, join(contest.path, blocker), 'data', signal);
+    const isGone = await waitFor(client, join(contest.path, blocker), seat, signal);
+    if (isGone && ahead.length === 1 && contest.isFixed) return 'turn';
     children = undefined;
+  }
+}
+
+/**
+ * Resolves when the blocker has gone, or when that is to be looked at. True is certain: the blocker has gone, and the own node
+ * had not when it did. The server tells events in their order, so the own node is watched as well; but for those that
+ * happened during a reconnect.
+ */
+async function waitFor(client: Client, blocker: string, seat: Seat, signal: AbortSignal | undefined): Promise<boolean> {
+  let isUnbroken = true;
+  const forgetState = onStateChange(client, () => {
+    isUnbroken = false;
+  });
+  const watched: Watched<'data'>[] = [];
+  try {
+    // In one packet. Reading leaves no watch behind on a node that has gone.
+    const reads = [seat.path, blocker].map((path) => readWatched(client, path, 'data', signal));
+    const results = await Promise.allSettled(reads);
+    for (const result of results) if (result.status === 'fulfilled') watched.push(result.value);
+    for (const result of results) {
+      if (result.status === 'rejected' && !isKeeperError(result.reason, 'NoNode')) throw result.reason;
+    }
+    const [ownWatch, blockerWatch] = watched;
+    if (ownWatch === undefined || blockerWatch === undefined) return false;
+    const event = await unlessAborted(Promise.race([blockerWatch.fired, ownWatch.fired]), signal);
+    const isGone = event.path === blocker && event.type === 'nodeDeleted' && isUnbroken && !ownWatch.hasFired();
+    // The watch of the own node goes with it, and so costs nothing more.
+    if (isGone) watched.shift();
+    return isGone;
+  } finally {
+    for (const { forget } of watched) forget();
+    forgetState();
   }
 }
 

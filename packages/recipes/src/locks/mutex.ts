@@ -3,7 +3,7 @@
 import type { Client } from '@nodekeeper/client';
 import type { Contest } from './contend.js';
 import { Lock, type LockOptions } from './lock.js';
-import { type Contender, newLockName, nextBefore } from './names.js';
+import { type Contender, namesBefore, newLockName } from './names.js';
 
 /**
  * A mutual exclusion lock that is fair (first come, first served), re-entrant per owner, and shared with every process that
@@ -17,7 +17,7 @@ export class InterProcessMutex extends Lock {
 
   protected contest(): Contest {
     const { layout = 'curator', data } = this.options;
-    return { path: this.path, newName: () => newLockName(layout, 'lock'), data, blocker: nextBefore };
+    return { path: this.path, newName: () => newLockName(layout, 'lock'), data, ahead: namesBefore, isFixed: true };
   }
 
   protected isParticipant({ isReader }: Contender): boolean {

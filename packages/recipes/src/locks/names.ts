@@ -66,7 +66,7 @@ export function contendersBefore(children: readonly string[], own: string): Cont
   return line.slice(0, index);
 }
 
-/** Who is just before `own`. */
-export function nextBefore(children: readonly string[], own: string): string | undefined {
-  return contendersBefore(children, own).at(-1)?.name;
+/** Names of those who are before `own`. */
+export function namesBefore(children: readonly string[], own: string): string[] {
+  return contendersBefore(children, own).map(({ name }) => name);
 }

@@ -6,7 +6,7 @@ import { nameOf } from '../base/paths.js';
 import type { Contest } from './contend.js';
 import type { LockHold } from './hold.js';
 import { type AcquireOptions, Lock, type LockOptions, newOwnerScope, type OwnerScope } from './lock.js';
-import { type Contender, contendersBefore, newLockName, nextBefore, sequenceDigits } from './names.js';
+import { type Contender, contendersBefore, namesBefore, newLockName, sequenceDigits } from './names.js';
 
 const RECIPE = 'InterProcessReadWriteLock';
 
@@ -45,7 +45,8 @@ export class WriteLock extends Lock {
 
   protected contest(): Contest {
     const { layout = 'curator', data } = this.options;
-    return { path: this.path, newName: () => newLockName(layout, 'write'), data, blocker: nextBefore };
+    // A writer that goes can leave a reader in its place.
+    return { path: this.path, newName: () => newLockName(layout, 'write'), data, ahead: namesBefore, isFixed: false };
   }
 
   protected isParticipant({ isReader }: Contender): boolean {
@@ -76,10 +77,8 @@ export class ReadLock extends Lock {
       newName: () => newLockName(layout, 'read') + (sequence ?? ''),
       mode: sequence === undefined ? 'ephemeralSequential' : 'ephemeral',
       data,
-      blocker: (children, own) =>
-        this.writeLock.isOwnedBy(owner)
-          ? undefined
-          : contendersBefore(children, own).findLast(({ isReader }) => !isReader)?.name,
+      ahead: (children, own) => (this.writeLock.isOwnedBy(owner) ? [] : writersBefore(children, own)),
+      isFixed: false,
     };
   }
 
@@ -102,4 +101,8 @@ export class InterProcessReadWriteLock {
     this.writeLock = new WriteLock(client, path, options, scope, (owner) => this.readLock.isOwnedBy(owner));
     this.readLock = new ReadLock(client, path, options, scope, this.writeLock);
   }
+}
+
+function writersBefore(children: readonly string[], own: string): string[] {
+  return contendersBefore(children, own).flatMap(({ name, isReader }) => (isReader ? [] : [name]));
 }

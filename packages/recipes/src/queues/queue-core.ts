@@ -229,7 +229,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
 
 interface Listing {
   readonly names: readonly string[];
-  readonly whenChanged: Promise<void>;
+  readonly whenChanged: Promise<unknown>;
   readonly hasChanged: () => boolean;
   readonly forget: () => void;
 }
@@ -252,7 +252,7 @@ async function listItems<T>(client: Client, layout: QueueLayout<T>, signal: Abor
 async function whenDue<T>(
   names: readonly string[],
   layout: QueueLayout<T>,
-  whenChanged: Promise<void>,
+  whenChanged: Promise<unknown>,
   signal: AbortSignal,
 ): Promise<void> {
   const delays = names.map((name) => layout.delay?.(name) ?? 0).filter((delay) => delay > 0);
