@@ -1,44 +1,69 @@
-// `npm run sim:mutants [-- --only TEXT] [-- --seeds N]`: plants one fault after the other, and sees whether the simulator finds it.
+// `npm run sim:mutants [-- --only TEXT] [--seeds N]`: plants one fault after the other, and sees whether the simulator finds it.
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { PLANTED } from './faults.js';
+import { PLANTED, type PlantedFault } from './faults.js';
 import { changed } from './plant.js';
 
 const { values } = parseArgs({
   options: { only: { type: 'string', default: '' }, seeds: { type: 'string', default: '1000' } },
 });
 
-const simulator = fileURLToPath(new URL('../sim/main.js', import.meta.url));
-for (const fault of PLANTED) changed(fault); // all of them fit
+const SIMULATOR = fileURLToPath(new URL('../sim/main.js', import.meta.url));
 
-let missed = 0;
-for (const { name, servers = 3 } of PLANTED) {
-  if (!name.includes(values.only)) continue;
-  const began = performance.now();
-  const run = spawnSync(
-    process.execPath,
-    [
-      simulator,
-      ...['--plant', name, '--servers', String(servers), '--observers', '0'],
-      ...['--seeds', values.seeds, '--jobs', '1', '--until-failure', '--json'],
-    ],
-    { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 },
-  );
-  const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  const found = run.stdout
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as { seed: number; violations: { kind: string; message: string }[] })
-    .find(({ violations }) => violations.length > 0);
-  if (found === undefined) {
-    missed++;
-    console.log(`MISSED  ${name} (${seconds} s)${run.stderr === '' ? '' : `\n${run.stderr}`}`);
-  } else {
-    const { kind, message } = found.violations[0] as { kind: string; message: string };
-    console.log(`found   ${name}: seed ${found.seed}, ${seconds} s, ${kind}: ${message.split('\n')[0]?.slice(0, 150)}`);
-  }
+interface Run {
+  readonly seed: number;
+  readonly violations: readonly { readonly kind: string; readonly message: string }[];
 }
-console.log(missed === 0 ? 'every planted fault was found' : `${missed} planted faults were not found`);
+
+/** The first run with the fault that breaks a guarantee, or what the simulator said instead. */
+function look({ name, servers = 3 }: PlantedFault): Promise<Run | string> {
+  const args = ['--plant', name, '--servers', String(servers), '--observers', '0', '--seeds', values.seeds];
+  const child = spawn(process.execPath, [SIMULATOR, ...args, '--jobs', '1', '--until-failure', '--json']);
+  let out = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  return new Promise((resolve) => {
+    child.on('close', () => {
+      const runs = out.split('\n').filter((line) => line.startsWith('{'));
+      const last = JSON.parse(runs[runs.length - 1] ?? 'null') as Run | null;
+      resolve(last !== null && last.violations.length > 0 ? last : errors);
+    });
+  });
+}
+
+async function tell(fault: PlantedFault): Promise<boolean> {
+  const began = performance.now();
+  const found = await look(fault);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  if (typeof found === 'string') {
+    console.log(`MISSED  ${fault.name}: ${values.seeds} seeds, ${seconds} s ${found}`);
+    return false;
+  }
+  const [{ kind, message } = { kind: '', message: '' }] = found.violations;
+  console.log(
+    `found   ${fault.name}: seed ${found.seed}, ${seconds} s, ${kind}: ${message.split('\n')[0]?.slice(0, 120)}`,
+  );
+  return true;
+}
+
+const waiting = PLANTED.filter(({ name }) => name.includes(values.only));
+for (const fault of waiting) changed(fault); // all of them fit
+const asked = waiting.length;
+let missed = 0;
+await Promise.all(
+  Array.from({ length: availableParallelism() }, async () => {
+    for (let fault = waiting.shift(); fault !== undefined; fault = waiting.shift()) if (!(await tell(fault))) missed++;
+  }),
+);
+console.log(
+  missed === 0 ? `all ${asked} planted faults were found` : `${missed} of ${asked} planted faults were missed`,
+);
 process.exitCode = missed === 0 ? 0 : 1;

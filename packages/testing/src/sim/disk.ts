@@ -46,9 +46,8 @@ export class SimDisk {
   /** The error that the next write to a log or file meets. */
   nextWriteError: string | undefined;
   nextSyncError: string | undefined;
-  /** Counted down by each operation; at 0 `onCountdown` is called in its midst. */
-  countdown = Number.POSITIVE_INFINITY;
-  onCountdown: () => void = () => {};
+  /** Nothing can grow. */
+  full = false;
   onLogWrite: LogObserver = () => {};
 
   constructor(scheduler: Scheduler, random: Random) {
@@ -76,7 +75,7 @@ export class SimDisk {
     this.slowness = 1;
     this.nextWriteError = undefined;
     this.nextSyncError = undefined;
-    this.countdown = Number.POSITIVE_INFINITY;
+    this.full = false;
   }
 
   losePower(): void {
@@ -135,16 +134,6 @@ class Access implements Disk {
     this.life = life;
   }
 
-  /** To be called before and after each effect: a process can end at any of these points. */
-  private point(): void {
-    this.life.check();
-    const { disk } = this;
-    if (--disk.countdown > 0) return;
-    disk.countdown = Number.POSITIVE_INFINITY;
-    disk.onCountdown();
-    this.life.check();
-  }
-
   private find(path: string): SimFile | undefined {
     const { dir, name } = split(path);
     return this.disk.directory(dir)?.seen.get(name);
@@ -159,10 +148,10 @@ class Access implements Disk {
   private rename_(dir: string, change: NameChange): void {
     const directory = this.disk.directory(dir);
     if (directory === undefined) throw new DiskError('ENOENT', dir);
-    this.point();
+    this.life.effect();
     apply(directory.seen, change);
     directory.changes.push(change);
-    this.point();
+    this.life.effect();
   }
 
   /** A file of that name, empty. */
@@ -180,7 +169,7 @@ class Access implements Disk {
 
   private writeError(path: string): DiskError | undefined {
     const { disk } = this;
-    const code = disk.nextWriteError;
+    const code = disk.full ? 'ENOSPC' : disk.nextWriteError;
     if (code === undefined) return undefined;
     disk.nextWriteError = undefined;
     return new DiskError(code, path);
@@ -198,13 +187,13 @@ class Access implements Disk {
   private later(typical: number, action: () => void): void {
     const { disk } = this;
     this.scheduler.after(disk.random.skewed(typical) * Math.max(disk.usualSlowness, disk.slowness), this.life, () => {
-      this.point();
+      this.life.effect();
       action();
     });
   }
 
   private promise<T>(typical: number, action: () => T): Promise<T> {
-    this.point();
+    this.life.effect();
     return new Promise((resolve, reject) => {
       this.later(typical, () => {
         try {
@@ -241,6 +230,7 @@ class Access implements Disk {
       size: file.size,
       read: (into, offset, length, position) => {
         this.life.check();
+        if (position >= file.size) return 0;
         return file.bytes().copy(into, offset, position, Math.min(file.size, position + length));
       },
       close: () => {},
@@ -248,7 +238,7 @@ class Access implements Disk {
   }
 
   createLog(path: string, durable: boolean, done: (error: Error | null, file: LogFile | null) => void): void {
-    this.point();
+    this.life.effect();
     this.later(TIMES.open, () => {
       const file = this.make(path);
       done(null, this.logFile(path, file, durable));
@@ -259,7 +249,7 @@ class Access implements Disk {
     const { disk, life } = this;
     return {
       write: (from, length, position, done) => {
-        this.point();
+        this.life.effect();
         const bytes = Buffer.from(from.subarray(0, length));
         disk.onLogWrite(path, bytes, position);
         // A process that ends in the midst of a write leaves some of it to the page cache.
@@ -275,12 +265,12 @@ class Access implements Disk {
           if (!bytes.equals(from.subarray(0, length))) throw new Error(`${path} was changed while it was written`);
           if (durable) file.writeDurably(position, bytes);
           else file.write(position, bytes);
-          this.point();
+          this.life.effect();
           done(null);
         });
       },
       resize: (size, done) => {
-        this.point();
+        this.life.effect();
         this.later(TIMES.resize, () => {
           const error = size > file.size ? this.writeError(path) : undefined;
           if (error === undefined) file.resize(size);
@@ -288,7 +278,7 @@ class Access implements Disk {
         });
       },
       zero: (position, length, done) => {
-        this.point();
+        this.life.effect();
         this.later(TIMES.sync, () => {
           const error = this.writeError(path) ?? this.syncError(path);
           if (error === undefined) {
@@ -299,7 +289,7 @@ class Access implements Disk {
         });
       },
       close: (done) => {
-        this.point();
+        this.life.effect();
         this.later(TIMES.open, () => done(null));
       },
     };
@@ -342,35 +332,35 @@ class Access implements Disk {
 
   truncate(path: string, size: number): void {
     const file = this.existing(path);
-    this.point();
+    this.life.effect();
     file.resize(size);
-    this.point();
+    this.life.effect();
     file.sync();
-    this.point();
+    this.life.effect();
   }
 
   syncDir(dir: string): void {
     const directory = this.disk.directory(dir);
     if (directory === undefined) throw new DiskError('ENOENT', dir);
-    this.point();
+    this.life.effect();
     const error = this.syncError(dir);
     if (error !== undefined) throw error;
     for (const change of directory.changes) apply(directory.medium, change);
     directory.changes = [];
-    this.point();
+    this.life.effect();
   }
 
   syncDirLater(dir: string, done: (error: Error | null) => void): void {
     const directory = this.disk.directory(dir);
     if (directory === undefined) throw new DiskError('ENOENT', dir);
-    this.point();
+    this.life.effect();
     const changes = [...directory.changes];
     this.later(TIMES.sync, () => {
       const error = this.syncError(dir);
       if (error === undefined) {
         for (const change of changes) if (directory.changes.includes(change)) apply(directory.medium, change);
         directory.changes = directory.changes.filter((change) => !changes.includes(change));
-        this.point();
+        this.life.effect();
       }
       done(error ?? null);
     });
@@ -384,12 +374,12 @@ class Access implements Disk {
   replaceText(path: string, text: string): void {
     const temporary = `${path}.tmp`;
     const file = this.make(temporary);
-    this.point();
+    this.life.effect();
     const bytes = Buffer.from(text);
     const error = this.writeError(path) ?? this.syncError(path);
     file.write(0, error === undefined ? bytes : torn(bytes, this.disk.random));
     if (error !== undefined) throw error;
-    this.point();
+    this.life.effect();
     file.sync();
     this.rename(temporary, path);
     this.syncDir(dirname(path));

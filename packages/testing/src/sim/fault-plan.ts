@@ -15,7 +15,7 @@ export type Fault = { readonly at: number } & (
       readonly power: boolean;
       /** Milliseconds until it starts again. */
       readonly back: number;
-      /** In the midst of the so-many-th disk operation from now on; 0 for at once. */
+      /** In the midst of the so-many-th thing it does to its disk or the network from now on; 0 for at once. */
       readonly operation: number;
     }
   | { readonly kind: 'pause'; readonly server: Victim; readonly ms: number }
@@ -31,6 +31,15 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'delay'; readonly from: string; readonly to: string; readonly by: number; readonly ms: number }
   | { readonly kind: 'slowDisk'; readonly server: Victim; readonly factor: number; readonly ms: number }
   | { readonly kind: 'diskError'; readonly server: Victim; readonly on: 'write' | 'sync'; readonly code: string }
+  | { readonly kind: 'fullDisk'; readonly server: Victim; readonly ms: number }
+  | {
+      readonly kind: 'flip';
+      readonly server: number;
+      readonly what: 'log' | 'snapshot';
+      /** Which file, and where in it: 0 to 1. */
+      readonly where: number;
+    }
+  | { readonly kind: 'forget'; readonly from: string; readonly to: string }
   | { readonly kind: 'clockJump'; readonly server: Victim; readonly by: number }
   | { readonly kind: 'clientMoves'; readonly client: number }
   | { readonly kind: 'clientDies'; readonly client: number }
@@ -42,6 +51,8 @@ type Maker = (random: Random, at: number, world: World) => Fault[];
 interface World {
   readonly servers: number;
   readonly clients: number;
+  /** The server whose disk decays, if one does. */
+  readonly rotten: number;
 }
 
 function victim(random: Random, { servers }: World): Victim {
@@ -53,7 +64,7 @@ type Crash = Extract<Fault, { kind: 'crash' }>;
 
 function crash(random: Random, at: number, server: Victim, power: boolean): Crash {
   const back = random.chance(0.6) ? random.between(5, 200) : random.between(200, 3000);
-  const operation = random.chance(0.5) ? 0 : 1 + random.int(random.pick([4, 12, 40]));
+  const operation = random.chance(0.5) ? 0 : 1 + random.int(random.pick([4, 15, 60]));
   return { at, kind: 'crash', server, power, back, operation };
 }
 
@@ -155,6 +166,23 @@ const MAKERS: readonly (readonly [Kind, Maker])[] = [
     ],
   ],
   [
+    'fullDisk',
+    (random, at, world) => [{ at, kind: 'fullDisk', server: victim(random, world), ms: random.between(50, 2000) }],
+  ],
+  [
+    'flip',
+    (random, at, { servers, rotten }) => {
+      // One server's disk only: of three, two have to be whole. It shows when the server starts.
+      if (servers < 3) return [];
+      const what = random.pick(['log', 'snapshot'] as const);
+      return [
+        { at, kind: 'flip', server: rotten, what, where: random.next() },
+        { ...crash(random, at, rotten, random.chance(0.5)), operation: 0 },
+      ];
+    },
+  ],
+  ['forget', (random, at, world) => [{ at, kind: 'forget', ...pair(random, world) }]],
+  [
     'clockJump',
     (random, at, world) => [{ at, kind: 'clockJump', server: victim(random, world), by: random.between(-1e6, 1e6) }],
   ],
@@ -164,7 +192,7 @@ const MAKERS: readonly (readonly [Kind, Maker])[] = [
 
 /** A mix of some kinds of faults, each run another. */
 export function makeFaults(random: Random, duration: number, servers: number, clients: number): Fault[] {
-  const world = { servers, clients };
+  const world = { servers, clients, rotten: random.int(servers) };
   const mix = MAKERS.filter(([kind]) => random.chance(kind === 'crash' ? 0.6 : 0.3));
   if (mix.length === 0) return [];
   const out: Fault[] = [];

@@ -9,14 +9,20 @@ export class ProcessEnded extends Error {
   }
 }
 
+/** Where a process runs. */
+export interface Place {
+  readonly pausedUntil: number;
+  onEffect?(): void;
+}
+
 export class Life implements Owner {
   alive = true;
   readonly name: string;
   readonly onError: (error: unknown) => void;
-  private readonly machine: { pausedUntil: number };
+  private readonly machine: Place;
   private readonly endings = new Set<() => void>();
 
-  constructor(name: string, machine: { pausedUntil: number }, onError: (error: unknown) => void) {
+  constructor(name: string, machine: Place, onError: (error: unknown) => void) {
     this.name = name;
     this.machine = machine;
     this.onError = (error) => {
@@ -31,6 +37,16 @@ export class Life implements Owner {
   /** @throws ProcessEnded */
   check(): void {
     if (!this.alive) throw new ProcessEnded();
+  }
+
+  /**
+   * To be called before something that others can see, on the disk or in the network: a process can end at any of these points.
+   * @throws ProcessEnded
+   */
+  effect(): void {
+    this.check();
+    this.machine.onEffect?.();
+    this.check();
   }
 
   /** Has something happen when the process ends; the function returned takes that back. */

@@ -39,6 +39,9 @@ export interface MachineHost {
   leads(machine: Machine, epoch: number, base: number): void;
 }
 
+/** Of logs and snapshots alike. */
+const HEADER = 16;
+
 /** Milliseconds after which a supervisor starts a process again that ended by itself. */
 const SUPERVISOR = 300;
 
@@ -48,6 +51,11 @@ export class Machine {
   readonly disk: SimDisk;
   readonly clock: Clock;
   pausedUntil = 0;
+  /** Counted down by everything that the process does to disk and network; at 0 `onCountdown` is called in its midst. */
+  countdown = Number.POSITIVE_INFINITY;
+  onCountdown: () => void = () => {};
+  /** A bit of its files was flipped: it may not be able to go on. */
+  damaged = false;
   process: Process | undefined;
   /** Why the server does not start on its data; nobody tries again. */
   refused: string | undefined;
@@ -73,6 +81,12 @@ export class Machine {
 
   private trace(text: string): void {
     this.host.trace(`${this.name} ${text}`);
+  }
+
+  onEffect(): void {
+    if (--this.countdown > 0) return;
+    this.countdown = Number.POSITIVE_INFINITY;
+    this.onCountdown();
   }
 
   start(): void {
@@ -126,7 +140,9 @@ export class Machine {
     const message = error instanceof Error ? error.message : String(error);
     this.trace(`does not start: ${message}`);
     this.kill();
-    if (error instanceof Error && 'code' in error) this.startLater(SUPERVISOR);
+    // What the system refuses may be granted later; what is wrong with the data stays wrong.
+    const system = error instanceof Error && 'code' in error && /^E[A-Z]+$/.test(String(error.code));
+    if (system) this.startLater(SUPERVISOR);
     else this.refused = error instanceof Error ? (error.stack ?? message) : message;
   }
 
@@ -155,8 +171,33 @@ export class Machine {
     else this.kill();
   }
 
+  /** Flips a bit in the midst of one of its logs or snapshots, where what is whole stands behind it. */
+  flip(what: 'log' | 'snapshot', where: number): void {
+    const files = [...this.disk.files()].filter(([path]) => path.includes(`/${what}.`));
+    const file = files[Math.floor(where * files.length)]?.[1];
+    if (file === undefined) return;
+    const end = what === 'log' ? lastRecord(file.bytes()) : file.size;
+    const at = Math.floor(HEADER + ((where * 7919) % 1) * (end - HEADER));
+    if (at >= end || at < HEADER) return;
+    file.flip(at, at % 8);
+    this.damaged = true;
+    this.trace(`has a bit flipped in a ${what}, at ${at} of ${file.size}`);
+  }
+
   /** Suspends the process, and its clients' view of it, for a while. */
   pause(ms: number): void {
     this.pausedUntil = this.host.scheduler.now + ms;
   }
+}
+
+/** Where the last whole record of a log begins: damage of that one would pass for a torn tail, as it does on any disk. */
+function lastRecord(log: Buffer): number {
+  let last = HEADER;
+  for (let at = HEADER; at + 12 < log.length; ) {
+    const length = log.readInt32BE(at + 8);
+    if (length <= 0 || at + 12 + length >= log.length) break;
+    last = at;
+    at += 12 + length + 1;
+  }
+  return last;
 }

@@ -12,6 +12,8 @@ const WINDOW = 64 * 1024;
 /** Milliseconds between the attempts of a dial. */
 const SYN_RETRY = 1000;
 const SYN_ATTEMPTS = 6;
+/** Milliseconds until what is not confirmed is given up; less than systems take, as runs are short. */
+const GIVE_UP = 15_000;
 const EPHEMERAL_PORTS = 32768;
 /** Milliseconds for which a packet is typically on the way. */
 const LATENCY = 0.4;
@@ -117,6 +119,15 @@ export class SimNetwork {
     }
   }
 
+  /** What is between two hosts forgets their connections: neither is told, and nothing arrives on them any more. */
+  forget(a: string, b: string): void {
+    for (const socket of this.host(a).sockets) {
+      if (socket.peerHost.name !== b) continue;
+      socket.forgotten = true;
+      if (socket.peer !== undefined) socket.peer.forgotten = true;
+    }
+  }
+
   /** The host's power fails: its peers are not told. */
   powerFails(name: string): void {
     const host = this.host(name);
@@ -216,6 +227,9 @@ class Socket extends EventEmitter implements Connection {
   onOpen: () => void = () => this.emit('connect');
   destroyed = false;
   private open = false;
+  /** Nothing arrives any more, and nobody knows. */
+  forgotten = false;
+  private givingUp = false;
   /** Its host lost power: nothing goes out or comes in. */
   private gone = false;
   // what arrives
@@ -280,6 +294,7 @@ class Socket extends EventEmitter implements Connection {
   write(bytes: Buffer): boolean {
     if (this.destroyed || this.finishing || !this.life.alive) return false;
     if (bytes.length > 0) {
+      this.life.effect();
       // As a kernel does: what there is room for is taken over, the rest stays the caller's memory.
       this.unsent.push(bytes);
       this.unsentLength += bytes.length;
@@ -340,6 +355,10 @@ class Socket extends EventEmitter implements Connection {
   // ---- in ----
 
   arrive(item: Item, latency: number): void {
+    if (this.forgotten) {
+      if (item.kind === 'bytes') this.peer?.giveUpLater();
+      return;
+    }
     if (this.gone || this.destroyed) {
       this.discard(item);
       return;
@@ -348,6 +367,13 @@ class Socket extends EventEmitter implements Connection {
     const due = Math.max(this.network.scheduler.now + latency, last?.due ?? 0);
     this.inbox.push({ item, due });
     this.pump();
+  }
+
+  /** What was sent is never confirmed: after many attempts the connection is given up. */
+  private giveUpLater(): void {
+    if (this.givingUp) return;
+    this.givingUp = true;
+    this.network.scheduler.after(GIVE_UP, this.life, () => this.fail('ETIMEDOUT'));
   }
 
   /** A closed connection answers bytes by a reset; a host that is down not at all. */

@@ -222,8 +222,8 @@ class Simulation {
         };
         if (fault.operation === 0) crash();
         else {
-          machine.disk.countdown = fault.operation;
-          machine.disk.onCountdown = crash;
+          machine.countdown = fault.operation;
+          machine.onCountdown = crash;
         }
         break;
       }
@@ -263,6 +263,19 @@ class Simulation {
         if (fault.on === 'write') machine.disk.nextWriteError = fault.code;
         else machine.disk.nextSyncError = fault.code;
         break;
+      case 'fullDisk':
+        if (machine === undefined) break;
+        machine.disk.full = true;
+        scheduler.after(fault.ms, world, () => {
+          machine.disk.full = false;
+        });
+        break;
+      case 'flip':
+        machine?.flip(fault.what, fault.where);
+        break;
+      case 'forget':
+        network.forget(fault.from, fault.to);
+        break;
       case 'clockJump':
         if (machine !== undefined) machine.clock.wallOffset += fault.by;
         break;
@@ -286,6 +299,7 @@ class Simulation {
     this.network.healAll();
     for (const machine of this.machines) {
       machine.disk.heal();
+      machine.countdown = Number.POSITIVE_INFINITY;
       machine.pausedUntil = 0;
       machine.start();
     }
