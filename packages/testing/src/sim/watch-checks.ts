@@ -86,6 +86,7 @@ class SessionWatches {
   private connection = 0;
   /** Watches are being set again on a new connection: what fires then has no order. */
   private restoring = false;
+  private readonly toldGone = new Set<string>();
   private lastFired = 0;
 
   constructor(session: SessionRecord, triggers: Triggers) {
@@ -98,6 +99,7 @@ class SessionWatches {
       if (moment.connection !== this.connection) {
         this.connection = moment.connection;
         this.restoring = Object.values(this.set).some((watches) => watches.size > 0);
+        this.toldGone.clear();
         this.lastFired = 0;
       }
       if (moment.what === 'event') yield* this.fired(moment.event);
@@ -152,6 +154,8 @@ class SessionWatches {
           : ['data', 'exist'];
     const found = kinds.filter((kind) => this.set[kind].has(path));
     if (found.length === 0) {
+      // Setting them again, a data and a child watch of a node that is gone are told each by itself.
+      if (this.restoring && type === EventType.nodeDeleted && this.toldGone.has(path)) return;
       yield { kind: 'watches', message: `${this.who} was told event ${type} at ${path}, where it has no such watch` };
       return;
     }
@@ -163,7 +167,10 @@ class SessionWatches {
       else at = Math.max(at, due);
       this.set[kind].delete(path);
     }
-    if (this.restoring) return;
+    if (this.restoring) {
+      if (type === EventType.nodeDeleted) this.toldGone.add(path);
+      return;
+    }
     if (at < this.lastFired)
       yield {
         kind: 'watches',
