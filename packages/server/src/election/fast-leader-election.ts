@@ -164,9 +164,18 @@ export class FastLeaderElection {
     } else if (this.beatsProposal(n)) {
       this.proposal = voteOf(n);
       this.broadcast();
+    } else if (this.wins(this.proposal, n) && !this.hasVoted(n)) {
+      // It was not looking yet when the better vote was told, and would wait until that is told again.
+      this.host.send(n.from, PeerState.looking, this.proposal);
     }
     this.inRound.set(n.from, { vote: voteOf(n), state: n.state, version: n.version });
     this.checkRound();
+  }
+
+  /** Whether the sender's vote is one that it has told before. */
+  private hasVoted(n: Notification): boolean {
+    const entry = this.inRound.get(n.from);
+    return entry !== undefined && sameVote(entry.vote, n);
   }
 
   /** Whether those who vote as this server does are enough. */

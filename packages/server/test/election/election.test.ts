@@ -54,6 +54,18 @@ test('a better vote that comes within the wait for silence changes the outcome',
   assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
 });
 
+test('a server that begins to look a moment after another is told the better vote at once', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  for (const id of [1, 2, 3]) e.start(id, { epoch: 1, zxid: 8 });
+  e.advance(1000);
+  e.stop(3);
+  // What 2 tells comes while 1 still follows, and is not kept.
+  e.look(2);
+  e.look(1);
+  e.advance(250); // the silence that is waited for, and not also the pause until votes are told again
+  assert.deepEqual(e.outcome(), { 1: 'following 2', 2: 'leading 2' });
+});
+
 test('a server that comes back alone does not unseat a leader that the others follow', () => {
   const e = new VirtualElection([1, 2, 3]);
   for (const id of [1, 2, 3]) e.start(id, NEW);
