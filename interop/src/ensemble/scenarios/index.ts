@@ -7,7 +7,7 @@ import * as failover from './failover.js';
 import * as faults from './faults.js';
 import { forming } from './forming.js';
 import * as hostile from './hostile.js';
-import { observing } from './observing.js';
+import { observing, observingAFollower } from './observing.js';
 import { poison } from './poison.js';
 import * as reconfig from './reconfig.js';
 import * as secured from './secured.js';
@@ -34,6 +34,7 @@ export const SCENARIOS: readonly Scenario[] = [
   catchingUp.trunc,
   catchingUp.truncAtOnce,
   observing,
+  observingAFollower,
   faults.frozenLeader,
   faults.frozenFollower,
   faults.linksCut,
