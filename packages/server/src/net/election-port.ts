@@ -12,8 +12,9 @@ const VERSION_ADDRESSES = -65535n;
 const LONGEST_ADDRESS = 2048;
 const LARGEST_MESSAGE = 512 * 1024;
 const HEAD = 20;
-/** A lost connection is dialled anew at once, but not more often than this. */
-const LOST_INTERVAL_MS = 1000;
+/** Waits between probes of a server whose connection was lost, the first and the last. Milliseconds. */
+const FIRST_PROBE_MS = 10;
+const LAST_PROBE_MS = 640;
 const NOTHING = Buffer.alloc(0);
 /** A server without an id of its own. */
 const NO_ID = 2n ** 63n - 1n;
@@ -61,8 +62,6 @@ interface Peer {
   down: boolean;
   /** Where it said that it listens. */
   told: ElectionAddress | undefined;
-  /** When its connection ended last. */
-  lostAt: number;
 }
 
 export class ElectionPort {
@@ -163,7 +162,6 @@ export class ElectionPort {
         problem: undefined,
         down: false,
         told: undefined,
-        lostAt: Number.NEGATIVE_INFINITY,
       };
       this.peers.set(id, peer);
     }
@@ -223,6 +221,29 @@ export class ElectionPort {
       if (peer.id > this.host.id) wire.destroySoon();
       else this.keep(peer, wire, rest);
     };
+  }
+
+  /**
+   * Finds out whether a server is down that will otherwise dial by itself: a connection is opened and closed, without a greeting,
+   * as that would end one that the server has dialled meanwhile. A server that is just ending may still take one, which tells
+   * nothing, so it is tried again after growing waits.
+   */
+  private probe(peer: Peer, wait: number): void {
+    const [address] = this.host.addressesOf(peer.id);
+    if (this.closed || peer.wire !== null || address === undefined || wait > LAST_PROBE_MS) return;
+    const wire = this.host.network.connect(address.host, address.port);
+    const timer = this.host.runtime.after(wait, () => {
+      wire.destroy();
+      this.probe(peer, 2 * wait);
+    });
+    wire.on('connect', () => wire.destroy());
+    wire.on('error', (error) => {
+      if (error.code !== 'ECONNREFUSED' || this.closed || peer.wire !== null) return;
+      timer.cancel();
+      peer.problem = `nothing listens at ${address.host}:${address.port}`;
+      peer.down = true;
+      this.host.guard(() => this.host.onDown(peer.id));
+    });
   }
 
   private greetingMessage(): Buffer {
@@ -328,11 +349,9 @@ export class ElectionPort {
       if (peer.wire !== wire) return;
       peer.wire = null;
       // What was sent last may be lost; and it should be known soon whether the server is down.
-      const now = this.host.runtime.now();
-      if (this.closed || now - peer.lostAt < LOST_INTERVAL_MS) return;
-      peer.lostAt = now;
       peer.slot ??= peer.last;
-      this.dial(peer);
+      if (peer.id < this.host.id) this.dial(peer);
+      else this.probe(peer, FIRST_PROBE_MS);
     };
     const take = (): void => {
       while (peer.wire === wire && unread.length >= 4) {
