@@ -26,7 +26,8 @@ const STUCK_MS = 15_000;
 const HANDSHAKE_MS = 1_000;
 /** Answered to every frame or not, this is: it ends a batch. */
 const SENTINEL_XID = 0x5e000000;
-const FIRST_XID = 1_000_000;
+/** Far from the numbers that damage leaves in a header (mutate.ts), or answers could not be told apart. */
+const FIRST_XID = 0x23456000;
 const CODES = new Set<number>(Object.values(ErrorCode));
 /** Answered at once, before requests that came earlier. */
 const OVERTAKES = new Set<number>([OpCode.auth, OpCode.sasl]);

@@ -359,8 +359,7 @@ export class Reads {
   private getEphemerals(client: Client, xid: number, r: JuteReader): number {
     const prefix = r.string();
     const all = client.session === undefined ? [] : this.tree.ephemeralPaths(client.session.id);
-    const wanted =
-      prefix === null || prefix.trim() === '' || prefix === '/' ? all : all.filter((p) => p.startsWith(prefix));
+    const wanted = prefix === null || isBlank(prefix) || prefix === '/' ? all : all.filter((p) => p.startsWith(prefix));
     const out = client.output();
     const start = out.begin(xid, this.tree.lastProcessedZxid, ErrorCode.Ok);
     out.int(wanted.length);
@@ -400,6 +399,12 @@ export class Reads {
     out.end(start);
     return ErrorCode.Ok;
   }
+}
+
+/** Whether nothing is left of a text trimmed as Java does it, of every character up to the space. */
+function isBlank(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x20) return false;
+  return true;
 }
 
 /** Appends a child's name with its length. */

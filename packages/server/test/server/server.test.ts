@@ -439,6 +439,19 @@ test('a multi with an ACL that cannot be read fails as a whole and leaves nothin
   assert.equal(server.database.tree.digestMismatches, 0);
 });
 
+test('a prefix of characters that Java trims away names all ephemeral nodes', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  for (const path of ['/e1', '/x']) await a.create(path, '', 1);
+  const below = async (prefix: string | null): Promise<(string | null)[] | null> => {
+    const { body } = await a.request(OpCode.getEphemerals, (w) => w.string(prefix));
+    return body.vector((r) => r.string());
+  };
+  for (const all of [null, '', '/', ' ', '\u0000', '\t\u001f ']) assert.deepEqual(await below(all), ['/e1', '/x']);
+  assert.deepEqual(await below('/e'), ['/e1']);
+  assert.deepEqual(await below('\u00a0'), [], 'Java keeps this space');
+});
+
 test('connections beyond maxClientCnxns are closed at once', async (t) => {
   const { clientPort } = await serve(t, { maxClientCnxns: 3 });
   const good = [];
