@@ -14,6 +14,8 @@ export interface TurnTaker {
 const FIRST_SIZE = 4096;
 const LARGEST_KEPT = 256 * 1024;
 const POOL_LIMIT = 128;
+/** After so many connections were written to, the clock is looked at. */
+const FLUSHED_AT_ONCE = 32;
 /** After so many milliseconds of work new input is looked at, before those who wait for more turns go on. */
 const BUDGET_MS = 4;
 
@@ -47,11 +49,24 @@ export class Turns {
     this.dirty.push(taker);
   }
 
-  /** Ends a turn: everything written goes out. */
+  /** Ends a turn: what was written goes out; what very many have to be told, in the turns after it. */
   flush(): void {
     this.endTurn();
-    for (let i = 0; i < this.dirty.length; i++) (this.dirty[i] as TurnTaker).flush();
-    this.dirty.length = 0;
+    const { dirty } = this;
+    let until = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < dirty.length; i++) {
+      if (i > 0 && i % FLUSHED_AT_ONCE === 0) {
+        const now = this.runtime.now();
+        if (i === FLUSHED_AT_ONCE) until = now + BUDGET_MS;
+        if (now >= until) {
+          dirty.splice(0, i);
+          this.schedule();
+          return;
+        }
+      }
+      (dirty[i] as TurnTaker).flush();
+    }
+    dirty.length = 0;
   }
 
   /** An empty buffer to write replies into. */

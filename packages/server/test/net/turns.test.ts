@@ -67,6 +67,24 @@ test('a turn ends when its time is over, and goes on where it ended', () => {
   assert.deepEqual(loop.turn(), ['b', 'late', 'c']);
 });
 
+test('what very many are told leaves over several turns, each once and in order', () => {
+  const loop = new Loop();
+  const told: number[] = [];
+  for (let i = 0; i < 500; i++) {
+    loop.turns.markDirty({
+      takeTurn: () => false,
+      flush: () => {
+        told.push(i);
+        loop.now += 0.05;
+      },
+    });
+  }
+  loop.turns.flush();
+  assert.ok(told.length >= 100 && told.length < 200, `${told.length} in the time of a turn`);
+  while (loop.waiting.length > 0) loop.turn();
+  assert.deepEqual(told, [...Array(500).keys()]);
+});
+
 test('what was written in a turn leaves at its end, though others wait', () => {
   const loop = new Loop();
   const slow = loop.taker('slow', 2, 10);
