@@ -28,6 +28,8 @@ export interface ReadObserver {
 
 /** Lists longer than this leave in pieces, so that nobody waits for them. */
 const STREAM_FROM = 2000;
+/** A request of 1 MB can ask for the same long list many thousand times; no client takes replies near this size. */
+const LARGEST_MULTI_READ = 64 * 1024 * 1024;
 
 export class Reads {
   private readonly tree: DataTree;
@@ -253,6 +255,10 @@ export class Reads {
       r.int();
       if (done) break;
       failed = !this.multiReadPart(out, identities, type, r);
+      if (out.pos - start > LARGEST_MULTI_READ) {
+        out.pos = start + REPLY_HEAD;
+        failed = true;
+      }
     }
     out.multiHeader(-1, true, -1);
     if (failed) out.intAt(start + REPLY_HEAD - 4, ErrorCode.MarshallingError);

@@ -8,7 +8,7 @@ import { ErrorCode, EventType, JuteWriter, OpCode, readStat } from '@nodekeeper/
 import { digestId } from '../../dist/net/auth.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
-import { dataDir, RawClient, serve } from './raw-client.js';
+import { dataDir, RawClient, type Reply, serve } from './raw-client.js';
 
 test('a session is negotiated, and its password is the one Java derives', async (t) => {
   const { clientPort } = await serve(t);
@@ -437,6 +437,22 @@ test('a multi with an ACL that cannot be read fails as a whole and leaves nothin
   const stat = readStat((await a.reply()).body);
   assert.deepEqual([stat.numChildren, stat.cversion], [1, 1]);
   assert.equal(server.database.tree.digestMismatches, 0);
+});
+
+test('a multiRead that asks for more than fits into memory is refused, and the connection goes on', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  await a.create('/big', 'x'.repeat(1_000_000));
+  const multiRead = (parts: number): Promise<Reply> =>
+    a.request(OpCode.multiRead, (w) => {
+      for (let i = 0; i < parts; i++) w.int(OpCode.getData).bool(false).int(-1).string('/big').bool(false);
+      w.int(-1).bool(true).int(-1);
+    });
+  const before = process.memoryUsage().arrayBuffers;
+  const refused = await multiRead(30_000); // 30 GB
+  assert.deepEqual([refused.error, refused.body.remaining], [ErrorCode.MarshallingError, 9]);
+  assert.ok(process.memoryUsage().arrayBuffers - before < 400e6);
+  assert.equal((await multiRead(2)).error, 0);
 });
 
 test('a prefix of characters that Java trims away names all ephemeral nodes', async (t) => {
