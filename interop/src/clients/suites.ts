@@ -60,6 +60,12 @@ export const SUITES: readonly Suite[] = [
     args: [],
   },
   {
+    id: 'tools',
+    title: "This project's tools beside Apache's toolkits: logs and snapshots printed, compared, cut, repaired, purged",
+    main: 'tools/main.js',
+    args: [],
+  },
+  {
     id: 'fuzz',
     title: 'Damaged frames of every operation',
     main: 'fuzz/main.js',

@@ -59,6 +59,10 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .description('read and change nodes: zkCli’s commands, at a terminal, from a pipe, or one')
     .helpOption(false);
   program
+    .command('tools')
+    .description('look into logs and snapshots; copy, compare, export and import nodes')
+    .helpOption(false);
+  program
     .command('ensemble')
     .description('run an ensemble on this machine, each server a process of its own')
     .option('--servers <n>', 'servers that vote', '3')

@@ -8,6 +8,9 @@ if (verb === 'start-foreground') {
 } else if (verb === 'shell') {
   const { runShell } = await import('./shell/index.js');
   process.exitCode = await runShell(process.argv.slice(3));
+} else if (verb === 'tools') {
+  const { runTools } = await import('./tools/index.js');
+  process.exitCode = await runTools(process.argv.slice(3));
 } else {
   const { runCommand } = await import('./commands.js');
   await runCommand(process.argv.slice(2));

@@ -20,18 +20,23 @@ export class Streams {
   }
 
   line(text: string): void {
-    this.put(this.out, text);
+    this.put(this.out, `${text}\n`);
   }
 
   note(text: string): void {
-    this.put(this.err, text);
+    this.put(this.err, `${text}\n`);
+  }
+
+  /** To stdout, without a line's end. */
+  part(text: string): void {
+    this.put(this.out, text);
   }
 
   private put(stream: Writable, text: string): void {
-    if (this.pending?.stream === stream) this.pending.text += `${text}\n`;
+    if (this.pending?.stream === stream) this.pending.text += text;
     else {
       this.flush();
-      this.pending = { stream, text: `${text}\n` };
+      this.pending = { stream, text };
       process.nextTick(() => this.flush());
     }
     if ((this.pending?.text.length ?? 0) > LIMIT) this.flush();

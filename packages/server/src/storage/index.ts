@@ -1,4 +1,6 @@
 // The storage layer's public face, for the server and for tools.
+
+export { ADLER_START, adler32 } from './adler32.js';
 export * from './data-dir.js';
 export { type DataLock, lockDataDir } from './data-lock.js';
 export type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';

@@ -1,0 +1,198 @@
+// `tools tree`, `tools find` and `tools diff`: what is there, and where two places differ.
+
+import { bareHex } from '@nodekeeper/server/java-text';
+import { aclText, statJson } from '../../shell/texts.js';
+import { Failure, type Output } from '../output.js';
+import { sameAcl, sameData } from './changes.js';
+import type { Place } from './place.js';
+import { isEphemeral, joined, readSubtree, type TreeNode } from './subtree.js';
+
+/** Data that is shown, in characters. */
+const SHOWN = 60;
+
+export async function runTree(
+  { client, path }: Place,
+  { depth, data = false }: { readonly depth?: number; readonly data?: boolean },
+  output: Output,
+): Promise<void> {
+  const nodes = await readSubtree(client, path, depth === undefined ? {} : { depth });
+  if (output.json) {
+    for (const node of nodes) output.value({ path: joined(path, node.below), ...summary(node) });
+    return;
+  }
+  const byPath = new Map(nodes.map((node) => [node.below, node]));
+  const show = (node: TreeNode, name: string, before: string, between: string): void => {
+    output.line(`${before}${name}${labels(node)}${data ? shownData(node.data) : ''}`);
+    const below = node.children
+      .map((child) => byPath.get(`${node.below}/${child}`))
+      .filter((child) => child !== undefined);
+    for (const [i, child] of below.entries()) {
+      const isLast = i === below.length - 1;
+      const own = child.below.slice(child.below.lastIndexOf('/') + 1);
+      show(child, own, `${between}${isLast ? '└── ' : '├── '}`, `${between}${isLast ? '    ' : '│   '}`);
+    }
+  };
+  const root = byPath.get('');
+  if (root !== undefined) show(root, path, '', '');
+  output.note(`${nodes.length} nodes, ${nodes.reduce((sum, { stat }) => sum + stat.dataLength, 0)} bytes`);
+}
+
+function labels({ stat }: TreeNode): string {
+  return isEphemeral(stat) ? ` [ephemeral 0x${bareHex(stat.ephemeralOwner)}]` : '';
+}
+
+function shownData(data: Buffer | null): string {
+  if (data === null || data.length === 0) return '';
+  const text = data.toString('utf8').replace(/\s+/g, ' ');
+  return ` = ${text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text}`;
+}
+
+function summary({ stat, data }: TreeNode): Record<string, unknown> {
+  return { ephemeral: isEphemeral(stat), bytes: data?.length ?? 0, stat: statJson(stat) };
+}
+
+export interface FindOptions {
+  /** Pattern of the name, with * and ?. */
+  readonly name?: string;
+  /** Pattern of the path, with * and ?, where * also stands for a slash. */
+  readonly path?: string;
+  /** Regular expression that the data contains. */
+  readonly data?: string;
+  /** Ephemeral nodes only. */
+  readonly ephemeral?: boolean;
+  /** Session id of the owner, as 0x…. */
+  readonly owner?: string;
+  /** More bytes than this. */
+  readonly larger?: number;
+  /** Changed after, or before, this time: a date, or a duration back from now as 5m, 2h, 3d. */
+  readonly newer?: string;
+  readonly older?: string;
+  /** Without children. */
+  readonly leaf?: boolean;
+}
+
+export async function runFind({ client, path }: Place, options: FindOptions, output: Output): Promise<void> {
+  const isWanted = filterOf(options);
+  for (const node of await readSubtree(client, path)) {
+    const at = joined(path, node.below);
+    if (!isWanted(node, at)) continue;
+    if (output.json) output.value({ path: at, ...summary(node) });
+    else output.line(at);
+  }
+}
+
+/** @throws Failure if an option cannot be used */
+export function filterOf(options: FindOptions, now = Date.now()): (node: TreeNode, path: string) => boolean {
+  const tests: ((node: TreeNode, path: string) => boolean)[] = [];
+  const { name, path: pattern, data, ephemeral, owner, larger, newer, older, leaf } = options;
+  if (name !== undefined) {
+    const expression = glob(name);
+    tests.push((_, path) => expression.test(path.slice(path.lastIndexOf('/') + 1)));
+  }
+  if (pattern !== undefined) {
+    const expression = glob(pattern);
+    tests.push((_, path) => expression.test(path));
+  }
+  if (data !== undefined) {
+    const expression = regularExpression(data);
+    tests.push((node) => expression.test(node.data?.toString('utf8') ?? ''));
+  }
+  if (ephemeral === true) tests.push(({ stat }) => isEphemeral(stat));
+  if (owner !== undefined) {
+    if (!/^(0x[0-9a-f]+|\d+)$/i.test(owner)) throw new Failure(`--owner ${owner}: a session id as 0x…`, 2);
+    const id = BigInt.asIntN(64, BigInt(owner));
+    tests.push(({ stat }) => stat.ephemeralOwner === id);
+  }
+  if (larger !== undefined) tests.push(({ stat }) => stat.dataLength > larger);
+  if (newer !== undefined) {
+    const time = timeOf(newer, now);
+    tests.push(({ stat }) => stat.mtime > time);
+  }
+  if (older !== undefined) {
+    const time = timeOf(older, now);
+    tests.push(({ stat }) => stat.mtime < time);
+  }
+  if (leaf === true) tests.push(({ children }) => children.length === 0);
+  return (node, path) => tests.every((test) => test(node, path));
+}
+
+function glob(pattern: string): RegExp {
+  const escaped = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*/g, '.*')
+    .replace(/\?/g, '.');
+  return new RegExp(`^${escaped}$`, 's');
+}
+
+function regularExpression(text: string): RegExp {
+  try {
+    return new RegExp(text, 's');
+  } catch (error) {
+    throw new Failure(`--data ${text}: ${error instanceof Error ? error.message : error}`, 2);
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function timeOf(text: string, now: number): number {
+  const duration = /^(\d+)([smhd])$/.exec(text);
+  if (duration !== null) return now - Number(duration[1]) * (UNITS[duration[2] ?? 's'] ?? 0);
+  const time = Date.parse(text);
+  if (Number.isNaN(time))
+    throw new Failure(`${text} is neither a time, as 2026-01-31T12:00Z, nor a duration, as 5m`, 2);
+  return time;
+}
+
+export interface DiffOptions {
+  readonly acl: boolean;
+  /** Show the data of both. */
+  readonly data: boolean;
+}
+
+/** Resolves with whether there is a difference. */
+export async function runDiff(left: Place, right: Place, { acl, data }: DiffOptions, output: Output): Promise<boolean> {
+  const [a, b] = await Promise.all([left, right].map(({ client, path }) => readSubtree(client, path, { acl })));
+  const there = new Map((a ?? []).map((node) => [node.below, node]));
+  const here = new Map((b ?? []).map((node) => [node.below, node]));
+  let isDifferent = false;
+  const tell = (sign: '-' | '+' | '~', below: string, what: string, more: Record<string, unknown> = {}): void => {
+    isDifferent = true;
+    if (output.json) output.value({ path: below || '/', change: what, ...more });
+    else output.line(`${sign} ${below || '/'}${sign === '~' ? ` ${what}` : ''}`);
+  };
+  for (const below of [...new Set([...there.keys(), ...here.keys()])].sort()) {
+    const [l, r] = [there.get(below), here.get(below)];
+    if (r === undefined) tell('-', below, 'only in the first');
+    else if (l === undefined) tell('+', below, 'only in the second');
+    else compareNodes(l, r, { acl, data }, (what, more) => tell('~', below, what, more), output);
+  }
+  return isDifferent;
+}
+
+function compareNodes(
+  l: TreeNode,
+  r: TreeNode,
+  { acl, data }: DiffOptions,
+  tell: (what: string, more?: Record<string, unknown>) => void,
+  output: Output,
+): void {
+  if (!sameData(l.data, r.data)) {
+    tell('data', { first: l.data?.toString('base64') ?? null, second: r.data?.toString('base64') ?? null });
+    if (data && !output.json)
+      for (const [sign, node] of [
+        ['<', l],
+        ['>', r],
+      ] as const)
+        output.line(`  ${sign} ${node.data?.toString('utf8') ?? 'null'}`);
+  }
+  if (acl && !sameAcl(l.acl, r.acl)) {
+    tell('acl', { first: aclText(l.acl), second: aclText(r.acl) });
+    if (data && !output.json)
+      for (const [sign, node] of [
+        ['<', l],
+        ['>', r],
+      ] as const)
+        output.line(`  ${sign} ${aclText(node.acl)}`);
+  }
+  if (isEphemeral(l.stat) !== isEphemeral(r.stat)) tell(`ephemeral in the ${isEphemeral(l.stat) ? 'first' : 'second'}`);
+}

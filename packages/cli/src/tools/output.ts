@@ -1,0 +1,24 @@
+// What tools print, for people or as JSON, and how they fail.
+
+/** The tool could not do what it was asked for. */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+export interface Output {
+  /** Whether {@link value} is to be used, and {@link line} is not. */
+  readonly json: boolean;
+  line(text: string): void;
+  /** Without a line's end: a question. */
+  part(text: string): void;
+  /** To stderr. */
+  note(text: string): void;
+  /** One JSON object on a line. */
+  value(value: unknown): void;
+}

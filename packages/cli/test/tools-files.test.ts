@@ -1,0 +1,158 @@
+// Tools on files, with logs and snapshots that Apache's server wrote. That they print what Apache's toolkits print is tested in
+// interop/.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const STORAGE = fileURLToPath(new URL('../../server/test/fixtures/storage/', import.meta.url));
+const DATA = join(STORAGE, 'standalone-3.8.0/version-2');
+const LOG = join(DATA, 'log.1');
+const SNAPSHOT = join(DATA, 'snapshot.6c');
+
+function temporary(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-tools-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+function tools(...args: string[]): { code: number | null; lines: string[]; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'tools', ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, TZ: 'UTC' },
+    input: '',
+  });
+  return { code: status, lines: stdout.split('\n').filter(Boolean), err: stderr };
+}
+
+const json = (lines: readonly string[]): Record<string, unknown>[] => lines.map((line) => JSON.parse(line));
+
+test('a log is printed, a transaction on a line', () => {
+  const { code, lines } = tools('txnlog', LOG);
+  assert.equal(code, 0);
+  assert.equal(lines[0], 'ZooKeeper Transactional Log File with dbid 0 txnlog format version 2');
+  assert.match(
+    lines[1] as string,
+    /^\d+\/\d+\/\d\d, \d+:\d\d:\d\d [AP]M UTC session 0x\w+ cxid 0x0 zxid 0x1 createSession 30000$/,
+  );
+  assert.match(lines.at(-1) as string, /^EOF reached after \d+ txns\.$/);
+  const values = json(tools('txnlog', '--json', LOG).lines);
+  assert.deepEqual([values[0]?.zxid, values[0]?.type, values[0]?.value], ['0x1', 'createSession', 30000]);
+  const multi = json(tools('txnlog', '--json', join(DATA, 'log.18')).lines).find(({ type }) => type === 'multi');
+  assert.ok(Array.isArray(multi?.txns));
+});
+
+test('a damaged checksum is told, and repaired in a copy', (t) => {
+  const file = join(temporary(t), 'log.1');
+  const bytes = readFileSync(LOG);
+  bytes[16 + 5] = 0x55;
+  writeFileSync(file, bytes);
+  assert.match(tools('txnlog', file).lines[1] as string, /^CRC ERROR - .* createSession 30000$/);
+  const asked = tools('txnlog', '-r', file);
+  assert.match(asked.err, /Recovery aborted/);
+  rmSync(`${file}.fixed`);
+  const { code, lines } = tools('txnlog', '-r', '-y', file);
+  assert.equal(code, 0);
+  assert.match(lines[1] as string, /^CRC FIXED - /);
+  assert.match(lines.at(-1) as string, /with 1 fixed CRC error\(s\)$/);
+  const fixed = readFileSync(`${file}.fixed`);
+  assert.deepEqual(fixed, readFileSync(LOG).subarray(0, fixed.length));
+  assert.equal(tools('txnlog', '-r', '-y', file).code, 1);
+});
+
+test('a log is cut behind a zxid that it holds', (t) => {
+  const file = join(temporary(t), 'log.1');
+  cpSync(LOG, file);
+  const { code, lines } = tools('txnlog', '-c', '-z', '0x5', file);
+  assert.equal(code, 0);
+  assert.equal(lines.at(-1), 'Chopping at 5 new log has 5 records');
+  const cut = json(tools('txnlog', '--json', `${file}.chopped5`).lines);
+  assert.deepEqual(
+    cut.map(({ zxid }) => zxid),
+    ['0x1', '0x2', '0x3', '0x4', '0x5'],
+  );
+  const beyond = tools('txnlog', '-c', '-z', '99999', file);
+  assert.equal(beyond.code, 2);
+  assert.match(beyond.err, /^EOF reached after \d+ txns\.\nFailed to chop/);
+});
+
+test('what is no log, or is cut short, is told', (t) => {
+  const file = join(temporary(t), 'log.1');
+  writeFileSync(file, 'not a log at all, but long enough');
+  assert.deepEqual(tools('txnlog', file), { code: 2, lines: [], err: 'Invalid magic number for log.1\n' });
+  assert.equal(tools('txnlog', join(file, 'none')).code, 1);
+  const cut = tools('txnlog', join(STORAGE, 'damaged/cut/log.6d'));
+  assert.equal(cut.code, 1);
+  assert.match(cut.err, /reaches beyond the end of the file/);
+});
+
+test('a snapshot is printed by node, with its sessions', () => {
+  const { code, lines } = tools('snapshot', SNAPSHOT);
+  assert.equal(code, 0);
+  assert.match(lines[0] as string, /^ZNode Details \(count=\d+\):$/);
+  assert.deepEqual(lines.slice(1, 4), ['----', '/', '  cZxid = 0x00000000000000']);
+  assert.ok(lines.includes('Session Details (sid, timeout, ephemeralCount):'));
+  assert.equal(lines.at(-1), 'Last zxid: 0x6c');
+  const [head, ...nodes] = json(tools('snapshot', '--json', SNAPSHOT).lines);
+  assert.equal(head?.zxid, '0x6c');
+  assert.equal(nodes.length + 1, Number(/\d+/.exec(lines[0] as string)?.[0]));
+  assert.ok(nodes.every(({ acl }) => typeof acl === 'string'));
+  const ncdu = JSON.parse(tools('snapshot', '--ncdu', SNAPSHOT).lines.join(''));
+  assert.equal(ncdu[3][0].name, '/');
+  const damaged = tools('snapshot', join(STORAGE, 'damaged/snapcrc/snapshot.6c'));
+  assert.equal(damaged.code, 1);
+  assert.match(damaged.err, /checksum|digest|seal/i);
+  assert.equal(tools('snapshot', '/none/snapshot.1').code, 2);
+});
+
+test('compressed snapshots are read like others', () => {
+  const plain = tools('summary', join(STORAGE, 'snapshots/snapshot.7f.without-digest'));
+  assert.equal(plain.code, 0);
+  for (const ending of ['gz', 'snappy']) {
+    const { code, lines } = tools('summary', join(STORAGE, `snapshots/snapshot.7f.${ending}`));
+    assert.deepEqual([code, lines.length > 3], [0, true], ending);
+  }
+});
+
+test('snapshots are compared by the size of subtrees', () => {
+  const args = ['-l', join(DATA, 'snapshot.28'), '-r', SNAPSHOT, '-b', '0', '-n', '0'];
+  const { code, lines } = tools('compare', ...args);
+  assert.equal(code, 0);
+  assert.ok(lines.some((line) => /^Node \S* found in both trees\. Delta: -?\d+ bytes, -?\d+ descendants$/.test(line)));
+  assert.ok(lines.some((line) => /^Node \S+ found only in right tree\./.test(line)));
+  assert.equal(lines.at(-1), 'All layers compared.');
+  assert.ok(json(tools('compare', '--json', ...args).lines).some(({ only }) => only === 'right'));
+  assert.equal(tools('compare', '-l', SNAPSHOT).code, 2);
+});
+
+test('a subtree of a snapshot is summed up', () => {
+  const all = json(tools('summary', '--json', SNAPSHOT).lines);
+  const root = all[0];
+  assert.equal(root?.path, '/');
+  const { lines } = tools('summary', SNAPSHOT, '/', '1');
+  assert.deepEqual(lines.slice(0, 3), [' /', `   children: ${root?.children}`, `   data: ${root?.data}`]);
+  assert.ok(lines.slice(3).every((line) => line.startsWith('-- ') || line.startsWith('--   ')));
+  assert.equal(tools('summary', SNAPSHOT, '/none').code, 1);
+});
+
+test('old snapshots and the logs that only they need are deleted', (t) => {
+  const dir = temporary(t);
+  cpSync(join(STORAGE, 'standalone-3.8.0'), dir, { recursive: true });
+  const before = readdirSync(join(dir, 'version-2'));
+  const dry = tools('purge', dir, '-n', '3', '--dry-run');
+  assert.ok(dry.lines.length > 0);
+  assert.ok(dry.lines.every((line) => line.startsWith('Would remove file: ')));
+  assert.deepEqual(readdirSync(join(dir, 'version-2')), before);
+  const { code, lines } = tools('purge', dir, '-n', '3');
+  assert.equal(code, 0);
+  assert.match(lines[0] as string, /^Removing file: \w+ \d+, \d{4}, \d+:\d\d:\d\d [AP]M\t/);
+  const left = readdirSync(join(dir, 'version-2'));
+  assert.equal(left.filter((name) => name.startsWith('snapshot.')).length, 3);
+  assert.equal(left.length, before.length - lines.length);
+  assert.deepEqual(tools('purge', dir, '-n', '2').err, 'count should be greater than or equal to 3\n');
+});

@@ -1,0 +1,291 @@
+// Tools on nodes: export and import, tree and find, cp, mv and diff, within one server and between two.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type Client, connect, nextEvent } from '@nodekeeper/client';
+import { loadConfig, startServer } from '@nodekeeper/server';
+import { fromDocument } from '../dist/tools/nodes/document.js';
+import { filterOf } from '../dist/tools/nodes/look.js';
+import type { TreeNode } from '../dist/tools/nodes/subtree.js';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+function temporary(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-tools-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** A server in this process, and a client of it. */
+async function serve(t: TestContext): Promise<{ at: string; client: Client }> {
+  const flags = [
+    `dataDir=${temporary(t)}`,
+    'clientPort=0',
+    'clientPortAddress=127.0.0.1',
+    'admin.enableServer=false',
+    'extendedTypesEnabled=true',
+    'znode.container.checkIntervalMs=50',
+    'preAllocSize=64',
+  ];
+  const server = await startServer(loadConfig({ flags }));
+  const at = `127.0.0.1:${server.clientPort}`;
+  const client = await connect(at);
+  t.after(async () => {
+    await client.close();
+    await server.close();
+  });
+  return { at, client };
+}
+
+interface Run {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function tools(...args: string[]): Promise<Run> {
+  const child = spawn(process.execPath, [MAIN, 'tools', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString();
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+}
+
+/** Some nodes of every kind. */
+async function plant(client: Client): Promise<void> {
+  await client.create('/app', { data: 'root' });
+  await client.create('/app/text', { data: 'grüß\nGott' });
+  await client.create('/app/bytes', { data: Buffer.from([0xff, 0xfe]) });
+  await client.create('/app/null', { data: null });
+  await client.create('/app/empty', { data: '' });
+  await client.create('/app/box', { mode: 'container' });
+  await client.create('/app/box/inner', { data: 'x', acl: [{ perms: 31, scheme: 'ip', id: '127.0.0.1' }] });
+  await client.create('/app/brief', { mode: 'persistentWithTtl', ttl: 3_600_000 });
+  await client.create('/app/mine', { mode: 'ephemeral' });
+}
+
+for (const format of ['json', 'yaml']) {
+  test(`a subtree goes into a ${format} file and comes back the same, elsewhere`, async (t) => {
+    const [one, two] = [await serve(t), await serve(t)];
+    await plant(one.client);
+    const file = join(temporary(t), `tree.${format}`);
+    const exported = await tools('export', `${one.at}/app`, '-o', file);
+    assert.deepEqual(exported, { code: 0, out: '', err: '8 nodes; 1 ephemeral nodes left out\n' });
+    assert.equal(readFileSync(file, 'utf8').startsWith('{'), format === 'json');
+    const dry = await tools('import', file, `${two.at}/deep/copy`, '--dry-run');
+    assert.match(dry.out, /^would create \/deep\/copy\n/);
+    assert.equal(await two.client.exists('/deep'), null);
+    const imported = await tools('import', file, `${two.at}/deep/copy`);
+    assert.equal(imported.code, 0, imported.err);
+    const differences = await tools('diff', `${one.at}/app`, `${two.at}/deep/copy`);
+    assert.deepEqual(differences, { code: 1, out: '- /mine\n', err: '' });
+  });
+}
+
+test('an import changes what differs, and only that', async (t) => {
+  const { at, client } = await serve(t);
+  await plant(client);
+  const file = join(temporary(t), 'tree.yaml');
+  await tools('export', `${at}/app`, '-o', file);
+  assert.equal((await tools('import', file, `${at}/app`)).err, '0 changes\n');
+  await client.setData('/app/text', 'other');
+  await client.setACL('/app/empty', [{ perms: 1, scheme: 'world', id: 'anyone' }]);
+  await client.delete('/app/null');
+  await client.create('/app/extra');
+  await client.create('/app/extra/below');
+  const kept = await tools('import', file, `${at}/app`, '--keep', '--dry-run');
+  assert.equal(kept.out, 'would create /app/null\n');
+  const { out, code } = await tools('import', file, `${at}/app`, '--delete');
+  // Its ACL allows nobody to change it back.
+  assert.equal(code, 1);
+  assert.equal(out, '');
+  const rest = await tools('import', file, `${at}/app`, '--delete', '--no-acl');
+  assert.equal(rest.code, 0, rest.err);
+  assert.equal((await client.getData('/app/text')).data?.toString(), 'grüß\nGott');
+  assert.equal(await client.exists('/app/extra'), null);
+  // Ephemeral nodes are no part of an export.
+  assert.equal(await client.exists('/app/mine'), null);
+});
+
+test('a file that is no export is refused, with the place', () => {
+  const base = { format: 'nodekeeper-tree/1', root: '/x' };
+  const refused = (nodes: unknown): string => {
+    try {
+      fromDocument({ ...base, nodes }, true);
+      return 'accepted';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  assert.match(refused(undefined), /no export/);
+  assert.match(refused([{ path: 'a' }]), /^node 1 \(a\): path must begin with \/$/);
+  assert.match(refused([{ path: '/' }, { path: '/a/b' }]), /^\/a\/b: its parent is not there$/);
+  assert.match(refused([{ path: '/' }, { path: '/' }]), /twice/);
+  assert.match(refused([{ path: '/', data: 5 }]), /data must be/);
+  assert.match(refused([{ path: '/', ttl: -1 }]), /ttl/);
+  assert.match(refused([{ path: '/', acl: 'world' }]), /world does not have the form/);
+  assert.equal(refused([{ path: '/a' }, { path: '/' }]), 'accepted');
+});
+
+test('a tree is drawn', async (t) => {
+  const { at, client } = await serve(t);
+  await plant(client);
+  const { out, err } = await tools('tree', `${at}/app`, '--data', '-L', '1');
+  assert.deepEqual(out.replace(/0x[0-9a-f]+/, '0x…').split('\n'), [
+    '/app = root',
+    '├── box',
+    '├── brief',
+    '├── bytes = ��',
+    '├── empty',
+    '├── mine [ephemeral 0x…]',
+    '├── null',
+    '└── text = grüß Gott',
+    '',
+  ]);
+  assert.match(err, /^8 nodes, \d+ bytes\n$/);
+  const whole = await tools('tree', '-s', at);
+  assert.match(whole.out, /^\/\n└── app\n {4}├── box\n {4}│ {3}└── inner\n/);
+  assert.doesNotMatch(whole.out, /zookeeper/);
+});
+
+test('nodes are found by what they are', async (t) => {
+  const { at, client } = await serve(t);
+  await plant(client);
+  const found = async (...options: string[]) =>
+    (await tools('find', `${at}/app`, ...options)).out.trimEnd().split('\n');
+  assert.deepEqual(await found('--name', 'b*'), ['/app/box', '/app/brief', '/app/bytes']);
+  assert.deepEqual(await found('--path', '/app/*/i?ner'), ['/app/box/inner']);
+  assert.deepEqual(await found('--data', '^gr.*Gott$'), ['/app/text']);
+  assert.deepEqual(await found('--ephemeral'), ['/app/mine']);
+  assert.deepEqual(await found('--owner', `0x${client.sessionId.toString(16)}`), ['/app/mine']);
+  assert.deepEqual(await found('--larger', '4', '--leaf'), ['/app/text']);
+  assert.deepEqual(await found('--newer', '1h', '--name', 'app'), ['/app']);
+  assert.deepEqual(await found('--older', '1h'), ['']);
+  assert.equal((await tools('find', `${at}/app`, '--owner', 'me')).code, 2);
+  assert.equal((await tools('find', `${at}/none`)).err, 'Node does not exist: /none\n');
+});
+
+test('times are durations or dates', () => {
+  const now = Date.parse('2026-01-31T12:00:00Z');
+  const node = { stat: { mtime: now - 90_000 } } as unknown as TreeNode;
+  assert.equal(filterOf({ newer: '2m' }, now)(node, '/'), true);
+  assert.equal(filterOf({ newer: '1m' }, now)(node, '/'), false);
+  assert.equal(filterOf({ older: '2026-01-31T12:00Z' }, now)(node, '/'), true);
+  assert.throws(() => filterOf({ older: 'yesterday' }, now), /neither a time/);
+});
+
+test('nodes are copied, also to another server', async (t) => {
+  const [one, two] = [await serve(t), await serve(t)];
+  await plant(one.client);
+  assert.equal((await tools('cp', `${one.at}/app`, `${one.at}/b`)).err, '/app has children; -r copies them as well\n');
+  assert.deepEqual(await tools('cp', `${one.at}/app/text`, `${one.at}/single`), {
+    code: 0,
+    out: 'create /single\n',
+    err: '',
+  });
+  const copied = await tools('cp', '-r', `${one.at}/app`, `${two.at}/app`);
+  assert.equal(copied.code, 0, copied.err);
+  assert.equal(copied.err, '1 ephemeral nodes left out\n');
+  assert.equal(
+    (await tools('diff', '--json', `${one.at}/app`, `${two.at}/app`)).out,
+    '{"path":"/mine","change":"only in the first"}\n',
+  );
+  assert.equal((await tools('cp', '-r', `${one.at}/app`, `${two.at}/app`)).code, 1);
+  await two.client.setData('/app/text', 'changed');
+  assert.equal((await tools('cp', '-r', '-f', `${one.at}/app`, `${two.at}/app`)).out, 'change /app/text\n');
+  assert.equal((await tools('cp', '-r', `${one.at}/app`, `${one.at}/app/below`)).code, 2);
+});
+
+test('a subtree is moved at once', async (t) => {
+  const { at, client } = await serve(t);
+  await plant(client);
+  const refused = await tools('mv', `${at}/app`, `${at}/b`);
+  assert.match(refused.err, /^\/app\/mine is ephemeral/);
+  assert.ok(await client.exists('/app/text'));
+  await client.delete('/app/mine');
+  const { stat: before } = await client.getData('/app/text');
+  assert.equal((await tools('mv', `${at}/app`, `${at}/b`)).code, 0);
+  assert.equal(await client.exists('/app'), null);
+  const { stat, data } = await client.getData('/b/text');
+  assert.equal(data?.toString(), 'grüß\nGott');
+  // One transaction has made all of it.
+  assert.ok(stat.czxid > before.czxid);
+  assert.equal((await client.exists('/b'))?.czxid, stat.czxid);
+  assert.equal((await client.exists('/b/box/inner'))?.czxid, stat.czxid);
+  assert.deepEqual((await client.getACL('/b/box/inner')).acl, [{ perms: 31, scheme: 'ip', id: '127.0.0.1' }]);
+});
+
+test('what is too large for a transaction is moved in steps, and that is told', async (t) => {
+  const { at, client } = await serve(t);
+  await client.create('/big');
+  for (const name of ['a', 'b']) await client.create(`/big/${name}`, { data: Buffer.alloc(600_000, name) });
+  const { code, err } = await tools('mv', `${at}/big`, `${at}/moved`);
+  assert.equal(code, 0, err);
+  assert.match(err, /not in one transaction/);
+  assert.equal(await client.exists('/big'), null);
+  assert.equal((await client.getData('/moved/b')).data?.toString('latin1', 0, 2), 'bb');
+});
+
+test('differences are told by kind', async (t) => {
+  const { at, client } = await serve(t);
+  for (const root of ['/l', '/r']) {
+    await client.create(root);
+    for (const name of ['same', 'data', 'acl', 'type']) {
+      const mode = name === 'type' && root === '/r' ? 'ephemeral' : 'persistent';
+      await client.create(`${root}/${name}`, { data: name === 'data' ? root : 'x', mode });
+    }
+  }
+  await client.create('/l/gone');
+  await client.create('/r/new');
+  await client.setACL('/r/acl', [{ perms: 1, scheme: 'world', id: 'anyone' }]);
+  const { code, out } = await tools('diff', `${at}/l`, `${at}/r`, '--data');
+  assert.equal(code, 1);
+  assert.deepEqual(out.trimEnd().split('\n'), [
+    '~ /acl acl',
+    '  < world:anyone:cdrwa',
+    '  > world:anyone:r',
+    '~ /data data',
+    '  < /l',
+    '  > /r',
+    '- /gone',
+    '+ /new',
+    '~ /type ephemeral in the second',
+  ]);
+  assert.deepEqual(await tools('diff', `${at}/l`, `${at}/l`), { code: 0, out: '', err: '' });
+});
+
+test('what is wrong on the command line has exit code 2, and no server 1', async () => {
+  assert.equal((await tools('nonsense')).code, 2);
+  assert.equal((await tools('cp', '/a')).code, 2);
+  assert.equal((await tools('tree', 'host:1')).code, 2);
+  assert.equal((await tools('--help')).code, 0);
+  const { code, err } = await tools('tree', '127.0.0.1:1/a', '--timeout', '200');
+  assert.equal(code, 1);
+  assert.match(err, /^no connection to 127\.0\.0\.1:1: .*ECONNREFUSED/);
+});
+
+test('a document may be written by hand', async (t) => {
+  const { at, client } = await serve(t);
+  const file = join(temporary(t), 'hand.yaml');
+  writeFileSync(
+    file,
+    'format: nodekeeper-tree/1\nnodes:\n  - path: /\n    data: hello\n  - { path: /a, data: { base64: AAE= }, acl: "world:anyone:r" }\n',
+  );
+  assert.equal((await tools('import', file, `${at}/hand`)).out, 'create /hand\ncreate /hand/a\n');
+  assert.deepEqual((await client.getData('/hand/a')).data, Buffer.from([0, 1]));
+  writeFileSync(file, '{ "format": "nodekeeper-tree/1", "nodes": [{ "path": "/", "ttl": 1 }] }');
+  await tools('import', file, `${at}/short`);
+  // The server takes it for a node with a time to live: it has no children, and goes.
+  const { watcher, event } = nextEvent();
+  if ((await client.exists('/short', { watcher })) !== null) assert.equal((await event).type, 'nodeDeleted');
+});
