@@ -59,6 +59,10 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .description('read and change nodes: zkCli’s commands, at a terminal, from a pipe, or one')
     .helpOption(false);
   program
+    .command('doctor')
+    .description('find out why a client cannot connect, or a quorum does not form')
+    .helpOption(false);
+  program
     .command('tools')
     .description('look into logs and snapshots; copy, compare, export and import nodes')
     .helpOption(false);

@@ -11,6 +11,9 @@ if (verb === 'start-foreground') {
 } else if (verb === 'tools') {
   const { runTools } = await import('./tools/index.js');
   process.exitCode = await runTools(process.argv.slice(3));
+} else if (verb === 'doctor') {
+  const { runDoctor } = await import('./doctor/index.js');
+  process.exitCode = await runDoctor(process.argv.slice(3));
 } else {
   const { runCommand } = await import('./commands.js');
   await runCommand(process.argv.slice(2));

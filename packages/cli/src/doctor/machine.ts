@@ -1,0 +1,166 @@
+// Checks of the machine that a server runs on, or is to run on: disk, limits, clock, ports.
+
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { findPortOwner } from '../port-owner.js';
+import type { Report } from './findings.js';
+
+const GIB = 2 ** 30;
+/** Below this a log and a snapshot may not find room. */
+const FEW_BYTES = GIB;
+const FEW_SHARE = 0.1;
+const SYNCS = 50;
+/** A write waits for the slowest of a quorum; Apache's server warns at 1000 ms. */
+const SLOW_SYNC = 20;
+const BAD_SYNC = 200;
+const FEW_FILES = 4096;
+const TMPFS = 0x01021994;
+const NFS = 0x6969;
+
+/** Of a directory, or of the nearest one above it that exists. */
+export function checkDisk(name: string, dir: string, report: Report): void {
+  const about = `disk of ${name}`;
+  let at = dir;
+  while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
+  const { bavail, bsize, blocks, ffree, files, type } = statfsSync(at);
+  const free = bavail * bsize;
+  const share = blocks === 0 ? 1 : bavail / blocks;
+  const shown = `${(free / GIB).toFixed(1)} GiB free (${Math.round(share * 100)} %) in ${dir}`;
+  if (free < FEW_BYTES) {
+    report.problem(
+      about,
+      shown,
+      'Make room: `nodekeeper tools purge` deletes old snapshots and logs; autopurge.purgeInterval=1 does so every hour',
+    );
+  } else if (share < FEW_SHARE) {
+    report.warning(
+      about,
+      shown,
+      'Watch it: a server whose disk is full ends. autopurge.purgeInterval=1 deletes what is old',
+    );
+  } else report.ok(about, shown);
+  if (files > 0 && ffree / files < 0.02) {
+    report.warning(about, `only ${ffree} inodes are left`, 'Delete small files on this disk, or use another');
+  }
+  if (type === TMPFS) {
+    report.problem(
+      about,
+      `${dir} is in memory: all data is gone when the machine restarts`,
+      'Set dataDir to a directory on a disk',
+    );
+  } else if (type === NFS) {
+    report.warning(about, `${dir} is on NFS`, 'Use a local disk: a pause of the network is a pause of the server');
+  }
+  checkSync(about, at, report);
+}
+
+/** Writes as the log does, and measures how long it takes until that is on the disk. */
+function checkSync(about: string, dir: string, report: Report): void {
+  const file = join(dir, `.nodekeeper-doctor-${process.pid}`);
+  let fd: number;
+  try {
+    fd = openSync(file, 'wx', 0o600);
+  } catch (error) {
+    const user = process.getuid?.() ?? '?';
+    report.problem(
+      about,
+      `cannot be written: ${messageOf(error)}`,
+      `Give it to the server's user: chown -R ${user} ${dir}`,
+    );
+    return;
+  }
+  try {
+    const times: number[] = [];
+    const block = Buffer.alloc(4096, 1);
+    for (let i = 0; i < SYNCS; i++) {
+      const began = performance.now();
+      writeSync(fd, block, 0, block.length, i * block.length);
+      fdatasyncSync(fd);
+      times.push(performance.now() - began);
+    }
+    times.sort((a, b) => a - b);
+    const [median, worst] = [times[SYNCS / 2] as number, times.at(-1) as number];
+    const shown = `a write is durable after ${median.toFixed(1)} ms (the slowest of ${SYNCS}: ${worst.toFixed(1)} ms)`;
+    const remedy = 'Put dataLogDir on a disk of its own, best an SSD, that no other program writes to';
+    if (median >= BAD_SYNC) report.problem(about, shown, remedy);
+    else if (median >= SLOW_SYNC || worst >= BAD_SYNC) report.warning(about, shown, remedy);
+    else report.ok(about, shown);
+  } finally {
+    closeSync(fd);
+    rmSync(file, { force: true });
+  }
+}
+
+/** The limit of open files: of the server's process if it runs, else of this one, which a server started here would have. */
+export function checkFileLimit(pid: number | undefined, maxConnections: number, report: Report): void {
+  const text = readText(`/proc/${pid ?? 'self'}/limits`);
+  const limit = /^Max open files\s+(\S+)/m.exec(text ?? '')?.[1];
+  if (limit === undefined) return;
+  const count = limit === 'unlimited' ? Number.POSITIVE_INFINITY : Number(limit);
+  const whose = pid === undefined ? 'this shell' : `the server (process ${pid})`;
+  const shown = `${whose} may open ${limit} files, one for each connection`;
+  const needed = Math.max(FEW_FILES, maxConnections + 100);
+  if (count >= needed) report.ok('file limit', shown);
+  else {
+    report.warning(
+      'file limit',
+      `${shown}; ${needed} are advised`,
+      `ulimit -n ${Math.max(needed, 65_536)} before the start, or LimitNOFILE=65536 in its systemd unit`,
+    );
+  }
+}
+
+/** Whether the clock is kept right, as far as systemd knows. */
+export function checkClock(report: Report): void {
+  const { status, stdout } = spawnSync('timedatectl', ['show', '--property=NTPSynchronized', '--value'], {
+    encoding: 'utf8',
+    timeout: 3000,
+  });
+  if (status !== 0) return; // who keeps the clock here is not known
+  if (stdout.trim() === 'yes') report.ok('clock', 'it is synchronized');
+  else {
+    report.warning(
+      'clock',
+      'it is not synchronized by NTP',
+      'timedatectl set-ntp true, or run chrony: times of nodes and logs of several servers are compared by people',
+    );
+  }
+}
+
+/** Whether a port that the server listens on is free, or its own. */
+export function checkPort(name: string, port: number, report: Report): void {
+  const owner = findPortOwner(port);
+  if (owner === undefined) report.ok(name, `port ${port} is free`);
+  else if (isServer(owner.command)) report.ok(name, `a server listens on port ${port} (process ${owner.pid})`);
+  else {
+    report.problem(
+      name,
+      `port ${port} is taken by process ${owner.pid} (${owner.command.slice(0, 100)})`,
+      `Stop it (kill ${owner.pid}), or give the server another port in its configuration`,
+    );
+  }
+}
+
+export function isServer(command: string): boolean {
+  return /start-foreground|QuorumPeerMain|ZooKeeperServerMain/.test(command);
+}
+
+export function checkNode(report: Report): void {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const isGood = major > 20 || (major === 20 && minor >= 19);
+  if (isGood) report.ok('Node.js', `${process.version}`);
+  else report.problem('Node.js', `${process.version}`, 'Install Node.js 20.19 or later');
+}
+
+export function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,324 @@
+// The doctor: each trouble is set up, and must be found and named with a remedy.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { loadConfig, startServer } from '@nodekeeper/server';
+import { parseServerArguments } from '../dist/arguments.js';
+import { checkClient } from '../dist/doctor/client.js';
+import { type Finding, Report } from '../dist/doctor/findings.js';
+import { checkDisk, checkFileLimit } from '../dist/doctor/machine.js';
+import { clockOf, parseSrvr, reach } from '../dist/doctor/probes.js';
+import { checkServer } from '../dist/doctor/server.js';
+import { findPortOwner } from '../dist/port-owner.js';
+import { parseShellArguments } from '../dist/shell/arguments.js';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const PEMS = fileURLToPath(new URL('../../client/test/fixtures/tls/', import.meta.url));
+
+function temporary(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-doctor-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function listen(t: TestContext, server: Server): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => sockets.add(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as { port: number }).port;
+}
+
+/** A port that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function serve(t: TestContext): Promise<string> {
+  const flags = [
+    `dataDir=${temporary(t)}`,
+    'clientPort=0',
+    'clientPortAddress=127.0.0.1',
+    'admin.enableServer=false',
+    'preAllocSize=64',
+  ];
+  const server = await startServer(loadConfig({ flags }));
+  t.after(() => server.close());
+  return `127.0.0.1:${server.clientPort}`;
+}
+
+/** What is found, as `level about: message`; troubles only if told so. */
+function shown(findings: readonly Finding[], all = false): string[] {
+  const chosen = findings.filter(({ level }) => all || level !== 'ok');
+  for (const { level, remedy } of chosen) assert.equal(level === 'ok', remedy === undefined);
+  return chosen.map(({ level, about, message }) => `${level} ${about}: ${message}`);
+}
+
+async function client(...args: string[]): Promise<string[]> {
+  const report = new Report(() => {}, false);
+  await checkClient(await parseShellArguments(['-timeout', '6000', ...args]), report);
+  return shown(report.findings);
+}
+
+/** The findings about a server's configuration, without those about this machine's disk and clock. */
+async function server(lines: readonly string[], t: TestContext, myid?: string): Promise<string[]> {
+  const dir = temporary(t);
+  const file = join(dir, 'zoo.cfg');
+  mkdirSync(join(dir, 'data'));
+  if (myid !== undefined) writeFileSync(join(dir, 'data', 'myid'), myid);
+  writeFileSync(
+    file,
+    [`dataDir=${join(dir, 'data')}`, 'admin.enableServer=false', 'clientPortAddress=127.0.0.1', ...lines].join('\n'),
+  );
+  const report = new Report(() => {}, false);
+  await checkServer(parseServerArguments([file], {}), report);
+  const ofMachine = /^(warning|problem) (disk of|file limit|clock)/;
+  return shown(report.findings)
+    .filter((line) => !ofMachine.test(line))
+    .map((line) => line.replaceAll(dir, 'DIR'));
+}
+
+test('where nothing is wrong, nothing is found', async (t) => {
+  assert.deepEqual(await client('-server', await serve(t)), []);
+});
+
+test('a server that is down, and a name that nobody knows', async () => {
+  const port = await closedPort();
+  assert.deepEqual(await client('-server', `127.0.0.1:${port}`), [
+    `problem 127.0.0.1:${port}: connections are refused: nobody listens there`,
+  ]);
+  const [found] = await client('-server', 'no-such-host.invalid:2181');
+  assert.match(found as string, /^problem no-such-host\.invalid:2181: the name cannot be resolved/);
+  assert.match((await client('-server', 'a:b'))[0] as string, /^problem connection string:/);
+});
+
+test('a port where something else listens, or TLS is spoken', async (t) => {
+  const mute = await listen(
+    t,
+    createServer((socket) =>
+      socket.on('error', () => {}).on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+    ),
+  );
+  assert.match((await client('-server', `127.0.0.1:${mute}`))[0] as string, /does not answer as a ZooKeeper server$/);
+  const key = readFileSync(`${PEMS}server.pem`);
+  const tls = await listen(t, createTlsServer({ key, cert: key }));
+  const at = `127.0.0.1:${tls}`;
+  assert.match((await client('-server', at))[0] as string, /this port speaks TLS$/);
+  assert.match((await client('-server', at, '--tls'))[0] as string, /; TLS: .*certificate/);
+  const plain = await serve(t);
+  assert.match((await client('-server', plain, '--tls'))[0] as string, /TLS is not spoken there/);
+});
+
+test('a chroot that is missing, and servers that do not belong together', async (t) => {
+  const [one, two] = [await serve(t), await serve(t)];
+  assert.deepEqual(await client('-server', `${one}/app`), [
+    'problem chroot: /app does not exist: every creation will fail with NoNode',
+  ]);
+  assert.deepEqual(await client('-server', `${one},${two}`), [
+    'problem servers: 2 of 2 servers are standalone: each has its own data',
+  ]);
+});
+
+test('an identity that is refused, and a time-out that is not granted', async (t) => {
+  const at = await serve(t);
+  assert.match(
+    (await client('-server', at, '--sasl', 'bob:x')).at(-1) as string,
+    /^problem session: an identity was refused/,
+  );
+  assert.match(
+    (await client('-server', at, '-timeout', '100'))[0] as string,
+    /^warning session: 100 ms were asked for/,
+  );
+});
+
+test('a configuration that cannot be used is told with its place', async (t) => {
+  const [found] = await server(['clientPort=many'], t);
+  assert.match(found as string, /^problem configuration: DIR\/zoo\.cfg:\d+:.*clientPort/);
+});
+
+test('a port that another process has is told with the process', async (t) => {
+  const port = await listen(t, createServer());
+  const found = await server([`clientPort=${port}`], t);
+  assert.match(
+    found[0] as string,
+    new RegExp(`^problem client port: port ${port} is taken by process ${process.pid} \\(`),
+  );
+  assert.match(found[1] as string, /^warning server: it does not run/);
+});
+
+test('myid: missing, of nobody, of another machine', async (t) => {
+  const [c, q, e] = [await closedPort(), await closedPort(), await closedPort()];
+  const lines = [
+    `clientPort=${c}`,
+    'initLimit=5',
+    'syncLimit=2',
+    `server.1=127.0.0.1:${q}:${e}`,
+    'server.2=no-such-host.invalid:2888:3888',
+  ];
+  const about = async (myid: string | undefined): Promise<string> => {
+    const found = await server(lines, t, myid);
+    return found.find((line) => line.startsWith('problem myid')) ?? 'nothing';
+  };
+  assert.match(await about(undefined), /DIR\/data\/myid is missing/);
+  assert.match(await about('7\n'), /says "7", and there is no such server line$/);
+  assert.match(await about('2\n'), /server\.2 is no-such-host\.invalid, which cannot be resolved/);
+  // The other server is on another machine.
+  assert.match(
+    await about('1\n'),
+    /127\.0\.0\.1 on this machine: it will listen there, where the others cannot reach it$/,
+  );
+});
+
+test('members that are down keep a quorum from forming', async (t) => {
+  const ports = await Promise.all(Array.from({ length: 9 }, closedPort));
+  const elections = await listen(t, createServer());
+  const lines = [
+    `clientPort=${ports[0]}`,
+    'initLimit=5',
+    'syncLimit=2',
+    `server.1=127.0.0.1:${ports[1]}:${elections}`,
+    `server.2=127.0.0.1:${ports[3]}:${ports[4]}`,
+    `server.3=127.0.0.1:${ports[5]}:${ports[6]}`,
+    `server.4=127.0.0.1:${ports[7]}:${ports[8]}`,
+  ];
+  const found = await server(lines, t, '2\n');
+  assert.ok(
+    found.some((line) =>
+      line.startsWith(`problem server.2 (this one): 127.0.0.1:${ports[4]} (election): connect ECONNREFUSED`),
+    ),
+  );
+  assert.ok(found.some((line) => line.startsWith('problem server.3: ')));
+  assert.ok(!found.some((line) => line.includes('server.1:')));
+  assert.ok(found.includes('problem quorum: 1 of 4 voters can be reached from here, too few for a quorum'));
+  assert.ok(found.includes('warning quorum: 4 voters stand no more failures than 3'));
+});
+
+/** See verbs.test.ts. */
+function freeRange(): number {
+  for (let first = 10_000 + ((process.pid * 89) % 20_000); ; first += 3) {
+    const ports = [0, 1, 2].flatMap((i) => [first + i, first + 701 + i, first + 1701 + i]);
+    if (ports.every((port) => findPortOwner(port) === undefined)) return first;
+  }
+}
+
+test('an ensemble that runs is well, and one without its quorum is not', (t) => {
+  const dir = temporary(t);
+  const run = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
+    return { code: status, out: stdout, err: stderr };
+  };
+  t.after(() => run('ensemble', '--stop', '--dir', dir));
+  const port = String(freeRange());
+  const started = run(
+    'ensemble',
+    '--detach',
+    '--json',
+    '--dir',
+    dir,
+    '--client-port',
+    port,
+    '--set',
+    'preAllocSize=64',
+  );
+  assert.equal(started.code, 0, started.err);
+  const well = run('doctor', join(dir, '1', 'zoo.cfg'));
+  assert.equal(well.code, 0, well.out);
+  assert.match(well.out, /✔ quorum: server \d leads; 3 of 3 voters can be reached/);
+  assert.match(well.out, /✔ myid: 1: server\.1 is \S+, which is this machine/);
+  const { servers } = JSON.parse(started.out) as { servers: { client: string }[] };
+  const all = servers.map((one) => one.client).join(',');
+  assert.equal(run('doctor', '-server', all, '-timeout', '6000').code, 0);
+  for (const id of ['2', '3']) run('stop', join(dir, id, 'zoo.cfg'));
+  const ill = run('doctor', '--json', join(dir, '1', 'zoo.cfg'));
+  assert.equal(ill.code, 1);
+  const problems = ill.out
+    .trimEnd()
+    .split('\n')
+    .map((line): Finding => JSON.parse(line))
+    .filter(({ level }) => level === 'problem')
+    .map(({ about }) => about);
+  assert.deepEqual(problems, ['server', 'server.2', 'server.3', 'quorum']);
+});
+
+test('a disk is measured, and a directory that cannot be written is told', (t) => {
+  const dir = temporary(t);
+  const report = new Report(() => {}, false);
+  checkDisk('dataDir', join(dir, 'not', 'made', 'yet'), report);
+  assert.match(shown(report.findings, true).join('\n'), /a write is durable after \d/);
+  const none = new Report(() => {}, false);
+  checkDisk('dataDir', '/proc/self', none);
+  assert.ok(shown(none.findings).some((line) => /cannot be written/.test(line)));
+});
+
+test('a limit of open files below what the connections need is told', () => {
+  const report = new Report(() => {}, false);
+  checkFileLimit(process.pid, 100_000_000, report);
+  assert.match(shown(report.findings)[0] as string, /^warning file limit: the server .* 100000100 are advised$/);
+});
+
+test('the clock of another server is read from its HTTP port', async (t) => {
+  let date = new Date().toUTCString();
+  const web = createHttpServer((_, response) => {
+    response.setHeader('date', date);
+    response.end('{}');
+  });
+  const port = await listen(t, web);
+  const now = await clockOf('127.0.0.1', port, '/', 2000);
+  assert.ok(now !== undefined && Math.abs(now.ahead) <= now.error + 500);
+  date = new Date(Date.now() + 60_000).toUTCString();
+  const ahead = await clockOf('127.0.0.1', port, '/', 2000);
+  assert.ok(ahead !== undefined && Math.abs(ahead.ahead - 60_000) <= ahead.error + 500);
+  assert.equal(await clockOf('127.0.0.1', await closedPort(), '/', 2000), undefined);
+});
+
+test('a port is open, refused or silent', async (t) => {
+  assert.equal((await reach('127.0.0.1', await listen(t, createServer()), 2000)).how, 'open');
+  assert.equal((await reach('127.0.0.1', await closedPort(), 2000)).how, 'refused');
+});
+
+test('the answer to srvr is understood, and no other', () => {
+  const text = 'Zookeeper version: 3.8.0-abc, built on x\nConnections: 4\nZxid: 0x100000002\nMode: follower\n';
+  assert.deepEqual(parseSrvr(text), { version: '3.8.0', mode: 'follower', zxid: 0x100000002, connections: 4 });
+  assert.equal(parseSrvr('This ZooKeeper instance is not currently serving requests\n'), undefined);
+  assert.equal(parseSrvr(undefined), undefined);
+});
+
+test('findings are told with their remedies, and counted', () => {
+  const said: string[] = [];
+  const report = new Report((line) => said.push(line), false);
+  report.ok('a', 'fine');
+  report.warning('b', 'odd', 'look');
+  assert.equal(report.end(), 0);
+  report.problem('c', 'bad', 'do this\nand that');
+  assert.equal(report.end(), 1);
+  assert.deepEqual(said, [
+    '✔ a: fine',
+    '! b: odd',
+    '    → look',
+    '',
+    '0 problems, 1 warnings.',
+    '✘ c: bad',
+    '    → do this',
+    '    → and that',
+    '',
+    '1 problems, 1 warnings.',
+  ]);
+});
