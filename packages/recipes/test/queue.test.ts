@@ -176,6 +176,23 @@ for (const step of STEPS) {
   });
 }
 
+test('an item that another has consumed while its lock was tried for again is not delivered', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+  await new DistributedQueue(direct, '/q', stringSerializer).put('first');
+  await using queue = new DistributedQueue(client, '/q', stringSerializer, { lockPath: '/l' });
+  const got: string[] = [];
+  const failed = relay.failAt('create', 'afterCommit', 1).then(() => relay.down()); // after the lock, its parent is made
+  queue.consume((item) => void got.push(item));
+  await failed;
+  await direct.delete('/q/queue-0000000000');
+  await new DistributedQueue(direct, '/q', stringSerializer).put('second');
+  relay.up();
+  await until(() => got.includes('second'));
+  assert.deepEqual(got, ['second']);
+});
+
 test('a full queue makes producers wait', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

@@ -41,12 +41,17 @@ test('a writer may read, and go on reading; a reader may not write', async (t) =
   const w = await writeLock.acquire({ owner: 'me' });
   const rival = new InterProcessReadWriteLock(other, '/down');
   const rivalWrites = rival.writeLock.acquire();
+  let isWriting = false;
+  void rivalWrites.then(() => {
+    isWriting = true;
+  });
   await childCount(other, '/down', 2);
   const r = await readLock.acquire({ owner: 'me' });
   await w.release();
   assert.equal(await rival.writeLock.tryAcquire(), undefined);
   await assert.rejects(writeLock.acquire({ owner: 'me' }), (error) => isRecipeError(error, 'WouldDeadlock'));
-  assert.ok(r.isHeld);
+  for (let i = 0; i < 5; i++) await other.exists('/down'); // time enough for who would be mistaken
+  assert.ok(r.isHeld && !isWriting);
   await r.release();
   await (await rivalWrites).release();
   await writeLock.run(() => readLock.run((hold) => assert.ok(hold.isHeld)));
