@@ -128,8 +128,8 @@ export const PLANTED: readonly PlantedFault[] = [
   {
     name: 'a learner is sent one transaction too few',
     file: 'broadcast/learner-handler.js',
-    from: 'for (const { zxid, entry } of this.leader.host.recent.after(after))',
-    to: 'for (const { zxid, entry } of [...this.leader.host.recent.after(after)].slice(0, -1))',
+    from: 'for (const { zxid, entry } of this.master.host.recent.after(after))',
+    to: 'for (const { zxid, entry } of [...this.master.host.recent.after(after)].slice(0, -1))',
   },
   {
     name: 'the leader does not step down without a quorum',
@@ -144,10 +144,10 @@ export const PLANTED: readonly PlantedFault[] = [
     to: 'if (false) {',
   },
   {
-    name: 'a sync is answered at once',
-    file: 'broadcast/learner-handler.js',
-    from: 'if (this.leader.hasOutstanding)',
-    to: 'if (false)',
+    name: 'a follower answers a sync by itself',
+    file: 'request/forwarding.js',
+    from: 'if (request === null)\n            return false;\n        const session = client.session;\n        this.forwardSync',
+    to: 'return true;\n        const session = client.session;\n        this.forwardSync',
   },
   {
     name: 'reads do not wait for the writes before them',
