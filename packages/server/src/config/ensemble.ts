@@ -1,6 +1,5 @@
 // The part of the configuration that concerns the other servers: who they are, from zoo.cfg or the dynamic file, and the limits.
 
-import { readFileSync } from 'node:fs';
 import { type Member, parseMember, type QuorumConfig, quorumConfig } from '../quorum/quorum-config.js';
 import { ConfigError, type Settings } from './parse.js';
 import { parseProperties } from './properties.js';
@@ -66,7 +65,7 @@ export function ensembleOf(
     if (lines.length > 0)
       throw new ConfigError(`${where}: servers are listed here and in ${dynamicConfigFile}. Keep them in one place`);
     source = dynamicConfigFile;
-    lines.push(...readDynamic(dynamicConfigFile));
+    lines.push(...readDynamic(dynamicConfigFile, settings.read));
     const suffix = /\.dynamic\.([0-9a-f]+)$/.exec(dynamicConfigFile)?.[1];
     if (suffix !== undefined) version = Number.parseInt(suffix, 16);
   }
@@ -117,10 +116,10 @@ export function ensembleOf(
   return { ensemble, only: undefined };
 }
 
-function readDynamic(path: string): [string, string][] {
+function readDynamic(path: string, read: (path: string) => string): [string, string][] {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = read(path);
   } catch (e) {
     throw new ConfigError(
       `${path}: cannot be read: ${(e as Error).message}. dynamicConfigFile names the file with the servers`,

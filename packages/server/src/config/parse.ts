@@ -29,6 +29,8 @@ export interface Settings {
   /** The text of zoo.cfg; empty without one. */
   readonly text: string;
   readonly path: string | undefined;
+  /** Reads a file that the settings name. */
+  readonly read: (path: string) => string;
 }
 
 export interface Sources {
@@ -37,6 +39,8 @@ export interface Sources {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** `key=value` or `-Dproperty=value`. */
   readonly flags?: readonly string[];
+  /** Reads zoo.cfg and the files that it names, or throws; the real ones unless said otherwise. */
+  readonly read?: (path: string) => string;
 }
 
 /** The Docker image's variables that have a key. */
@@ -77,10 +81,11 @@ export function readSettings(sources: Sources): Settings {
     warnings.push(`${where}: '${name}' is not a known option${near === undefined ? '' : `; did you mean '${near}'?`}`);
   };
 
+  const read = sources.read ?? ((path) => readFileSync(path, 'utf8'));
   let text = '';
   if (sources.file !== undefined) {
     try {
-      text = readFileSync(sources.file, 'utf8');
+      text = read(sources.file);
     } catch (e) {
       throw new ConfigError(`${sources.file}: cannot be read: ${(e as Error).message}. Give the path of a zoo.cfg`);
     }
@@ -98,7 +103,7 @@ export function readSettings(sources: Sources): Settings {
     if (match === null) throw new ConfigError(`'${flag}' is no option: key=value is expected`);
     put(match[1] ?? '', match[2] ?? '', `command line`);
   }
-  return { values, families, warnings, text, path: sources.file };
+  return { values, families, warnings, text, path: sources.file, read };
 }
 
 function check(key: Key, text: string, where: string): Value {

@@ -20,7 +20,18 @@ interface Run {
 
 /** The first run that breaks a guarantee, or what the simulator said instead. */
 function firstFailure(servers: number, options: readonly string[]): Promise<Run | string> {
-  const args = ['--servers', String(servers), '--observers', '0', '--jobs', '1', '--until-failure', '--json'];
+  const args = [
+    '--servers',
+    String(servers),
+    '--observers',
+    '0',
+    '--spares',
+    '0',
+    '--jobs',
+    '1',
+    '--until-failure',
+    '--json',
+  ];
   const child = spawn(process.execPath, [SIMULATOR, ...args, ...options]);
   let out = '';
   let errors = '';

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ErrorCode } from '@nodekeeper/protocol';
 import type { Call, History } from './history.js';
 import { Model, ModelError, type WriteOp } from './model.js';
-import { isWrite, tellOperation } from './operations.js';
+import { isSingleWrite, isWrite, tellOperation } from './operations.js';
 import { checkSessions } from './session-checks.js';
 import { EPOCH, type Truth } from './truth.js';
 import type { Txn } from './txn.js';
@@ -141,7 +141,12 @@ function* checkWrite(model: Model, call: Call, txn: Txn): Generator<Finding> {
     yield* checkMulti(model, op.ops, call, txn, wrong);
     return;
   }
-  if (!isWrite(op)) return;
+  if (op.kind === 'reconfig') {
+    if (reply.error === ErrorCode.Ok && txn.change.kind !== 'reconfig') yield wrong(`the log has ${txn.change.kind}`);
+    if (reply.error !== ErrorCode.Ok && txn.change.kind !== 'error') yield wrong(`the log has ${txn.change.kind}`);
+    return;
+  }
+  if (!isSingleWrite(op)) return;
   const verdict = model.verdict(op);
   if (verdict !== reply.error) {
     yield wrong(`${verdict} is due`);

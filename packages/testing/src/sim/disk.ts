@@ -61,7 +61,8 @@ export class SimDisk {
   }
 
   /** Puts a file there before anything runs. */
-  preset(dir: string, name: string, text: string): void {
+  preset(path: string, text: string): void {
+    const { dir, name } = split(path);
     this.makeDirectory(dir);
     const file = new SimFile();
     file.write(0, Buffer.from(text));

@@ -190,10 +190,19 @@ const MAKERS: readonly (readonly [Kind, Maker])[] = [
   ['clientDies', (random, at, { clients }) => [{ at, kind: 'clientDies', client: random.int(clients) }]],
 ];
 
-/** A mix of some kinds of faults, each run another. */
-export function makeFaults(random: Random, duration: number, servers: number, clients: number): Fault[] {
+/**
+ * A mix of some kinds of faults, each run another.
+ * @param decay whether a disk may decay: where members change, those that are left may not be enough to make up for it
+ */
+export function makeFaults(
+  random: Random,
+  duration: number,
+  servers: number,
+  clients: number,
+  decay: boolean,
+): Fault[] {
   const world = { servers, clients, rotten: random.int(servers) };
-  const mix = MAKERS.filter(([kind]) => random.chance(kind === 'crash' ? 0.6 : 0.3));
+  const mix = MAKERS.filter(([kind]) => (decay || kind !== 'flip') && random.chance(kind === 'crash' ? 0.6 : 0.3));
   if (mix.length === 0) return [];
   const out: Fault[] = [];
   for (let i = random.int(14); i > 0; i--) {

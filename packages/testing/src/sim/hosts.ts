@@ -2,3 +2,13 @@
 
 export const serverHost = (server: number): string => `10.0.0.${server + 1}`;
 export const clientHost = (client: number): string => `10.0.1.${client + 1}`;
+
+export const CLIENT_PORT = 2181;
+const QUORUM_PORT = 2888;
+const ELECTION_PORT = 3888;
+
+/** What stands behind `server.N=` for a machine. */
+export function memberLine(server: number, role: 'participant' | 'observer'): string {
+  const host = serverHost(server);
+  return `${host}:${QUORUM_PORT}:${ELECTION_PORT}:${role};${host}:${CLIENT_PORT}`;
+}

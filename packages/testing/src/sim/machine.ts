@@ -1,6 +1,6 @@
 // A simulated machine: a disk, a clock and a place in the network that stay, and the server process on it that comes and goes.
 
-import type { Network, Runtime, ServerOptions } from '@nodekeeper/server';
+import type { Disk, Network, Runtime, ServerOptions } from '@nodekeeper/server';
 import { SimDisk } from './disk.js';
 import { Life, ProcessEnded } from './life.js';
 import type { SimNetwork } from './network.js';
@@ -21,7 +21,7 @@ export interface Process {
 }
 
 export interface ProgramHost {
-  readonly options: ServerOptions & { readonly network: Network; readonly runtime: Runtime };
+  readonly options: ServerOptions & { readonly disk: Disk; readonly network: Network; readonly runtime: Runtime };
   /** The server has an epoch's quorum and leads it; its history up to then ends at `base`. */
   leads(epoch: number, base: number): void;
 }

@@ -11,6 +11,7 @@ const HELP = `npm run sim -- [options]
   --seeds K         how many seeds, from that one on (1)
   --servers N       servers that vote, 1 for a standalone server; each seed has a number of its own if not given
   --observers N     servers that do not vote
+  --spares N        machines that wait to become members: then members change
   --faults 1-3,7    of the faults of the plan only these ('none' for none)
   --operations …    of the operations only these
   --jobs N          processes that share the seeds (as many as there are processors)
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1' },
     servers: { type: 'string' },
     observers: { type: 'string' },
+    spares: { type: 'string' },
     faults: { type: 'string' },
     operations: { type: 'string' },
     jobs: { type: 'string', default: String(availableParallelism()) },
@@ -64,6 +66,7 @@ async function runHere(): Promise<number> {
     const whole = makePlan(seed, {
       ...(values.servers === undefined ? {} : { servers: Number(values.servers) }),
       ...(values.observers === undefined ? {} : { observers: Number(values.observers) }),
+      ...(values.spares === undefined ? {} : { spares: Number(values.spares) }),
     });
     const all = wholeOf(whole);
     const faults = values.faults === undefined ? all.faults : parsePlaces(values.faults);
@@ -85,7 +88,7 @@ async function runHere(): Promise<number> {
         );
         printHistory(shrunk.result);
         console.log(
-          `again: npm run sim -- --seed ${seed} --servers ${plan.servers} --observers ${plan.observers} --faults ${formatPlaces(selection.faults)} --operations ${formatPlaces(selection.operations)} --verbose`,
+          `again: npm run sim -- --seed ${seed} --servers ${plan.servers} --observers ${plan.observers} --spares ${plan.spares} --faults ${formatPlaces(selection.faults)} --operations ${formatPlaces(selection.operations)} --verbose`,
         );
       }
     } else if (count === 1) console.log(`seed ${seed}: ${result.hash} ${JSON.stringify(result.counts)}`);
@@ -108,5 +111,7 @@ function printHistory({ lines }: Result): void {
 
 function printViolations(seed: number, { plan, violations }: Result): void {
   for (const { kind, message } of violations)
-    console.log(`seed ${seed} (${plan.servers} servers, ${plan.observers} observers): ${kind}: ${message}`);
+    console.log(
+      `seed ${seed} (${plan.servers} servers, ${plan.observers} observers, ${plan.spares} spares): ${kind}: ${message}`,
+    );
 }

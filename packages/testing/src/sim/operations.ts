@@ -11,6 +11,7 @@ export type Operation =
   | WriteOp
   | ReadOp
   | { readonly kind: 'multi'; readonly ops: readonly WriteOp[] }
+  | { readonly kind: 'reconfig'; readonly joining: string | null; readonly leaving: string | null }
   | { readonly kind: 'closeSession' };
 
 /** What a successful answer holds, each where the operation has it. */
@@ -37,6 +38,8 @@ export function tellOperation(op: Operation): string {
       return 'sync';
     case 'closeSession':
       return 'close session';
+    case 'reconfig':
+      return `reconfig ${op.joining === null ? '' : `+${op.joining}`}${op.leaving === null ? '' : `-${op.leaving}`}`;
     case 'multi':
       return `multi [${op.ops.map(tellOperation).join(', ')}]`;
     default:
@@ -44,8 +47,13 @@ export function tellOperation(op: Operation): string {
   }
 }
 
-export function isWrite(op: Operation): op is WriteOp | (Operation & { kind: 'multi' }) {
-  return op.kind === 'create' || op.kind === 'delete' || op.kind === 'set' || op.kind === 'multi';
+/** What becomes a transaction, and is answered with its zxid. */
+export function isWrite(op: Operation): op is WriteOp | Extract<Operation, { kind: 'multi' | 'reconfig' }> {
+  return op.kind === 'multi' || op.kind === 'reconfig' || isSingleWrite(op);
+}
+
+export function isSingleWrite(op: Operation): op is WriteOp {
+  return op.kind === 'create' || op.kind === 'delete' || op.kind === 'set';
 }
 
 function codeOf(op: Operation): number {
@@ -66,6 +74,8 @@ function codeOf(op: Operation): number {
       return OpCode.sync;
     case 'multi':
       return OpCode.multi;
+    case 'reconfig':
+      return OpCode.reconfig;
     case 'closeSession':
       return OpCode.closeSession;
   }
@@ -107,6 +117,9 @@ function body(w: JuteWriter, op: Operation): void {
       }
       w.int(-1).bool(true).int(-1);
       break;
+    case 'reconfig':
+      w.string(op.joining).string(op.leaving).string(null).long53(-1);
+      break;
     case 'closeSession':
       break;
   }
@@ -122,6 +135,7 @@ export function decode(op: Operation, error: number, r: JuteReader): Answer {
     case 'exists':
       return { stat: readStat(r) };
     case 'get':
+    case 'reconfig':
       return { data: Buffer.from(r.buffer() ?? []), stat: readStat(r) };
     case 'children':
       return { children: r.vector((x) => x.string() ?? '') ?? [], stat: readStat(r) };

@@ -10,6 +10,8 @@ export interface Plan {
   /** Servers that vote; one alone is no ensemble. */
   readonly servers: number;
   readonly observers: number;
+  /** Machines that wait to be taken in: members change in the run if there are some. */
+  readonly spares: number;
   readonly settings: {
     readonly tickTime: number;
     readonly snapCount: number;
@@ -36,11 +38,21 @@ export interface Plan {
 export interface PlanOptions {
   readonly servers?: number;
   readonly observers?: number;
+  readonly spares?: number;
 }
 
-function drawSize(random: Random): { servers: number; observers: number } {
+type Size = Required<PlanOptions>;
+
+function drawSize(random: Random): Size {
   const servers = random.pick([1, 3, 3, 3, 3, 5, 5, 7]);
-  return { servers, observers: servers > 1 && random.chance(0.25) ? 1 + random.int(2) : 0 };
+  if (servers === 1) return { servers, observers: 0, spares: 0 };
+  const observers = random.chance(0.25) ? 1 + random.int(2) : 0;
+  return { servers, observers, spares: servers < 7 && random.chance(0.25) ? 1 + random.int(2) : 0 };
+}
+
+/** How many machines a run has. */
+export function machinesOf({ servers, observers, spares }: Size): number {
+  return servers + observers + spares;
 }
 
 /** Milliseconds. */
@@ -48,18 +60,17 @@ const DURATION = 6000;
 
 export function makePlan(seed: string | number, options: PlanOptions = {}): Plan {
   const random = new Random(seed);
-  const { servers, observers } = { ...drawSize(random.fork('size')), ...options };
-  const machines = servers + observers;
+  const size = { ...drawSize(random.fork('size')), ...options };
+  const machines = machinesOf(size);
   const clients = Array.from({ length: 2 + random.int(3) }, () => ({
     sessionTimeout: random.pick([1000, 2000, 4000]),
     window: random.pick([1, 1, 4, 16]),
   }));
   const mayDrift = random.chance(0.5);
-  const faults = makeFaults(random.fork('faults'), DURATION, machines, clients.length);
+  const faults = makeFaults(random.fork('faults'), DURATION, machines, clients.length, size.spares === 0);
   return {
     seed: String(seed),
-    servers,
-    observers,
+    ...size,
     settings: {
       tickTime: random.pick([50, 100, 200]),
       snapCount: random.pick([4, 10, 30, 1000]),
@@ -72,7 +83,13 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
       clockRates: Array.from({ length: machines }, () => (mayDrift ? random.between(0.95, 1.05) : 1)),
     },
     clients,
-    operations: makeOperations(random.fork('operations'), DURATION, clients.length, faults),
+    operations: makeOperations(
+      random.fork('operations'),
+      DURATION,
+      clients.length,
+      faults,
+      size.spares === 0 ? 0 : machines,
+    ),
     faults,
     healAt: DURATION,
   };

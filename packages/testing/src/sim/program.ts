@@ -1,56 +1,66 @@
 // The servers under test, as programs for simulated machines.
 
-import { EnsembleServer, loadConfig, type Server, StandaloneServer } from '@nodekeeper/server';
-import { serverHost } from './hosts.js';
+import {
+  type Disk,
+  EnsembleServer,
+  loadConfig,
+  type Server,
+  type ServerConfig,
+  StandaloneServer,
+} from '@nodekeeper/server';
+import { CLIENT_PORT, memberLine } from './hosts.js';
 import type { Process, Program } from './machine.js';
 import type { Plan } from './plan.js';
 
-export const CLIENT_PORT = 2181;
+/** Where an ensemble's server has its configuration. */
+const CONFIG = '/conf/zoo.cfg';
 
-export const QUORUM_PORT = 2888;
-export const ELECTION_PORT = 3888;
-
-function flags(plan: Plan): string[] {
-  const { tickTime, snapCount, preAllocKb } = plan.settings;
+/** What a machine's disk holds before anything runs: path → text. */
+export function firstFiles(plan: Plan, machine: number): [string, string][] {
   return [
-    'dataDir=/data',
-    `clientPort=${CLIENT_PORT}`,
-    `tickTime=${tickTime}`,
-    'minSessionTimeout=500',
-    'maxSessionTimeout=60000',
-    `snapCount=${snapCount}`,
-    `preAllocSize=${preAllocKb}`,
-    'admin.enableServer=false',
+    ['/data/myid', `${machine + 1}`],
+    [CONFIG, [...settings(plan), ...firstMembers(plan, machine), ''].join('\n')],
   ];
 }
 
-function standalone(plan: Plan): Program {
-  const config = loadConfig({ flags: flags(plan), environment: {} });
-  return async ({ options }) => {
-    const server = await StandaloneServer.open(config, options);
-    await server.listen();
-    return processOf(server);
-  };
+function settings({ settings: s, spares }: Plan): string[] {
+  return [
+    'dataDir=/data',
+    `clientPort=${CLIENT_PORT}`,
+    `tickTime=${s.tickTime}`,
+    `initLimit=${s.initLimit}`,
+    `syncLimit=${s.syncLimit}`,
+    'minSessionTimeout=500',
+    'maxSessionTimeout=60000',
+    `snapCount=${s.snapCount}`,
+    `preAllocSize=${s.preAllocKb}`,
+    `commitLogCount=${s.commitLogCount}`,
+    `snapshotSizeFactor=${s.snapshotSizeFactor}`,
+    'admin.enableServer=false',
+    ...(spares > 0 ? ['reconfigEnabled=true', 'standaloneEnabled=false', 'skipACL=yes'] : []),
+  ];
 }
 
-function member(plan: Plan): Program {
-  const { initLimit, syncLimit, commitLogCount, snapshotSizeFactor } = plan.settings;
-  const members = Array.from({ length: plan.servers + plan.observers }, (_, i) => {
-    const role = i < plan.servers ? 'participant' : 'observer';
-    return `server.${i + 1}=${serverHost(i)}:${QUORUM_PORT}:${ELECTION_PORT}:${role}`;
-  });
-  const config = loadConfig({
-    flags: [
-      ...flags(plan),
-      ...members,
-      `initLimit=${initLimit}`,
-      `syncLimit=${syncLimit}`,
-      `commitLogCount=${commitLogCount}`,
-      `snapshotSizeFactor=${snapshotSizeFactor}`,
-    ],
-    environment: {},
-  });
+/** The members that the ensemble begins with, and the machine itself if it is to be taken in later. */
+function firstMembers({ servers, observers }: Plan, machine: number): string[] {
+  if (servers + observers === 1) return [];
+  const out = Array.from({ length: servers + observers }, (_, i) => line(i, i < servers ? 'participant' : 'observer'));
+  return machine < servers + observers ? out : [...out, line(machine, 'participant')];
+}
+
+function line(server: number, role: 'participant' | 'observer'): string {
+  return `server.${server + 1}=${memberLine(server, role)}`;
+}
+
+/** The program of every machine: the server that its configuration asks for. */
+export function programOf(plan: Plan): Program {
   return async ({ options, leads }) => {
+    const config = configOf(plan, options.disk);
+    if (config.ensemble === undefined) {
+      const server = await StandaloneServer.open(config, options);
+      await server.listen();
+      return processOf(server);
+    }
     const server = await EnsembleServer.open(config, options);
     let base = 0;
     const { epochs } = server;
@@ -67,6 +77,23 @@ function member(plan: Plan): Program {
     await server.listen();
     return processOf(server);
   };
+}
+
+function configOf(plan: Plan, disk: Disk): ServerConfig {
+  const read = (path: string): string => {
+    const text = disk.readText(path);
+    if (text === undefined) throw new Error('there is no such file');
+    return text;
+  };
+  const load = (): ServerConfig => loadConfig({ file: CONFIG, environment: {}, read });
+  const config = load();
+  const id = Number(read('/data/myid'));
+  const members = config.ensemble?.members.members;
+  if (members === undefined || members.has(id)) return config;
+  // It was removed, which ends it at its next start. Its operator has it follow again, to be taken in once more.
+  const lines = [...members.values()].map((member) => line(member.id - 1, member.role));
+  disk.replaceText(CONFIG, [...settings(plan), ...lines, line(id - 1, 'participant'), ''].join('\n'));
+  return load();
 }
 
 function processOf(server: Server): Process {
@@ -88,9 +115,4 @@ function processOf(server: Server): Process {
       return `${hi.toString(16)}:${lo.toString(16)}`;
     },
   };
-}
-
-/** The program of every machine of a plan. */
-export function programOf(plan: Plan): Program {
-  return plan.servers + plan.observers === 1 ? standalone(plan) : member(plan);
 }

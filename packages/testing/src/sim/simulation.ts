@@ -6,12 +6,12 @@ import { checkHistory } from './checks.js';
 import { SimClient } from './client.js';
 import type { Fault, Victim } from './fault-plan.js';
 import { History } from './history.js';
-import { clientHost, serverHost } from './hosts.js';
+import { CLIENT_PORT, clientHost, serverHost } from './hosts.js';
 import { Life, ProcessEnded } from './life.js';
 import { Machine, type Process } from './machine.js';
 import { SimNetwork } from './network.js';
-import type { Plan } from './plan.js';
-import { CLIENT_PORT, programOf } from './program.js';
+import { machinesOf, type Plan } from './plan.js';
+import { firstFiles, programOf } from './program.js';
 import { Random } from './random.js';
 import { Scheduler, world } from './scheduler.js';
 import { hex, Truth } from './truth.js';
@@ -94,7 +94,7 @@ class Simulation {
         program,
       );
       machine.disk.usualSlowness = plan.settings.diskSlowness[i] ?? 1;
-      machine.disk.preset('/data', 'myid', String(i + 1));
+      for (const [path, text] of firstFiles(plan, i)) machine.disk.preset(path, text);
       machine.disk.onLogWrite = (_path, bytes, position) => {
         for (const entry of records(bytes, position)) this.truth.logged(machine.name, entry);
       };
@@ -158,7 +158,7 @@ class Simulation {
   }
 
   private get alone(): boolean {
-    return this.plan.servers + this.plan.observers === 1;
+    return machinesOf(this.plan) === 1;
   }
 
   async run(): Promise<Result> {

@@ -1,6 +1,7 @@
 // What the clients of a run ask for, and when: some of it spread over the run, most of it where faults strike.
 
 import type { Fault } from './fault-plan.js';
+import { memberLine } from './hosts.js';
 import type { WriteOp } from './model.js';
 import type { Operation } from './operations.js';
 import type { Random } from './random.js';
@@ -21,11 +22,13 @@ export const PATHS = [...PARENTS, ...PARENTS.flatMap((parent) => NAMES.map((name
 /** Milliseconds. */
 const BURST = 30;
 
+/** @param machines that may become members and leave again; 0 if members stay */
 export function makeOperations(
   random: Random,
   duration: number,
   clients: number,
   faults: readonly Fault[],
+  machines: number,
 ): PlannedOperation[] {
   const times: number[] = [];
   for (let i = 20 + random.int(60); i > 0; i--) times.push(random.between(50, duration));
@@ -42,7 +45,20 @@ export function makeOperations(
   times.forEach((at, i) => {
     out.push({ at, client: random.int(clients), op: makeOperation(random, `v${i}`, writes) });
   });
-  return out;
+  if (machines > 0) {
+    for (let i = 1 + random.int(6); i > 0; i--)
+      out.push({ at: random.between(200, duration), client: random.int(clients), op: makeReconfig(random, machines) });
+  }
+  return out.sort((a, b) => a.at - b.at);
+}
+
+/** Somebody joins, leaves, or changes its role. */
+function makeReconfig(random: Random, machines: number): Operation {
+  const server = random.int(machines);
+  if (random.chance(0.4)) return { kind: 'reconfig', joining: null, leaving: `${server + 1}` };
+  const role = random.chance(0.8) ? 'participant' : 'observer';
+  const leaving = random.chance(0.2) ? `${random.int(machines) + 1}` : null;
+  return { kind: 'reconfig', joining: `server.${server + 1}=${memberLine(server, role)}`, leaving };
 }
 
 function create(path: string, data: string, ephemeral = false, sequential = false): WriteOp {
