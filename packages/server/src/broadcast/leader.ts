@@ -367,7 +367,9 @@ export class Leader implements Proposals, LearnerMaster {
   /** Whether enough servers of a configuration are there and have the history. */
   isSynced(verifier: QuorumVerifier): boolean {
     const there = new Set([this.host.id]);
-    for (const learner of this.learners) if (learner.following && learner.id !== undefined) there.add(learner.id);
+    // An observer acknowledges nothing until it has become a follower, which it does only when the new members are in force.
+    for (const learner of this.learners)
+      if (learner.following && learner.participates && learner.id !== undefined) there.add(learner.id);
     return verifier.enough((id) => there.has(id));
   }
 
