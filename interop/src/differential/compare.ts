@@ -131,7 +131,7 @@ export class Pair {
 }
 
 /** Whether Apache's ensembles survive it, and two ensembles, with other addresses, answer it alike. */
-function suitsEnsembles(step: Step): boolean {
+export function suitsEnsembles(step: Step): boolean {
   if (step.kind !== 'request') return true;
   const aboutMembers = step.op === OpCode.reconfig || step.body.includes('/zookeeper/config');
   return !aboutMembers && !harmsEnsembles(step.op, step.body);

@@ -56,18 +56,23 @@ export class Session {
   #received: Buffer = Buffer.alloc(0);
   #pinger: NodeJS.Timeout | undefined;
   readonly #pings: boolean;
+  readonly #acceptsReadOnly: boolean;
+  /** Whether the server serves reads only. */
+  readOnly = false;
 
-  private constructor(timeout: number, pings: boolean) {
+  private constructor(timeout: number, pings: boolean, acceptsReadOnly: boolean) {
     this.timeout = timeout;
     this.#pings = pings;
+    this.#acceptsReadOnly = acceptsReadOnly;
   }
 
   /**
    * A new session on the server at this port.
+   * @param readOnly whether a server will do that serves reads only
    * @param pings whether it stays alive by itself; else what is asked on it has to do that
    */
-  static async open(port: number, { timeout = 10_000, pings = true } = {}): Promise<Session> {
-    const session = new Session(timeout, pings);
+  static async open(port: number, { timeout = 10_000, pings = true, readOnly = false } = {}): Promise<Session> {
+    const session = new Session(timeout, pings, readOnly);
     await session.attach(port);
     return session;
   }
@@ -113,7 +118,7 @@ export class Session {
     const w = new JuteWriter().int(0).int(0).long53(this.lastZxid).int(this.timeout).long(this.id);
     const r = await new Promise<JuteReader>((resolve, reject) => {
       this.#connecting = { resolve, reject };
-      write(socket, w.buffer(this.password).bool(false));
+      write(socket, w.buffer(this.password).bool(this.#acceptsReadOnly));
     });
     r.int();
     const timeout = r.int();
@@ -122,6 +127,7 @@ export class Session {
     this.timeout = timeout;
     this.id = id;
     this.password = Buffer.from(r.buffer() ?? Buffer.alloc(16));
+    this.readOnly = r.bool();
   }
 
   /** Drops the connection, as a network would. The session lives on in the ensemble. */

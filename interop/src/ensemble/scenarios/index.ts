@@ -1,12 +1,14 @@
 // All scenarios, in the order in which they run.
 
 import type { Scenario } from '../scenario.js';
+import * as amounts from './amounts.js';
 import * as catchingUp from './catching-up.js';
 import * as clients from './clients.js';
 import * as failover from './failover.js';
 import * as faults from './faults.js';
 import { forming } from './forming.js';
 import * as hostile from './hostile.js';
+import * as modes from './modes.js';
 import { observing, observingAFollower } from './observing.js';
 import { poison } from './poison.js';
 import * as reconfig from './reconfig.js';
@@ -48,6 +50,12 @@ export const SCENARIOS: readonly Scenario[] = [
   secured.tls,
   secured.login,
   secured.tlsAndLogin,
+  modes.weights,
+  modes.localSessions,
+  modes.readOnly,
+  amounts.bigSnapshot,
+  amounts.manySessions,
+  amounts.varied,
   clients.kazoo,
   clients.curator,
 ];
