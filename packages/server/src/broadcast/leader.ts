@@ -389,8 +389,11 @@ export class Leader implements Proposals, LearnerMaster {
     const now = host.runtime.now();
     this.halfTicks++;
     for (const learner of [...this.learners]) {
-      const limit = host.tickTime * (learner.following ? host.syncLimit : host.initLimit);
+      // Until the leader serves, learners that follow have nothing to say.
+      const steady = learner.following && this.phase === 'serving';
+      const limit = host.tickTime * (steady ? host.syncLimit : host.initLimit);
       if (now - learner.heardAt > limit) learner.disconnect(`nothing was heard for ${limit} ms`);
+      else if (steady && learner.owesAck(now, limit)) learner.disconnect(`it has acknowledged nothing for ${limit} ms`);
       else learner.ping();
     }
     if (this.phase !== 'serving' || this.halfTicks % 2 !== 0) return;
@@ -401,7 +404,7 @@ export class Leader implements Proposals, LearnerMaster {
       this.end(`only servers ${[...alive].join(', ')} are there: no quorum`);
       return;
     }
-    // A follower that lives but does not write its log holds nothing up, but is not let believe that it follows.
+    // What they were sent before they followed counts, too, as long as it is waited for.
     if (oldest === undefined || now - oldest.proposedAt <= host.tickTime * host.syncLimit) return;
     for (const learner of [...this.learners]) {
       if (learner.participates && learner.following && learner.acked < oldest.zxid)

@@ -37,6 +37,10 @@ export class LearnerHandler implements SessionOwner {
   /** Everything up to here is on its disk. */
   acked = -1;
   heardAt: number;
+  /** The last that was proposed to it since it follows, and the one of which the acknowledgement is watched for. */
+  private lastProposal = -1;
+  private watched = -1;
+  private watchedSince = 0;
   readonly connectedAt: number;
   packetsReceived = 0;
   requests = 0;
@@ -61,7 +65,10 @@ export class LearnerHandler implements SessionOwner {
     this.connectedAt = this.heardAt;
     this.link = open({
       onPacket: (packet) => this.onPacket(packet),
-      onDrain: () => this.flow?.pump(),
+      onDrain: () => {
+        this.heardAt = master.host.runtime.now(); // it takes what it is sent: a snapshot may take longer than any limit
+        this.flow?.pump();
+      },
       onClosed: (reason) => {
         this.state = 'closed';
         this.flow?.stop();
@@ -414,6 +421,7 @@ export class LearnerHandler implements SessionOwner {
   /** It may serve its clients. */
   upToDate(): void {
     this.serves = true;
+    this.heardAt = this.master.host.runtime.now();
     this.link.send(PacketType.upToDate, -1);
   }
 
@@ -423,6 +431,7 @@ export class LearnerHandler implements SessionOwner {
     if (!this.registered || !this.participates) return;
     this.link.send(PacketType.proposal, zxid, entry);
     this.lastQueued = zxid;
+    if (this.state === 'following') this.lastProposal = zxid;
   }
 
   commit(zxid: number, entry: Buffer): void {
@@ -448,6 +457,18 @@ export class LearnerHandler implements SessionOwner {
   /** Gives an answer once a transaction is committed; answers have to be given in the order of their zxids. */
   answerAfter(zxid: number, answer: () => void): void {
     this.waiting.push({ zxid, answer });
+  }
+
+  /**
+   * Whether a proposal was not acknowledged for longer than `limit` milliseconds; one at a time is watched. A follower that lives but
+   * does not write its log holds nothing up while others do, but everything that it is sent gathers in its memory.
+   */
+  owesAck(now: number, limit: number): boolean {
+    if (this.watched <= this.acked) {
+      this.watched = this.lastProposal;
+      this.watchedSince = now;
+    }
+    return this.watched > this.acked && now - this.watchedSince > limit;
   }
 
   ping(): void {

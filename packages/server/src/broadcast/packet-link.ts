@@ -41,6 +41,7 @@ export class PacketLink {
   private readonly wire: Wire;
   private readonly outbox: Outbox;
   private readonly events: LinkEvents;
+  private readonly outputLimit: number;
   readonly reader: PacketReader;
   private out: ReplyBuffer | null = null;
   private corked = false;
@@ -52,8 +53,17 @@ export class PacketLink {
   /**
    * @param guard runs what an event of the connection asks for, as a turn
    * @param maxData the largest packet data that is believed, in bytes
+   * @param outputLimit unsent bytes above which the other side is given up
    */
-  constructor(wire: Wire, outbox: Outbox, maxData: number, guard: (action: () => void) => void, events: LinkEvents) {
+  constructor(
+    wire: Wire,
+    outbox: Outbox,
+    maxData: number,
+    guard: (action: () => void) => void,
+    events: LinkEvents,
+    outputLimit = OUTPUT_LIMIT,
+  ) {
+    this.outputLimit = outputLimit;
     this.wire = wire;
     this.outbox = outbox;
     this.events = events;
@@ -121,7 +131,9 @@ export class PacketLink {
     if (this.closed) return;
     this.packetsSent++;
     if (zxid > 0) this.lastZxid = zxid;
-    writePacket(this.output(), type, zxid, data, start, end);
+    const out = this.output();
+    writePacket(out, type, zxid, data, start, end);
+    if (this.corked && out.pos > this.outputLimit) this.close('too much has come while it takes a snapshot');
   }
 
   sendRequest(session: bigint, cxid: number, op: number, body: Buffer, ids: readonly Identity[] | null): void {
@@ -166,7 +178,7 @@ export class PacketLink {
     }
     this.wire.write(out.buf.subarray(0, out.pos));
     if (this.wire.writableLength === 0) this.outbox.giveBack(out);
-    else if (this.wire.writableLength > OUTPUT_LIMIT) this.close('it does not read what it is sent');
+    else if (this.wire.writableLength > this.outputLimit) this.close('it does not read what it is sent');
   }
 
   /** Takes no more packets until {@link resume}. */
@@ -183,7 +195,7 @@ export class PacketLink {
 
   close(reason: string): void {
     if (this.closed) return;
-    this.corked = false;
+    if (this.corked) this.out = null; // it belongs behind what will not be sent
     this.flush();
     this.closed = true;
     this.wire.destroySoon(); // what was written is still sent

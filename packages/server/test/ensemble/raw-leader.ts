@@ -71,6 +71,53 @@ export class FollowerEnd extends PacketEnd {
   }
 }
 
+/** A connection of a server with a higher id at server 1's election port. */
+async function voter(t: TestContext, ensemble: Ensemble, id: number): Promise<Socket> {
+  const socket = connect({ port: ensemble.electionPortOf(1), host: '127.0.0.1', noDelay: true });
+  atEnd(t, () => socket.destroy());
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  const address = Buffer.from(`127.0.0.1:${ensemble.electionPortOf(id)}`);
+  const greeting = Buffer.alloc(20 + address.length);
+  greeting.writeBigInt64BE(-65536n);
+  greeting.writeBigInt64BE(BigInt(id), 8);
+  greeting.writeInt32BE(address.length, 16);
+  address.copy(greeting, 20);
+  socket.write(greeting);
+  return socket;
+}
+
+function onMessage(socket: Socket, take: (message: Buffer) => void): void {
+  let unread = Buffer.alloc(0);
+  socket.on('data', (chunk) => {
+    unread = Buffer.concat([unread, chunk]);
+    while (unread.length >= 8 && unread.length >= 4 + unread.readInt32BE(0)) {
+      const end = 4 + unread.readInt32BE(0);
+      take(unread.subarray(4, end));
+      unread = unread.subarray(end);
+    }
+  });
+}
+
+function sendMessage(socket: Socket, message: Buffer): void {
+  const head = Buffer.alloc(4);
+  head.writeInt32BE(message.length);
+  socket.write(Buffer.concat([head, message]));
+}
+
+/** Has servers with higher ids vote for server 1, as it votes itself. */
+export async function electServer1(t: TestContext, ensemble: Ensemble, voters: readonly number[]): Promise<void> {
+  for (const id of voters) {
+    const socket = await voter(t, ensemble, id);
+    // The candidate's own vote comes back to it as this server's.
+    onMessage(socket, (message) => {
+      if (message.readInt32BE(0) === PeerState.looking && message.readBigInt64BE(4) === 1n)
+        sendMessage(socket, Buffer.from(message));
+    });
+  }
+  while (ensemble.server(1).mode !== 'leader') await new Promise((resolve) => setImmediate(resolve));
+}
+
 export class RawLeader {
   private readonly ends: FollowerEnd[] = [];
   private wake: () => void = () => {};
@@ -100,40 +147,22 @@ export class RawLeader {
       [2, PeerState.leading],
       [3, PeerState.following],
     ] as const) {
-      const socket = connect({ port: ensemble.electionPortOf(1), host: '127.0.0.1', noDelay: true });
-      atEnd(t, () => socket.destroy());
-      await once(socket, 'connect');
+      const socket = await voter(t, ensemble, id);
       this.answer(socket, state);
-      const address = Buffer.from(`127.0.0.1:${ensemble.electionPortOf(id)}`);
-      const greeting = Buffer.alloc(20 + address.length);
-      greeting.writeBigInt64BE(-65536n);
-      greeting.writeBigInt64BE(BigInt(id), 8);
-      greeting.writeInt32BE(address.length, 16);
-      address.copy(greeting, 20);
-      socket.write(greeting);
       this.say(socket, state);
     }
   }
 
   /** Answers each vote of a server that looks for a leader. */
   private answer(socket: Socket, state: PeerState): void {
-    let unread = Buffer.alloc(0);
-    socket.on('error', () => {});
-    socket.on('data', (chunk) => {
-      unread = Buffer.concat([unread, chunk]);
-      while (unread.length >= 8 && unread.length >= 4 + unread.readInt32BE(0)) {
-        if (unread.readInt32BE(4) === PeerState.looking) this.say(socket, state);
-        unread = unread.subarray(4 + unread.readInt32BE(0));
-      }
+    onMessage(socket, (message) => {
+      if (message.readInt32BE(0) === PeerState.looking) this.say(socket, state);
     });
   }
 
   private say(socket: Socket, state: PeerState): void {
     const vote = { leader: 2, zxid: 0, round: 1, peerEpoch: this.peerEpoch };
-    const message = encodeNotification(state, vote, this.config);
-    const head = Buffer.alloc(4);
-    head.writeInt32BE(message.length);
-    socket.write(Buffer.concat([head, message]));
+    sendMessage(socket, encodeNotification(state, vote, this.config));
   }
 
   /** Has the follower begin a session there, as the ensemble does: answers its request, and its question later on. */

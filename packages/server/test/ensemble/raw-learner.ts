@@ -28,11 +28,17 @@ export class PacketEnd {
   readonly socket: Socket;
   private readonly got: Got[] = [];
   private wake: () => void = () => {};
+  pings = 0;
+  protected answersPings = false;
   closed = false;
 
   constructor(socket: Socket) {
     this.socket = socket;
     const reader = new PacketReader(2 ** 28, ({ type, zxid, data }: Packet) => {
+      if (type === PacketType.ping) {
+        this.pings++;
+        if (this.answersPings) this.send(PacketType.ping, zxid, Buffer.alloc(0));
+      }
       this.got.push({ type, zxid, data: data === null ? null : Buffer.from(data) });
       this.wake();
     });
@@ -104,6 +110,7 @@ export class RawLearner extends PacketEnd {
     await this.until(PacketType.newLeader);
     this.send(PacketType.ack, info.zxid);
     await this.until(PacketType.upToDate);
+    this.answersPings = true;
     return info.zxid / EPOCH;
   }
 }
