@@ -30,6 +30,9 @@ export interface Outbox {
 /** Above this many unsent bytes a learner is given up: it does not read. */
 const OUTPUT_LIMIT = 512 * 1024 * 1024;
 
+/** So many unsent bytes may outlive the link. */
+const MOST_LEFT_BEHIND = 1024 * 1024;
+
 export interface LinkEvents {
   onPacket(packet: Packet): void;
   onDrain?(): void;
@@ -198,7 +201,9 @@ export class PacketLink {
     if (this.corked) this.out = null; // it belongs behind what will not be sent
     this.flush();
     this.closed = true;
-    this.wire.destroySoon(); // what was written is still sent
+    // What was written is still sent, unless it is so much that the other side does not seem to take it: it might never.
+    if (this.wire.writableLength > MOST_LEFT_BEHIND) this.wire.destroy();
+    else this.wire.destroySoon();
     this.events.onClosed(reason);
   }
 }

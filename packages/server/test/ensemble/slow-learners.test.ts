@@ -98,7 +98,7 @@ test('a follower that acknowledges stays', async (t) => {
 test('a learner for which too much has come while it takes a snapshot is given up', () => {
   let destroyed = false;
   const wire = {
-    writableLength: 0,
+    writableLength: 2 ** 21,
     destroyed: false,
     destroySoon: () => {},
     on: () => {},
