@@ -80,6 +80,8 @@ export class EnsembleServer extends Server {
   private role: Role | undefined;
   /** The tree is not what the disk holds: a snapshot is being received. */
   private unsaved = false;
+  /** The tree is ahead of the disk: see {@link appendInformed}. */
+  private unlogged = false;
   /** What is under way on the disk, beside the log. */
   private busy: Promise<void> = Promise.resolve();
   private lookingSince: number;
@@ -454,6 +456,7 @@ export class EnsembleServer extends Server {
   }
 
   override async takeSnapshot(): Promise<string> {
+    if (this.unlogged) throw new Error('this observer keeps nothing on disk: syncEnabled=false');
     while (this.snapshotting !== null) await this.snapshotting;
     if (this.role?.serving !== true) throw new Error('the server has no part in an ensemble now');
     return super.takeSnapshot();
@@ -463,7 +466,10 @@ export class EnsembleServer extends Server {
     await new Promise<void>((resolve) => this.log.whenDurable(resolve));
     // What comes now, from the own log or from the next leader, may be cut again: no snapshot may hold it under an earlier zxid.
     await this.giveUpSnapshot();
-    if (this.unsaved) {
+    if (this.unlogged && !this.membership.observer) {
+      // Others may soon count on what it has: that is what its disk has.
+      await this.reload();
+    } else if (this.unsaved) {
       this.logger.warn({}, 'the leader was lost while its snapshot came: going back to what is on disk');
       await this.reload();
     } else {
@@ -478,8 +484,15 @@ export class EnsembleServer extends Server {
     this.recent.add(zxid, entry);
   }
 
-  /** This server has the leader's history, and has it on disk. */
+  /** Hands a committed entry that an observer is informed of to the log, unless it is not to write any (syncEnabled). */
+  appendInformed(entry: Buffer, zxid: number): void {
+    if (this.ensemble.syncEnabled || this.untrusted) this.log.append(entry, zxid);
+    else this.unlogged = true;
+  }
+
+  /** This server has the leader's history, and has it on disk unless it keeps none: then no epoch may speak for the disk. */
   joined(epoch: number): void {
+    if (this.unlogged) return;
     this.epochs.setCurrent(epoch);
     if (!this.untrusted) return;
     this.untrusted = false;
@@ -512,6 +525,7 @@ export class EnsembleServer extends Server {
       replaceHistory(this.disk, this.dirs, file);
       this.log = this.openLog(this.lastZxid);
       this.unsaved = false;
+      this.unlogged = false;
     }, done);
   }
 
@@ -522,6 +536,10 @@ export class EnsembleServer extends Server {
       async () => {
         await this.giveUpSnapshot();
         await this.log.close();
+        if (this.unlogged) {
+          await this.reload(); // from there it tries again
+          return;
+        }
         cut = truncateLog(this.disk, this.dirs, zxid, this.maxPacket);
         if (cut) await this.reload();
         else this.log = this.openLog(this.lastZxid);
@@ -548,6 +566,7 @@ export class EnsembleServer extends Server {
     database.onReplayed = undefined;
     this.log = this.openLog(lastZxid);
     this.unsaved = false;
+    this.unlogged = false;
     this.writeConfigNode();
   }
 }

@@ -262,7 +262,8 @@ export class Following implements Role, LearnerHost, LeaderLink {
   }
 
   append(entry: Buffer, zxid: number): void {
-    this.server.log.append(entry, zxid);
+    if (this.observer) this.server.appendInformed(entry, zxid);
+    else this.server.log.append(entry, zxid);
   }
 
   flushLog(done: () => void): void {

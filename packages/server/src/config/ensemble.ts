@@ -30,6 +30,8 @@ export interface Ensemble {
   readonly reconnectDelay: number;
   /** Learners that are brought up to date at once; observers beyond have to come again. */
   readonly mostSyncs: { readonly diff: number; readonly snapshot: number };
+  /** Whether an observer keeps what it is informed of on disk. */
+  readonly syncEnabled: boolean;
   readonly commitLogCount: number;
   /** How much log, in snapshots, is read for a learner; negative for none. */
   readonly snapshotSizeFactor: number;
@@ -103,6 +105,7 @@ export function ensembleOf(
     observerMasterSizeLimit: n('observerMaster.sizeLimit'),
     reconnectDelay: n('observer.reconnectDelayMs'),
     mostSyncs: { diff: n('leader.maxConcurrentDiffSyncs'), snapshot: n('leader.maxConcurrentSnapSyncs') },
+    syncEnabled: b('syncEnabled'),
     commitLogCount: n('commitLogCount'),
     snapshotSizeFactor: n('snapshotSizeFactor'),
     forceSnapshotSync: b('forceSnapshotSync'),
