@@ -23,7 +23,7 @@ import { Leading } from './leading.js';
 import { LearnerMasters } from './learner-masters.js';
 import { Membership, movesClients, movesElection } from './membership.js';
 import type { Serving } from './net/client-port.js';
-import { ElectionPort } from './net/election-port.js';
+import { type ElectionAddress, ElectionPort } from './net/election-port.js';
 import { type Network, nodeNetwork } from './net/network.js';
 import { QuorumAuth } from './net/sasl/quorum-auth.js';
 import { TlsNetwork, type TlsNetworkSettings } from './net/tls/tls-network.js';
@@ -241,19 +241,20 @@ export class EnsembleServer extends Server {
   // ---- elections ----
 
   private newElectionPort(): ElectionPort {
-    const { listenOnAllIPs, connectTimeout, keepAlive } = this.ensemble;
-    const { host, electionPort } = this.membership.own.quorumAddresses[0] as QuorumAddress;
+    const { listenOnAllIPs, connectTimeout, addressTimeout, multiAddress, keepAlive } = this.ensemble;
     return new ElectionPort({
       id: this.id,
       network: this.quorumNetwork,
       runtime: this.runtime,
       auth: this.quorumAuth,
-      address: { host, port: electionPort },
+      addresses: electionAddresses(this.membership.own.quorumAddresses),
+      tellAll: multiAddress,
       listenOnAll: listenOnAllIPs,
       connectTimeout,
+      addressTimeout,
       greetingTimeout: this.config.tickTime * this.ensemble.syncLimit,
       keepAlive,
-      addressesOf: (id) => this.membership.addressesOf(id).map((a) => ({ host: a.host, port: a.electionPort })),
+      addressesOf: (id) => electionAddresses(this.membership.addressesOf(id)),
       onMessage: (from, message) => {
         const notification = decodeNotification(from, message);
         if (notification !== undefined && !this.stopping) this.notified(notification);
@@ -330,16 +331,23 @@ export class EnsembleServer extends Server {
     this.writeConfigNode();
     const failed = (what: string) => (e: Error) =>
       this.logger.error({ error: e.message }, `${what} could not be opened`);
-    if (movesElection(before, own)) {
-      const { host, electionPort } = own.quorumAddresses[0] as QuorumAddress;
-      this.electionPort.move({ host, port: electionPort }).catch(failed('the new election port'));
-    }
+    if (movesElection(before, own))
+      this.electionPort.move(electionAddresses(own.quorumAddresses)).catch(failed('the new election port'));
     if (movesClients(before, own)) this.moveClientPort().catch(failed('the new client port'));
   }
 
   private look(): void {
     if (this.stopping) return;
     this.endReadOnly();
+    if (this.unlogged && !this.membership.observer) {
+      // Newer members, in which it votes, were heard of meanwhile.
+      this.election.stop();
+      this.busy = this.busy
+        .then(() => this.reload())
+        .then(() => this.guard(() => this.look()))
+        .catch((error: Error) => this.fail(error));
+      return;
+    }
     this.lookingSince = this.runtime.now();
     this.ensembleStats.counts.looking++;
     this.logger.info({ zxid: `0x${this.lastZxid.toString(16)}`, epoch: this.epochs.current }, 'looking for a leader');
@@ -574,6 +582,10 @@ export class EnsembleServer extends Server {
 interface Parts {
   readonly opened: Opened;
   readonly recent: RecentProposals;
+}
+
+function electionAddresses(all: readonly QuorumAddress[]): ElectionAddress[] {
+  return all.map(({ host, electionPort }) => ({ host, port: electionPort }));
 }
 
 /** Transactions of the log become what learners are brought up to date from. */

@@ -35,6 +35,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   private dialTimer: Timer | undefined;
   private expiry: Timer | undefined;
   private dials = 0;
+  private addressesTried = 0;
   /** The voter that it observes through, undefined for the leader. */
   private master: number | undefined;
   private problem = '';
@@ -77,6 +78,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
     const { server } = this;
     const { voter, delay } = server.learnerMasters.take();
     this.master = voter;
+    this.addressesTried = 0;
     this.startedAt = server.runtime.now() + delay;
     if (delay === 0) this.dial();
     else this.dialTimer = server.runtime.after(delay, () => server.guard(() => this.dial()));
@@ -84,13 +86,14 @@ export class Following implements Role, LearnerHost, LeaderLink {
 
   private dial(): void {
     const { server } = this;
-    const { redialDelay, connectTimeout, keepAlive, observerMasterPort = 0 } = server.ensemble;
+    const { redialDelay, keepAlive, observerMasterPort = 0 } = server.ensemble;
     const addresses = server.membership.addressesOf(this.masterId);
-    const address = addresses[this.dials % Math.max(1, addresses.length)];
+    const address = addresses[this.addressesTried++ % Math.max(1, addresses.length)];
     if (address === undefined) {
       this.end(`server ${this.masterId} leads, but its address is not known`);
       return;
     }
+    const connectTimeout = addresses.length > 1 ? server.ensemble.addressTimeout : server.ensemble.connectTimeout;
     const port = this.master === undefined ? address.quorumPort : observerMasterPort;
     const limit = this.startedAt + this.tickTime * this.initLimit;
     const wire = server.quorumNetwork.connect(address.host, port, { keepAlive });
@@ -103,7 +106,8 @@ export class Following implements Role, LearnerHost, LeaderLink {
       wire.destroy();
       this.problem = `${address.host}:${port}: ${problem}`;
       if (this.master !== undefined) {
-        this.search();
+        if (this.addressesTried < addresses.length) this.dial();
+        else this.search();
         return;
       }
       const delay = FIRST_REDIALS[this.dials++] ?? redialDelay;

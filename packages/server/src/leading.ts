@@ -41,8 +41,8 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
   }
 
   start(): void {
-    for (const { host, quorumPort } of this.server.membership.own.quorumAddresses)
-      void this.port.open(host, quorumPort);
+    const { quorumAddresses } = this.server.membership.own;
+    this.port.open(quorumAddresses.map(({ host, quorumPort }) => ({ host, port: quorumPort })));
     this.leader.start();
   }
 

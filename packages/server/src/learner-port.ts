@@ -1,7 +1,7 @@
 // A port at which learners connect: of a leader, or of a follower that serves observers.
 
 import type { EnsembleServer } from './ensemble-server.js';
-import type { Connection, Listener } from './net/network.js';
+import { type Connection, type Listener, type ListenPlace, listenAt } from './net/network.js';
 
 const REBIND_MS = 100;
 
@@ -22,11 +22,14 @@ export class LearnerPort {
     this.onLearner = onLearner;
   }
 
-  /** Listens from now on; as long as the address is taken it tries again. */
-  async open(hostName: string, port: number): Promise<void> {
+  /** Listens at own addresses from now on; as long as one is taken it tries again. */
+  open(own: readonly { readonly host: string; readonly port: number }[]): void {
+    for (const place of listenAt(own, this.server.ensemble.listenOnAllIPs)) void this.openOne(place);
+  }
+
+  private async openOne({ host, port }: ListenPlace): Promise<void> {
     const { server, name } = this;
-    const { listenOnAllIPs, keepAlive } = server.ensemble;
-    const host = listenOnAllIPs ? undefined : hostName;
+    const { keepAlive } = server.ensemble;
     let told = false;
     while (!this.closed) {
       try {
@@ -39,7 +42,7 @@ export class LearnerPort {
         else this.listeners.push(listener);
         return;
       } catch (e) {
-        if (!told) this.warn(`the ${name} ${hostName}:${port} cannot be opened: ${(e as Error).message}`);
+        if (!told) this.warn(`the ${name} ${host ?? '*'}:${port} cannot be opened: ${(e as Error).message}`);
         told = true;
         await new Promise<void>((resolve) => server.runtime.after(REBIND_MS, resolve));
       }

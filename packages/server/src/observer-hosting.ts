@@ -4,7 +4,6 @@ import { ObserverMaster, type ObserverMasterHost } from './broadcast/observer-ma
 import type { EnsembleServer } from './ensemble-server.js';
 import { ServerHistory } from './history-host.js';
 import { LearnerPort } from './learner-port.js';
-import type { QuorumAddress } from './quorum/quorum-config.js';
 import type { ForwardingProcessor, LeaderLink } from './request/forwarding.js';
 import type { ForeignRequest } from './request/originating.js';
 
@@ -20,8 +19,7 @@ export class ObserverHosting extends ServerHistory implements ObserverMasterHost
     this.link = link;
     this.master = new ObserverMaster(this);
     this.port = new LearnerPort(server, 'port for observers', (wire, first) => this.master.accept(wire, first));
-    const { host } = server.membership.own.quorumAddresses[0] as QuorumAddress;
-    void this.port.open(host, port);
+    this.port.open(server.membership.own.quorumAddresses.map(({ host }) => ({ host, port })));
   }
 
   get sizeLimit(): number {

@@ -16,6 +16,10 @@ export interface Ensemble {
   readonly initLimit: number;
   readonly syncLimit: number;
   readonly connectTimeout: number;
+  /** Whether servers tell each other all their addresses. */
+  readonly multiAddress: boolean;
+  /** How long one of several addresses may take to answer before the next is tried. */
+  readonly addressTimeout: number;
   readonly listenOnAllIPs: boolean;
   readonly keepAlive: boolean;
   readonly minNotificationInterval: number;
@@ -75,6 +79,9 @@ export function ensembleOf(
   const members = membersOf(lines, source, version);
   const all = [...members.members.values()];
   const voters = all.filter((member) => member.role === 'participant');
+  const several = all.find((member) => member.quorumAddresses.length > 1);
+  if (several !== undefined && !b('multiAddress.enabled'))
+    throw new ConfigError(`${source}: server.${several.id} has several addresses. Add multiAddress.enabled=true`);
   if (voters.length === 0) throw new ConfigError(`${source}: there are observers but no participants`);
   const standaloneEnabled = b('standaloneEnabled');
   if (voters.length === 1 && standaloneEnabled) {
@@ -96,6 +103,11 @@ export function ensembleOf(
     initLimit: n('initLimit'),
     syncLimit: n('syncLimit'),
     connectTimeout: n('cnxTimeout'),
+    multiAddress: b('multiAddress.enabled'),
+    addressTimeout: Math.min(
+      n('cnxTimeout'),
+      b('multiAddress.reachabilityCheckEnabled') ? n('multiAddress.reachabilityCheckTimeoutMs') : n('cnxTimeout'),
+    ),
     listenOnAllIPs: b('quorumListenOnAllIPs'),
     keepAlive: b('tcpKeepAlive'),
     minNotificationInterval: n('fastleader.minNotificationInterval'),

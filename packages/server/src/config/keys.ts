@@ -468,9 +468,25 @@ export const KEYS: readonly Key[] = [
   key('ssl.quorum.crl', 'bool', false, 'Revoked certificates: true stops the start.'),
   key('ssl.quorum.ocsp', 'bool', false, 'Revoked certificates: true stops the start.'),
   key('ssl.quorum.context.supplier.class', 'text', undefined, 'A Java class: stops the start.'),
-  key('multiAddress.enabled', 'bool', false, 'Several addresses per server.', ensemble),
-  key('multiAddress.reachabilityCheckTimeoutMs', 'int', 1000, 'Testing of addresses.', { ...ensemble, unit: 'ms' }),
-  key('multiAddress.reachabilityCheckEnabled', 'bool', true, 'Testing of addresses.', ensemble),
+  key(
+    'multiAddress.enabled',
+    'bool',
+    false,
+    'Whether servers tell each other all their addresses; needs 3.6 or newer everywhere.',
+  ),
+  key(
+    'multiAddress.reachabilityCheckTimeoutMs',
+    'int',
+    1000,
+    'How long one of several addresses of a server may take to answer before the next is tried.',
+    { unit: 'ms', min: 1 },
+  ),
+  key(
+    'multiAddress.reachabilityCheckEnabled',
+    'bool',
+    true,
+    'Whether that limit counts; otherwise it is cnxTimeout for each address.',
+  ),
   key('oraclePath', 'path', undefined, 'Decides ties between two servers.', ensemble),
   key(
     'quorum.auth.enableSasl',

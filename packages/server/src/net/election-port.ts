@@ -4,7 +4,7 @@
 // After it, both ways: int length, message.
 
 import type { Runtime, Timer } from '../runtime.js';
-import type { Connection, Listener, Network } from './network.js';
+import { type Connection, type Listener, type ListenPlace, listenAt, type Network, samePlace } from './network.js';
 import type { QuorumAuth } from './sasl/quorum-auth.js';
 
 const VERSION_ONE_ADDRESS = -65536n;
@@ -30,12 +30,15 @@ export interface ElectionPortHost {
   readonly runtime: Runtime;
   /** How servers prove to each other who they are, behind the initial message; undefined if they need not. */
   readonly auth: QuorumAuth | undefined;
-  /** Own address, as others may dial it. */
-  readonly address: ElectionAddress;
+  /** Own addresses, as others may dial them. */
+  readonly addresses: readonly ElectionAddress[];
+  /** Whether the others are told all of them (multiAddress.enabled), which servers before 3.6 do not understand. */
+  readonly tellAll: boolean;
   /** Whether to listen on all addresses. */
   readonly listenOnAll: boolean;
-  /** Milliseconds until a dial is given up. */
+  /** Milliseconds until a dial is given up; where there are other addresses to try, `addressTimeout`. */
   readonly connectTimeout: number;
+  readonly addressTimeout: number;
   /** Milliseconds within which a connection must say whose it is. */
   readonly greetingTimeout: number;
   readonly keepAlive: boolean;
@@ -57,6 +60,8 @@ interface Peer {
   last: Buffer | null;
   dialling: boolean;
   attempts: number;
+  /** Addresses in a row at which nobody listened. */
+  refusals: number;
   /** Why it cannot be reached; undefined while it can, or nothing is known. */
   problem: string | undefined;
   down: boolean;
@@ -68,46 +73,53 @@ export class ElectionPort {
   private readonly host: ElectionPortHost;
   private readonly peers = new Map<number, Peer>();
   private readonly greeting = new Set<Connection>();
-  private address: ElectionAddress;
-  private listener: Listener | undefined;
+  private addresses: readonly ElectionAddress[];
+  private listeners: readonly Listener[] = [];
   private nameless = 0;
   private closed = false;
 
   constructor(host: ElectionPortHost) {
     this.host = host;
-    this.address = host.address;
+    this.addresses = host.addresses;
   }
 
-  /** Opens the port. Rejects with the system's error. Resolves with the port. */
+  /** Listens at all own addresses. Rejects with the system's error. Resolves with the first port. */
   async listen(): Promise<number> {
-    this.listener = await this.open();
-    return this.listener.port;
+    for (const place of listenAt(this.addresses, this.host.listenOnAll))
+      this.listeners = [...this.listeners, await this.open(place)];
+    return this.listeners[0]?.port ?? 0;
   }
 
-  private open(): Promise<Listener> {
-    const { network, listenOnAll, keepAlive } = this.host;
-    const { host, port } = this.address;
+  private open({ host, port }: ListenPlace): Promise<Listener> {
+    const { network, keepAlive } = this.host;
     return network.listen(
-      { port, host: listenOnAll ? undefined : host, keepAlive },
+      { port, host, keepAlive },
       (wire) => this.accept(wire),
       (error) => this.host.warn(`election port: ${error.message}`),
     );
   }
 
-  /** Listens at another address from now on. */
-  async move(address: ElectionAddress): Promise<void> {
-    this.address = address;
-    const before = this.listener;
-    this.listener = await this.open();
-    await before?.close();
+  /** Listens at other addresses from now on; those that stay stay open. */
+  async move(addresses: readonly ElectionAddress[]): Promise<void> {
+    const { listenOnAll } = this.host;
+    const before = listenAt(this.addresses, listenOnAll).map((place, i) => ({ place, listener: this.listeners[i] }));
+    this.addresses = addresses;
+    const now: Listener[] = [];
+    for (const place of listenAt(addresses, listenOnAll)) {
+      const same = before.findIndex((old) => samePlace(old.place, place));
+      const kept = same < 0 ? undefined : before.splice(same, 1)[0]?.listener;
+      now.push(kept ?? (await this.open(place)));
+    }
+    this.listeners = now;
+    await Promise.all(before.map(({ listener }) => listener?.close()));
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    const closing = this.listener?.close();
+    const closing = this.listeners.map((listener) => listener.close());
     for (const wire of this.greeting) wire.destroy();
     for (const peer of this.peers.values()) peer.wire?.destroy();
-    await closing;
+    await Promise.all(closing);
   }
 
   /** Sends a message; one that was not sent yet gives way to it. */
@@ -159,6 +171,7 @@ export class ElectionPort {
         last: null,
         dialling: false,
         attempts: 0,
+        refusals: 0,
         problem: undefined,
         down: false,
         told: undefined,
@@ -173,15 +186,17 @@ export class ElectionPort {
   private dial(peer: Peer): void {
     if (peer.dialling || this.closed) return;
     const known = this.host.addressesOf(peer.id);
-    const addresses = peer.told === undefined ? known : [...known, peer.told];
+    const { told } = peer;
+    const addresses = told === undefined || known.some((one) => samePlace(one, told)) ? known : [...known, told];
     const address = addresses[peer.attempts % Math.max(1, addresses.length)];
     if (address === undefined) return;
     peer.attempts++;
     peer.dialling = true;
     const where = `${address.host}:${address.port}`;
     const wire = this.host.network.connect(address.host, address.port, { keepAlive: this.host.keepAlive });
-    const timer = this.host.runtime.after(this.host.connectTimeout, () =>
-      failed(`no answer from ${where} within ${this.host.connectTimeout} ms: a firewall, or the host is down`, false),
+    const limit = addresses.length > 1 ? this.host.addressTimeout : this.host.connectTimeout;
+    const timer = this.host.runtime.after(limit, () =>
+      failed(`no answer from ${where} within ${limit} ms: a firewall, or the host is down`, false),
     );
     let over = false;
     const failed = (problem: string, down: boolean): void => {
@@ -190,9 +205,12 @@ export class ElectionPort {
       timer.cancel();
       peer.dialling = false;
       peer.problem = problem;
-      peer.down = down;
+      peer.refusals = down ? peer.refusals + 1 : 0;
+      peer.down = peer.refusals >= addresses.length; // it may still listen at another address
       wire.destroy();
-      if (down) this.host.guard(() => this.host.onDown(peer.id));
+      if (peer.down) this.host.guard(() => this.host.onDown(peer.id));
+      // All of its addresses are tried before it is left alone until there is something new to say.
+      else if (peer.attempts % addresses.length !== 0) this.host.guard(() => this.dial(peer));
     };
     wire.on('error', (error) =>
       failed(
@@ -216,6 +234,7 @@ export class ElectionPort {
       timer.cancel();
       peer.dialling = false;
       peer.problem = undefined;
+      peer.refusals = 0;
       peer.down = false;
       // The higher id owns the dialling: that peer now dials back.
       if (peer.id > this.host.id) wire.destroySoon();
@@ -247,11 +266,13 @@ export class ElectionPort {
   }
 
   private greetingMessage(): Buffer {
-    const { address } = this;
-    const { id } = this.host;
-    const text = Buffer.from(`${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`);
+    const { id, tellAll } = this.host;
+    const told = tellAll ? this.addresses : this.addresses.slice(0, 1);
+    const text = Buffer.from(
+      told.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join('|'),
+    );
     const out = Buffer.allocUnsafe(HEAD + text.length);
-    out.writeBigInt64BE(VERSION_ONE_ADDRESS, 0);
+    out.writeBigInt64BE(tellAll ? VERSION_ADDRESSES : VERSION_ONE_ADDRESS, 0);
     out.writeBigInt64BE(BigInt(id), 8);
     out.writeInt32BE(text.length, 16);
     text.copy(out, HEAD);

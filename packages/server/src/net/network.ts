@@ -31,6 +31,25 @@ export interface ListenOptions {
   readonly keepAlive?: boolean;
 }
 
+/** Where to listen; on all addresses without `host`. */
+export interface ListenPlace {
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+/** Where to listen for own addresses: each of them, or its port on all addresses. */
+export function listenAt(
+  own: readonly { readonly host: string; readonly port: number }[],
+  onAll: boolean,
+): ListenPlace[] {
+  const places = own.map(({ host, port }) => ({ host: onAll ? undefined : host, port }));
+  return places.filter((place, i) => places.findIndex((other) => samePlace(other, place)) === i);
+}
+
+export function samePlace(a: ListenPlace, b: ListenPlace): boolean {
+  return a.host === b.host && a.port === b.port;
+}
+
 export interface Listener {
   /** The port that was bound. */
   readonly port: number;
