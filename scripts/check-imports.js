@@ -9,7 +9,7 @@ const PACKAGES = {
   recipes: ['client'],
   server: ['protocol'],
   testing: ['protocol', 'server'],
-  cli: ['protocol', 'client', 'server'],
+  cli: ['protocol', 'client', 'server', 'testing'],
 };
 /** Folders of the server's core: synchronous and deterministic. */
 const CORE = ['tree', 'session', 'request', 'quorum', 'election', 'broadcast'];

@@ -67,6 +67,15 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .description('look into logs and snapshots; copy, compare, export and import nodes')
     .helpOption(false);
   program
+    .command('testing-server')
+    .description('run a server or an ensemble for a test, gone when standard input ends')
+    .option('--servers <n>', 'how many servers', '1')
+    .option('--port <n>', 'the client port of a single server')
+    .action(async ({ servers, port }: { servers: string; port?: string }) => {
+      const { runTestingServer } = await import('./testing-server.js');
+      await runTestingServer({ servers: Number(servers), port: port === undefined ? undefined : Number(port) });
+    });
+  program
     .command('ensemble')
     .description('run an ensemble on this machine, each server a process of its own')
     .option('--servers <n>', 'servers that vote', '3')

@@ -138,6 +138,20 @@ test('version, print-cmd and help', async (t) => {
   assert.equal(run('nonsense').code, 1);
 });
 
+test('a testing server tells where it is, and goes with its standard input', async () => {
+  for (const servers of ['1', '3']) {
+    const child = spawn(process.execPath, [MAIN, 'testing-server', '--servers', servers], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const { connectString } = JSON.parse(line.toString()) as { connectString: string };
+    assert.equal(connectString.split(',').length, Number(servers));
+    const exit = once(child, 'exit');
+    child.stdin.end();
+    assert.deepEqual(await exit, [0, null]);
+  }
+});
+
 test('an ensemble in one command: files as by hand, roles told, stopped again', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-cli-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));

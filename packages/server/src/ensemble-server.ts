@@ -422,6 +422,15 @@ export class EnsembleServer extends Server {
 
   // ---- roles ----
 
+  /** Only a leader ends sessions. */
+  expireSession(id: bigint): boolean {
+    let known = false;
+    this.guard(() => {
+      known = this.role instanceof Leading && this.role.expireSession(id);
+    });
+    return known;
+  }
+
   protected onDurable(batch: LogBatch): void {
     this.role?.onDurable(batch.lastZxid);
     if (this.role?.serving === true) this.countApplied(batch.count, batch.used);

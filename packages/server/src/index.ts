@@ -2,7 +2,7 @@
 export { ConfigError, loadConfig, type ServerConfig } from './config/index.js';
 export { EnsembleServer } from './ensemble-server.js';
 export { createLogger, type Logger, silentLogger } from './log.js';
-export type { Connection, Listener, ListenOptions, Network } from './net/network.js';
+export { type Connection, type Listener, type ListenOptions, type Network, nodeNetwork } from './net/network.js';
 export type { Runtime, Timer } from './runtime.js';
 export { Server, type ServerOptions } from './server.js';
 export { StandaloneServer } from './standalone-server.js';

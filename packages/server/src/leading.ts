@@ -82,6 +82,10 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
       await new Promise<void>((resolve) => this.runtime.after(1, resolve));
   }
 
+  expireSession(id: bigint): boolean {
+    return this.origin?.expire(id) ?? false;
+  }
+
   stop(reason: string): void {
     this.leader.end(reason);
   }

@@ -45,6 +45,14 @@ export class Origin {
     }
   }
 
+  /** Ends a session as if its time were over; false if it is not known. */
+  expire(id: bigint): boolean {
+    const session = this.sessions.get(id);
+    if (session === undefined || session.closing) return false;
+    this.processor.closeSession(session);
+    return true;
+  }
+
   /** Begins what time does. `every` does something at an interval, in milliseconds. */
   start(every: (ms: number, action: () => void) => void): void {
     const { config, stats } = this.server;

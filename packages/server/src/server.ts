@@ -398,6 +398,9 @@ export abstract class Server {
     return undefined;
   }
 
+  /** Ends a session as if its time were over. False if it is not known, or not this server's to end. */
+  abstract expireSession(id: bigint): boolean;
+
   /** Begins all counts anew. */
   resetStats(): void {
     this.stats.reset();

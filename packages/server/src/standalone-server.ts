@@ -88,6 +88,14 @@ export class StandaloneServer extends Server {
     await super.close();
   }
 
+  expireSession(id: bigint): boolean {
+    let known = false;
+    this.guard(() => {
+      known = this.origin.expire(id);
+    });
+    return known;
+  }
+
   protected onDurable(batch: LogBatch): void {
     this.origin.processor.commit(batch.buf, batch.lastZxid);
     this.countApplied(batch.count, batch.used);
