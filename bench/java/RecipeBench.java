@@ -148,6 +148,12 @@ public final class RecipeBench {
         return (runtime.totalMemory() - runtime.freeMemory()) / 1024.0 / 1024.0;
     }
 
+    /** Of this process, in microseconds. */
+    private static double cpuTime() {
+        return ((com.sun.management.OperatingSystemMXBean) java.lang.management.ManagementFactory.getOperatingSystemMXBean())
+                .getProcessCpuTime() / 1e3;
+    }
+
     private static String cache(String path, int nodes, int changes) throws Exception {
         CuratorFramework client = open();
         double before = memory();
@@ -169,10 +175,18 @@ public final class RecipeBench {
         if (cache.size() != nodes + 1) return "{\"nodes\":" + cache.size() + "}";
         double used = memory() - before;
         System.out.println("ready");
+        double cpuBefore = cpuTime();
         all.await();
         double seconds = (System.nanoTime() - first[0]) / 1e9;
+        double cpu = (cpuTime() - cpuBefore) / changes;
         cache.close();
-        return "{\"fill\":" + fill + ",\"memory\":" + used + ",\"changes\":" + changes / seconds + "}";
+        return String.format(
+            java.util.Locale.ROOT,
+            "{\"fill\":%f,\"memory\":%f,\"changes\":%f,\"cpu\":%f}",
+            fill,
+            used,
+            changes / seconds,
+            cpu);
     }
 
     private static DistributedQueue<String> queue(CuratorFramework client, QueueConsumer<String> consumer, String locks)

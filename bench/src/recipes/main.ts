@@ -59,6 +59,7 @@ const ROWS: readonly Row[] = [
     { title: `cache of ${count(CACHE_NODES[of])} nodes: fill`, of, figure: 'fill', isRate: false, unit: ' ms' },
     { title: `cache of ${count(CACHE_NODES[of])} nodes: memory`, of, figure: 'memory', isRate: false, unit: ' MB' },
     { title: `cache of ${count(CACHE_NODES[of])} nodes: changes`, of, figure: 'changes', isRate: true, unit: '/s' },
+    { title: 'CPU time of a change', of, figure: 'cpu', isRate: false, unit: ' µs' },
   ]),
   { title: 'queue: put', of: 'queue-put', figure: 'rate', isRate: true, unit: '/s' },
   { title: 'queue: take, at most once', of: 'queue-take', figure: 'rate', isRate: true, unit: '/s' },

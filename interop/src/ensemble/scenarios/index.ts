@@ -11,6 +11,7 @@ import * as hostile from './hostile.js';
 import * as modes from './modes.js';
 import { observing, observingAFollower } from './observing.js';
 import { poison } from './poison.js';
+import { recipes } from './recipes.js';
 import * as reconfig from './reconfig.js';
 import * as secured from './secured.js';
 import * as sessions from './sessions.js';
@@ -58,4 +59,5 @@ export const SCENARIOS: readonly Scenario[] = [
   amounts.varied,
   clients.kazoo,
   clients.curator,
+  recipes,
 ];
