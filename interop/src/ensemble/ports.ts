@@ -4,8 +4,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-const FIRST = Number(process.env.INTEROP_PORT ?? 25_600);
 const COUNT = 200;
+/** Each run has ports of its own, as far as chance has it: several may be under way on one machine. */
+const FIRST = Number(process.env.INTEROP_PORT ?? 10_000 + (process.pid % 50) * COUNT);
 export const HOST = '127.0.0.1';
 
 let next = 0;

@@ -27,6 +27,13 @@ test('a local session costs no transaction, is not known elsewhere, and ends wit
   assert.equal(gone.id, 0n);
 });
 
+test('a local session of the leader is not known to a follower', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true });
+  const client = await ensemble.client(await ensemble.settled());
+  const elsewhere = await ensemble.client(await ensemble.follower(), { id: client.id, password: client.password });
+  assert.equal(elsewhere.id, 0n, 'refused');
+});
+
 test('replies stay in order when a local session is closed behind writes', async (t) => {
   const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true });
   const client = await ensemble.client(await ensemble.follower());
