@@ -22,6 +22,10 @@ export interface Plan {
     readonly commitLogCount: number;
     /** How much of the log, against a snapshot's size, is sent instead of one; below 0 none. */
     readonly snapshotSizeFactor: number;
+    /** Whether followers serve the observers. */
+    readonly observerMasters: boolean;
+    /** Whether observers write a log. */
+    readonly observersLog: boolean;
     /** How many times slower than usual each server's disk is. */
     readonly diskSlowness: readonly number[];
     /** How fast each server's clock runs. */
@@ -66,6 +70,7 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
     sessionTimeout: random.pick([1000, 2000, 4000]),
     window: random.pick([1, 1, 4, 16]),
   }));
+  const observing = random.fork('observing');
   const mayDrift = random.chance(0.5);
   const faults = makeFaults(random.fork('faults'), DURATION, machines, clients.length, size.spares === 0);
   return {
@@ -79,6 +84,8 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
       syncLimit: random.pick([3, 5]),
       commitLogCount: random.pick([2, 10, 500]),
       snapshotSizeFactor: random.pick([-1, 0.33, 100]),
+      observerMasters: observing.chance(0.6),
+      observersLog: observing.chance(0.6),
       diskSlowness: Array.from({ length: machines }, () => (random.chance(0.3) ? random.between(2, 60) : 1)),
       clockRates: Array.from({ length: machines }, () => (mayDrift ? random.between(0.95, 1.05) : 1)),
     },

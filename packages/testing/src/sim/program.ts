@@ -14,6 +14,8 @@ import type { Plan } from './plan.js';
 
 /** Where an ensemble's server has its configuration. */
 const CONFIG = '/conf/zoo.cfg';
+/** Where followers serve observers. */
+const OBSERVER_PORT = 2890;
 
 /** What a machine's disk holds before anything runs: path → text. */
 export function firstFiles(plan: Plan, machine: number): [string, string][] {
@@ -36,6 +38,8 @@ function settings({ settings: s, spares }: Plan): string[] {
     `preAllocSize=${s.preAllocKb}`,
     `commitLogCount=${s.commitLogCount}`,
     `snapshotSizeFactor=${s.snapshotSizeFactor}`,
+    `syncEnabled=${s.observersLog}`,
+    ...(s.observerMasters ? [`observerMasterPort=${OBSERVER_PORT}`] : []),
     'admin.enableServer=false',
     ...(spares > 0 ? ['reconfigEnabled=true', 'standaloneEnabled=false', 'skipACL=yes'] : []),
   ];
