@@ -65,12 +65,12 @@ export function begin(t: TestContext, target: number | string, options: ClientOp
   return client;
 }
 
-/** Resolves when the condition holds; it is looked at again after every event of the loop. */
+/** Resolves when the condition holds; it is looked at every other millisecond. */
 export async function until(condition: () => boolean | Promise<boolean>, what = 'the condition'): Promise<void> {
-  const end = performance.now() + 20_000;
+  const end = performance.now() + 60_000;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`${what} does not come true`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
 
@@ -88,7 +88,7 @@ export async function childCount(client: Client, path: string, count: number): P
     } catch (error) {
       if (!isKeeperError(error, 'NoNode')) throw error;
       if (count === 0) return;
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }
 }

@@ -163,7 +163,7 @@ test('without a quorum left a leader stops serving', async (t) => {
   const leader = await ensemble.settled();
   for (const id of [1, 2, 3]) if (id !== leader) await ensemble.stop(id);
   const server = ensemble.server(leader);
-  while (server.mode === 'leader') await new Promise((resolve) => setImmediate(resolve));
+  while (server.mode === 'leader') await new Promise((resolve) => setTimeout(resolve, 1));
   assert.notEqual(server.notReady, undefined);
 });
 

@@ -201,7 +201,7 @@ export class Ensemble {
         const said = [...this.lines].map(([id, lines]) => `${id}: ${lines.map((line) => line.message).join('\n   ')}`);
         throw new Error(`not serving: ${JSON.stringify(modes)}\n${said.join('\n')}`);
       }
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 
@@ -224,7 +224,7 @@ export class Ensemble {
       const zxids = new Set(this.running.map((id) => this.server(id).lastZxid));
       if (zxids.size === 1) return;
       if (performance.now() > deadline) throw new Error(`servers stand at ${[...zxids].map((z) => z.toString(16))}`);
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 

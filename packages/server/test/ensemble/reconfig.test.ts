@@ -95,7 +95,7 @@ test('removing the leader hands over to a voter that has everything, in a new ep
   const client = await ensemble.client(await ensemble.follower());
   await client.create('/n');
   client.send(OpCode.reconfig, (w) => w.string(null).string(`${first}`).string(null).long53(-1));
-  while (ensemble.server(first).mode === 'leader') await new Promise((resolve) => setImmediate(resolve));
+  while (ensemble.server(first).mode === 'leader') await new Promise((resolve) => setTimeout(resolve, 1));
   const leader = await ensemble.settled();
   assert.notEqual(leader, first);
   assert.equal(ensemble.server(leader).epochs.current, 2);
@@ -114,12 +114,12 @@ test('roles change: a voter becomes an observer and a voter again', async (t) =>
   const line = ensemble.fullLine(1);
   const observer = `server.1=${line.replace('participant', 'observer')}`;
   assert.equal((await reconfig(client, { joining: observer })).reply.error, 0);
-  while (ensemble.server(1).mode !== 'observer') await new Promise((resolve) => setImmediate(resolve));
+  while (ensemble.server(1).mode !== 'observer') await new Promise((resolve) => setTimeout(resolve, 1));
   await ensemble.settled();
   await writes(client, 5);
   await ensemble.level();
   assert.equal((await reconfig(client, { joining: `server.1=${line}` })).reply.error, 0);
-  while (ensemble.server(1).mode !== 'follower') await new Promise((resolve) => setImmediate(resolve));
+  while (ensemble.server(1).mode !== 'follower') await new Promise((resolve) => setTimeout(resolve, 1));
   await ensemble.settled();
   await writes(client, 5);
   await ensemble.level();
@@ -134,7 +134,7 @@ test('clients are taken at another port after a reconfiguration, those connected
   const moved = line.replace(/;.*/, `;127.0.0.1:${ensemble.clientPortOf(4)}`);
   assert.equal((await reconfig(client, { joining: `server.1=${moved}` })).reply.error, 0);
   while (ensemble.server(1).boundPort !== ensemble.clientPortOf(4))
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 1));
   await writes(client, 3);
   const fresh = await ensemble.client(1);
   assert.equal(await fresh.getData('/n'), '2');
