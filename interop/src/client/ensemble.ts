@@ -1,19 +1,26 @@
-// An ensemble of Apache's servers, whose members can be stopped and started again.
+// An ensemble whose members can be stopped and started again.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, type RunningServer, startApache } from '../servers/index.js';
+import { freePort, type Kind, type RunningServer, startServer } from '../servers/index.js';
 
 export class Ensemble {
   readonly ports: readonly number[];
+  private readonly kind: Kind;
   private readonly dir: string;
   private readonly lines: Record<string, string>;
   private readonly props: Record<string, string>;
   private readonly members: (RunningServer | undefined)[] = [];
 
-  private constructor(ports: readonly number[], lines: Record<string, string>, props: Record<string, string>) {
+  private constructor(
+    kind: Kind,
+    ports: readonly number[],
+    lines: Record<string, string>,
+    props: Record<string, string>,
+  ) {
+    this.kind = kind;
     this.dir = mkdtempSync(join(tmpdir(), 'ensemble-'));
     this.ports = ports;
     this.lines = lines;
@@ -21,14 +28,19 @@ export class Ensemble {
   }
 
   /** @param props Java system properties; @param cfg further lines of zoo.cfg */
-  static async start(size: number, props: Record<string, string>, cfg: Record<string, string>): Promise<Ensemble> {
+  static async start(
+    kind: Kind,
+    size: number,
+    props: Record<string, string>,
+    cfg: Record<string, string>,
+  ): Promise<Ensemble> {
     const ports: number[] = [];
     const lines: Record<string, string> = { initLimit: '10', syncLimit: '5', tickTime: '500', ...cfg };
     for (let id = 1; id <= size; id++) {
       ports.push(await freePort());
       lines[`server.${id}`] = `127.0.0.1:${await freePort()}:${await freePort()}`;
     }
-    const ensemble = new Ensemble(ports, lines, props);
+    const ensemble = new Ensemble(kind, ports, lines, props);
     await Promise.all(ports.map((_, i) => ensemble.begin(i + 1)));
     return ensemble;
   }
@@ -43,7 +55,7 @@ export class Ensemble {
     mkdirSync(join(dir, 'data'), { recursive: true });
     writeFileSync(join(dir, 'data', 'myid'), String(id));
     const port = this.ports[id - 1] as number;
-    this.members[id] = await startApache({
+    this.members[id] = await startServer(this.kind, {
       dir,
       port,
       cfg: { ...this.lines, '4lw.commands.whitelist': '*' },

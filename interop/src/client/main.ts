@@ -1,4 +1,4 @@
-// This project's client against Apache's servers: its own tests, and what only Apache's servers can show.
+// This project's client against Apache's servers: its own tests, TLS, SASL; and with ensembles, Apache's and ours, that lose members.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import {
   nextEvent,
   type StateChange,
 } from '@nodekeeper/client';
-import { freePort, type RunningServer, startApache } from '../servers/index.js';
+import { freePort, type Kind, type RunningServer, startApache } from '../servers/index.js';
 import { Ensemble, fourLetters } from './ensemble.js';
 
 const PACKAGE = fileURLToPath(new URL('../../../packages/client/', import.meta.url));
@@ -71,11 +71,12 @@ async function withServer(
 }
 
 async function withEnsemble(
+  kind: Kind,
   props: Record<string, string>,
   cfg: Record<string, string>,
   action: (ensemble: Ensemble) => Promise<void>,
 ): Promise<void> {
-  const ensemble = await Ensemble.start(3, props, cfg);
+  const ensemble = await Ensemble.start(kind, 3, props, cfg);
   try {
     await action(ensemble);
   } finally {
@@ -182,8 +183,8 @@ await check('SASL with DIGEST-MD5, also after a lost connection; a wrong passwor
   }
 });
 
-await check('a session survives the loss of its server and of the leader, with its watches and ephemerals', () =>
-  withEnsemble({}, {}, async (ensemble) => {
+const survives = (kind: Kind): Promise<void> =>
+  withEnsemble(kind, {}, {}, async (ensemble) => {
     await withClient(ensemble.connectString, { sessionTimeout: 10_000 }, async (client) => {
       const { sessionId } = client;
       await client.create('/e', { mode: 'ephemeral' });
@@ -211,8 +212,7 @@ await check('a session survives the loss of its server and of the leader, with i
       const numbered = children.filter((name) => name.includes('w-')).length;
       assert(numbered === made, `${numbered} nodes were made, ${made} were to be`);
     });
-  }),
-);
+  });
 
 /** Creates protected nodes one after the other: each exactly once, whatever happens to the servers. */
 function write(client: Client, onMade: () => void): { stop(): void; ended: Promise<void> } {
@@ -231,9 +231,9 @@ function write(client: Client, onMade: () => void): { stop(): void; ended: Promi
   };
 }
 
-await check('without a quorum, a client that accepts it is served reads, and moves on when there is one again', () =>
+const isServedReads = (kind: Kind): Promise<void> =>
   // Servers that are cut off open only local sessions.
-  withEnsemble({ 'readonlymode.enabled': 'true' }, { localSessionsEnabled: 'true' }, async (ensemble) => {
+  withEnsemble(kind, { 'readonlymode.enabled': 'true' }, { localSessionsEnabled: 'true' }, async (ensemble) => {
     await withClient(ensemble.connectString, {}, async (client) => {
       await client.create('/a', { data: 'x' });
     });
@@ -257,8 +257,17 @@ await check('without a quorum, a client that accepts it is served reads, and mov
       await client.setData('/a', 'y');
       assert((await event).type === 'nodeDataChanged', 'the watch is lost');
     });
-  }),
-);
+  });
+
+for (const kind of ['apache', 'nodekeeper'] as const) {
+  const name = (text: string): string => `${kind}: ${text}`;
+  await check(name('a session survives the loss of its server and of the leader, with its ephemerals'), () =>
+    survives(kind),
+  );
+  await check(name('without a quorum, a client that accepts it is served reads, and moves on when there is one'), () =>
+    isServedReads(kind),
+  );
+}
 
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
