@@ -220,12 +220,15 @@ function freeRange(): number {
 }
 
 test('an ensemble that runs is well, and one without its quorum is not', (t) => {
-  const dir = temporary(t);
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-doctor-'));
   const run = (...args: string[]) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
     return { code: status, out: stdout, err: stderr };
   };
-  t.after(() => run('ensemble', '--stop', '--dir', dir));
+  t.after(() => {
+    run('ensemble', '--stop', '--dir', dir);
+    rmSync(dir, { recursive: true, force: true });
+  });
   const port = String(freeRange());
   const started = run(
     'ensemble',
