@@ -315,6 +315,10 @@ export class EnsembleServer extends Server {
     }
     const { committed } = this.membership;
     if (config.version <= committed.version) return;
+    if (!config.verifier.enough(() => true)) {
+      this.logger.warn({}, 'members that could elect nobody were told of: not taken over');
+      return;
+    }
     const same = sameConfig(committed, config);
     this.logger.info({ version: config.version.toString(16) }, 'the other servers have newer members');
     this.activate(config);

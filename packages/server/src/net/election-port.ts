@@ -15,7 +15,10 @@ const HEAD = 20;
 /** Waits between probes of a server whose connection was lost, the first and the last. Milliseconds. */
 const FIRST_PROBE_MS = 10;
 const LAST_PROBE_MS = 640;
+const LAST_PORT = 65_535;
 const NOTHING = Buffer.alloc(0);
+/** Connections of servers that are no members: joiners, and whoever else speaks like a server. */
+const MOST_STRANGERS = 100;
 /** A server without an id of its own. */
 const NO_ID = 2n ** 63n - 1n;
 
@@ -137,6 +140,11 @@ export class ElectionPort {
     return this.peers.size === 0;
   }
 
+  /** Servers that it knows of. */
+  get size(): number {
+    return this.peers.size;
+  }
+
   /** Dials every peer that there is something to say to. */
   redial(): void {
     for (const peer of this.peers.values()) if (peer.wire === null) this.dial(peer);
@@ -181,6 +189,22 @@ export class ElectionPort {
     return peer;
   }
 
+  /** Whether no configuration names the server. */
+  private isStranger(id: number): boolean {
+    return this.host.addressesOf(id).length === 0;
+  }
+
+  private get strangers(): number {
+    let count = 0;
+    for (const id of this.peers.keys()) if (this.isStranger(id)) count++;
+    return count;
+  }
+
+  /** What is known of a server that is no member goes with its connection: ids can be made up. */
+  private forgetStranger(peer: Peer): void {
+    if (peer.wire === null && !peer.dialling && this.isStranger(peer.id)) this.peers.delete(peer.id);
+  }
+
   // ---- dialling ----
 
   private dial(peer: Peer): void {
@@ -193,7 +217,15 @@ export class ElectionPort {
     peer.attempts++;
     peer.dialling = true;
     const where = `${address.host}:${address.port}`;
-    const wire = this.host.network.connect(address.host, address.port, { keepAlive: this.host.keepAlive });
+    let wire: Connection;
+    try {
+      wire = this.host.network.connect(address.host, address.port, { keepAlive: this.host.keepAlive });
+    } catch (e) {
+      peer.dialling = false;
+      peer.problem = `${where}: ${(e as Error).message}`;
+      this.forgetStranger(peer);
+      return;
+    }
     const limit = addresses.length > 1 ? this.host.addressTimeout : this.host.connectTimeout;
     const timer = this.host.runtime.after(limit, () =>
       failed(`no answer from ${where} within ${limit} ms: a firewall, or the host is down`, false),
@@ -211,6 +243,7 @@ export class ElectionPort {
       if (peer.down) this.host.guard(() => this.host.onDown(peer.id));
       // All of its addresses are tried before it is left alone until there is something new to say.
       else if (peer.attempts % addresses.length !== 0) this.host.guard(() => this.dial(peer));
+      this.forgetStranger(peer);
     };
     wire.on('error', (error) =>
       failed(
@@ -237,8 +270,10 @@ export class ElectionPort {
       peer.refusals = 0;
       peer.down = false;
       // The higher id owns the dialling: that peer now dials back.
-      if (peer.id > this.host.id) wire.destroySoon();
-      else this.keep(peer, wire, rest);
+      if (peer.id > this.host.id) {
+        wire.destroySoon();
+        this.forgetStranger(peer);
+      } else this.keep(peer, wire, rest);
     };
   }
 
@@ -343,6 +378,10 @@ export class ElectionPort {
       wire.destroy();
       return;
     }
+    if (this.closed || (!this.peers.has(id) && this.isStranger(id) && this.strangers >= MOST_STRANGERS)) {
+      wire.destroy();
+      return;
+    }
     const peer = this.peer(id);
     if (id > host.id || id < 0) {
       this.keep(peer, wire, rest);
@@ -354,6 +393,7 @@ export class ElectionPort {
     peer.told = greeting.address;
     wire.destroySoon();
     this.dial(peer);
+    this.forgetStranger(peer);
   }
 
   // ---- the pair's connection ----
@@ -370,6 +410,10 @@ export class ElectionPort {
       if (peer.wire !== wire) return;
       peer.wire = null;
       // What was sent last may be lost; and it should be known soon whether the server is down.
+      if (this.isStranger(peer.id)) {
+        this.forgetStranger(peer); // it comes again if it is there
+        return;
+      }
       peer.slot ??= peer.last;
       if (peer.id < this.host.id) this.dial(peer);
       else this.probe(peer, FIRST_PROBE_MS);
@@ -441,7 +485,8 @@ function parseAddress(text: string): ElectionAddress | undefined {
   for (const one of text.split('|')) {
     const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(one);
     const host = match?.[1] ?? match?.[2];
-    if (host !== undefined && host !== '0.0.0.0' && host !== '::') return { host, port: Number(match?.[3]) };
+    const port = Number(match?.[3]);
+    if (host !== undefined && host !== '0.0.0.0' && host !== '::' && port <= LAST_PORT) return { host, port };
   }
   return undefined;
 }

@@ -4,6 +4,8 @@
 
 import { hierarchicalQuorum, majorityQuorum, type QuorumVerifier } from './quorum-verifier.js';
 
+const LAST_PORT = 65_535;
+
 export interface QuorumAddress {
   readonly host: string;
   readonly quorumPort: number;
@@ -34,6 +36,7 @@ export function parseMember(id: number, value: string): Member | string {
   for (const one of servers.split('|')) {
     const match = /^(\[[^\]]+\]|[^:]+):(\d+):(\d+)(?::(participant|observer))?$/i.exec(one.trim());
     if (match === null) return 'host:quorumPort:electionPort[:role][;[host:]clientPort] is expected';
+    if (Number(match[2]) > LAST_PORT || Number(match[3]) > LAST_PORT) return `ports are at most ${LAST_PORT}`;
     const own = match[4]?.toLowerCase() ?? 'participant';
     if (role !== undefined && role !== own) return 'all addresses of a server must have the same role';
     role = own;
@@ -43,6 +46,7 @@ export function parseMember(id: number, value: string): Member | string {
   if (client !== undefined && client.trim() !== '') {
     const match = /^(?:(\[[^\]]+\]|[^:]+):)?(\d+)$/.exec(client.trim());
     if (match === null) return 'the client address behind ; must be [host:]port';
+    if (Number(match[2]) > LAST_PORT) return `ports are at most ${LAST_PORT}`;
     clientAddress = { host: match[1] === undefined ? '0.0.0.0' : bare(match[1]), port: Number(match[2]) };
   }
   return { id, quorumAddresses, role: role === 'observer' ? 'observer' : 'participant', clientAddress };
@@ -107,16 +111,23 @@ export function parseConfig(text: string): QuorumConfig {
     const key = line.slice(0, eq).trim();
     const value = line.slice(eq + 1).trim();
     const id = Number(/\.(\d+)$/.exec(key)?.[1] ?? Number.NaN);
-    if (key === 'version') version = Number.parseInt(value, 16);
+    if (key === 'version') version = versionIn(value);
     else if (/^server\.\d+$/.test(key)) {
       const member = parseMember(id, value);
       if (typeof member === 'string') throw new Error(`${line}: ${member}`);
       members.push(member);
-    } else if (/^group\.\d+$/.test(key)) groups.set(id, value.split(':').map(Number));
-    else if (/^weight\.\d+$/.test(key)) weights.set(id, Number(value));
-    else throw new Error(`${line}: unknown key`);
+    } else if (/^group\.\d+$/.test(key) && /^\d+(:\d+)*$/.test(value)) groups.set(id, value.split(':').map(Number));
+    else if (/^weight\.\d+$/.test(key) && /^\d+$/.test(value)) weights.set(id, Number(value));
+    else throw new Error(`${line}: unknown key or value`);
   }
   return quorumConfig(members, version, groups, weights);
+}
+
+/** A zxid in hex, as Java writes a long. */
+function versionIn(value: string): number {
+  const version = Number.parseInt(value, 16);
+  if (!/^[0-9a-f]+$/i.test(value) || !Number.isSafeInteger(version)) throw new Error(`version=${value} is no zxid`);
+  return version;
 }
 
 /** Whether both have the same version or the same members at the same addresses in the same roles. */

@@ -1,0 +1,128 @@
+// What comes to the election port from whoever: members that cannot be, and connections of servers that do not exist.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { encodeNotification, PeerState } from '../../dist/election/notification.js';
+import { ElectionPort } from '../../dist/net/election-port.js';
+import { nodeNetwork } from '../../dist/net/network.js';
+import { nodeRuntime } from '../../dist/runtime.js';
+import { atEnd } from '../server/raw-client.js';
+import { Ensemble } from './ensemble.js';
+
+async function greet(t: TestContext, port: number, id: bigint, address = '127.0.0.1:1'): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  atEnd(t, () => socket.destroy());
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  const text = Buffer.from(address);
+  const greeting = Buffer.alloc(20 + text.length);
+  greeting.writeBigInt64BE(-65536n);
+  greeting.writeBigInt64BE(id, 8);
+  greeting.writeInt32BE(text.length, 16);
+  text.copy(greeting, 20);
+  socket.write(greeting);
+  return socket;
+}
+
+/** A message that is no vote, with members. */
+function vote(socket: Socket, config: string): void {
+  const message = encodeNotification(PeerState.observing, { leader: 3, zxid: 0, round: 1, peerEpoch: 0 }, config);
+  const head = Buffer.alloc(4);
+  head.writeInt32BE(message.length);
+  socket.write(Buffer.concat([head, message]));
+}
+
+test('members that nobody can be led by are not taken over from a vote', async (t) => {
+  const settings = { reconfigEnabled: true, standaloneEnabled: false, skipACL: 'yes' };
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], settings, [1]);
+  const { membership } = ensemble.server(1);
+  const socket = await greet(t, ensemble.electionPortOf(1), 3n);
+  const one = `server.1=${ensemble.fullLine(1)}`;
+  for (const config of [
+    `${one}\nversion=zz`,
+    `${one}\nversion=`,
+    `${one}\nversion=-5`,
+    `${one}\nversion=ffffffffffffffff`,
+    'version=100000001',
+    `${one.replace('participant', 'observer')}\nversion=100000001`,
+    `${one}\ngroup.1=x:y\nversion=100000001`,
+    `${one}\ngroup.1=1\nweight.1=zz\nversion=100000001`,
+    `${one}\ngroup.1=7:8\nversion=100000001`,
+    'server.1=127.0.0.1:99999:1:participant\nversion=100000001',
+  ])
+    vote(socket, config);
+  vote(socket, `${one}\nserver.2=${ensemble.fullLine(2)}\nversion=100000005`);
+  while (membership.committed.version === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(membership.committed.version, 0x100000005);
+  const files = readdirSync(ensemble.dataDirOf(1)).filter((name) => name.includes('.dynamic.'));
+  assert.deepEqual(files, ['zoo.cfg.dynamic.100000005']);
+  assert.ok(existsSync(ensemble.configPath(1)));
+});
+
+/** Server 5's port, with servers 1 and 7 as members that are not there. */
+async function portOf5(t: TestContext): Promise<{ election: ElectionPort; port: number }> {
+  const election = new ElectionPort({
+    id: 5,
+    network: nodeNetwork,
+    runtime: nodeRuntime,
+    addresses: [{ host: '127.0.0.1', port: 0 }],
+    tellAll: false,
+    addressTimeout: 1000,
+    listenOnAll: false,
+    connectTimeout: 1000,
+    greetingTimeout: 10_000,
+    keepAlive: false,
+    auth: undefined,
+    addressesOf: (id) => (id === 1 || id === 7 ? [{ host: '127.0.0.1', port: 1 }] : []),
+    onMessage: () => {},
+    onDown: () => {},
+    guard: (action) => action(),
+    warn: () => {},
+  });
+  const port = await election.listen();
+  atEnd(t, () => election.close());
+  election.send(1, Buffer.from('x'));
+  election.send(7, Buffer.from('x'));
+  return { election, port };
+}
+
+const NO_ID = 2n ** 63n - 1n;
+
+async function until(condition: () => boolean): Promise<boolean> {
+  for (let i = 0; i < 100_000 && !condition(); i++) await new Promise((resolve) => setImmediate(resolve));
+  return condition();
+}
+
+test('servers that are no members are forgotten with their connections, members are not', async (t) => {
+  const { election, port } = await portOf5(t);
+  for (let i = 0; i < 30; i++) {
+    const high = await greet(t, port, BigInt(1000 + i));
+    const nameless = await greet(t, port, NO_ID);
+    const low = await greet(t, port, 2n);
+    await once(low, 'close');
+    assert.ok(await until(() => election.isConnected(1000 + i)));
+    for (const socket of [high, nameless]) socket.destroy();
+  }
+  assert.ok(await until(() => election.size === 2), `${election.size} are known`);
+  assert.equal(election.problems().size, 2);
+});
+
+test('strangers take no more than some connections, and keep no member away', async (t) => {
+  const { election, port } = await portOf5(t);
+  const sockets = await Promise.all(
+    Array.from({ length: 200 }, (_, i) => greet(t, port, i < 150 ? BigInt(1000 + i) : NO_ID)),
+  );
+  for (const socket of sockets) socket.resume();
+  assert.ok(await until(() => sockets.filter((socket) => !socket.closed).length === 100));
+  await greet(t, port, 7n);
+  assert.ok(await until(() => election.isConnected(7)));
+});
+
+test('an address that cannot be is not dialled, and harms nobody', async (t) => {
+  const { election, port } = await portOf5(t);
+  for (const address of ['127.0.0.1:99999', 'a\0b:1', `${'x'.repeat(2000)}:1`, '127.0.0.1', ':', '[::1', '[]:7', '|||'])
+    await once((await greet(t, port, 2n, address)).resume(), 'close');
+  assert.ok(await until(() => election.size === 2), `${election.size} are known`);
+});
