@@ -404,10 +404,13 @@ export class Leader implements Proposals, LearnerMaster {
       this.end(`only servers ${[...alive].join(', ')} are there: no quorum`);
       return;
     }
-    // What they were sent before they followed counts, too, as long as it is waited for.
-    if (oldest === undefined || now - oldest.proposedAt <= host.tickTime * host.syncLimit) return;
+    // What they were sent before they followed counts, too, as long as it is waited for. One that has just come has its time from
+    // then on, or it would be sent away for ever.
+    if (oldest === undefined) return;
+    const before = now - host.tickTime * host.syncLimit;
     for (const learner of [...this.learners]) {
-      if (learner.participates && learner.following && learner.acked < oldest.zxid)
+      const late = oldest.proposedAt < before && learner.followsSince < before && learner.acked < oldest.zxid;
+      if (learner.participates && learner.following && late)
         learner.disconnect(`0x${oldest.zxid.toString(16)} was not acknowledged in time`);
     }
   }

@@ -41,6 +41,8 @@ export class LearnerHandler implements SessionOwner {
   private lastProposal = -1;
   private watched = -1;
   private watchedSince = 0;
+  /** When it acknowledged the leader's history. */
+  followsSince = 0;
   readonly connectedAt: number;
   packetsReceived = 0;
   requests = 0;
@@ -415,6 +417,7 @@ export class LearnerHandler implements SessionOwner {
     }
     this.endSync();
     this.state = 'following';
+    this.followsSince = this.heardAt;
     this.master.follow(this);
   }
 
