@@ -73,6 +73,7 @@ export class SimDisk {
 
   /** Takes back the faults that were set. */
   heal(): void {
+    this.usualSlowness = 1;
     this.slowness = 1;
     this.nextWriteError = undefined;
     this.nextSyncError = undefined;
