@@ -5,6 +5,7 @@ import { ErrorCode, OpCode } from '@nodekeeper/protocol';
 import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree } from '../tree/data-tree.js';
 import type { Client, SessionOwner } from './client.js';
+import { makesEphemeral } from './decode.js';
 import { PendingWrite, type WaitingRead } from './fifo.js';
 import type { Identity } from './identity.js';
 import type { Preparer } from './prepare.js';
@@ -153,7 +154,7 @@ export class OriginatingProcessor extends RequestProcessor {
     const session = this.sessions.get(id);
     const author = session ?? { idHi: Number(BigInt.asIntN(32, id >> 32n)), idLo: Number(BigInt.asIntN(32, id)) };
     let error: number;
-    if (session === undefined && this.localSessions && op !== OpCode.closeSession) {
+    if (session === undefined && this.isLocalWrite(request)) {
       error = ErrorCode.Ok; // another server's own
     } else if (session === undefined || session.closing) {
       error = ErrorCode.SessionExpired;
@@ -177,6 +178,15 @@ export class OriginatingProcessor extends RequestProcessor {
     write.session = session;
     write.identities = request.identities;
     this.propose(write);
+  }
+
+  /**
+   * Whether a session that is not known here may be another server's own. It can be one that has just expired, too: an ephemeral
+   * of it would stay for ever.
+   */
+  private isLocalWrite({ op, body }: ForeignRequest): boolean {
+    if (!this.localSessions || op === OpCode.closeSession) return false;
+    return !makesEphemeral(op, this.reader.reset(body, 0, body.length));
   }
 
   /** Closes a session that nobody asked to close: it expired. */

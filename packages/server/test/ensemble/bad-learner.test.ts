@@ -1,7 +1,7 @@
 // What a leader does with learners that send what it does not expect: the learner may lose its connection, nobody else anything.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OpCode } from '@nodekeeper/protocol';
+import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { Ensemble } from './ensemble.js';
 import { learnerInfo, RawLearner } from './raw-learner.js';
@@ -44,6 +44,23 @@ const LONG = (n: bigint): Buffer => {
   b.writeBigInt64BE(n);
   return b;
 };
+
+test('a session that is over makes no ephemerals, though local sessions are known to their own server only', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true, localSessionsUpgradingEnabled: true });
+  const leader = await ensemble.settled();
+  const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+  await ensemble.level();
+  await learner.follow(9, ensemble.server(leader).lastZxid);
+  const create = (flags: number): Buffer => {
+    const w = new JuteWriter().string(`/n${flags}`).buffer(Buffer.alloc(0));
+    writeAclList(w, OPEN_ACL_UNSAFE);
+    return Buffer.from(w.int(flags).bytes());
+  };
+  learner.request(0x900000000000077n, 1, OpCode.create, create(1));
+  assert.equal((await learner.until(PacketType.proposal)).data?.readInt32BE(28), OpCode.error);
+  learner.request(0x900000000000077n, 2, OpCode.create, create(0));
+  assert.equal((await learner.until(PacketType.proposal)).data?.readInt32BE(28), OpCode.create);
+});
 
 const JUNK: readonly (readonly [string, Buffer])[] = [
   ['text', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10))],
