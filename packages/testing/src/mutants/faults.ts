@@ -102,10 +102,10 @@ export const PLANTED: readonly PlantedFault[] = [
     to: 'this.acceptedEpoch = epoch;',
   },
   {
-    name: 'an older epoch is followed',
-    file: 'broadcast/learner.js',
-    from: 'if (this.epoch < host.acceptedEpoch) {',
-    to: 'if (false) {',
+    name: 'the new epoch is not above what learners have accepted',
+    file: 'broadcast/leader.js',
+    from: 'if (handler.acceptedEpoch >= this.candidate)',
+    to: 'if (false)',
   },
   {
     name: 'the leader does not look whether a learner is ahead',

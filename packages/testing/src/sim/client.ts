@@ -19,6 +19,8 @@ export interface ClientSetting {
   readonly sessionTimeout: number;
   /** Requests in flight at once. */
   readonly window: number;
+  /** Milliseconds after which it goes to another server of its own accord; 0 for never. */
+  readonly stay: number;
   readonly servers: readonly { readonly name: string; readonly host: string; readonly port: number }[];
 }
 
@@ -28,6 +30,8 @@ export interface ClientHost {
   readonly life: Life;
   readonly random: Random;
   readonly history: History;
+  /** From then on it stays where it is. */
+  readonly moveUntil: number;
   trace(text: string): void;
   violated(kind: string, message: string): void;
   /** The client was shown the state at a zxid. */
@@ -200,6 +204,7 @@ export class SimClient {
     this.ready = true;
     this.heardAt = scheduler.now;
     this.armTicker();
+    this.armMove();
     this.restoreWatches();
     this.sendQueued();
   }
@@ -354,6 +359,16 @@ export class SimClient {
     const body = this.watches.restoration(this.lastZxid);
     if (body === undefined) return;
     this.wire?.write(framed(body));
+  }
+
+  private armMove(): void {
+    const { stay } = this.setting;
+    const { wire } = this;
+    if (stay === 0) return;
+    const { scheduler, life, random } = this.host;
+    scheduler.after(random.skewed(stay), life, () => {
+      if (this.wire === wire && this.ready && scheduler.now < this.host.moveUntil) this.move();
+    });
   }
 
   private armTicker(): void {

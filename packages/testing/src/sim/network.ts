@@ -59,6 +59,7 @@ export class SimNetwork {
   /** `from>to` of the directions in which nothing arrives. */
   private readonly cuts = new Set<string>();
   private readonly slow = new Map<string, number>();
+  private readonly far = new Map<string, number>();
   /** The probability that a packet is lost once and comes late. */
   loss = 0;
   private nextPort = EPHEMERAL_PORTS;
@@ -104,10 +105,16 @@ export class SimNetwork {
     this.slow.set(`${from}>${to}`, ms);
   }
 
+  /** Makes everything to and from a host so many milliseconds later. */
+  place(host: string, farness: number): void {
+    this.far.set(host, farness);
+  }
+
   latency(from: string, to: string): number {
-    const { random } = this;
+    const { random, far } = this;
+    const distance = (far.get(from) ?? 0) + (far.get(to) ?? 0);
     const lost = random.chance(this.loss) ? RETRANSMIT : 0;
-    return random.skewed(LATENCY) + lost + (this.slow.get(`${from}>${to}`) ?? 0);
+    return random.skewed(LATENCY) + distance + lost + (this.slow.get(`${from}>${to}`) ?? 0);
   }
 
   /** Breaks every connection between two hosts, both ways, as a firewall that forgets them does. */

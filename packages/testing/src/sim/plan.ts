@@ -28,14 +28,24 @@ export interface Plan {
     readonly observersLog: boolean;
     /** How many times slower than usual each server's disk is. */
     readonly diskSlowness: readonly number[];
+    /** Milliseconds by which everything to and from each server is later. */
+    readonly farness: readonly number[];
     /** How fast each server's clock runs. */
     readonly clockRates: readonly number[];
   };
-  readonly clients: readonly { readonly sessionTimeout: number; readonly window: number }[];
+  readonly clients: readonly ClientPlan[];
   readonly operations: readonly PlannedOperation[];
   readonly faults: readonly Fault[];
   /** When everything is made well. Milliseconds. */
   readonly healAt: number;
+}
+
+export interface ClientPlan {
+  readonly sessionTimeout: number;
+  /** Requests in flight at once. */
+  readonly window: number;
+  /** Milliseconds after which it goes to another server of its own accord, again and again; 0 for never. */
+  readonly stay: number;
 }
 
 /** What is not drawn from the seed. */
@@ -69,6 +79,7 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
   const clients = Array.from({ length: 2 + random.int(3) }, () => ({
     sessionTimeout: random.pick([1000, 2000, 4000]),
     window: random.pick([1, 1, 4, 16]),
+    stay: random.chance(0.3) ? random.between(50, 1000) : 0,
   }));
   const observing = random.fork('observing');
   const mayDrift = random.chance(0.5);
@@ -87,6 +98,7 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
       observerMasters: observing.chance(0.6),
       observersLog: observing.chance(0.6),
       diskSlowness: Array.from({ length: machines }, () => (random.chance(0.3) ? random.between(2, 60) : 1)),
+      farness: Array.from({ length: machines }, () => (random.chance(0.15) ? random.between(1, 40) : 0)),
       clockRates: Array.from({ length: machines }, () => (mayDrift ? random.between(0.95, 1.05) : 1)),
     },
     clients,

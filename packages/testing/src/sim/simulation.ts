@@ -94,6 +94,7 @@ class Simulation {
         program,
       );
       machine.disk.usualSlowness = plan.settings.diskSlowness[i] ?? 1;
+      this.network.place(machine.hostName, plan.settings.farness[i] ?? 0);
       for (const [path, text] of firstFiles(plan, i)) machine.disk.preset(path, text);
       machine.disk.onLogWrite = (_path, bytes, position) => {
         for (const entry of records(bytes, position)) this.truth.logged(machine.name, entry);
@@ -128,6 +129,7 @@ class Simulation {
         life,
         random: this.random.fork(name),
         history: this.history,
+        moveUntil: this.plan.healAt,
         trace: (text) => this.trace(text),
         violated: (kind, message) => this.violated(kind, message),
         shown: (zxid, what) => this.truth.shown(zxid, what),
