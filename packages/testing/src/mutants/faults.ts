@@ -189,4 +189,23 @@ export const PLANTED: readonly PlantedFault[] = [
     from: 'const relative = r.long53();',
     to: 'r.long53(); const relative = Number.MAX_SAFE_INTEGER;',
   },
+  {
+    name: 'persistent watches fire once',
+    file: 'tree/watches.js',
+    from: 'if ((modes & WatchMode.standard) === 0)\n                    continue;\n                table.remove(path, watcher, WatchMode.standard);',
+    to: 'table.remove(path, watcher, modes);',
+    servers: 1,
+  },
+  {
+    name: 'recursive watches do not tell of deletions',
+    file: 'tree/watches.js',
+    from: 'if (this.recursive > 0 && table === this.data)',
+    to: 'if (this.recursive > 0 && table === this.data && type !== EventType.nodeDeleted)',
+  },
+  {
+    name: 'persistent watches are not set again on another server',
+    file: 'request/reads.js',
+    from: 'watches.addPersistent(path, client, kind === 3',
+    to: '(() => {})(path, client, kind === 3',
+  },
 ];

@@ -1,10 +1,11 @@
 // What simulated clients ask for, and how it is written and read on the wire.
 
-import { type JuteReader, JuteWriter, OpCode, readStat, type Stat } from '@nodekeeper/protocol';
+import { AddWatchMode, type JuteReader, JuteWriter, OpCode, readStat, type Stat } from '@nodekeeper/protocol';
 import type { WriteOp } from './model.js';
 
 export type ReadOp =
   | { readonly kind: 'get' | 'exists' | 'children'; readonly path: string; readonly watch: boolean }
+  | { readonly kind: 'addWatch'; readonly path: string; readonly recursive: boolean }
   | { readonly kind: 'sync'; readonly path: string };
 
 export type Operation =
@@ -36,6 +37,8 @@ export function tellOperation(op: Operation): string {
       return `set ${op.path} '${op.data}'${op.version === -1 ? '' : ` v${op.version}`}`;
     case 'sync':
       return 'sync';
+    case 'addWatch':
+      return `watch ${op.path}${op.recursive ? ' and below' : ''} persistently`;
     case 'closeSession':
       return 'close session';
     case 'reconfig':
@@ -72,6 +75,8 @@ function codeOf(op: Operation): number {
       return OpCode.getChildren2;
     case 'sync':
       return OpCode.sync;
+    case 'addWatch':
+      return OpCode.addWatch;
     case 'multi':
       return OpCode.multi;
     case 'reconfig':
@@ -109,6 +114,9 @@ function body(w: JuteWriter, op: Operation): void {
       break;
     case 'sync':
       w.string(op.path);
+      break;
+    case 'addWatch':
+      w.string(op.path).int(op.recursive ? AddWatchMode.persistentRecursive : AddWatchMode.persistent);
       break;
     case 'multi':
       for (const part of op.ops) {

@@ -7,10 +7,24 @@ import type { Call, History, Notification, SessionRecord, Sighting } from './his
 import { Model, type NodeEvent, parentOf } from './model.js';
 import { hex, type Truth } from './truth.js';
 
+const TYPE_OF: Record<NodeEvent, number> = {
+  created: EventType.nodeCreated,
+  changed: EventType.nodeDataChanged,
+  deleted: EventType.nodeDeleted,
+};
+
 type Kind = 'data' | 'exist' | 'child';
 
 /** When what a watch of a kind at a path waits for happened: zxids, rising. */
+/** What a persistent watch tells of, in order. */
+interface Told {
+  readonly zxid: number;
+  readonly type: number;
+  readonly path: string;
+}
+
 class Triggers {
+  private readonly all: { readonly event: NodeEvent; readonly path: string; readonly zxid: number }[] = [];
   private readonly own = new Map<string, number[]>();
   private readonly ofChildren = new Map<string, number[]>();
   private readonly lives = new Map<string, number[]>();
@@ -22,6 +36,7 @@ class Triggers {
   }
 
   private add(event: NodeEvent, path: string, zxid: number): void {
+    this.all.push({ event, path, zxid });
     put(this.own, path, zxid);
     if (event === 'changed') return;
     put(this.lives, path, zxid);
@@ -33,6 +48,16 @@ class Triggers {
   next(kind: Kind, path: string, after: number): number {
     const list = (kind === 'child' ? this.ofChildren : this.own).get(path) ?? [];
     return list.find((zxid) => zxid > after) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Everything that a persistent watch at a path has to tell, in order. */
+  *told(path: string, recursive: boolean): Generator<Told> {
+    for (const { event, path: at, zxid } of this.all) {
+      const type = TYPE_OF[event];
+      if (at === path || (recursive && at.startsWith(`${path}/`))) yield { zxid, type, path: at };
+      if (!recursive && event !== 'changed' && parentOf(at) === path)
+        yield { zxid, type: EventType.nodeChildrenChanged, path };
+    }
   }
 
   /** Whether the node is there at a zxid. */
@@ -83,6 +108,8 @@ class SessionWatches {
   private readonly triggers: Triggers;
   /** The zxid at which each was set. */
   private readonly set: Record<Kind, Map<string, number>> = { data: new Map(), exist: new Map(), child: new Map() };
+  /** Persistent watches by path, each with what it has still to tell. */
+  private readonly lasting = new Map<string, Told[]>();
   private connection = 0;
   /** Watches are being set again on a new connection: what fires then has no order. */
   private restoring = false;
@@ -98,7 +125,7 @@ class SessionWatches {
     for (const moment of moments) {
       if (moment.connection !== this.connection) {
         this.connection = moment.connection;
-        this.restoring = Object.values(this.set).some((watches) => watches.size > 0);
+        this.restoring = this.lasting.size > 0 || Object.values(this.set).some((watches) => watches.size > 0);
         this.toldGone.clear();
         this.lastFired = 0;
       }
@@ -115,6 +142,13 @@ class SessionWatches {
       for (const [path, at] of this.set.exist) {
         if (at < zxid && !this.triggers.exists(path, zxid)) this.set.exist.set(path, zxid);
       }
+      // Persistent watches tell what happens from now on.
+      for (const [path, due] of this.lasting) {
+        this.lasting.set(
+          path,
+          due.filter((one) => one.zxid > zxid),
+        );
+      }
     }
     yield* this.saw(zxid, kind);
   }
@@ -122,6 +156,13 @@ class SessionWatches {
   private *replied({ op, reply }: Call): Generator<Finding> {
     if (reply === undefined) return;
     yield* this.saw(reply.zxid, op.kind);
+    if (op.kind === 'addWatch' && reply.error === ErrorCode.Ok && !this.lasting.has(op.path)) {
+      const due = [...this.triggers.told(op.path, op.recursive)];
+      this.lasting.set(
+        op.path,
+        due.filter((one) => one.zxid > reply.zxid),
+      );
+    }
     if ((op.kind !== 'get' && op.kind !== 'exists' && op.kind !== 'children') || !op.watch) return;
     let kind: Kind;
     if (reply.error === ErrorCode.Ok) kind = op.kind === 'children' ? 'child' : 'data';
@@ -132,6 +173,16 @@ class SessionWatches {
 
   /** The client saw the state at a zxid: what changed up to there it must have been told. */
   private *saw(zxid: number, what: string): Generator<Finding> {
+    for (const [path, due] of this.lasting) {
+      for (let next = due[0]; next !== undefined && next.zxid <= zxid; next = due[0]) {
+        due.shift();
+        if (this.restoring) continue; // what happened meanwhile is not told
+        yield {
+          kind: 'watches',
+          message: `${this.who} saw ${hex(zxid)} (${what}), but its persistent watch at ${path} did not tell event ${next.type} at ${next.path} of ${hex(next.zxid)}`,
+        };
+      }
+    }
     for (const kind of ['data', 'exist', 'child'] as const) {
       for (const [path, at] of this.set[kind]) {
         const due = this.triggers.next(kind, path, at);
@@ -145,7 +196,20 @@ class SessionWatches {
     }
   }
 
+  /** Whether a persistent watch told this, as the next that it had to tell. */
+  private toldByLasting(type: number, path: string): boolean {
+    let told = false;
+    for (const due of this.lasting.values()) {
+      const next = due[0];
+      if (next?.type !== type || next.path !== path) continue;
+      due.shift();
+      told = true;
+    }
+    return told;
+  }
+
   private *fired({ type, path }: Notification): Generator<Finding> {
+    const lasting = !this.restoring && this.toldByLasting(type, path);
     const kinds: Kind[] =
       type === EventType.nodeChildrenChanged
         ? ['child']
@@ -154,6 +218,7 @@ class SessionWatches {
           : ['data', 'exist'];
     const found = kinds.filter((kind) => this.set[kind].has(path));
     if (found.length === 0) {
+      if (lasting) return;
       // Setting them again, a data and a child watch of a node that is gone are told each by itself.
       if (this.restoring && type === EventType.nodeDeleted && this.toldGone.has(path)) return;
       yield { kind: 'watches', message: `${this.who} was told event ${type} at ${path}, where it has no such watch` };

@@ -14,10 +14,12 @@ export interface PlannedOperation {
 }
 
 const PARENTS = ['/a', '/b'];
+/** Watched persistently, and only so: one-shot watches at the same path could pass for them. */
+const WATCHED = '/p';
 const NAMES = ['x', 'y', 'z'];
 
 /** Every path that operations may name. */
-export const PATHS = [...PARENTS, ...PARENTS.flatMap((parent) => NAMES.map((name) => `${parent}/${name}`))];
+export const PATHS = [...PARENTS, WATCHED].flatMap((parent) => [parent, ...NAMES.map((name) => `${parent}/${name}`)]);
 
 /** Milliseconds. */
 const BURST = 30;
@@ -38,12 +40,13 @@ export function makeOperations(
   times.sort((a, b) => a - b);
   const out: PlannedOperation[] = [];
   // Something to work on.
-  PARENTS.forEach((path, i) => {
+  [...PARENTS, WATCHED].forEach((path, i) => {
     out.push({ at: i, client: 0, op: create(path, `first${i}`) });
   });
   const writes = random.between(0.3, 0.9);
   times.forEach((at, i) => {
-    out.push({ at, client: random.int(clients), op: makeOperation(random, `v${i}`, writes) });
+    const client = random.int(clients);
+    out.push({ at, client, op: makeOperation(random, `v${i}`, writes, client) });
   });
   if (machines > 0) {
     for (let i = 1 + random.int(6); i > 0; i--)
@@ -65,7 +68,7 @@ function create(path: string, data: string, ephemeral = false, sequential = fals
   return { kind: 'create', path, data, ephemeral, sequential };
 }
 
-function makeOperation(random: Random, data: string, writes: number): Operation {
+function makeOperation(random: Random, data: string, writes: number, client: number): Operation {
   const path = random.pick(PATHS);
   if (random.chance(writes)) {
     if (random.chance(0.02)) return { kind: 'closeSession' };
@@ -75,8 +78,10 @@ function makeOperation(random: Random, data: string, writes: number): Operation 
       ops: Array.from({ length: 1 + random.int(3) }, (_, i) => makeWrite(random, `${data}.${i}`)),
     };
   }
-  const watch = random.chance(0.4);
-  switch (random.int(8)) {
+  const watch = random.chance(0.4) && !path.startsWith(WATCHED);
+  switch (random.int(9)) {
+    case 8:
+      return { kind: 'addWatch', path: WATCHED, recursive: client % 2 === 0 };
     case 0:
       return { kind: 'sync', path };
     case 1:
@@ -84,7 +89,7 @@ function makeOperation(random: Random, data: string, writes: number): Operation 
       return { kind: 'exists', path, watch };
     case 3:
     case 4:
-      return { kind: 'children', path: random.pick(PARENTS), watch };
+      return { kind: 'children', path: random.pick(PARENTS), watch: random.chance(0.4) };
     default:
       return { kind: 'get', path, watch };
   }
@@ -96,6 +101,6 @@ function makeWrite(random: Random, data: string): WriteOp {
   const version = random.chance(0.8) ? -1 : random.int(4);
   if (dice < 0.35) return { kind: 'set', path, data, version };
   if (dice < 0.5) return { kind: 'delete', path, version };
-  if (dice < 0.7) return create(`${random.pick(PARENTS)}/n-`, data, random.chance(0.5), true);
-  return create(path, data, random.chance(0.3) && !PARENTS.includes(path));
+  if (dice < 0.7) return create(`${random.pick([...PARENTS, WATCHED])}/n-`, data, random.chance(0.5), true);
+  return create(path, data, random.chance(0.3) && path.lastIndexOf('/') > 0);
 }
