@@ -10,6 +10,7 @@ import {
   writeAclList,
 } from '@nodekeeper/protocol';
 import { harmsApache } from '../servers/harmful.js';
+import { leavesChangesBehind } from './known-differences.js';
 import { Random } from './random.js';
 import { CONNECTIONS, type ConnectStep, type RawStep, type RequestStep, type Step } from './step.js';
 import { BAD_AUTH, GOOD_AUTH, INVALID_ACLS, LIMITS, VALID_ACLS, Values } from './values.js';
@@ -107,7 +108,9 @@ class Generator {
       // 3.8.0 judges what follows a setACL by the ACL before, until the change is applied: it depends on the moment.
       // It also takes a container with the flags of an ephemeral node for one, until it is applied.
       const racesInApache =
-        (step.op === OpCode.setACL && steps.length < count - 1) || step.op === OpCode.createContainer;
+        (step.op === OpCode.setACL && steps.length < count - 1) ||
+        step.op === OpCode.createContainer ||
+        leavesChangesBehind(step);
       if (!asksAgain && !racesInApache) steps.push(this.spoilt(step));
     }
     if (random.chance(4)) steps.push(this.closeSession(conn));
