@@ -316,6 +316,8 @@ class Consumer<T> implements QueueConsumer {
   private readonly hooks: ConsumerHooks;
   /** What the locks of this consumer hold, so that it knows them. */
   private readonly id = randomUUID().replaceAll('-', '');
+  /** Items whose handlers have ended, and that are about to leave the queue. */
+  private readonly settling = new Set<Promise<void>>();
   private readonly closing = new AbortController();
   private readonly running: Promise<void>;
   private readonly onAbort = (): void => void this.close();
@@ -341,6 +343,7 @@ class Consumer<T> implements QueueConsumer {
     this.closing.abort(new Error('the consumer was closed'));
     this.options.signal?.removeEventListener('abort', this.onAbort);
     await this.running;
+    await Promise.all(this.settling);
     this.hooks.onClosed();
   }
 
@@ -389,6 +392,7 @@ class Consumer<T> implements QueueConsumer {
       };
       const { concurrency = 1 } = this.options;
       await Promise.all(Array.from({ length: concurrency }, work));
+      await Promise.all(this.settling); // else the next list would have them still
       if (consumed + skipped > 0 || this.isClosing) return;
       await whenDue(listing.names, this.layout, listing.whenChanged, this.closing.signal);
     } finally {
@@ -423,9 +427,19 @@ class Consumer<T> implements QueueConsumer {
     const isDone = await this.handle(name, data ?? Buffer.alloc(0), context);
     tenure.end();
     const { onError = 'requeue' } = this.options;
-    if (isDone || onError === 'delete') await this.finish(path, lock);
-    else await this.requeue(name, path, lock, data);
+    const isOver = isDone || onError === 'delete';
+    // Its answer comes before that to the next lock, which leaves in the same packet.
+    this.settle(isOver ? this.finish(path, lock) : this.requeue(name, path, lock, data));
     return true;
+  }
+
+  private settle(settling: Promise<void>): void {
+    const settled = settling
+      .catch((error) => this.hooks.fail(error))
+      .finally(() => {
+        this.settling.delete(settled);
+      });
+    this.settling.add(settled);
   }
 
   /** Undefined if the lock is another's, or the item is gone. */
