@@ -24,6 +24,8 @@ import { SessionTable } from './session/session-table.js';
 const FIRST_REDIALS = [5, 10, 20, 40];
 const DIALS = 14;
 const EXPIRY_CHECK_MS = 100;
+/** So long clients' requests wait for a new epoch that is due. */
+const NEW_EPOCH_MS = 5000;
 
 export class Following implements Role, LearnerHost, LeaderLink {
   readonly mode: 'follower' | 'observer';
@@ -47,6 +49,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   private sessions: SessionTable<SessionOwner> | undefined;
   private pingedAt = 0;
   private over = false;
+  private awaitedEpoch = false;
   /** What it has for observers. */
   private hosting: ObserverHosting | undefined;
   /** Who leads by the reconfiguration that is being committed. */
@@ -350,8 +353,14 @@ export class Following implements Role, LearnerHost, LeaderLink {
     this.server.recent.add(zxid, entry);
     this.hosting?.master.committed(zxid, entry, this.designated);
     this.designated = undefined;
-    // The leader is about to begin a new epoch: what is under way is finished, nothing new begun.
-    if (counterOf(zxid) >= this.server.ensemble.epochLength) this.server.port.holding = true;
+    if (counterOf(zxid) >= this.server.ensemble.epochLength) this.awaitEpoch();
+  }
+
+  /** The leader is about to begin a new epoch: what is under way is finished, nothing new begun. Apache's leaders begin it later. */
+  private awaitEpoch(): void {
+    if (this.awaitedEpoch) return;
+    this.awaitedEpoch = true;
+    this.server.port.hold(NEW_EPOCH_MS);
   }
 
   validated(session: bigint, valid: boolean): void {

@@ -181,7 +181,7 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     if (this.endingEpoch) return;
     this.endingEpoch = true;
     const { server, leader } = this;
-    server.port.holding = true;
+    server.port.hold(2 * LAST_REQUESTS_MS);
     leader.askAll();
     const until = server.runtime.now() + LAST_REQUESTS_MS;
     const look = (): void => {

@@ -134,8 +134,7 @@ export class ClientPort implements TlsTaker {
   /** The tree that parked connections have their watches in. */
   private parkedTree: DataTree | undefined;
   private parkTimer: Timer | undefined;
-  /** No more requests are taken in: what is under way is to be finished. */
-  holding = false;
+  private holdTimer: Timer | undefined;
   private readonly listeners = new Map<Entry, Listener>();
   private readonly tls: TlsEntry | undefined;
 
@@ -205,7 +204,7 @@ export class ClientPort implements TlsTaker {
   serve(serving: Serving | null): void {
     if (this.current !== null || serving === null) this.closeConnections('this server stops serving for now');
     this.throttler?.clear();
-    this.holding = false;
+    this.endHold();
     this.current = serving;
     if (serving !== null) this.takeUpParked(serving);
   }
@@ -222,10 +221,30 @@ export class ClientPort implements TlsTaker {
     for (const connection of [...this.connections])
       if (!connection.park()) connection.close('this server stops serving for now');
     this.throttler?.clear();
-    this.holding = false;
+    this.endHold();
     this.parkedTree = this.current.tree;
     this.current = null;
     this.parkTimer = this.runtime.after(PARK_MS, () => this.closeParked('no leader was found in time'));
+  }
+
+  /** Takes in no more requests, so that what is under way gets finished, until it serves anew or so many milliseconds are over. */
+  hold(ms: number): void {
+    this.holdTimer?.cancel();
+    this.holdTimer = this.runtime.after(ms, () => {
+      this.beginTurn();
+      this.endHold();
+      for (const connection of [...this.connections]) connection.limitLifted();
+      this.turns.flush();
+    });
+  }
+
+  get holding(): boolean {
+    return this.holdTimer !== undefined;
+  }
+
+  private endHold(): void {
+    this.holdTimer?.cancel();
+    this.holdTimer = undefined;
   }
 
   /** A session did something that did not come through here: a connection of it that was kept is not its client's any more. */
