@@ -1,7 +1,9 @@
 # A process that does with kazoo's recipes what it is told, a line at a time: number, verb and arguments between tabs.
+import datetime
 import logging
 import sys
 import threading
+import time
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import LockTimeout
@@ -142,9 +144,47 @@ def part(kind, path):
     held.pop(kind + path).leave()
 
 
+def lease(path, seconds, id):
+    term = zk.NonBlockingLease(path, datetime.timedelta(seconds=int(seconds)), identifier=id)
+    return "true" if term else "false"
+
+
+class Partition:
+    def __init__(self, path, id, items):
+        self.is_over = False
+        self.partitioner = zk.SetPartitioner(path=path, set=items, identifier=id, time_boundary=1)
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while not self.is_over:
+            if self.partitioner.release:
+                self.partitioner.release_set()
+            elif self.partitioner.allocating:
+                self.partitioner.wait_for_acquire(1)
+            else:
+                time.sleep(0.05)
+        self.partitioner.finish()
+
+
+def partition(path, id, items):
+    held["partition" + path] = Partition(path, id, items.split(","))
+
+
+def share(path):
+    partitioner = held["partition" + path].partitioner
+    return ",".join(sorted(partitioner)) if partitioner.acquired else ""
+
+
+def unpartition(path):
+    partition = held.pop("partition" + path)
+    partition.is_over = True
+    partition.thread.join()
+
+
 VERBS = {
     f.__name__: f
-    for f in [acquire, release, hammer, lead, leads, leader, resign, add, put, take, enter, leave, gate, join, members, part]
+    for f in [acquire, release, hammer, lead, leads, leader, resign, add, put, take, enter, leave, gate, join, members, part, lease, partition, share, unpartition]
 }
 
 

@@ -199,6 +199,26 @@ for (const [one, two] of orders([curator, likeCurator])) {
   });
 }
 
+for (const [one, two] of orders([kazoo, likeKazoo])) {
+  await check(`a lease of ${one.name} is respected by ${two.name}`, async (path) => {
+    equal(await one.ask('lease', path, 3600, 'first'), 'true', 'the first has it');
+    equal(await two.ask('lease', path, 3600, 'second'), 'false', 'the second has it');
+    equal(await two.ask('lease', path, 3600, 'first'), 'true', 'it is renewed under the same name');
+  });
+}
+await check('kazoo and ours divide a set', async (path) => {
+  const members: readonly [Peer, string][] = [
+    [kazoo, 'k'],
+    [likeKazoo, 'o'],
+  ];
+  for (const [peer, id] of members) await peer.ask('partition', path, id, 'a,b,c,d');
+  await until(async () => (await kazoo.ask('share', path)) === 'a,c', 'kazoo has its share');
+  await until(async () => (await likeKazoo.ask('share', path)) === 'b,d', 'we have ours');
+  await kazoo.ask('unpartition', path);
+  await until(async () => (await likeKazoo.ask('share', path)) === 'a,b,c,d', 'we have all');
+  await likeKazoo.ask('unpartition', path);
+});
+
 await check('Curator revokes our lock', async (path) => {
   await likeCurator.ask('acquire', 'mutex', path, LONG);
   await curator.ask('revoke', await likeCurator.ask('node', 'mutex', path));

@@ -23,8 +23,10 @@ import {
   type LockHold,
   LockingQueue,
   type LockLayout,
+  NonBlockingLease,
   Party,
   Queue,
+  SetPartitioner,
   ShallowParty,
   SharedCount,
   SimpleDistributedQueue,
@@ -38,6 +40,7 @@ const holds = new Map<string, LockHold>();
 const elections = new Map<string, LeaderLatch | LeaderSelector>();
 const barriers = new Map<string, DistributedDoubleBarrier>();
 const groups = new Map<string, GroupMember | Party | ShallowParty>();
+const partitions = new Map<string, SetPartitioner>();
 const consumed = new Map<string, { items: string[]; waiting: ((item: string) => void)[] }>();
 
 interface Acquirable {
@@ -164,6 +167,21 @@ const verbs: Record<string, Verb> = {
     const group = found(groups, kind + path);
     const names = group instanceof GroupMember ? [...group.getCurrentMembers().keys()] : await group.members();
     return names.sort().join(',');
+  },
+  async lease(path = '', seconds = '', id = '') {
+    return (
+      (await new NonBlockingLease(client, path, Number(seconds) * 1000, { identifier: id }).obtain()) !== undefined
+    );
+  },
+  async partition(path = '', id = '', items = '') {
+    const work = (_: readonly string[], signal: AbortSignal) =>
+      new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    const options = { identifier: id, timeBoundary: 1000 };
+    partitions.set(path, await new SetPartitioner(client, path, items.split(','), work, options).start());
+  },
+  share: async (path = '') => [...found(partitions, path).current].sort().join(),
+  async unpartition(path = '') {
+    await found(partitions, path).close();
   },
   async part(kind = '', path = '') {
     const group = found(groups, kind + path);

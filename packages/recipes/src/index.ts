@@ -33,6 +33,7 @@ export {
   type ServerInfo,
 } from './cluster/load-balancer.js';
 export { type Address, type Binding, NameService, type ResolvedName } from './cluster/name-service.js';
+export { SetPartitioner, type SetPartitionerOptions, type WorkOnItems } from './cluster/set-partitioner.js';
 export { type Delivery, type SubscribeOptions, type Subscription, Topic, type TopicOptions } from './cluster/topic.js';
 export { FileSync, type FileSyncEvents, type SyncedFileOptions } from './configuration/file-sync.js';
 export {
@@ -68,6 +69,12 @@ export type { AcquireOptions, LockOptions, RevocableHold } from './locks/lock.js
 export { type AcquirableLock, InterProcessMultiLock, type MultiHold, type Releasable } from './locks/multi-lock.js';
 export { InterProcessMutex } from './locks/mutex.js';
 export type { LockLayout } from './locks/names.js';
+export {
+  type LeaseTerm,
+  type LeaseTermOptions,
+  MultiNonBlockingLease,
+  NonBlockingLease,
+} from './locks/non-blocking-lease.js';
 export { InterProcessReadWriteLock, type ReadLock, type WriteLock } from './locks/read-write-lock.js';
 export { attemptRevoke } from './locks/revocation.js';
 export {
@@ -89,4 +96,5 @@ export {
   type DistributedQueueOptions,
 } from './queues/distributed-queue.js';
 export type { ConsumeOptions, ItemContext, ItemHandler, QueueConsumer, QueueOptions } from './queues/queue-core.js';
+export { QueueSharder, type QueueSharderOptions } from './queues/queue-sharder.js';
 export { LockingQueue, Queue, SimpleDistributedQueue } from './queues/simple-queues.js';

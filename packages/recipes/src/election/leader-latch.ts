@@ -8,7 +8,7 @@ import { watchOwnNode } from '../base/own-node.js';
 import { recipePath } from '../base/paths.js';
 import { deleteForSure, deleteSoon } from '../base/persist.js';
 import { type Seat, Tenure, type TenureOptions } from '../base/tenure.js';
-import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { aborted, Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { contend } from '../locks/contend.js';
 import { type Leadership, leadershipOf } from './leadership.js';
 import { getParticipants, LATCH_MARK, latchOrder, type Participant } from './participants.js';
@@ -138,9 +138,7 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
       await deleteForSure(this.client, seat.path);
       return;
     }
-    const over = new Promise<void>((resolve) => {
-      tenure.over.addEventListener('abort', () => resolve(), { once: true });
-    });
+    const over = aborted(tenure.over);
     this.tenure = tenure;
     watchOwnNode(this.client, tenure);
     this.tell('isLeader', leadershipOf(tenure));

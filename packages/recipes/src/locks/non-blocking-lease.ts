@@ -1,0 +1,129 @@
+// A right that is had until a time, and renewed under the same name: for jobs that should stay on one machine.
+// Source: NonBlockingLease, MultiNonBlockingLease of kazoo, with their layout.
+
+import { hostname } from 'node:os';
+import { type Client, isKeeperError } from '@nodekeeper/client';
+import { RecipeError } from '../base/errors.js';
+import { join, recipePath } from '../base/paths.js';
+import { persist } from '../base/persist.js';
+import type { WaitOptions } from '../base/wait.js';
+import { InterProcessMutex } from './mutex.js';
+
+const VERSION = 1;
+const HOLDER = 'lease_holder';
+
+export interface LeaseTermOptions {
+  /** Who has it; the same name renews it. The host's name if not given. */
+  readonly identifier?: string;
+  /** The clock, in milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** A lease that was obtained. */
+export interface LeaseTerm {
+  readonly path: string;
+  /** Others may have it from then on, by their clocks. */
+  readonly end: Date;
+}
+
+interface Stored {
+  readonly version: number;
+  readonly holder: string;
+  /** UTC, to the second, without a zone. */
+  readonly end: string;
+}
+
+/**
+ * Does not wait, and does not end with a session: it goes by the clocks of those who want it, which must agree nearly. What
+ * must not be done twice needs a lock.
+ */
+export class NonBlockingLease {
+  readonly path: string;
+  private readonly client: Client;
+  private readonly duration: number;
+  private readonly identifier: string;
+  private readonly now: () => number;
+  private readonly lock: InterProcessMutex;
+
+  /** @param duration milliseconds; @throws RecipeError BadPath, BadArgument */
+  constructor(client: Client, path: string, duration: number, { identifier, now }: LeaseTermOptions = {}) {
+    this.path = recipePath('NonBlockingLease', path);
+    if (!(duration > 0))
+      throw new RecipeError('BadArgument', 'NonBlockingLease', path, `it cannot last ${duration} ms`);
+    this.client = client;
+    this.duration = duration;
+    this.identifier = identifier ?? hostname();
+    this.now = now ?? Date.now;
+    this.lock = new InterProcessMutex(client, path, { layout: 'kazoo', data: this.identifier });
+  }
+
+  /** Obtains or renews it. Undefined while somebody else has it, or if the node is of a later version than is known here. */
+  obtain(wait: WaitOptions = {}): Promise<LeaseTerm | undefined> {
+    return this.lock.run(() => this.obtainLocked(), wait);
+  }
+
+  private async obtainLocked(): Promise<LeaseTerm | undefined> {
+    const path = join(this.path, HOLDER);
+    const known = await this.read(path);
+    const now = this.now();
+    if (known !== undefined) {
+      if (known.version !== VERSION) return undefined;
+      if (known.holder !== this.identifier && now < Date.parse(`${known.end}Z`)) return undefined;
+    }
+    // Fractions of a second have no place in the layout.
+    const end = new Date(Math.floor((now + this.duration) / 1000) * 1000);
+    const stored: Stored = { version: VERSION, holder: this.identifier, end: end.toISOString().slice(0, 19) };
+    await this.write(path, JSON.stringify(stored));
+    return { path: this.path, end };
+  }
+
+  private async read(path: string): Promise<Stored | undefined> {
+    try {
+      const { data } = await persist(() => this.client.getData(path));
+      return JSON.parse(data?.toString() ?? '') as Stored;
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return undefined;
+      if (error instanceof SyntaxError) {
+        throw new RecipeError('BadData', 'NonBlockingLease', path, `cannot be read: ${error.message}`, error);
+      }
+      throw error;
+    }
+  }
+
+  /** Under the lock nobody else writes. */
+  private async write(path: string, data: string): Promise<void> {
+    try {
+      await persist(() => this.client.setData(path, data));
+    } catch (error) {
+      if (!isKeeperError(error, 'NoNode')) throw error;
+      await persist(() => this.client.create(path, { data })).catch((failure) => {
+        if (!isKeeperError(failure, 'NodeExists')) throw failure; // it was made, and the answer was lost
+      });
+    }
+  }
+}
+
+/** One of several leases, whichever can be had. */
+export class MultiNonBlockingLease {
+  readonly path: string;
+  private readonly leases: readonly NonBlockingLease[];
+
+  /** @throws RecipeError BadPath, BadArgument */
+  constructor(client: Client, count: number, path: string, duration: number, options: LeaseTermOptions = {}) {
+    this.path = recipePath('MultiNonBlockingLease', path);
+    if (!(Number.isInteger(count) && count >= 1)) {
+      throw new RecipeError('BadArgument', 'MultiNonBlockingLease', path, `there cannot be ${count} leases`);
+    }
+    const numbers = Array.from({ length: count }, (_, i) => i);
+    this.leases = numbers.map((i) => new NonBlockingLease(client, join(path, String(i)), duration, options));
+  }
+
+  /** The first that can be had. */
+  async obtain(wait: WaitOptions = {}): Promise<LeaseTerm | undefined> {
+    for (const lease of this.leases) {
+      const term = await lease.obtain(wait);
+      if (term !== undefined) return term;
+    }
+    return undefined;
+  }
+}

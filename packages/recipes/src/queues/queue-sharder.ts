@@ -1,0 +1,153 @@
+// Several queues as one, so that none gets too long: another is added when they fill up. Source: QueueSharder of Apache Curator.
+
+import { randomUUID } from 'node:crypto';
+import { type Client, isKeeperError } from '@nodekeeper/client';
+import { ensureContainers } from '../base/create.js';
+import { RecipeEmitter } from '../base/emitter.js';
+import { RecipeError } from '../base/errors.js';
+import { Lifecycle } from '../base/lifecycle.js';
+import { join, recipePath } from '../base/paths.js';
+import { persistOverSessions } from '../base/persist.js';
+import { pause } from '../base/wait.js';
+import { LeaderLatch } from '../election/leader-latch.js';
+
+const RECIPE = 'QueueSharder';
+const PREFIX = 'queue-';
+
+export interface QueueSharderOptions {
+  /** A queue with more items gets no more, and another one is added; 10 000 if not given. */
+  readonly newQueueThreshold?: number;
+  /** How often that is looked at, in milliseconds; 30 000 if not given. */
+  readonly thresholdCheck?: number;
+  /** No more queues than so many; 10 if not given. */
+  readonly maxQueues?: number;
+}
+
+/** Producers put into {@link getQueue}; consumers consume all queues: `allocate` begins to. */
+export class QueueSharder<Q extends { close(): Promise<void> }>
+  extends RecipeEmitter<Record<never, never>>
+  implements AsyncDisposable
+{
+  readonly path: string;
+  private readonly client: Client;
+  private readonly allocate: (path: string) => Q;
+  private readonly options: Required<QueueSharderOptions>;
+  private readonly life: Lifecycle;
+  private readonly latch: LeaderLatch;
+  private readonly queues = new Map<string, Q>();
+  /** Those that have room. */
+  private readonly preferred = new Set<string>();
+  private running: Promise<void> | undefined;
+
+  /**
+   * @param allocate makes a queue at a path, and has it consumed if this process consumes
+   * @param leaderPath where is decided who adds queues
+   * @throws RecipeError BadPath, BadArgument
+   */
+  constructor(
+    client: Client,
+    path: string,
+    leaderPath: string,
+    allocate: (path: string) => Q,
+    { newQueueThreshold = 10_000, thresholdCheck = 30_000, maxQueues = 10 }: QueueSharderOptions = {},
+  ) {
+    super();
+    this.path = recipePath(RECIPE, path);
+    if (!(newQueueThreshold >= 1 && thresholdCheck > 0 && maxQueues >= 1)) {
+      throw new RecipeError('BadArgument', RECIPE, path, 'thresholds and numbers of queues must be above 0');
+    }
+    this.client = client;
+    this.allocate = allocate;
+    this.options = { newQueueThreshold, thresholdCheck, maxQueues };
+    this.life = new Lifecycle(RECIPE, path);
+    this.latch = new LeaderLatch(client, leaderPath);
+    this.latch.on('error', (error) => this.fail(error));
+  }
+
+  /** Resolves when there is a queue. Rejects with AlreadyStarted, Closed, or the server's error. */
+  async start(): Promise<this> {
+    this.life.start();
+    try {
+      await persistOverSessions(this.client, () => ensureContainers(this.client, this.path));
+      for (const path of await this.existing()) this.add(path);
+      if (this.queues.size === 0) this.add(this.newPath());
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.latch.start();
+    this.running = this.run();
+    return this;
+  }
+
+  /** One of the queues that have room, at random; if none has, one of all. @throws RecipeError NotStarted, Closed */
+  getQueue(): Q {
+    this.life.check();
+    const paths = [...(this.preferred.size > 0 ? this.preferred : this.queues.keys())];
+    return this.queues.get(paths[Math.floor(Math.random() * paths.length)] as string) as Q;
+  }
+
+  get queuePaths(): readonly string[] {
+    return [...this.queues.keys()];
+  }
+
+  /** Closes all queues. */
+  async close(): Promise<void> {
+    if (!this.life.close()) return;
+    await this.running;
+    if (this.running !== undefined) await this.latch.close();
+    await Promise.all([...this.queues.values()].map((queue) => queue.close()));
+    this.endStreams();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private newPath(): string {
+    return join(this.path, PREFIX + randomUUID());
+  }
+
+  private add(path: string): void {
+    if (this.queues.has(path)) return;
+    this.queues.set(path, this.allocate(path));
+    this.preferred.add(path);
+  }
+
+  private async existing(): Promise<string[]> {
+    const { children } = await persistOverSessions(this.client, () => this.client.getChildren(this.path));
+    return children.filter((name) => name.startsWith(PREFIX)).map((name) => join(this.path, name));
+  }
+
+  private async run(): Promise<void> {
+    for (;;) {
+      try {
+        await pause(this.options.thresholdCheck, this.life.signal);
+        await this.look();
+      } catch (error) {
+        if (this.life.isClosed) return;
+        if (!isKeeperError(error, 'NoNode')) this.fail(error);
+        if (this.client.isOver) return;
+      }
+    }
+  }
+
+  private async look(): Promise<void> {
+    let isFull = false;
+    for (const path of await this.existing()) {
+      this.add(path);
+      const stat = await persistOverSessions(this.client, () => this.client.exists(path));
+      const { newQueueThreshold } = this.options;
+      if (stat === null) continue;
+      if (stat.numChildren >= newQueueThreshold) {
+        this.preferred.delete(path);
+        isFull = true;
+      } else if (stat.numChildren <= newQueueThreshold / 2) this.preferred.add(path);
+    }
+    if (isFull && this.latch.hasLeadership && this.queues.size < this.options.maxQueues) {
+      const path = this.newPath();
+      await ensureContainers(this.client, path); // so that the others find it
+      this.add(path);
+    }
+  }
+}
