@@ -7,7 +7,7 @@ import { Model, ModelError, type WriteOp } from './model.js';
 import { isSingleWrite, isWrite, tellOperation } from './operations.js';
 import { checkSessions } from './session-checks.js';
 import { EPOCH, type Truth } from './truth.js';
-import type { Txn } from './txn.js';
+import { quote, type Txn } from './txn.js';
 import { checkWatches } from './watch-checks.js';
 
 export interface Finding {
@@ -247,7 +247,7 @@ function* checkRead(model: Model, call: Call): Generator<Finding> {
   const { stat, data, children } = reply.answer;
   const due = model.stat(op.path);
   if (!isDeepStrictEqual(stat, due)) yield wrong(`${words(stat)}, due is ${words(due)}`);
-  if (data !== undefined && !data.equals(node.data)) yield wrong(`'${data}', due is '${node.data}'`);
+  if (data !== undefined && !data.equals(node.data)) yield wrong(`${quote(data)}, due is ${quote(node.data)}`);
   if (children !== undefined && !isDeepStrictEqual([...children].sort(), [...node.children].sort()))
     yield wrong(`${children.join(' ')}, due are ${[...node.children].join(' ')}`);
 }

@@ -2,6 +2,7 @@
 
 import { AddWatchMode, type JuteReader, JuteWriter, OpCode, readStat, type Stat } from '@nodekeeper/protocol';
 import type { WriteOp } from './model.js';
+import { quote } from './txn.js';
 
 export type ReadOp =
   | { readonly kind: 'get' | 'exists' | 'children'; readonly path: string; readonly watch: boolean }
@@ -30,11 +31,11 @@ export interface Answer {
 export function tellOperation(op: Operation): string {
   switch (op.kind) {
     case 'create':
-      return `create ${op.path}${op.sequential ? '#' : ''} '${op.data}'${op.ephemeral ? ' ephemeral' : ''}`;
+      return `create ${op.path}${op.sequential ? '#' : ''} ${quote(op.data)}${op.ephemeral ? ' ephemeral' : ''}`;
     case 'delete':
       return `delete ${op.path}${op.version === -1 ? '' : ` v${op.version}`}`;
     case 'set':
-      return `set ${op.path} '${op.data}'${op.version === -1 ? '' : ` v${op.version}`}`;
+      return `set ${op.path} ${quote(op.data)}${op.version === -1 ? '' : ` v${op.version}`}`;
     case 'sync':
       return 'sync';
     case 'addWatch':

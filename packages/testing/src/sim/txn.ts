@@ -100,6 +100,11 @@ export function* records(bytes: Buffer, position: number): Generator<Buffer> {
   }
 }
 
+/** Data as a line shows them: all of them if they are short. */
+export function quote(data: Buffer | string): string {
+  return data.length <= 20 ? `'${data}'` : `'${data.toString().slice(0, 6)}…' of ${data.length} bytes`;
+}
+
 /** A transaction in words. */
 export function tell({ session, cxid, change }: Txn): string {
   return `${tellChange(change)} by 0x${session.toString(16)}/${cxid}`;
@@ -108,9 +113,9 @@ export function tell({ session, cxid, change }: Txn): string {
 function tellChange(change: Change): string {
   switch (change.kind) {
     case 'create':
-      return `create ${change.path} '${change.data}'${change.owner === 'none' ? '' : ` (${change.owner})`}`;
+      return `create ${change.path} ${quote(change.data)}${change.owner === 'none' ? '' : ` (${change.owner})`}`;
     case 'setData':
-      return `set ${change.path} '${change.data}' v${change.version}`;
+      return `set ${change.path} ${quote(change.data)} v${change.version}`;
     case 'reconfig':
       return 'reconfig';
     case 'delete':

@@ -23,6 +23,8 @@ export const PATHS = [...PARENTS, WATCHED].flatMap((parent) => [parent, ...NAMES
 
 /** Milliseconds. */
 const BURST = 30;
+/** Bytes of data. */
+const LARGEST = 200_000;
 
 /** @param machines that may become members and leave again; 0 if members stay */
 export function makeOperations(
@@ -44,9 +46,12 @@ export function makeOperations(
     out.push({ at: i, client: 0, op: create(path, `first${i}`) });
   });
   const writes = random.between(0.3, 0.9);
+  const large = random.pick([0, 0.02, 0.1]);
   times.forEach((at, i) => {
     const client = random.int(clients);
-    out.push({ at, client, op: makeOperation(random, `v${i}`, writes, client) });
+    // Some data fill many sectors and packets.
+    const data = `v${i} `.padEnd(random.chance(large) ? random.int(LARGEST) : 0, '.').trimEnd();
+    out.push({ at, client, op: makeOperation(random, data, writes, client) });
   });
   if (machines > 0) {
     for (let i = 1 + random.int(6); i > 0; i--)
