@@ -168,7 +168,7 @@ test('a leader that does not serve clients answers commands and no words', async
   });
   await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
   const parts = () => [1, 2, 3].map((id) => ensemble.server(id).ensembleView.part);
-  while (parts().includes(undefined)) await new Promise((resolve) => setImmediate(resolve));
+  while (parts().includes(undefined)) await new Promise((resolve) => setTimeout(resolve, 2));
   const leader = parts()[0]?.leaderId ?? 0;
   assert.equal(await ask(ensemble, leader, 'isro'), 'null');
   const command = await commandsOf(t, ensemble, leader);
@@ -189,7 +189,8 @@ test('a server without a quorum says so, and begins its counts anew when it has 
   assert.equal(metrics(ensemble, leader).get('packets_received'), 5);
   const others = ensemble.running.filter((id) => id !== leader);
   for (const id of others) await ensemble.stop(id);
-  while (ensemble.server(leader).ensembleView.part !== undefined) await new Promise((resolve) => setImmediate(resolve));
+  while (ensemble.server(leader).ensembleView.part !== undefined)
+    await new Promise((resolve) => setTimeout(resolve, 2));
   assert.equal(await ask(ensemble, leader, 'srvr'), 'This ZooKeeper instance is not currently serving requests\n');
   assert.equal(await ask(ensemble, leader, 'isro'), 'null');
   assert.equal(await ask(ensemble, leader, 'ruok'), 'imok');
@@ -210,7 +211,7 @@ test('a read-only server shows its settings and nobody’s part', async (t) => {
   const last = await ensemble.follower();
   for (const id of ensemble.running.filter((i) => i !== last)) await ensemble.stop(id);
   assert.notEqual(leader, last);
-  while (ensemble.server(last).mode !== 'read-only') await new Promise((resolve) => setImmediate(resolve));
+  while (ensemble.server(last).mode !== 'read-only') await new Promise((resolve) => setTimeout(resolve, 2));
   assert.equal(await ask(ensemble, last, 'isro'), 'ro');
   assert.match(await ask(ensemble, last, 'srvr'), /\nMode: read-only\nNode count: 5\n$/);
   assert.match(await ask(ensemble, last, 'conf'), /\nelectionAlg=3\nelectionPort=\d+\nquorumPort=\d+\npeerType=0\n$/);

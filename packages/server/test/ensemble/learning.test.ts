@@ -156,11 +156,11 @@ test('clients are answered again if a leader of Apache’s does not begin the ep
   await leader.session(follower, EPOCH + 2);
   const client = await opening;
   follower.commit(EPOCH + 3, createEntry(EPOCH + 3, '/m'));
-  while (!ensemble.server(1).port.holding) await new Promise((resolve) => setImmediate(resolve));
+  while (!ensemble.server(1).port.holding) await new Promise((resolve) => setTimeout(resolve, 2));
   const pings = setInterval(() => follower.send(PacketType.ping, EPOCH + 3), 100);
   t.after(() => clearInterval(pings));
   assert.equal(await client.getData('/m'), 'x');
   follower.commit(EPOCH + 4, createEntry(EPOCH + 4, '/o'));
-  while (!exists(ensemble, '/o')) await new Promise((resolve) => setImmediate(resolve));
+  while (!exists(ensemble, '/o')) await new Promise((resolve) => setTimeout(resolve, 2));
   assert.equal(await client.getData('/o'), 'x');
 });

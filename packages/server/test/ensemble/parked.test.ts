@@ -76,7 +76,7 @@ test('a connection that had not taken all of its answers goes on with the next l
     reader.socket.pause();
     for (let i = 0; i < requests; i++) reader.send(OpCode.getData, (w) => w.string('/n').bool(false));
     const stuck = (): boolean => [...server.port.connections].some(({ socket }) => socket.writableLength > 0);
-    while (!stuck()) await new Promise((resolve) => setImmediate(resolve));
+    while (!stuck()) await new Promise((resolve) => setTimeout(resolve, 2));
   });
   client.socket.resume();
   let answers = 0;
@@ -84,7 +84,7 @@ test('a connection that had not taken all of its answers goes on with the next l
   const taken = (async () => {
     for (; answers < requests; answers++) changed.push((await client.reply()).body.buffer()?.toString() === 'changed');
   })();
-  while (answers === 0) await new Promise((resolve) => setImmediate(resolve));
+  while (answers === 0) await new Promise((resolve) => setTimeout(resolve, 2));
   await follower.upToDate();
   await follower.validate();
   await taken;

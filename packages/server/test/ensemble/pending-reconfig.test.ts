@@ -40,7 +40,7 @@ test('a leader that serves sends the committed members along, and what is propos
   for (const id of [1, 2, 3]) ensemble.server(id).log.flush = () => {};
   const observer = ensemble.fullLine(follower).replace('participant', 'observer');
   client.send(OpCode.reconfig, (w) => w.string(`server.${follower}=${observer}`).string(null).string(null).long53(-1));
-  while (!ensemble.server(leader).membership.inProgress) await new Promise((resolve) => setImmediate(resolve));
+  while (!ensemble.server(leader).membership.inProgress) await new Promise((resolve) => setTimeout(resolve, 2));
 
   const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
   learner.send(PacketType.followerInfo, 0, learnerInfo(4));
@@ -69,7 +69,7 @@ test('members that are proposed before UPTODATE are known as proposed when that 
   assert.equal(membership.verifiers.length, 2);
   assert.match(readFileSync(`${ensemble.configPath(1)}.dynamic.next`, 'utf8'), /version=100000002$/);
   follower.send(PacketType.commitAndActivate, next, designated);
-  while (membership.inProgress) await new Promise((resolve) => setImmediate(resolve));
+  while (membership.inProgress) await new Promise((resolve) => setTimeout(resolve, 2));
   assert.equal(membership.committed.version, next);
 });
 
@@ -87,7 +87,7 @@ test('members that Apache’s leader sends with NEWLEADER before they are commit
   assert.equal(membership.committed.version, 0);
   assert.equal(membership.proposed.version, next);
   follower.send(PacketType.commitAndActivate, next, designated);
-  while (membership.inProgress) await new Promise((resolve) => setImmediate(resolve));
+  while (membership.inProgress) await new Promise((resolve) => setTimeout(resolve, 2));
   assert.equal(membership.committed.version, next);
 });
 

@@ -115,7 +115,7 @@ export async function electServer1(t: TestContext, ensemble: Ensemble, voters: r
         sendMessage(socket, Buffer.from(message));
     });
   }
-  while (ensemble.server(1).mode !== 'leader') await new Promise((resolve) => setImmediate(resolve));
+  while (ensemble.server(1).mode !== 'leader') await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 export class RawLeader {

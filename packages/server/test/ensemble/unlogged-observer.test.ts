@@ -65,7 +65,7 @@ test('an observer without a log that becomes a voter has its history on disk fir
     });
     assert.equal(error, 0);
     const mode = role === 'observer' ? 'observer' : 'follower';
-    while (ensemble.server(1).mode !== mode) await new Promise((resolve) => setImmediate(resolve));
+    while (ensemble.server(1).mode !== mode) await new Promise((resolve) => setTimeout(resolve, 2));
     await ensemble.settled();
   };
   await writes(client, 5);

@@ -1,7 +1,7 @@
 // Limits on requests in work: who waits, in which order they go on, what is dropped or refused meanwhile, and what a stop does.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+
 import { ErrorCode, OpCode } from '@nodekeeper/protocol';
 import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { RunningServer } from '../../dist/start.js';
@@ -49,7 +49,7 @@ class World {
 
 /** Waits for something that follows from events of the server alone. */
 async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await setImmediate();
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 interface Scene {

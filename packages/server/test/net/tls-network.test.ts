@@ -153,7 +153,7 @@ test('with sslQuorumReloadCertFiles new certificates count for listening and dia
   const port = await echo(t, renewed);
   assert.match(await say(t, strict.network.connect('127.0.0.1', port)), /not for its address/);
   copyFileSync(at('server2.pem'), file);
-  while (renewed.reloaded.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  while (renewed.reloaded.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
   assert.equal(await say(t, strict.network.connect('127.0.0.1', port)), 'hello');
   assert.equal(await say(t, renewed.network.connect('127.0.0.1', await echo(t, strict))), 'hello');
 });

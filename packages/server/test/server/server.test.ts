@@ -226,7 +226,7 @@ test('a failed sync ends the server, and nothing of that batch is acknowledged',
   broken = true;
   a.send(OpCode.setData, (w) => w.string('/ok').buffer(Buffer.from('lost')).int(-1));
   const b = await RawClient.plain(t, clientPort);
-  while (fatal === undefined) await new Promise((resolve) => setImmediate(resolve));
+  while (fatal === undefined) await new Promise((resolve) => setTimeout(resolve, 2));
   assert.match(fatal.message, /input\/output error/);
   assert.equal(server.lastZxid, before);
   assert.notEqual(server.notReady, undefined);
@@ -562,7 +562,7 @@ test('a stop closes the clients and loses nothing that was acknowledged', async 
       }
     }
   })();
-  while (acknowledged < 50) await new Promise((resolve) => setImmediate(resolve));
+  while (acknowledged < 50) await new Promise((resolve) => setTimeout(resolve, 2));
   const began = performance.now();
   await first.close();
   assert.ok(performance.now() - began < 1000);
