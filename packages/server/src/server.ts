@@ -273,6 +273,7 @@ export abstract class Server {
         onAdmitted: (waited) => this.stats.requestQueueTime.add(waited),
         nextSessionId: () => this.newSessionId(),
         endTurn: () => this.flushLog(),
+        onFault: (error) => this.fail(error),
       },
     );
   }

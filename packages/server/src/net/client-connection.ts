@@ -135,14 +135,13 @@ export class ClientConnection implements Client, TurnTaker {
 
   private readonly onData = (chunk: Buffer): void => {
     if (this.state === 'closed') return;
-    this.port.beginTurn();
-    this.port.stats.bytesReceived += chunk.length;
-    this.append(chunk);
-    if (!this.queued) {
+    this.port.turn(() => {
+      this.port.stats.bytesReceived += chunk.length;
+      this.append(chunk);
+      if (this.queued) return;
       if (this.heavy) this.waitForTurn();
       else this.work();
-    }
-    this.port.turns.flush();
+    });
   };
 
   private append(chunk: Buffer): void {
@@ -484,10 +483,10 @@ export class ClientConnection implements Client, TurnTaker {
     if (!this.outputFull) return;
     this.outputFull = false;
     if (this.state === 'parked') return; // goes on when it is taken up
-    this.port.beginTurn();
-    if (this.stream === null) this.port.processor.resume(this);
-    this.resumeWork();
-    this.port.turns.flush();
+    this.port.turn(() => {
+      if (this.stream === null) this.port.processor.resume(this);
+      this.resumeWork();
+    });
   };
 
   answered(latency: number): void {
@@ -619,8 +618,7 @@ export class ClientConnection implements Client, TurnTaker {
   private readonly onGone = (): void => {
     if (this.state === 'closed') return;
     if (this.session !== undefined) this.port.stats.dropped++;
-    this.port.beginTurn();
-    this.leave();
+    this.port.turn(() => this.leave());
     this.socket.destroy();
   };
 

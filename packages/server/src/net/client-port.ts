@@ -49,6 +49,8 @@ export interface ClientPortHooks {
   onAdmitted(waited: number): void;
   nextSessionId(): bigint;
   endTurn(): void;
+  /** An error of ours in a turn: the server cannot go on. */
+  onFault(error: Error): void;
 }
 
 /** What went over the port; plain numbers that the hot path counts up. */
@@ -170,11 +172,7 @@ export class ClientPort implements TlsTaker {
         ? null
         : new RequestThrottler(parts.requestThrottle, parts.runtime, {
             processor: () => this.current?.processor ?? null,
-            turn: (action) => {
-              this.beginTurn();
-              action();
-              this.turns.flush();
-            },
+            turn: (action) => this.turn(action),
             onAdmitted: (waited) => hooks.onAdmitted(waited),
           });
     this.limits = limits;
@@ -182,6 +180,7 @@ export class ClientPort implements TlsTaker {
     this.turns = new Turns(
       () => this.beginTurn(),
       () => hooks.endTurn(),
+      (error) => hooks.onFault(error),
       parts.runtime,
     );
     this.tls =
@@ -224,18 +223,20 @@ export class ClientPort implements TlsTaker {
     this.endHold();
     this.parkedTree = this.current.tree;
     this.current = null;
-    this.parkTimer = this.runtime.after(PARK_MS, () => this.closeParked('no leader was found in time'));
+    this.parkTimer = this.runtime.after(PARK_MS, () =>
+      this.turn(() => this.closeParked('no leader was found in time')),
+    );
   }
 
   /** Takes in no more requests, so that what is under way gets finished, until it serves anew or so many milliseconds are over. */
   hold(ms: number): void {
     this.holdTimer?.cancel();
-    this.holdTimer = this.runtime.after(ms, () => {
-      this.beginTurn();
-      this.endHold();
-      for (const connection of [...this.connections]) connection.limitLifted();
-      this.turns.flush();
-    });
+    this.holdTimer = this.runtime.after(ms, () =>
+      this.turn(() => {
+        this.endHold();
+        for (const connection of [...this.connections]) connection.limitLifted();
+      }),
+    );
   }
 
   get holding(): boolean {
@@ -278,6 +279,11 @@ export class ClientPort implements TlsTaker {
   /** Whether only reads are served now. */
   get readOnly(): boolean {
     return this.current?.readOnly === true;
+  }
+
+  /** Runs what happened to a connection, as a turn. */
+  turn(action: () => void): void {
+    this.turns.take(action);
   }
 
   private get active(): Serving {

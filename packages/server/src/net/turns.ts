@@ -24,18 +24,35 @@ export class Turns {
   private readonly dirty: TurnTaker[] = [];
   private readonly pool: ReplyBuffer[] = [];
   private scheduled = false;
+  private faulty = false;
   private readonly beginTurn: () => void;
   private readonly endTurn: () => void;
+  private readonly onFault: (error: Error) => void;
   private readonly runtime: Runtime;
 
   /**
    * @param beginTurn called at the start of each turn: reads the clocks
    * @param endTurn called before the replies of a turn leave: sends the gathered transactions on their way
+   * @param onFault called with an error that a turn came to: nothing may go on after it
    */
-  constructor(beginTurn: () => void, endTurn: () => void, runtime: Runtime) {
+  constructor(beginTurn: () => void, endTurn: () => void, onFault: (error: Error) => void, runtime: Runtime) {
     this.runtime = runtime;
     this.beginTurn = beginTurn;
     this.endTurn = endTurn;
+    this.onFault = onFault;
+  }
+
+  /** Runs what an event asks for, as a turn; after a fault no more. */
+  take(action: () => void): void {
+    if (this.faulty) return;
+    try {
+      this.beginTurn();
+      action();
+      this.flush();
+    } catch (e) {
+      this.faulty = true;
+      this.onFault(e as Error);
+    }
   }
 
   /** Gives the taker a share of each following turn until it says that nothing is left. */
@@ -88,7 +105,11 @@ export class Turns {
 
   private readonly run = (): void => {
     this.scheduled = false;
-    this.beginTurn();
+    this.take(this.shareOut);
+    if (this.queue.length > 0 && !this.faulty) this.schedule();
+  };
+
+  private readonly shareOut = (): void => {
     const { queue } = this;
     const until = this.runtime.now() + BUDGET_MS;
     // Those who have their share, and those who join, come after everybody else. Whom the time does not reach is first next time.
@@ -100,7 +121,5 @@ export class Turns {
       if (this.runtime.now() >= until) break;
     }
     queue.splice(0, served);
-    this.flush();
-    if (queue.length > 0) this.schedule();
   };
 }

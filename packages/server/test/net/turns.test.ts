@@ -19,6 +19,7 @@ class Loop {
   readonly turns = new Turns(
     () => {},
     () => {},
+    (error) => this.log.push(error.message),
     this.runtime,
   );
 
@@ -98,4 +99,22 @@ test('what was written in a turn leaves at its end, though others wait', () => {
   loop.turns.enqueue(loop.taker('other', 1, 1));
   assert.deepEqual(loop.turn(), ['slow', 'slow flushed']);
   assert.deepEqual(loop.turn(), ['other', 'slow', 'slow flushed']);
+});
+
+test('after a fault nothing leaves, and there are no more turns', () => {
+  const loop = new Loop();
+  const other = loop.taker('other', 2, 1);
+  loop.turns.enqueue(other);
+  loop.turns.enqueue({
+    takeTurn: () => {
+      loop.turns.markDirty(other);
+      throw new Error('a fault');
+    },
+    flush: () => {},
+  });
+  assert.deepEqual(loop.turn(), ['other', 'a fault']);
+  assert.deepEqual(loop.waiting, []);
+  loop.log.length = 0;
+  loop.turns.take(() => loop.log.push('more'));
+  assert.deepEqual(loop.log, []);
 });
