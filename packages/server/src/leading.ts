@@ -92,6 +92,10 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
 
   // ---- what the leader asks for ----
 
+  get ackLoggingFrequency(): number {
+    return this.server.ensemble.ackLoggingFrequency;
+  }
+
   get acceptedEpoch(): number {
     return this.server.epochs.accepted;
   }

@@ -18,6 +18,8 @@ import { SyncLimits } from './sync-limits.js';
 const HAND_OVER_MS = 200;
 
 export interface LeaderHost extends HistoryHost {
+  /** Every how many transactions the acks are timed; 0 for never. */
+  readonly ackLoggingFrequency: number;
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
   /** Durable when it returns. */
@@ -218,8 +220,8 @@ export class Leader implements Proposals, LearnerMaster {
 
   acked(handler: LearnerHandler, zxid: number): string | undefined {
     if (zxid > this.lastProposed) return 'which was never proposed';
+    if (handler.participates && handler.id !== undefined) this.measureAck(handler.id, handler.acked, zxid);
     handler.acked = zxid;
-    if (handler.participates && handler.id !== undefined) this.measureAck(handler.id, zxid);
     this.tryCommit();
     return undefined;
   }
@@ -298,17 +300,19 @@ export class Leader implements Proposals, LearnerMaster {
   }
 
   /** Measures how long a server took to acknowledge a proposal, unless a quorum did so before. */
-  measureAck(id: number, zxid: number): void {
+  private measureAck(id: number, before: number, zxid: number): void {
+    const { ackLoggingFrequency, stats, runtime } = this.host;
+    const timed = zxid - (zxid % ackLoggingFrequency);
     const oldest = this.outstanding[this.head];
-    if (oldest === undefined) return;
-    const proposal = this.outstanding[this.head + zxid - oldest.zxid];
-    if (proposal?.zxid === zxid) this.host.stats.onAck(id, this.host.runtime.now() - proposal.proposedAt);
+    if (!(timed > before) || oldest === undefined) return;
+    const proposal = this.outstanding[this.head + timed - oldest.zxid];
+    if (proposal?.zxid === timed) stats.onAck(id, runtime.now() - proposal.proposedAt);
   }
 
   /** Everything up to a zxid is on the own disk. */
   onDurable(zxid: number): void {
+    this.measureAck(this.host.id, this.durableZxid, zxid);
     if (zxid > this.durableZxid) this.durableZxid = zxid;
-    this.measureAck(this.host.id, zxid);
     this.tryCommit();
   }
 

@@ -37,6 +37,8 @@ export interface Ensemble {
   /** Whether an observer keeps what it is informed of on disk. */
   readonly syncEnabled: boolean;
   readonly commitLogCount: number;
+  /** Every how many transactions the acks are timed; 0 for never. */
+  readonly ackLoggingFrequency: number;
   /** How much log, in snapshots, is read for a learner; negative for none. */
   readonly snapshotSizeFactor: number;
   readonly forceSnapshotSync: boolean;
@@ -119,6 +121,7 @@ export function ensembleOf(
     mostSyncs: { diff: n('leader.maxConcurrentDiffSyncs'), snapshot: n('leader.maxConcurrentSnapSyncs') },
     syncEnabled: b('syncEnabled'),
     commitLogCount: n('commitLogCount'),
+    ackLoggingFrequency: n('leader.ackLoggingFrequency'),
     snapshotSizeFactor: n('snapshotSizeFactor'),
     forceSnapshotSync: b('forceSnapshotSync'),
     leaderServes: values.get('leaderServes') === 'yes',

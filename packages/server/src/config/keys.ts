@@ -410,7 +410,15 @@ export const KEYS: readonly Key[] = [
     { min: 1 },
   ),
   key('leader.maxTimeToWaitForEpoch', 'int', -1, 'How long a new leader waits.', { ...ensemble, unit: 'ms' }),
-  key('leader.ackLoggingFrequency', 'int', 1000, 'How often acks are timed.', ensemble),
+  key(
+    'leader.ackLoggingFrequency',
+    'int',
+    1000,
+    'Every how many transactions the acks are timed (ack_latency); 0 for never.',
+    {
+      min: 0,
+    },
+  ),
   key('leader.closeSocketAsync', 'bool', false, 'Closing of connections to learners.', ensemble),
   key('learner.asyncSending', 'bool', false, 'Sending by learners.', ensemble),
   key('learner.closeSocketAsync', 'bool', false, 'Closing of connections by learners.', ensemble),

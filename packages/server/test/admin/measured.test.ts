@@ -39,13 +39,17 @@ test('connections that clients let go are told from those that end with their se
 });
 
 test('the leader tells how long each server takes to acknowledge', async (t) => {
-  const ensemble = await Ensemble.ofThree(t);
+  const ensemble = await Ensemble.ofThree(t, { 'leader.ackLoggingFrequency': 5 });
   const leader = ensemble.server(await ensemble.settled());
   const client = await ensemble.client(leader.id);
   for (let i = 0; i < 20; i++) await client.create(`/n${i}`);
   const told = metrics(leader);
   const counts = [1, 2, 3].map((id) => Number(told.get(`cnt_${id}_ack_latency`) ?? 0));
   assert.ok(counts.filter((count) => count > 0).length >= 2, `a quorum has acknowledged: ${counts}`);
+  assert.ok(
+    counts.every((count) => count <= 4),
+    `only each fifth is timed: ${counts}`,
+  );
   assert.ok(told.has(`p99_${leader.id}_ack_latency`) || counts[leader.id - 1] === 0);
   viewOf(leader).resetStats();
   assert.equal(metrics(leader).has(`cnt_${leader.id}_ack_latency`), false);
