@@ -1,10 +1,8 @@
 // A server of an ensemble: holds elections, and between them is a leader, a follower or an observer (leading.ts, following.ts).
-// Keeps what outlives those roles: the database, the log, the epochs, the last transactions.
+// What outlives those roles, the history and the members, is replica.ts's.
 
-import { follows, RecentProposals } from './broadcast/recent-proposals.js';
-import type { BodySink } from './broadcast/snapshot-stream.js';
-import { DynamicFile } from './config/dynamic-file.js';
-import type { Ensemble, ServerConfig } from './config/index.js';
+import { RecentProposals } from './broadcast/recent-proposals.js';
+import type { ServerConfig } from './config/index.js';
 import { ConfigError } from './config/parse.js';
 import type { Database } from './database.js';
 import { type ElectionHost, FastLeaderElection } from './election/fast-leader-election.js';
@@ -21,54 +19,38 @@ import type { EnsembleView } from './ensemble-view.js';
 import { Following } from './following.js';
 import { Leading } from './leading.js';
 import { LearnerMasters } from './learner-masters.js';
-import { Membership, movesClients, movesElection } from './membership.js';
+import { movesClients, movesElection } from './membership.js';
 import type { Serving } from './net/client-port.js';
 import { type ElectionAddress, ElectionPort } from './net/election-port.js';
 import { type Network, nodeNetwork } from './net/network.js';
 import { QuorumAuth } from './net/sasl/quorum-auth.js';
 import { TlsNetwork, type TlsNetworkSettings } from './net/tls/tls-network.js';
-import { type Member, parseConfig, type QuorumAddress, type QuorumConfig, sameConfig } from './quorum/quorum-config.js';
+import { parseConfig, type QuorumAddress, type QuorumConfig, sameConfig } from './quorum/quorum-config.js';
+import { Replica, type ReplicaParts, rememberFrom } from './replica.js';
 import type { SessionOwner } from './request/client.js';
 import { ReadOnlyProcessor } from './request/read-only.js';
 import type { LoggedEntry, Role } from './role.js';
 import type { Timer } from './runtime.js';
-import { type Opened, openData, recoverInto, Server, type ServerOptions } from './server.js';
+import { openData, type ServerOptions } from './server.js';
 import { SessionTable } from './session/session-table.js';
 import { type DataDir, readMyid } from './storage/data-dir.js';
-import { Epochs } from './storage/epochs.js';
 import { nodeDisk } from './storage/node-disk.js';
 import { recover } from './storage/recovery.js';
-import { finishReplacing, replaceHistory, truncateLog } from './storage/rewrite.js';
-import { mustRejoin, recoverWhatIsWhole, rejoined } from './storage/set-aside.js';
+import { finishReplacing } from './storage/rewrite.js';
+import { recoverWhatIsWhole } from './storage/set-aside.js';
 import type { LogBatch } from './storage/txn-log.js';
-import { TxnHeaderAt } from './tree/txn-types.js';
 
 const PROGRESS_MS = 5000;
 /** How long no leader is found before reads are served without one; longer ticks make it a tick. */
 const READ_ONLY_AFTER_MS = 2000;
 const EXPIRY_CHECK_MS = 100;
-/** What a packet may hold beside a request of the largest size. */
-const PACKET_MARGIN = 1024 * 1024;
 
-export class EnsembleServer extends Server {
-  readonly ensemble: Ensemble;
-  readonly epochs: Epochs;
-  readonly recent: RecentProposals;
-  readonly membership: Membership;
-  readonly maxPacket: number;
+export class EnsembleServer extends Replica {
   readonly ensembleStats = new EnsembleStats();
   /** Where it finds what it observes. */
   readonly learnerMasters: LearnerMasters;
   /** Set by a role that has to know the time without serving clients. */
   onTurn: () => void = () => {};
-  /** The leader wants the log cut where that cannot be done: a snapshot is asked for instead. */
-  uncuttable = false;
-  /**
-   * Transactions that it acknowledged may be missing here, as its data was emptied or damaged: it gives nobody a vote until it has
-   * taken over a leader's history.
-   */
-  private untrusted: boolean;
-
   /** To the other servers; with TLS if that is configured and the network is the real one. */
   readonly quorumNetwork: Network;
   /** How servers prove to each other who they are; undefined if they need not. */
@@ -78,41 +60,21 @@ export class EnsembleServer extends Server {
   private readonly election: FastLeaderElection;
   private readonly electionPort: ElectionPort;
   private role: Role | undefined;
-  /** The tree is not what the disk holds: a snapshot is being received. */
-  private unsaved = false;
-  /** The tree is ahead of the disk: see {@link appendInformed}. */
-  private unlogged = false;
-  /** What is under way on the disk, beside the log. */
-  private busy: Promise<void> = Promise.resolve();
   private lookingSince: number;
   /** Since when there is no quorum. */
   private unavailableSince: number;
   private readOnlyTimer: Timer | undefined;
   private configHeard: string | undefined;
 
-  private constructor(
-    config: ServerConfig,
-    ensemble: Ensemble,
-    id: number,
-    own: Member,
-    parts: Parts,
-    options: ServerOptions,
-  ) {
-    super(config, parts.opened, options, id);
-    this.ensemble = ensemble;
-    const files = config.path === undefined ? undefined : new DynamicFile(this.disk, config.path);
-    this.membership = new Membership(id, own, ensemble.members, config.reconfigEnabled, files);
-    this.recent = parts.recent;
+  private constructor(config: ServerConfig, parts: ReplicaParts, options: ServerOptions) {
+    super(config, parts, options);
+    const { ensemble } = this;
     this.learnerMasters = new LearnerMasters(this.runtime, config.tickTime, ensemble);
-    this.maxPacket = config.juteMaxBuffer + config.juteMaxBufferExtraSize + PACKET_MARGIN;
     this.lookingSince = this.runtime.now();
     this.unavailableSince = this.lookingSince;
-    const { recovered, dirs } = parts.opened;
-    this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));
     this.tls =
       config.quorumTls === undefined || this.network !== nodeNetwork ? undefined : this.newTls(config.quorumTls);
     this.quorumNetwork = this.tls ?? this.network;
-    this.untrusted = (recovered.fresh && !parts.opened.trusted) || mustRejoin(this.disk, dirs);
     this.quorumAuth = config.quorumAuth === undefined ? undefined : new QuorumAuth(config.quorumAuth);
     this.electionPort = this.newElectionPort();
     const times = { minInterval: ensemble.minNotificationInterval, maxInterval: ensemble.maxNotificationInterval };
@@ -144,13 +106,13 @@ export class EnsembleServer extends Server {
     const recent = new RecentProposals(ensemble.commitLogCount);
     const prepare = (dirs: DataDir, database: Database): void => {
       finishReplacing(disk, dirs);
-      database.onReplayed = (buf, start, end, zxid) => remember(recent, buf.subarray(start, end), zxid);
+      database.onReplayed = rememberFrom(recent);
     };
     // A server alone must not forget; one of several takes from the others what its disk has lost.
     const alone = ensemble.members.verifier.voters.length === 1;
     const opened = await openData(config, options, prepare, alone ? recover : recoverWhatIsWhole);
     opened.database.onReplayed = undefined;
-    const server = new EnsembleServer(config, ensemble, id, own, { opened, recent }, options);
+    const server = new EnsembleServer(config, { ensemble, id, own, opened, recent }, options);
     if (opened.recovered.fresh && opened.trusted) await server.writeSnapshot();
     return server;
   }
@@ -290,11 +252,6 @@ export class EnsembleServer extends Server {
     return { leader: isVoter ? this.id : NO_VOTE, zxid: this.historyEnd, peerEpoch: this.epochs.current };
   }
 
-  /** The last zxid of its history, as others are told; -1 where there is none to be trusted. */
-  get historyEnd(): number {
-    return this.untrusted ? -1 : this.lastZxid;
-  }
-
   private notified(notification: Notification): void {
     const { config } = notification;
     if (this.role === undefined && this.membership.changeable && config !== undefined && config !== this.configHeard) {
@@ -410,11 +367,6 @@ export class EnsembleServer extends Server {
     role.start();
   }
 
-  private writeConfigNode(): void {
-    const { committed, text } = this.membership;
-    this.database.tree.setConfig(text, committed.version, this.runtime.wallTime());
-  }
-
   /** Says what the server waits for while it does not serve. */
   private tellProgress(): void {
     if (this.role?.serving === true) return;
@@ -482,127 +434,8 @@ export class EnsembleServer extends Server {
     if (this.role?.serving !== true) throw new Error('the server has no part in an ensemble now');
     return super.takeSnapshot();
   }
-
-  private async settle(entries: readonly LoggedEntry[]): Promise<void> {
-    await new Promise<void>((resolve) => this.log.whenDurable(resolve));
-    // What comes now, from the own log or from the next leader, may be cut again: no snapshot may hold it under an earlier zxid.
-    await this.giveUpSnapshot();
-    if (this.unlogged && !this.membership.observer) {
-      // Others may soon count on what it has: that is what its disk has.
-      await this.reload();
-    } else if (this.unsaved) {
-      this.logger.warn({}, 'the leader was lost while its snapshot came: going back to what is on disk');
-      await this.reload();
-    } else {
-      for (const { zxid, entry } of entries) this.applyUnasked(entry, zxid);
-    }
-  }
-
-  /** Applies an entry that no client here waits for. */
-  applyUnasked(entry: Buffer, zxid: number): void {
-    this.port.actedElsewhere(entry.readBigInt64BE(TxnHeaderAt.clientId));
-    this.database.tree.apply(entry, 0, entry.length);
-    this.recent.add(zxid, entry);
-  }
-
-  /** Hands a committed entry that an observer is informed of to the log, unless it is not to write any (syncEnabled). */
-  appendInformed(entry: Buffer, zxid: number): void {
-    if (this.ensemble.syncEnabled || this.untrusted) this.log.append(entry, zxid);
-    else this.unlogged = true;
-  }
-
-  /** This server has the leader's history, and has it on disk unless it keeps none: then no epoch may speak for the disk. */
-  joined(epoch: number): void {
-    if (this.unlogged) return;
-    this.epochs.setCurrent(epoch);
-    if (!this.untrusted) return;
-    this.untrusted = false;
-    if (mustRejoin(this.disk, this.dirs)) rejoined(this.disk, this.dirs);
-  }
-
-  // ---- history that comes from the leader ----
-
-  beginReceiving(): BodySink {
-    this.unsaved = true;
-    this.recent.clear();
-    this.database.reset();
-    return this.database;
-  }
-
-  received(zxid: number): void {
-    const { database } = this;
-    database.snapshotLoaded(zxid);
-    database.tree.digestComparedFrom = Number.POSITIVE_INFINITY;
-    database.tree.finishLoading();
-    this.writeConfigNode();
-  }
-
-  /** Makes the received tree the only history on disk. */
-  saveReceived(done: () => void): void {
-    this.occupy(async () => {
-      await this.giveUpSnapshot();
-      await this.log.close();
-      const file = await this.writeSnapshot();
-      replaceHistory(this.disk, this.dirs, file);
-      this.log = this.openLog(this.lastZxid);
-      this.unsaved = false;
-      this.unlogged = false;
-    }, done);
-  }
-
-  /** Cuts the log behind a zxid, if that can be done, and goes back to what is then on disk. */
-  truncate(zxid: number, done: (cut: boolean) => void): void {
-    let cut = false;
-    this.occupy(
-      async () => {
-        await this.giveUpSnapshot();
-        await this.log.close();
-        if (this.unlogged) {
-          await this.reload(); // from there it tries again
-          return;
-        }
-        cut = truncateLog(this.disk, this.dirs, zxid, this.maxPacket);
-        if (cut) await this.reload();
-        else this.log = this.openLog(this.lastZxid);
-        this.uncuttable = !cut;
-      },
-      () => done(cut),
-    );
-  }
-
-  private occupy(work: () => Promise<void>, done: () => void): void {
-    this.busy = this.busy.then(work).then(
-      () => this.guard(done),
-      (error: Error) => this.fail(error),
-    );
-  }
-
-  private async reload(): Promise<void> {
-    const { database, recent } = this;
-    await this.log.close();
-    recent.clear();
-    database.reset();
-    database.onReplayed = (buf, start, end, zxid) => remember(recent, buf.subarray(start, end), zxid);
-    const { lastZxid } = await recoverInto(database, this.dirs, this.disk, this.config, this.logger);
-    database.onReplayed = undefined;
-    this.log = this.openLog(lastZxid);
-    this.unsaved = false;
-    this.unlogged = false;
-    this.writeConfigNode();
-  }
-}
-
-interface Parts {
-  readonly opened: Opened;
-  readonly recent: RecentProposals;
 }
 
 function electionAddresses(all: readonly QuorumAddress[]): ElectionAddress[] {
   return all.map(({ host, electionPort }) => ({ host, port: electionPort }));
-}
-
-/** Transactions of the log become what learners are brought up to date from. */
-function remember(recent: RecentProposals, entry: Buffer, zxid: number): void {
-  if (recent.max !== undefined && !follows(zxid, recent.max)) recent.clear();
-  recent.add(zxid, Buffer.from(entry));
 }

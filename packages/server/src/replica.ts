@@ -1,0 +1,190 @@
+// A server's copy of the history that an ensemble agrees on: what of it is on disk and can be trusted, how it takes over a leader's,
+// and how it goes back to what is on disk.
+
+import { follows, type RecentProposals } from './broadcast/recent-proposals.js';
+import type { BodySink } from './broadcast/snapshot-stream.js';
+import { DynamicFile } from './config/dynamic-file.js';
+import type { Ensemble, ServerConfig } from './config/index.js';
+import { Membership } from './membership.js';
+import type { Member } from './quorum/quorum-config.js';
+import type { LoggedEntry } from './role.js';
+import { type Opened, recoverInto, Server, type ServerOptions } from './server.js';
+import { Epochs } from './storage/epochs.js';
+import { replaceHistory, truncateLog } from './storage/rewrite.js';
+import { mustRejoin, rejoined } from './storage/set-aside.js';
+import { TxnHeaderAt } from './tree/txn-types.js';
+
+/** What a packet may hold beside a request of the largest size. */
+const PACKET_MARGIN = 1024 * 1024;
+
+export interface ReplicaParts {
+  readonly ensemble: Ensemble;
+  readonly id: number;
+  readonly own: Member;
+  readonly opened: Opened;
+  readonly recent: RecentProposals;
+}
+
+export abstract class Replica extends Server {
+  readonly ensemble: Ensemble;
+  readonly epochs: Epochs;
+  readonly recent: RecentProposals;
+  readonly membership: Membership;
+  readonly maxPacket: number;
+  /** The leader wants the log cut where that cannot be done: a snapshot is asked for instead. */
+  uncuttable = false;
+  /**
+   * Transactions that it acknowledged may be missing here, as its data was emptied or damaged: it gives nobody a vote until it has
+   * taken over a leader's history.
+   */
+  protected untrusted: boolean;
+  /** The tree is ahead of the disk: see {@link appendInformed}. */
+  protected unlogged = false;
+  /** The tree is not what the disk holds: a snapshot is being received. */
+  private unsaved = false;
+  /** What is under way on the disk, beside the log. */
+  protected busy: Promise<void> = Promise.resolve();
+
+  protected constructor(
+    config: ServerConfig,
+    { ensemble, id, own, opened, recent }: ReplicaParts,
+    options: ServerOptions,
+  ) {
+    super(config, opened, options, id);
+    this.ensemble = ensemble;
+    this.recent = recent;
+    const files = config.path === undefined ? undefined : new DynamicFile(this.disk, config.path);
+    this.membership = new Membership(id, own, ensemble.members, config.reconfigEnabled, files);
+    this.maxPacket = config.juteMaxBuffer + config.juteMaxBufferExtraSize + PACKET_MARGIN;
+    const { recovered, dirs, trusted } = opened;
+    this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));
+    this.untrusted = (recovered.fresh && !trusted) || mustRejoin(this.disk, dirs);
+  }
+
+  /** The last zxid of its history, as others are told; -1 where there is none to be trusted. */
+  get historyEnd(): number {
+    return this.untrusted ? -1 : this.lastZxid;
+  }
+
+  protected writeConfigNode(): void {
+    const { committed, text } = this.membership;
+    this.database.tree.setConfig(text, committed.version, this.runtime.wallTime());
+  }
+
+  /** A role is over: what its log holds uncommitted joins the history, unless that has to be read from the disk again. */
+  protected async settle(entries: readonly LoggedEntry[]): Promise<void> {
+    await new Promise<void>((resolve) => this.log.whenDurable(resolve));
+    // What comes now, from the own log or from the next leader, may be cut again: no snapshot may hold it under an earlier zxid.
+    await this.giveUpSnapshot();
+    if (this.unlogged && !this.membership.observer) {
+      // Others may soon count on what it has: that is what its disk has.
+      await this.reload();
+    } else if (this.unsaved) {
+      this.logger.warn({}, 'the leader was lost while its snapshot came: going back to what is on disk');
+      await this.reload();
+    } else {
+      for (const { zxid, entry } of entries) this.applyUnasked(entry, zxid);
+    }
+  }
+
+  /** Applies an entry that no client here waits for. */
+  applyUnasked(entry: Buffer, zxid: number): void {
+    this.port.actedElsewhere(entry.readBigInt64BE(TxnHeaderAt.clientId));
+    this.database.tree.apply(entry, 0, entry.length);
+    this.recent.add(zxid, entry);
+  }
+
+  /** Hands a committed entry that an observer is informed of to the log, unless it is not to write any (syncEnabled). */
+  appendInformed(entry: Buffer, zxid: number): void {
+    if (this.ensemble.syncEnabled || this.untrusted) this.log.append(entry, zxid);
+    else this.unlogged = true;
+  }
+
+  /** This server has the leader's history, and has it on disk unless it keeps none: then no epoch may speak for the disk. */
+  joined(epoch: number): void {
+    if (this.unlogged) return;
+    this.epochs.setCurrent(epoch);
+    if (!this.untrusted) return;
+    this.untrusted = false;
+    if (mustRejoin(this.disk, this.dirs)) rejoined(this.disk, this.dirs);
+  }
+
+  // ---- history that comes from the leader ----
+
+  beginReceiving(): BodySink {
+    this.unsaved = true;
+    this.recent.clear();
+    this.database.reset();
+    return this.database;
+  }
+
+  received(zxid: number): void {
+    const { database } = this;
+    database.snapshotLoaded(zxid);
+    database.tree.digestComparedFrom = Number.POSITIVE_INFINITY;
+    database.tree.finishLoading();
+    this.writeConfigNode();
+  }
+
+  /** Makes the received tree the only history on disk. */
+  saveReceived(done: () => void): void {
+    this.occupy(async () => {
+      await this.giveUpSnapshot();
+      await this.log.close();
+      const file = await this.writeSnapshot();
+      replaceHistory(this.disk, this.dirs, file);
+      this.log = this.openLog(this.lastZxid);
+      this.unsaved = false;
+      this.unlogged = false;
+    }, done);
+  }
+
+  /** Cuts the log behind a zxid, if that can be done, and goes back to what is then on disk. */
+  truncate(zxid: number, done: (cut: boolean) => void): void {
+    let cut = false;
+    this.occupy(
+      async () => {
+        await this.giveUpSnapshot();
+        await this.log.close();
+        if (this.unlogged) {
+          await this.reload(); // from there it tries again
+          return;
+        }
+        cut = truncateLog(this.disk, this.dirs, zxid, this.maxPacket);
+        if (cut) await this.reload();
+        else this.log = this.openLog(this.lastZxid);
+        this.uncuttable = !cut;
+      },
+      () => done(cut),
+    );
+  }
+
+  private occupy(work: () => Promise<void>, done: () => void): void {
+    this.busy = this.busy.then(work).then(
+      () => this.guard(done),
+      (error: Error) => this.fail(error),
+    );
+  }
+
+  protected async reload(): Promise<void> {
+    const { database, recent } = this;
+    await this.log.close();
+    recent.clear();
+    database.reset();
+    database.onReplayed = rememberFrom(recent);
+    const { lastZxid } = await recoverInto(database, this.dirs, this.disk, this.config, this.logger);
+    database.onReplayed = undefined;
+    this.log = this.openLog(lastZxid);
+    this.unsaved = false;
+    this.unlogged = false;
+    this.writeConfigNode();
+  }
+}
+
+/** Has the transactions of a log that is read kept for learners. */
+export function rememberFrom(recent: RecentProposals): (buf: Buffer, start: number, end: number, zxid: number) => void {
+  return (buf, start, end, zxid) => {
+    if (recent.max !== undefined && !follows(zxid, recent.max)) recent.clear();
+    recent.add(zxid, Buffer.from(buf.subarray(start, end)));
+  };
+}
