@@ -145,12 +145,10 @@ export class Model {
 
   private closeSession(session: bigint, paths: readonly string[], zxid: number): void {
     this.sessions.delete(session);
-    const own = [...this.nodes].filter(([, node]) => node.owner === session).map(([path]) => path);
-    const listed = new Set(paths);
-    for (const path of own) {
-      if (!listed.has(path)) throw new ModelError(`${path} outlives its session 0x${session.toString(16)}`);
-      this.remove(path, zxid);
-    }
+    // In the order of the list: watches tell of the deletions in that order. What it names may be gone already.
+    for (const path of paths) if (this.nodes.get(path)?.owner === session) this.remove(path, zxid);
+    for (const [path, node] of this.nodes)
+      if (node.owner === session) throw new ModelError(`${path} outlives its session 0x${session.toString(16)}`);
   }
 
   private remove(path: string, zxid: number): void {
