@@ -8,7 +8,6 @@ import { counterOf, EPOCH } from './broadcast/recent-proposals.js';
 import { configFrom, configIn } from './broadcast/reconfig-entry.js';
 import type { BodySink } from './broadcast/snapshot-stream.js';
 import type { EnsembleServer } from './ensemble-server.js';
-import type { EnsembleStats } from './ensemble-stats.js';
 import type { LearnerView } from './ensemble-view.js';
 import type { Connection } from './net/network.js';
 import { ObserverHosting } from './observer-hosting.js';
@@ -17,7 +16,8 @@ import type { SessionOwner } from './request/client.js';
 import { ForwardingProcessor, type LeaderLink } from './request/forwarding.js';
 import type { Identity } from './request/identity.js';
 import type { Role } from './role.js';
-import type { Runtime, Timer } from './runtime.js';
+import { RoleHost } from './role-host.js';
+import type { Timer } from './runtime.js';
 import { SessionTable } from './session/session-table.js';
 
 /** The leader opens its port when it has heard of its election: first dials may come too early. Milliseconds. */
@@ -27,9 +27,8 @@ const EXPIRY_CHECK_MS = 100;
 /** So long clients' requests wait for a new epoch that is due. */
 const NEW_EPOCH_MS = 5000;
 
-export class Following implements Role, LearnerHost, LeaderLink {
+export class Following extends RoleHost implements Role, LearnerHost, LeaderLink {
   readonly mode: 'follower' | 'observer';
-  private readonly server: EnsembleServer;
   private readonly leader: number;
   readonly leading = undefined;
   private learner: Learner | undefined;
@@ -58,7 +57,7 @@ export class Following implements Role, LearnerHost, LeaderLink {
   private next: number | undefined;
 
   constructor(server: EnsembleServer, leader: number, observer: boolean) {
-    this.server = server;
+    super(server);
     this.leader = leader;
     this.mode = observer ? 'observer' : 'follower';
     this.startedAt = server.runtime.now();
@@ -192,48 +191,12 @@ export class Following implements Role, LearnerHost, LeaderLink {
 
   // ---- what the learner asks for ----
 
-  get id(): number {
-    return this.server.id;
-  }
-
-  get runtime(): Runtime {
-    return this.server.runtime;
-  }
-
   get observer(): boolean {
     return this.mode === 'observer';
   }
 
-  get tickTime(): number {
-    return this.server.config.tickTime;
-  }
-
-  get initLimit(): number {
-    return this.server.ensemble.initLimit;
-  }
-
-  get syncLimit(): number {
-    return this.server.ensemble.syncLimit;
-  }
-
-  get stats(): EnsembleStats {
-    return this.server.ensembleStats;
-  }
-
   get wallTime(): number {
     return this.server.port.wallTime;
-  }
-
-  get acceptedEpoch(): number {
-    return this.server.epochs.accepted;
-  }
-
-  get currentEpoch(): number {
-    return this.server.epochs.current;
-  }
-
-  setAcceptedEpoch(epoch: number): void {
-    this.server.epochs.setAccepted(epoch);
   }
 
   setCurrentEpoch(epoch: number): void {
@@ -246,10 +209,6 @@ export class Following implements Role, LearnerHost, LeaderLink {
 
   get uncuttable(): boolean {
     return this.server.uncuttable;
-  }
-
-  get configVersion(): number {
-    return this.server.membership.committed.version;
   }
 
   beginSnapshot(): BodySink {

@@ -5,41 +5,13 @@ import type { Outbox } from './broadcast/packet-link.js';
 import type { RecentProposals } from './broadcast/recent-proposals.js';
 import type { BodySource } from './broadcast/snapshot-stream.js';
 import type { SyncKind } from './broadcast/sync-limits.js';
-import type { EnsembleServer } from './ensemble-server.js';
-import type { EnsembleStats } from './ensemble-stats.js';
-import type { Runtime } from './runtime.js';
+import { RoleHost } from './role-host.js';
 import { sortedSnapshots } from './storage/file-names.js';
 import { LogCursor as DiskCursor } from './storage/log-cursor.js';
 
-export class ServerHistory implements HistoryHost {
-  protected readonly server: EnsembleServer;
-
-  constructor(server: EnsembleServer) {
-    this.server = server;
-  }
-
-  get id(): number {
-    return this.server.id;
-  }
-
-  get runtime(): Runtime {
-    return this.server.runtime;
-  }
-
+export class ServerHistory extends RoleHost implements HistoryHost {
   get outbox(): Outbox {
     return this.server.port.turns;
-  }
-
-  get tickTime(): number {
-    return this.server.config.tickTime;
-  }
-
-  get initLimit(): number {
-    return this.server.ensemble.initLimit;
-  }
-
-  get syncLimit(): number {
-    return this.server.ensemble.syncLimit;
   }
 
   get maxPacket(): number {
@@ -48,14 +20,6 @@ export class ServerHistory implements HistoryHost {
 
   get recent(): RecentProposals {
     return this.server.recent;
-  }
-
-  get stats(): EnsembleStats {
-    return this.server.ensembleStats;
-  }
-
-  get currentEpoch(): number {
-    return this.server.epochs.current;
   }
 
   get lastZxid(): number {
@@ -72,10 +36,6 @@ export class ServerHistory implements HistoryHost {
 
   get mostSyncs(): Readonly<Record<SyncKind, number>> {
     return this.server.ensemble.mostSyncs;
-  }
-
-  get configVersion(): number {
-    return this.server.membership.committed.version;
   }
 
   configText(): string {

@@ -96,14 +96,6 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     return this.server.ensemble.ackLoggingFrequency;
   }
 
-  get acceptedEpoch(): number {
-    return this.server.epochs.accepted;
-  }
-
-  setAcceptedEpoch(epoch: number): void {
-    this.server.epochs.setAccepted(epoch);
-  }
-
   setCurrentEpoch(epoch: number): void {
     this.server.epochs.setCurrent(epoch);
   }
