@@ -93,7 +93,7 @@ function common(
   const what = prefix === 'ssl.' ? 'a client port with TLS' : 'TLS between servers';
 
   const keyStore = store(settings, prefix, 'keyStore', where);
-  if (keyStore === undefined) throw fail(`${what} needs ${prefix}keyStore.location (a PEM or PKCS12 file)`);
+  if (keyStore === undefined) throw fail(`${what} needs ${prefix}keyStore.location (a PEM, PKCS12 or JKS file)`);
   const trustStore = store(settings, prefix, 'trustStore', where);
   const clientAuth = (s('clientAuth') ?? 'need').toLowerCase();
   if (clientAuth !== 'none' && clientAuth !== 'want' && clientAuth !== 'need') {
@@ -137,11 +137,11 @@ function store(
   const type = s('type').toUpperCase();
   if (type === 'BCFKS' || path.endsWith('.bcfks')) {
     throw new ConfigError(
-      `${where}: ${prefix}${name}.location=${path}: BCFKS files are not read; PEM and PKCS12 are. Convert it with: keytool -importkeystore -srckeystore ${path} -srcstoretype BCFKS -destkeystore ${name}.p12 -deststoretype PKCS12`,
+      `${where}: ${prefix}${name}.location=${path}: BCFKS files are not read; PEM, PKCS12 and JKS are. Convert it with: keytool -importkeystore -srckeystore ${path} -srcstoretype BCFKS -destkeystore ${name}.p12 -deststoretype PKCS12`,
     );
   }
   if (!['', 'JKS', 'PEM', 'PKCS12'].includes(type)) {
-    throw new ConfigError(`${where}: ${prefix}${name}.type=${type}: one of 'PEM', 'PKCS12' is expected`);
+    throw new ConfigError(`${where}: ${prefix}${name}.type=${type}: one of 'PEM', 'PKCS12', 'JKS' is expected`);
   }
   return { path, password: s('password'), passwordPath: s('passwordPath') || undefined };
 }

@@ -18,7 +18,7 @@ const store = (file: string, password = 'secret', passwordPath?: string) => ({
 });
 const server = new X509Certificate(readFileSync(join(FIXTURES, 'server.pem')));
 
-for (const file of ['server.p12', 'server-3des.p12', 'server-encrypted.pem']) {
+for (const file of ['server.p12', 'server-3des.p12', 'server-rc2.p12', 'server.jks', 'server-encrypted.pem']) {
   test(`the key, its certificate and the authority's are found in ${file}`, () => {
     const { key, chain } = readKeyStore(store(file));
     assert.ok(server.checkPrivateKey(key));
@@ -41,7 +41,7 @@ test('a key that is not encrypted needs no password', () => {
 });
 
 test('a trust store of certificates alone is read, as keytool writes it and as PEM', () => {
-  for (const file of ['trust.p12', 'ca.pem']) {
+  for (const file of ['trust.p12', 'trust.jks', 'ca.pem']) {
     assert.deepEqual(readTrustStore(store(file)).map(subjectName), ['CN=Authority,O=Test']);
   }
 });
@@ -55,12 +55,10 @@ test('the password may stand in a file, which wins', (t) => {
 });
 
 for (const [file, said] of [
-  [
-    'trust.jks',
-    /trust\.jks: this is a JKS file.*keytool -importkeystore -srckeystore .*trust\.jks .*-deststoretype PKCS12/,
-  ],
-  ['server-rc2.p12', /encrypted with RC2.*keytool -importkeystore/],
-  ['make.sh', /neither a PEM nor a PKCS12 file/],
+  ['trust.jks', /no private key/],
+  ['key-password.jks', /another password than the store.*keytool -keypasswd/],
+  ['server.jceks', /a JCEKS file.*keytool -importkeystore -srckeystore .*server\.jceks .*-deststoretype PKCS12/],
+  ['make.sh', /neither a PEM nor a PKCS12 nor a JKS file/],
   ['ca.pem', /no private key/],
   ['missing.pem', /cannot be read/],
 ] as const) {
@@ -72,11 +70,12 @@ for (const [file, said] of [
   });
 }
 
-test('a damaged store is told, wherever the damage is', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-tls-'));
-  const path = join(dir, 'damaged.p12');
-  const good = readFileSync(join(FIXTURES, 'server.p12'));
-  try {
+for (const file of ['server.p12', 'server-rc2.p12', 'server.jks'])
+  test(`a damaged ${file} is told, wherever the damage is`, (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-tls-'));
+    t.after(() => rmSync(dir, { recursive: true }));
+    const path = join(dir, 'damaged');
+    const good = readFileSync(join(FIXTURES, file));
     for (let cut = 1; cut < good.length; cut += 97) {
       writeFileSync(path, good.subarray(0, cut));
       assert.throws(() => readKeyStore(store(path)), TlsError);
@@ -87,10 +86,7 @@ test('a damaged store is told, wherever the damage is', () => {
       writeFileSync(path, bad);
       assert.throws(() => readKeyStore(store(path)), TlsError);
     }
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
-});
+  });
 
 test("subjects are written as Java's X500Principal writes them", () => {
   const lines = readFileSync(join(FIXTURES, 'subjects.txt'), 'utf8').trimEnd().split('\n');

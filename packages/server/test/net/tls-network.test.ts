@@ -175,7 +175,7 @@ test('options that cannot work stop the start and say why', () => {
   fails(/ssl\.quorum\.clientAuth=maybe/, { ...TLS, 'ssl.quorum.clientAuth': 'maybe' });
   fails(/ssl\.quorum\.crl/, { ...TLS, 'ssl.quorum.ocsp': true });
   fails(/only TLSv1\.2 and TLSv1\.3/, { ...TLS, 'ssl.quorum.enabledProtocols': 'TLSv1.1' });
-  const settings = load({ ...TLS, 'ssl.quorum.trustStore.location': at('trust.jks') });
+  const settings = load({ ...TLS, 'ssl.quorum.trustStore.location': at('server.jceks') });
   assert.ok(settings !== undefined);
   const hooks = { onRefused() {}, onFailed() {}, onReloaded() {}, onReloadFailed() {} };
   assert.throws(() => new TlsNetwork(settings, nodeRuntime, hooks), TlsError);

@@ -1,8 +1,9 @@
-// Key stores and trust stores as Apache ZooKeeper's options name them: PEM and PKCS #12 files.
+// Key stores and trust stores as Apache ZooKeeper's options name them: PEM, PKCS #12 and JKS files.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { DerError } from './der.js';
+import { JKS_MAGIC, JksError, readJks } from './jks.js';
 import { Pkcs12Error, readPkcs12 } from './pkcs12.js';
 
 export interface StoreSettings {
@@ -25,7 +26,6 @@ export interface KeyStore {
 }
 
 const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]+?-----END \1-----/g;
-const JKS_MAGIC = 0xfeedfeed;
 const JCEKS_MAGIC = 0xcececece;
 
 interface Content {
@@ -70,19 +70,20 @@ function readStore(settings: StoreSettings): Content {
   const file = read(path);
   const password = settings.passwordPath === undefined ? settings.password : secret(settings.passwordPath);
   const magic = file.length < 4 ? 0 : file.readUInt32BE(0);
-  if (magic === JKS_MAGIC || magic === JCEKS_MAGIC) {
+  if (magic === JCEKS_MAGIC) {
     throw new TlsError(
-      `${path}: this is a ${magic === JKS_MAGIC ? 'JKS' : 'JCEKS'} file; PEM and PKCS12 are read. Convert it with: ` +
+      `${path}: this is a JCEKS file; PEM, PKCS12 and JKS are read. Convert it with: ` +
         `keytool -importkeystore -srckeystore ${path} -destkeystore ${path.replace(/\.jks$/, '')}.p12 -deststoretype PKCS12`,
     );
   }
   try {
     if (file.includes('-----BEGIN ')) return readPem(file.toString('latin1'), password);
-    const { keys, certificates } = readPkcs12(file, password);
+    const { keys, certificates } = (magic === JKS_MAGIC ? readJks : readPkcs12)(file, password);
     return { keys, certificates: certificates.map((der) => new X509Certificate(der)) };
   } catch (e) {
-    if (e instanceof Pkcs12Error) throw new TlsError(`${path}: ${e.message}`);
-    if (e instanceof DerError) throw new TlsError(`${path}: this is neither a PEM nor a PKCS12 file (${e.message})`);
+    if (e instanceof Pkcs12Error || e instanceof JksError) throw new TlsError(`${path}: ${e.message}`);
+    if (e instanceof DerError)
+      throw new TlsError(`${path}: this is neither a PEM nor a PKCS12 nor a JKS file (${e.message})`);
     throw new TlsError(`${path}: ${(e as Error).message}. Is the password right?`);
   }
 }

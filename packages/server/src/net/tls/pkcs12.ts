@@ -2,6 +2,7 @@
 
 import { createDecipheriv, createHash, createHmac, createPrivateKey, type KeyObject, pbkdf2Sync } from 'node:crypto';
 import { children, type Element, element, expect, integer, oid, Tag } from './der.js';
+import { decryptRc2Cbc } from './rc2.js';
 
 export interface Pkcs12 {
   readonly keys: KeyObject[];
@@ -23,7 +24,8 @@ const X509_CERTIFICATE = '1.2.840.113549.1.9.22.1';
 const PBES2 = '1.2.840.113549.1.5.13';
 const PBKDF2 = '1.2.840.113549.1.5.12';
 const PBE_SHA1_3DES = '1.2.840.113549.1.12.1.3';
-const PBE_SHA1_RC2 = ['1.2.840.113549.1.12.1.5', '1.2.840.113549.1.12.1.6'];
+/** How long the key is, in bytes. */
+const PBE_SHA1_RC2: Readonly<Record<string, number>> = { '1.2.840.113549.1.12.1.5': 16, '1.2.840.113549.1.12.1.6': 5 };
 
 const DIGESTS: Readonly<Record<string, string>> = {
   '1.3.14.3.2.26': 'sha1',
@@ -113,25 +115,27 @@ function privateKey(der: Buffer): KeyObject {
 function decrypt([algorithm, parameters]: Element[], encrypted: Buffer, password: string): Buffer {
   const id = oid(algorithm);
   const given = children(parameters, Tag.sequence);
+  const keyLength = id === PBE_SHA1_3DES ? 24 : PBE_SHA1_RC2[id];
+  if (id !== PBES2 && keyLength === undefined) throw new Pkcs12Error(`the encryption ${id} is not read`);
   try {
-    if (id === PBES2) return decryptPbes2(given, encrypted, password);
-    if (id === PBE_SHA1_3DES) {
-      const salt = expect(given[0], Tag.octetString).value;
-      const rounds = iterations(given[1]);
-      const key = pkcs12Key('sha1', 1, password, salt, rounds, 24);
-      const iv = pkcs12Key('sha1', 2, password, salt, rounds, 8);
-      return run('des-ede3-cbc', key, iv, encrypted);
-    }
+    if (keyLength === undefined) return decryptPbes2(given, encrypted, password);
+    const salt = expect(given[0], Tag.octetString).value;
+    const rounds = iterations(given[1]);
+    const key = pkcs12Key('sha1', 1, password, salt, rounds, keyLength);
+    const iv = pkcs12Key('sha1', 2, password, salt, rounds, 8);
+    if (id === PBE_SHA1_3DES) return run('des-ede3-cbc', key, iv, encrypted);
+    return unpadded(decryptRc2Cbc(key, iv, encrypted));
   } catch (e) {
     if ((e as { code?: string }).code?.startsWith('ERR_OSSL') !== true) throw e;
     throw new Pkcs12Error('the password is wrong');
   }
-  if (PBE_SHA1_RC2.includes(id)) {
-    throw new Pkcs12Error(
-      'it is encrypted with RC2, which is broken. Write it anew with: keytool -importkeystore -srckeystore <file> -destkeystore <new file> -deststoretype PKCS12',
-    );
-  }
-  throw new Pkcs12Error(`the encryption ${id} is not read`);
+}
+
+/** Takes off what fills the last block: as many bytes as they say. */
+function unpadded(text: Buffer): Buffer {
+  const by = text.at(-1) ?? 0;
+  if (by < 1 || by > 8 || text.length < by) throw new Pkcs12Error('the password is wrong');
+  return text.subarray(0, -by);
 }
 
 // PBES2-params: { oid PBKDF2, { octet string salt, int iterations, [int keyLength], [prf] } }, { oid cipher, octet string iv }
