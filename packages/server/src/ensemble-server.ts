@@ -61,8 +61,8 @@ export class EnsembleServer extends Replica {
   private readonly electionPort: ElectionPort;
   private role: Role | undefined;
   private lookingSince: number;
-  /** Since when there is no quorum. */
-  private unavailableSince: number;
+  /** Since when there is no quorum; undefined while there is one. */
+  private unavailableSince: number | undefined;
   private readOnlyTimer: Timer | undefined;
   private configHeard: string | undefined;
 
@@ -370,7 +370,7 @@ export class EnsembleServer extends Replica {
   /** Says what the server waits for while it does not serve. */
   private tellProgress(): void {
     if (this.role?.serving === true) return;
-    const seconds = Math.round((this.runtime.now() - this.lookingSince) / 1000);
+    const seconds = Math.round((this.runtime.now() - (this.unavailableSince ?? this.lookingSince)) / 1000);
     const problems = [...this.electionPort.problems()].map(([id, problem]) => `server ${id}: ${problem}`);
     const what = this.role?.waitsFor ?? 'enough servers to elect a leader';
     this.logger.warn({ problems }, `not serving for ${seconds} s: waiting for ${what}`);
@@ -403,7 +403,9 @@ export class EnsembleServer extends Replica {
 
   private onAvailable(): void {
     const { ensembleStats } = this;
-    const ms = this.runtime.now() - this.unavailableSince;
+    const now = this.runtime.now();
+    const ms = now - (this.unavailableSince ?? now);
+    this.unavailableSince = undefined;
     ensembleStats.unavailableTime.add(ms);
     if (this.role?.mode === 'leader') ensembleStats.leaderUnavailableTime.add(ms);
     this.beginCounts();
@@ -421,7 +423,7 @@ export class EnsembleServer extends Replica {
     else this.port.park();
     if (this.stopping) return;
     this.lookingSince = this.runtime.now();
-    if (role.serving) this.unavailableSince = this.lookingSince;
+    this.unavailableSince ??= this.lookingSince;
     this.busy = this.busy
       .then(() => this.settle(entries))
       .then(() => this.guard(() => (next === undefined ? this.look() : this.goTo(next))))

@@ -163,9 +163,8 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
 
   get waitsFor(): string {
     const server = this.master === undefined ? `the leader, server ${this.leader}` : `server ${this.master}`;
-    return this.learner === undefined
-      ? `${server}, to take the connection (${this.problem})`
-      : `the history of ${server}`;
+    if (this.learner !== undefined) return `the history of ${server}`;
+    return `${server}, to take the connection${this.problem === '' ? '' : ` (${this.problem})`}`;
   }
 
   onDurable(zxid: number): void {

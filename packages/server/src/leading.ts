@@ -110,6 +110,10 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     return this.serving ? membership.text : membership.proposedText;
   }
 
+  isMember(id: number): boolean {
+    return this.server.membership.committed.members.has(id);
+  }
+
   beginConfig(epoch: number): void {
     const { membership } = this.server;
     if (membership.proposed.version !== 0) return;
@@ -166,14 +170,13 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
 
   committed(upTo: number): void {
     this.active.processor.commit(NOTHING, upTo);
-    if (counterOf(upTo) >= this.server.ensemble.epochLength) this.endEpoch();
+    // A new epoch has to begin before the counter is used up (ZOOKEEPER-1277). Learners that see the commit know it, too.
+    if (counterOf(upTo) >= this.server.ensemble.epochLength)
+      this.endEpoch('this epoch is long enough, a new one begins');
   }
 
-  /**
-   * A new epoch has to begin before the counter is used up (ZOOKEEPER-1277). Here, and on learners that see the commit, no request
-   * is taken in any more; what is under way is finished first, so that none fails.
-   */
-  private endEpoch(): void {
+  /** No request is taken in any more, and what is under way is finished, so that none fails. */
+  endEpoch(reason: string): void {
     if (this.endingEpoch) return;
     this.endingEpoch = true;
     const { server, leader } = this;
@@ -181,7 +184,7 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     leader.askAll();
     const until = server.runtime.now() + LAST_REQUESTS_MS;
     const look = (): void => {
-      if (leader.isIdle || server.runtime.now() >= until) leader.end('this epoch is long enough, a new one begins');
+      if (leader.isIdle || server.runtime.now() >= until) leader.end(reason);
     };
     this.timers.push(server.runtime.every(LOOK_MS, () => server.guard(look)));
   }

@@ -27,6 +27,8 @@ export interface LeaderHost extends HistoryHost {
   setCurrentEpoch(epoch: number): void;
   /** Of the committed configuration and, while it is newer, the proposed one. */
   verifiers(): readonly QuorumVerifier[];
+  /** Whether the committed configuration lists the server. */
+  isMember(id: number): boolean;
   /** The text that NEWLEADER carries: of the newest configuration, once the leader serves of the committed one. */
   configText(): string;
   /** A first configuration gets the epoch as its version, where members may change. */
@@ -41,6 +43,8 @@ export interface LeaderHost extends HistoryHost {
   established(epoch: number): void;
   /** Everything up to a zxid is committed. */
   committed(upTo: number): void;
+  /** Another epoch has to begin: ends the leading once what is under way is finished. */
+  endEpoch(reason: string): void;
   submit(request: ForeignRequest): void;
   touchSession(id: bigint, timeout: number): void;
   /** Whether a session is alive; makes the learner its owner. Undefined while its end is not committed. */
@@ -69,6 +73,7 @@ export class Leader implements Proposals, LearnerMaster {
   private outstanding: Proposal[] = [];
   private head = 0;
   private committedZxid: number;
+  private overtaken = false;
   /** The last zxid that was proposed. */
   lastProposed: number;
   /** Learners that the log on disk could not bring up to date. */
@@ -154,9 +159,32 @@ export class Leader implements Proposals, LearnerMaster {
       if (handler.acceptedEpoch >= this.candidate) this.candidate = handler.acceptedEpoch + 1;
       if (handler.id !== undefined && this.isVoter(handler.id)) this.promised.add(handler.id);
       this.checkEpoch();
+    } else if (handler.acceptedEpoch > this.candidate && this.isMissed(handler)) {
+      this.overtake(handler);
     } else {
       handler.tellEpoch();
     }
+  }
+
+  /** Whether it is a member that is not here already under the same id. */
+  private isMissed({ id }: LearnerHandler): boolean {
+    return id !== undefined && this.host.isMember(id) && ![...this.learners].some((l) => l.id === id && l.following);
+  }
+
+  /**
+   * A member has accepted a later epoch, of a leader who was never established. It may never follow this one, so another epoch
+   * begins; Apache's servers leave it outside until that happens by itself. To accept an epoch that nobody leads is always safe.
+   */
+  private overtake(handler: LearnerHandler): void {
+    const { host } = this;
+    const { id, acceptedEpoch } = handler;
+    handler.disconnect(`it has accepted epoch ${acceptedEpoch}: a later one has to begin`);
+    if (this.overtaken || this.draining) return;
+    this.overtaken = true;
+    host.setAcceptedEpoch(acceptedEpoch);
+    const reason = `server ${id} has accepted epoch ${acceptedEpoch}, a later one begins`;
+    if (this.phase === 'serving') host.endEpoch(reason);
+    else this.end(reason);
   }
 
   private checkEpoch(): void {

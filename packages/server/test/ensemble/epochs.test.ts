@@ -1,5 +1,7 @@
 // Clients through the change of leaders: what waits for nothing stays connected, and the end of an epoch's numbers fails nobody.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import type { RawClient } from '../server/raw-client.js';
@@ -88,3 +90,21 @@ for (const where of ['follower', 'leader'] as const) {
     }
   });
 }
+
+test('a member that has accepted a later epoch is not left outside: another one begins', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/n');
+  const follower = await ensemble.follower();
+  await ensemble.stop(follower);
+  // A server that was elected meanwhile fixed some epochs with it, and was lost before it led.
+  const accepted = ensemble.server(await ensemble.settled()).epochs.current + 3;
+  writeFileSync(join(ensemble.dataDirOf(follower), 'version-2', 'acceptedEpoch'), String(accepted));
+  await ensemble.start(follower);
+  await ensemble.settled();
+  assert.ok(ensemble.server(follower).epochs.current >= accepted);
+  assert.ok(ensemble.running.some((id) => ensemble.said(id, /has accepted epoch \d+, a later one begins/)));
+  await set(client, 'on the connection that it had');
+  await ensemble.level();
+  assert.equal(ensemble.digests().size, 1);
+});
