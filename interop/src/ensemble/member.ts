@@ -45,6 +45,8 @@ export class Member {
   kind: Kind;
   cfg: Record<string, string>;
   props: Record<string, string>;
+  /** Of the process, beside this one's. */
+  env: Record<string, string> = {};
   readonly #jvm: readonly string[];
   #child: ChildProcess | undefined;
   #exited: Promise<unknown> = Promise.resolve();
@@ -110,12 +112,16 @@ export class Member {
   #apache(log: number): ChildProcess {
     const main = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
     const args = [...this.#jvm, ...this.#flags(), '-cp', apacheClassPath(), main, this.configFile];
-    return spawn('java', args, { cwd: this.dir, stdio: ['ignore', log, log] });
+    return spawn('java', args, { cwd: this.dir, stdio: ['ignore', log, log], env: { ...process.env, ...this.env } });
   }
 
   #nodekeeper(log: number): ChildProcess {
     const args = [NODEKEEPER, 'start-foreground', this.configFile, ...this.#flags()];
-    return spawn(process.execPath, args, { cwd: this.dir, stdio: ['ignore', log, log] });
+    return spawn(process.execPath, args, {
+      cwd: this.dir,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...this.env },
+    });
   }
 
   #flags(): string[] {

@@ -22,6 +22,8 @@ export interface Reply {
   readonly zxid: number;
   readonly error: number;
   readonly body: JuteReader;
+  /** How many events the session got before it, in all. */
+  readonly events: number;
 }
 
 export interface WatchEvent {
@@ -48,6 +50,7 @@ export class Session {
   /** The highest zxid seen, told to the next server. */
   lastZxid = 0;
   readonly events: WatchEvent[] = [];
+  #eventCount = 0;
   #onEvent: (() => void) | undefined;
   #socket: Socket | undefined;
   #xid = 0;
@@ -192,11 +195,12 @@ export class Session {
     const error = r.int();
     if (zxid > this.lastZxid) this.lastZxid = zxid;
     if (xid !== Xid.notification) {
-      this.#waiting.shift()?.resolve({ zxid, error, body: r });
+      this.#waiting.shift()?.resolve({ zxid, error, body: r, events: this.#eventCount });
       return;
     }
     const type = r.int();
     r.int();
+    this.#eventCount += 1;
     this.events.push({ type, path: r.string() ?? '' });
     this.#onEvent?.();
   }
@@ -243,10 +247,7 @@ export class Session {
 
   /** Data and Stat; undefined if there is no such node. */
   async get(path: string, watch = false): Promise<{ data: Buffer | null; stat: Stat } | undefined> {
-    const reply = await this.request(OpCode.getData, (w) => w.string(path).bool(watch));
-    if (reply.error !== 0) return undefined;
-    const data = reply.body.buffer();
-    return { data: data === null ? null : Buffer.from(data), stat: readStat(reply.body) };
+    return nodeOf(await this.request(OpCode.getData, (w) => w.string(path).bool(watch)));
   }
 
   async text(path: string): Promise<string | undefined> {
@@ -285,6 +286,13 @@ export class Session {
   addWatch(path: string, mode: 0 | 1): Promise<Reply> {
     return this.request(OpCode.addWatch, (w) => w.string(path).int(mode));
   }
+}
+
+/** Data and Stat of an answer to getData; undefined if it tells an error. */
+export function nodeOf({ error, body }: Reply): { data: Buffer | null; stat: Stat } | undefined {
+  if (error !== 0) return undefined;
+  const data = body.buffer();
+  return { data: data === null ? null : Buffer.from(data), stat: readStat(body) };
 }
 
 /** Sends what the writer holds behind a place for its length. */
