@@ -1,9 +1,12 @@
 // Servers and ensembles for tests, in the test's own process.
 
-import { TestEnsemble, type TestEnsembleOptions } from './embedded/ensemble.js';
-import { TestServer, type TestServerOptions } from './embedded/server.js';
+import { TestEnsemble, type TestEnsembleOptions, type TestServerOptions } from './embedded/ensemble.js';
+import { TestServer } from './embedded/server.js';
 
+export type { AdvanceOptions } from './embedded/advance.js';
+export type { DroppedReply } from './embedded/ensemble.js';
 export type { Settings } from './embedded/member.js';
+export type { ReplyHeader } from './embedded/reply-frames.js';
 export { TestEnsemble, type TestEnsembleOptions, TestServer, type TestServerOptions };
 
 /** A server on a port of its own, ready for clients. */

@@ -415,6 +415,12 @@ export class ClientPort implements TlsTaker {
     for (const connection of waiting) connection.limitLifted();
   }
 
+  /** Counts every client that is connected as heard now, as if each had sent a ping. */
+  hearAll(): void {
+    if (this.current === null) return;
+    for (const { session } of this.connections) if (session !== undefined) this.sessions.touch(session, this.now);
+  }
+
   /** Closes connections that have been without a session for too long. */
   reapSessionless(): void {
     const before = this.now - this.limits.sessionlessTimeout;

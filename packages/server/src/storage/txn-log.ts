@@ -101,7 +101,8 @@ export class TxnLog {
   private zeroingFrom = Number.POSITIVE_INFINITY;
   private afterZeroing: (() => void) | null = null;
   private startedAt = 0;
-  private lastZxid: number;
+  /** The zxid of the last entry that was appended, or is on disk. */
+  lastZxid: number;
   private rollWanted = false;
   private failed = false;
   private delay: Timer | undefined;

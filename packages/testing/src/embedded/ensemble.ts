@@ -1,17 +1,34 @@
-// An ensemble inside a test.
+// An ensemble inside a test, and what a test can do to its servers.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nodeNetwork } from '@nodekeeper/server';
-import { Member } from './member.js';
+import { nodeNetwork, type ServerOptions } from '@nodekeeper/server';
+import { type AdvanceOptions, advance } from './advance.js';
+import { TestClock } from './clock.js';
+import { Member, type Settings, type World } from './member.js';
 import { freePorts } from './ports.js';
-import type { TestServerOptions } from './server.js';
-import { Switchboard } from './switchboard.js';
+import type { ReplyHeader } from './reply-frames.js';
+import { type ReplyChoice, Switchboard } from './switchboard.js';
+
+export interface TestServerOptions {
+  /** Settings of zoo.cfg, for example `{ maxSessionTimeout: 60_000 }`. */
+  readonly settings?: Settings;
+  /** The client port; one that is free if not given. */
+  readonly port?: number;
+  /** Where log lines go; nowhere if not given. */
+  readonly logger?: ServerOptions['logger'];
+}
 
 export interface TestEnsembleOptions extends Omit<TestServerOptions, 'port'> {
   /** Servers without a vote beside the others. */
   readonly observers?: number;
+}
+
+/** A fault that waits for its occasion. */
+export interface DroppedReply {
+  /** Resolves when the reply was dropped, with what it would have told. */
+  readonly dropped: Promise<ReplyHeader>;
 }
 
 const READY_TIMEOUT_MS = 30_000;
@@ -21,13 +38,18 @@ const SETTINGS = { tickTime: 200, initLimit: 50, syncLimit: 25, standaloneEnable
 /** Servers 1, 2 … of one ensemble in this process, with data that go with them. `await using` closes it. */
 export class TestEnsemble implements AsyncDisposable {
   private readonly dir: string;
-  private readonly switchboard: Switchboard;
+  private readonly world: World;
   private readonly members: ReadonlyMap<number, Member>;
 
-  private constructor(dir: string, switchboard: Switchboard, members: ReadonlyMap<number, Member>) {
-    this.dir = dir;
-    this.switchboard = switchboard;
-    this.members = members;
+  private constructor(clientPorts: readonly number[], settings: Settings, logger: ServerOptions['logger']) {
+    this.dir = mkdtempSync(join(tmpdir(), 'nodekeeper-test-'));
+    this.world = { switchboard: new Switchboard(nodeNetwork), clock: new TestClock(), logger };
+    this.members = new Map(
+      clientPorts.map((port, i) => {
+        const id = i + 1;
+        return [id, new Member(id, port, join(this.dir, String(id)), settings, this.world)];
+      }),
+    );
   }
 
   /** Resolves when there is a leader and every server serves. */
@@ -35,27 +57,31 @@ export class TestEnsemble implements AsyncDisposable {
     if (!(servers >= 1)) throw new RangeError(`an ensemble of ${servers} servers`);
     const count = servers + (options.observers ?? 0);
     const ports = await freePorts(3 * count);
-    const ids = Array.from({ length: count }, (_, i) => i + 1);
     const lines = Object.fromEntries(
-      ids.map((id) => {
-        const [client, quorum, election] = ports.slice(3 * (id - 1));
-        const role = id <= servers ? 'participant' : 'observer';
-        return [`server.${id}`, `127.0.0.1:${quorum}:${election}:${role};127.0.0.1:${client}`];
+      Array.from({ length: count }, (_, i) => {
+        const [client, quorum, election] = ports.slice(3 * i);
+        const role = i < servers ? 'participant' : 'observer';
+        return [`server.${i + 1}`, `127.0.0.1:${quorum}:${election}:${role};127.0.0.1:${client}`];
       }),
     );
-    const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-test-'));
-    const switchboard = new Switchboard(nodeNetwork);
-    const settings = { ...SETTINGS, ...lines, ...options.settings };
-    const serverOptions = options.logger === undefined ? {} : { logger: options.logger };
-    const members = new Map(
-      ids.map((id) => {
-        const port = ports[3 * (id - 1)] as number;
-        return [id, new Member(id, port, join(dir, String(id)), settings, switchboard, serverOptions)];
-      }),
-    );
-    const ensemble = new TestEnsemble(dir, switchboard, members);
+    const clientPorts = ports.filter((_, i) => i % 3 === 0);
+    return TestEnsemble.open(clientPorts, { ...SETTINGS, ...lines, ...options.settings }, options.logger);
+  }
+
+  /** A standalone server, with everything that can be done to server 1 of an ensemble. @throws the system's error, EADDRINUSE among them */
+  static async alone(options: TestServerOptions = {}): Promise<TestEnsemble> {
+    const ports = options.port === undefined ? await freePorts(1) : [options.port];
+    return TestEnsemble.open(ports, options.settings ?? {}, options.logger);
+  }
+
+  private static async open(
+    clientPorts: readonly number[],
+    settings: Settings,
+    logger: ServerOptions['logger'],
+  ): Promise<TestEnsemble> {
+    const ensemble = new TestEnsemble(clientPorts, settings, logger);
     try {
-      await Promise.all([...members.values()].map((member) => member.start()));
+      await Promise.all([...ensemble.members.values()].map((member) => member.start()));
       await ensemble.ready();
     } catch (e) {
       await ensemble.close();
@@ -70,7 +96,7 @@ export class TestEnsemble implements AsyncDisposable {
 
   /** Of every server, divided by commas. */
   get connectString(): string {
-    return [...this.members.values()].map(({ clientPort }) => `127.0.0.1:${clientPort}`).join(',');
+    return this.ids.map((id) => this.connectStringOf(id)).join(',');
   }
 
   /** Of one server. */
@@ -78,9 +104,11 @@ export class TestEnsemble implements AsyncDisposable {
     return `127.0.0.1:${this.member(id).clientPort}`;
   }
 
-  /** The id of the leader; undefined while there is none. */
+  /** The id of the leader, or of a server alone; undefined while there is none. */
   get leader(): number | undefined {
-    return this.running.find(({ server }) => server.mode === 'leader' && server.notReady === undefined)?.id;
+    return this.running.find(
+      ({ server }) => (server.mode === 'leader' || server.mode === 'standalone') && server.notReady === undefined,
+    )?.id;
   }
 
   /** Ids of running servers that do not lead. */
@@ -103,6 +131,9 @@ export class TestEnsemble implements AsyncDisposable {
     }
   }
 
+  // ---- processes ----
+
+  /** @throws if it runs, or cannot start */
   start(id: number): Promise<void> {
     return this.member(id).start();
   }
@@ -117,22 +148,100 @@ export class TestEnsemble implements AsyncDisposable {
     return this.member(id).kill();
   }
 
+  /** Starts a server with the data that it had, stopping it first if it runs. */
+  async restart(id: number): Promise<void> {
+    await this.member(id).stop();
+    await this.member(id).start();
+  }
+
+  isRunning(id: number): boolean {
+    return this.member(id).isRunning;
+  }
+
+  /** Why a server ended by itself, of a failed disk for one; undefined if it did not, or was started again. */
+  failure(id: number): Error | undefined {
+    return this.member(id).failure;
+  }
+
+  // ---- network ----
+
   /** Cuts the servers apart into the given groups: no connection between two of them lives or comes about. */
   partition(...groups: readonly (readonly number[])[]): void {
+    for (const id of groups.flat()) this.member(id);
     for (const [i, group] of groups.entries())
-      for (const other of groups.slice(i + 1)) for (const a of group) for (const b of other) this.switchboard.cut(a, b);
+      for (const other of groups.slice(i + 1))
+        for (const a of group) for (const b of other) this.world.switchboard.cut(a, b);
   }
 
   /** Undoes every {@link partition}. */
   heal(): void {
-    this.switchboard.heal();
+    this.world.switchboard.heal();
   }
+
+  /** Has no byte come to a server or leave it, of clients and of servers; connections stay, so that they are half-open. */
+  freeze(id: number): void {
+    this.world.switchboard.freeze(this.member(id).id);
+  }
+
+  /** Lets everything that {@link freeze} held back go on. */
+  thaw(id: number): void {
+    this.world.switchboard.thaw(this.member(id).id);
+  }
+
+  /** Has everything that a server sends to its clients leave so many milliseconds later; 0 for at once. */
+  delayReplies(id: number, ms: number): void {
+    this.world.switchboard.delayReplies(this.member(id).id, checked(ms));
+  }
+
+  /**
+   * Loses the next reply to a request, of any client, server or session that is not given: the request is done, and the connection
+   * ends before its reply is sent. Pings and watch events are no replies.
+   */
+  dropNextReply(choice: ReplyChoice = {}): DroppedReply {
+    if (choice.server !== undefined) this.member(choice.server);
+    return { dropped: this.world.switchboard.dropNextReply(choice) };
+  }
+
+  // ---- disks ----
+
+  /** Has every sync of a server take so many milliseconds longer; 0 for none. Writes are answered later, as behind a bad disk. */
+  slowDisk(id: number, ms: number): void {
+    this.member(id).disk.delay = checked(ms);
+  }
+
+  /**
+   * Has every write of a server fail from now on. The next one to the log ends the server as by {@link kill}, with {@link failure}
+   * telling why: what is not on disk is never acknowledged.
+   * @param code of the system's error: EIO for a broken disk, ENOSPC for a full one
+   */
+  failDisk(id: number, code = 'EIO'): void {
+    this.member(id).disk.error = code;
+  }
+
+  /** Makes a disk well again, and as fast as it is. A server that ended needs {@link start}. */
+  healDisk(id: number): void {
+    const { disk } = this.member(id);
+    disk.delay = 0;
+    disk.error = undefined;
+  }
+
+  // ---- sessions and time ----
 
   /** Ends a session as if it had been silent for too long. False if it is not known, or nobody leads. */
   expireSession(id: bigint): boolean {
     const { leader } = this;
     return leader !== undefined && this.member(leader).server.expireSession(id);
   }
+
+  /**
+   * Lets so many milliseconds pass for all servers at once. Clients that are connected count as heard meanwhile, unless they are to be
+   * `silent`; sessions of others expire, containers and TTL nodes go. Resolves when all that is committed.
+   */
+  advance(ms: number, options: AdvanceOptions = {}): Promise<void> {
+    return advance(this.world.clock, () => this.running, ms, options);
+  }
+
+  // ---- the end ----
 
   /** Stops all servers and removes their data. */
   async close(): Promise<void> {
@@ -153,4 +262,9 @@ export class TestEnsemble implements AsyncDisposable {
     if (member === undefined) throw new RangeError(`there is no server ${id}: the servers are ${this.ids.join(', ')}`);
     return member;
   }
+}
+
+function checked(ms: number): number {
+  if (!(ms >= 0 && ms < 2 ** 31)) throw new RangeError(`${ms} ms: from 0 to ${2 ** 31 - 1} are expected`);
+  return ms;
 }

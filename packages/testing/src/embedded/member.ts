@@ -1,8 +1,11 @@
-// One embedded server: its directory, its settings, and the server while it runs.
+// One embedded server: its directory, its settings, its faults, and the server while it runs.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadConfig, type RunningServer, type ServerOptions, startServer } from '@nodekeeper/server';
+import { loadConfig, type RunningServer, type ServerConfig, type ServerOptions, startServer } from '@nodekeeper/server';
+import { nodeDisk } from '@nodekeeper/server/storage';
+import type { TestClock } from './clock.js';
+import { DiskFaults, faultyDisk } from './faulty-disk.js';
 import type { Switchboard } from './switchboard.js';
 
 /** Settings of zoo.cfg. */
@@ -16,33 +19,41 @@ const DEFAULTS: Settings = {
   preAllocSize: 64,
 };
 
+/** What the servers of a test have in common. */
+export interface World {
+  readonly switchboard: Switchboard;
+  readonly clock: TestClock;
+  /** Where log lines go; nowhere if not given. */
+  readonly logger: ServerOptions['logger'] | undefined;
+}
+
 export class Member {
   readonly id: number;
   readonly clientPort: number;
   readonly dataDir: string;
+  readonly disk = new DiskFaults();
+  /** Why the server ended by itself; undefined if it did not, or was started again. */
+  failure: Error | undefined;
   private readonly settings: Settings;
-  private readonly switchboard: Switchboard;
-  private readonly options: ServerOptions;
+  private readonly world: World;
   private running: RunningServer | undefined;
+  private ending: Promise<void> = Promise.resolve();
 
-  constructor(
-    id: number,
-    clientPort: number,
-    dataDir: string,
-    settings: Settings,
-    switchboard: Switchboard,
-    options: ServerOptions,
-  ) {
+  constructor(id: number, clientPort: number, dataDir: string, settings: Settings, world: World) {
     this.id = id;
     this.clientPort = clientPort;
     this.dataDir = dataDir;
     this.settings = settings;
-    this.switchboard = switchboard;
-    this.options = options;
+    this.world = world;
   }
 
   get isRunning(): boolean {
     return this.running !== undefined;
+  }
+
+  /** Whether bytes come to it and leave it. */
+  get isReachable(): boolean {
+    return !this.world.switchboard.isFrozen(this.id);
   }
 
   /** The server; throws while it does not run. */
@@ -53,24 +64,55 @@ export class Member {
 
   /** @throws if it runs already, or cannot start: see `startServer` of @nodekeeper/server */
   async start(): Promise<void> {
+    await this.ending;
     if (this.running !== undefined) throw new Error(`server ${this.id} runs already`);
+    this.failure = undefined;
     mkdirSync(this.dataDir, { recursive: true });
     writeFileSync(join(this.dataDir, 'myid'), `${this.id}\n`);
     const all = { ...DEFAULTS, clientPort: this.clientPort, dataDir: this.dataDir, ...this.settings };
     const config = loadConfig({ flags: Object.entries(all).map(([key, value]) => `${key}=${value}`) });
-    this.running = await startServer(config, { ...this.options, network: this.switchboard.of(this.id) });
+    const { switchboard, clock, logger } = this.world;
+    const running = await startServer(config, {
+      ...(logger === undefined ? {} : { logger }),
+      disk: faultyDisk(nodeDisk, this.disk),
+      network: switchboard.of(this.id, { client: this.clientPort, tls: tlsPorts(config) }),
+      runtime: clock,
+      onFatal: (error) => {
+        this.failure = error;
+        this.ending = this.kill();
+      },
+    });
+    if (this.failure !== undefined) {
+      await running.close();
+      throw this.failure;
+    }
+    this.running = running;
   }
 
   /** Stops it as an operator would. */
   async stop(): Promise<void> {
     const { running } = this;
     this.running = undefined;
+    if (!this.isReachable) this.world.switchboard.kill(this.id); // nobody would take its leave
     await running?.close();
+    await this.ending;
   }
 
   /** Ends it as a crash would, as far as others can see: every connection is torn, nothing more is answered. */
   async kill(): Promise<void> {
-    this.switchboard.kill(this.id);
-    await this.stop();
+    this.world.switchboard.kill(this.id);
+    const { running } = this;
+    this.running = undefined;
+    await running?.close();
   }
+
+  /** Counts the clients that are connected as heard now. */
+  hearClients(): void {
+    const server = this.running?.server;
+    if (server !== undefined && this.isReachable) server.guard(() => server.port.hearAll());
+  }
+}
+
+function tlsPorts({ clientPort, secureClientPort, portUnification }: ServerConfig): number[] {
+  return [secureClientPort, portUnification ? clientPort : undefined].filter((port) => port !== undefined);
 }

@@ -1,88 +1,114 @@
 // A server inside a test.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { nodeNetwork, type ServerOptions } from '@nodekeeper/server';
-import { Member, type Settings } from './member.js';
-import { freePorts } from './ports.js';
-import { Switchboard } from './switchboard.js';
+import type { AdvanceOptions } from './advance.js';
+import { type DroppedReply, TestEnsemble, type TestServerOptions } from './ensemble.js';
 
-export interface TestServerOptions {
-  /** Settings of zoo.cfg, for example `{ maxSessionTimeout: 60_000 }`. */
-  readonly settings?: Settings;
-  /** The client port; one that is free if not given. */
-  readonly port?: number;
-  /** Where log lines go; nowhere if not given. */
-  readonly logger?: ServerOptions['logger'];
-}
+const ID = 1;
 
 /** A server in this process, with data of its own that goes with it. `await using` closes it. */
 export class TestServer implements AsyncDisposable {
-  private readonly dir: string;
-  private readonly member: Member;
+  private readonly servers: TestEnsemble;
 
-  private constructor(dir: string, member: Member) {
-    this.dir = dir;
-    this.member = member;
+  private constructor(servers: TestEnsemble) {
+    this.servers = servers;
   }
 
   /** @throws the system's error, EADDRINUSE among them */
   static async start(options: TestServerOptions = {}): Promise<TestServer> {
-    const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-test-'));
-    const port = options.port ?? (await freePorts(1))[0] ?? 0;
-    const { logger } = options;
-    const member = new Member(
-      1,
-      port,
-      join(dir, 'data'),
-      options.settings ?? {},
-      new Switchboard(nodeNetwork),
-      logger === undefined ? {} : { logger },
-    );
-    try {
-      await member.start();
-    } catch (e) {
-      rmSync(dir, { recursive: true, force: true });
-      throw e;
-    }
-    return new TestServer(dir, member);
+    return new TestServer(await TestEnsemble.alone(options));
   }
 
   get port(): number {
-    return this.member.clientPort;
+    return Number(this.connectString.split(':')[1]);
   }
 
   /** What clients are given: `127.0.0.1:<port>`. */
   get connectString(): string {
-    return `127.0.0.1:${this.member.clientPort}`;
+    return this.servers.connectString;
+  }
+
+  get isRunning(): boolean {
+    return this.servers.isRunning(ID);
+  }
+
+  /** Why it ended by itself, of a failed disk for one; undefined if it did not, or was started again. */
+  get failure(): Error | undefined {
+    return this.servers.failure(ID);
   }
 
   /** Stops the server; its data stay, {@link restart} brings it back. */
   stop(): Promise<void> {
-    return this.member.stop();
+    return this.servers.stop(ID);
   }
 
   /** Tears every connection at once, as a crash does. */
   kill(): Promise<void> {
-    return this.member.kill();
+    return this.servers.kill(ID);
   }
 
   /** Starts it again on the same port with the same data, stopping it first if it runs. */
-  async restart(): Promise<void> {
-    await this.member.stop();
-    await this.member.start();
+  restart(): Promise<void> {
+    return this.servers.restart(ID);
+  }
+
+  /** Has no byte come in or leave; connections stay, so that they are half-open. */
+  freeze(): void {
+    this.servers.freeze(ID);
+  }
+
+  /** Lets everything that {@link freeze} held back go on. */
+  thaw(): void {
+    this.servers.thaw(ID);
+  }
+
+  /** Has everything that is sent to clients leave so many milliseconds later; 0 for at once. */
+  delayReplies(ms: number): void {
+    this.servers.delayReplies(ID, ms);
+  }
+
+  /**
+   * Loses the next reply to a request, of any session if none is given: the request is done, and the connection ends before its reply
+   * is sent. Pings and watch events are no replies.
+   */
+  dropNextReply(choice: { readonly session?: bigint } = {}): DroppedReply {
+    return this.servers.dropNextReply(choice);
+  }
+
+  /** Has every sync take so many milliseconds longer; 0 for none. Writes are answered later, as behind a bad disk. */
+  slowDisk(ms: number): void {
+    this.servers.slowDisk(ID, ms);
+  }
+
+  /**
+   * Has every write fail from now on. The next one to the log ends the server as by {@link kill}, with {@link failure} telling why:
+   * what is not on disk is never acknowledged.
+   * @param code of the system's error: EIO for a broken disk, ENOSPC for a full one
+   */
+  failDisk(code?: string): void {
+    this.servers.failDisk(ID, code);
+  }
+
+  /** Makes the disk well again, and as fast as it is. If the server ended, it needs {@link restart}. */
+  healDisk(): void {
+    this.servers.healDisk(ID);
   }
 
   /** Ends a session as if it had been silent for too long. False if it is not known. */
   expireSession(id: bigint): boolean {
-    return this.member.server.expireSession(id);
+    return this.servers.expireSession(id);
+  }
+
+  /**
+   * Lets so many milliseconds pass at once. Clients that are connected count as heard meanwhile, unless they are to be `silent`;
+   * sessions of others expire, containers and TTL nodes go. Resolves when all that is committed.
+   */
+  advance(ms: number, options?: AdvanceOptions): Promise<void> {
+    return this.servers.advance(ms, options);
   }
 
   /** Stops it and removes its data. */
-  async close(): Promise<void> {
-    await this.member.stop();
-    rmSync(this.dir, { recursive: true, force: true });
+  close(): Promise<void> {
+    return this.servers.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

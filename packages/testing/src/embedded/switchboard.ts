@@ -1,51 +1,92 @@
-// The network of embedded servers: the real one on loopback, in which connections between servers can be cut, and a server's can be
-// torn all at once.
+// The network of embedded servers: the real one on loopback, in which connections between servers can be cut, a server's connections
+// torn or held still, and its replies to clients delayed or lost.
 
 import type { Connection, Listener, Network } from '@nodekeeper/server';
+import { ReplyFrames, type ReplyHeader } from './reply-frames.js';
+import { Wire } from './wire.js';
+
+/** What a server listens at. */
+export interface Ports {
+  /** For clients; the replies that leave there can be delayed and lost. */
+  readonly client: number;
+  /** Those that take TLS: their connections are left as they are. */
+  readonly tls: readonly number[];
+}
+
+/** Whose next reply is to be lost: any that are not given. */
+export interface ReplyChoice {
+  readonly server?: number | undefined;
+  readonly session?: bigint | undefined;
+}
+
+interface Loss {
+  readonly choice: ReplyChoice;
+  readonly dropped: (reply: ReplyHeader) => void;
+}
+
+/** One server's side of the network; it outlives the server's process. */
+class Place {
+  dead = false;
+  frozen = false;
+  /** Milliseconds by which replies to clients are later. */
+  replyDelay = 0;
+  readonly listeners = new Set<Listener>();
+  readonly connections = new Set<Connection>();
+  /** Of its connections, those whose bytes can be held back, and of these the clients'. */
+  readonly wires = new Set<Wire>();
+  readonly clients = new Set<Wire>();
+}
 
 /** Opens real connections; `nodeNetwork` of the server. */
 export class Switchboard {
   private readonly real: Network;
+  private readonly places = new Map<number, Place>();
   /** The server that listens at a port, and the server whose outgoing connection has a port. */
   private readonly listening = new Map<number, number>();
   private readonly outgoing = new Map<number, number>();
-  private readonly connections = new Map<number, Set<Connection>>();
   private readonly between = new Map<Connection, number>();
-  private readonly listeners = new Map<number, Set<Listener>>();
   private readonly cuts = new Set<string>();
-  private readonly dead = new Set<number>();
+  private readonly losses = new Set<Loss>();
 
   constructor(real: Network) {
     this.real = real;
   }
 
+  private place(id: number): Place {
+    const place = this.places.get(id) ?? new Place();
+    this.places.set(id, place);
+    return place;
+  }
+
   /** The network as server `id` sees it, from now on alive. */
-  of(id: number): Network {
-    this.dead.delete(id);
+  of(id: number, ports: Ports): Network {
+    const place = this.place(id);
+    place.dead = false;
     return {
       listen: async (options, onConnection, onError) => {
         const listener = await this.real.listen(
           options,
           (connection) => {
             const from = this.outgoing.get(connection.remotePort ?? 0);
-            if (this.dead.has(id) || (from !== undefined && this.isCut(from, id))) {
+            if (place.dead || (from !== undefined && this.isCut(from, id))) {
               connection.destroy();
               return;
             }
-            this.keep(id, connection, from);
-            onConnection(connection);
+            const kept = ports.tls.includes(options.port) ? connection : this.wire(place, connection);
+            this.keep(place, kept, from);
+            if (kept instanceof Wire && options.port === ports.client) this.follow(id, place, kept);
+            onConnection(kept);
           },
           onError,
         );
         this.listening.set(listener.port, id);
-        const set = this.listeners.get(id) ?? new Set();
-        this.listeners.set(id, set.add(listener));
+        place.listeners.add(listener);
         return listener;
       },
       connect: (host, port, options) => {
-        const connection = this.real.connect(host, port, options);
+        const connection = this.wire(place, this.real.connect(host, port, options));
         const to = this.listening.get(port);
-        this.keep(id, connection, to);
+        this.keep(place, connection, to);
         connection.on('connect', () => {
           if (connection.localPort !== undefined) this.outgoing.set(connection.localPort, id);
           if (to !== undefined && this.isCut(id, to)) connection.destroy();
@@ -55,14 +96,41 @@ export class Switchboard {
     };
   }
 
-  private keep(id: number, connection: Connection, peer: number | undefined): void {
-    const set = this.connections.get(id) ?? new Set();
-    this.connections.set(id, set.add(connection));
+  private wire(place: Place, connection: Connection): Wire {
+    const wire = new Wire(connection);
+    place.wires.add(wire);
+    if (place.frozen) wire.freeze();
+    wire.on('close', () => place.wires.delete(wire));
+    return wire;
+  }
+
+  private keep({ connections }: Place, connection: Connection, peer: number | undefined): void {
+    connections.add(connection);
     if (peer !== undefined) this.between.set(connection, peer);
     connection.on('close', () => {
-      set.delete(connection);
+      connections.delete(connection);
       this.between.delete(connection);
     });
+  }
+
+  /** Has a client's connection lose the replies that are to be lost, and delay the others. */
+  private follow(id: number, place: Place, wire: Wire): void {
+    const frames = new ReplyFrames();
+    place.clients.add(wire);
+    wire.on('close', () => place.clients.delete(wire));
+    wire.delay = place.replyDelay;
+    wire.cutBefore = (bytes) => frames.take(bytes, (reply) => this.lose(id, reply));
+  }
+
+  private lose(id: number, reply: ReplyHeader): boolean {
+    for (const loss of this.losses) {
+      const { server = id, session = reply.session } = loss.choice;
+      if (server !== id || session !== reply.session) continue;
+      this.losses.delete(loss);
+      loss.dropped(reply);
+      return true;
+    }
+    return false;
   }
 
   private isCut(a: number, b: number): boolean {
@@ -76,7 +144,7 @@ export class Switchboard {
       [a, b],
       [b, a],
     ] as const) {
-      for (const connection of [...(this.connections.get(from) ?? [])])
+      for (const connection of [...this.place(from).connections])
         if (this.between.get(connection) === to) connection.destroy();
     }
   }
@@ -87,9 +155,41 @@ export class Switchboard {
 
   /** Ends everything that a server has with the outside, as if its process had been killed. */
   kill(id: number): void {
-    this.dead.add(id);
-    for (const listener of this.listeners.get(id) ?? []) void listener.close();
-    this.listeners.delete(id);
-    for (const connection of [...(this.connections.get(id) ?? [])]) connection.destroy();
+    const place = this.place(id);
+    place.dead = true;
+    for (const listener of place.listeners) void listener.close();
+    place.listeners.clear();
+    for (const connection of [...place.connections]) connection.destroy();
+  }
+
+  /** Whether nothing reaches the server, though its connections stay. */
+  isFrozen(id: number): boolean {
+    return this.place(id).frozen;
+  }
+
+  /** From now on no byte comes to the server or leaves it; its connections stay, and new ones are made but not answered. */
+  freeze(id: number): void {
+    const place = this.place(id);
+    place.frozen = true;
+    for (const wire of place.wires) wire.freeze();
+  }
+
+  /** What {@link freeze} held back goes on. */
+  thaw(id: number): void {
+    const place = this.place(id);
+    place.frozen = false;
+    for (const wire of [...place.wires]) wire.thaw();
+  }
+
+  /** Has everything that the server sends to clients leave so many milliseconds later; 0 for at once. */
+  delayReplies(id: number, ms: number): void {
+    const place = this.place(id);
+    place.replyDelay = ms;
+    for (const wire of place.clients) wire.delay = ms;
+  }
+
+  /** Loses the next reply to a request: its connection ends before it is sent. Resolves when that has happened. */
+  dropNextReply(choice: ReplyChoice): Promise<ReplyHeader> {
+    return new Promise((dropped) => this.losses.add({ choice, dropped }));
   }
 }
