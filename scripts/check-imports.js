@@ -7,7 +7,8 @@ const PACKAGES = {
   protocol: [],
   client: ['protocol'],
   recipes: ['client'],
-  server: ['protocol'],
+  kerberos: [],
+  server: ['protocol', 'kerberos'],
   testing: ['protocol', 'server'],
   cli: ['protocol', 'client', 'server', 'testing'],
 };

@@ -206,7 +206,7 @@ export const KEYS: readonly Key[] = [
     'java.security.auth.login.config',
     'path',
     undefined,
-    'JAAS file whose section has the users of SASL DIGEST-MD5: `user_<name>="<password>"`. Kerberos is not supported.',
+    'JAAS file whose section has the users of SASL DIGEST-MD5, `user_<name>="<password>"`, or the keytab and principal of this server for Kerberos.',
     { property: 'java.security.auth.login.config' },
   ),
   key('sasl.serverconfig', 'text', 'Server', 'Name of that section.'),
@@ -218,6 +218,20 @@ export const KEYS: readonly Key[] = [
   ),
   key('allowSaslFailedClients', 'bool', false, 'Whether clients go on, without an identity, after SASL failed.'),
   key('letAnySaslUserDoX', 'text', undefined, 'Whose permissions in ACLs every SASL user has.'),
+  key('kerberos.removeHostFromPrincipal', 'bool', false, 'Whether names of Kerberos clients in ACLs lack the host.'),
+  key('kerberos.removeRealmFromPrincipal', 'bool', false, 'Whether they lack the realm.'),
+  key(
+    'security.auth_to_local',
+    'text',
+    'DEFAULT',
+    'Rules that make such names: `DEFAULT`, `RULE:[1:$1@$0](.*@EXAMPLE)s/@.*//`, one behind the other.',
+  ),
+  key('java.security.krb5.conf', 'path', undefined, 'krb5.conf; otherwise that of KRB5_CONFIG, or /etc/krb5.conf.', {
+    property: 'java.security.krb5.conf',
+  }),
+  key('java.security.krb5.realm', 'text', undefined, 'Default realm, if not the one of krb5.conf.', {
+    property: 'java.security.krb5.realm',
+  }),
   key('superUser', 'text', undefined, 'SASL user that may do everything.'),
   key(
     'requireClientAuthScheme',
@@ -226,7 +240,7 @@ export const KEYS: readonly Key[] = [
     'Named in guides, but has no effect in the Java server either; sessionRequireClientSASLAuth has.',
     ignored,
   ),
-  key('jaasLoginRenew', 'int', 3600000, 'Kerberos of the Java server.', ignored),
+  key('jaasLoginRenew', 'int', 3600000, 'Keytabs need no renewal here.', ignored),
   key('X509AuthenticationProvider.superUser', 'text', undefined, 'Certificate subject of the superuser.'),
   key('IPAuthenticationProvider.usexforwardedfor', 'bool', false, 'Address of admin clients behind a proxy.', ignored),
   key('ensembleAuthName', 'text', undefined, 'Names that clients may check the ensemble by.', ignored),

@@ -2,11 +2,14 @@
 
 import { readFileSync } from 'node:fs';
 import { type LoginModule, parseJaas } from './jaas.js';
+import { isKerberos, type KerberosService, kerberosService } from './kerberos.js';
 import { ConfigError, type Settings } from './parse.js';
 
 export interface SaslConfig {
   /** Passwords by user. */
   readonly users: ReadonlyMap<string, string>;
+  /** If it is there, clients log in with Kerberos and not with passwords. */
+  readonly kerberos: KerberosService | undefined;
   /** Users that may do everything. */
   readonly superUsers: ReadonlySet<string>;
   /** Whether a client that fails goes on without an identity. */
@@ -18,8 +21,10 @@ const USER_OPTION = 'user_';
 /** Undefined if clients cannot log in. Throws ConfigError if they are to and it cannot work. */
 export function saslConfig(settings: Settings, where: string): SaslConfig | undefined {
   const { values, families } = settings;
-  const module = loginModule(settings, String(values.get('sasl.serverconfig')), where);
+  const section = String(values.get('sasl.serverconfig'));
+  const module = loginModule(settings, section, where);
   if (module === undefined) return undefined;
+  const kerberos = isKerberos(module) ? kerberosService(module, settings, section, where) : undefined;
   const users = usersOf(module);
   const superPassword = values.get('SASLAuthenticationProvider.superPassword') as string | undefined;
   if (superPassword !== undefined && users.has('super')) users.set('super', superPassword);
@@ -27,7 +32,7 @@ export function saslConfig(settings: Settings, where: string): SaslConfig | unde
   const named = values.get('superUser') as string | undefined;
   if (named !== undefined) superUsers.add(named);
   for (const [name, value] of families) if (name.startsWith('superUser.')) superUsers.add(value);
-  return { users, superUsers, allowFailed: values.get('allowSaslFailedClients') === true };
+  return { users, kerberos, superUsers, allowFailed: values.get('allowSaslFailedClients') === true };
 }
 
 export interface QuorumAuthConfig {
@@ -83,15 +88,9 @@ export function loginModule(settings: Settings, section: string, where: string):
   } catch (e) {
     throw new ConfigError(`${option}: cannot be read: ${(e as Error).message}`);
   }
-  if (module === undefined || module.className.endsWith('DigestLoginModule')) return module;
-  if (module.className.endsWith('Krb5LoginModule')) {
-    throw new ConfigError(
-      `${option}: section ${section} asks for Kerberos (GSSAPI), which this server does not speak. ` +
-        'Use org.apache.zookeeper.server.auth.DigestLoginModule with user_<name>="<password>", or TLS with certificates',
-    );
-  }
+  if (module === undefined || module.className.endsWith('DigestLoginModule') || isKerberos(module)) return module;
   throw new ConfigError(
-    `${option}: section ${section}: login module ${module.className} is not known, only DigestLoginModule`,
+    `${option}: section ${section}: login module ${module.className} is not known, only DigestLoginModule and Krb5LoginModule`,
   );
 }
 

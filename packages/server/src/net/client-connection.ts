@@ -13,7 +13,8 @@ import { authenticate } from './auth.js';
 import { ChildStream } from './child-stream.js';
 import type { ClientPort } from './client-port.js';
 import type { Connection } from './network.js';
-import { DigestMd5Server, SaslError, type SaslService } from './sasl/digest-md5.js';
+import { SaslError } from './sasl/digest-md5.js';
+import type { SaslLogin } from './sasl/login.js';
 import type { TurnTaker } from './turns.js';
 
 /** What a connection may do in one turn: a request counts 1, and 1 more for each KB of it and of its reply. */
@@ -26,8 +27,6 @@ const OUTPUT_PAUSE = 256 * 1024;
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
 const DEFERRED_EVENTS_LIMIT = 100_000;
 const CLOSE_GRACE_MS = 2000;
-/** The names of ZooKeeper's client port in SASL. */
-const CLIENT_SASL: SaslService = { protocol: 'zookeeper', realm: 'zk-sasl-md5' };
 const NOTHING = Buffer.alloc(0);
 
 type State = 'handshake' | 'creating' | 'ready' | 'command' | 'leaving' | 'closed' | 'parked';
@@ -80,7 +79,7 @@ export class ClientConnection implements Client, TurnTaker {
   private heavy = false;
   private stream: ChildStream | null = null;
   private deferred: WatchEvent[] | null = null;
-  private login: DigestMd5Server | null = null;
+  private login: SaslLogin | null = null;
 
   constructor(socket: Connection, port: ClientPort, holdsSlot = false) {
     this.socket = socket;
@@ -330,7 +329,7 @@ export class ClientConnection implements Client, TurnTaker {
 
   // GetSASLRequest: buffer token → SetSASLResponse: buffer token. Without a login configuration the answer is null.
   private sasl(xid: number, buf: Buffer, start: number, end: number): void {
-    const settings = this.port.sasl;
+    const { sasl: settings, newLogin } = this.port;
     let token: Buffer | null;
     try {
       token = new JuteReader(buf, start, end).buffer();
@@ -338,7 +337,7 @@ export class ClientConnection implements Client, TurnTaker {
       this.abort('undecodable sasl packet');
       return;
     }
-    if (settings === undefined) {
+    if (settings === undefined || newLogin === undefined) {
       this.writeToken(xid, ErrorCode.Ok, null);
       return;
     }
@@ -346,7 +345,7 @@ export class ClientConnection implements Client, TurnTaker {
       this.abort('sasl packet without a token');
       return;
     }
-    this.login ??= new DigestMd5Server(CLIENT_SASL, (user) => settings.users.get(user));
+    this.login ??= newLogin();
     try {
       const answer = this.login.answer(token);
       const { user } = this.login;

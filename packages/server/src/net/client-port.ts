@@ -13,6 +13,7 @@ import { ClientConnection, plainAddress } from './client-connection.js';
 import type { ConnectionThrottle } from './connection-throttle.js';
 import type { Connection, Listener, Network } from './network.js';
 import { RequestThrottler, type RequestThrottleSettings } from './request-throttler.js';
+import { type SaslLogin, type SaslSettings, saslLogins } from './sasl/login.js';
 import { TlsEntry, type TlsSettings, type TlsTaker } from './tls/tls-entry.js';
 import { Turns } from './turns.js';
 
@@ -102,17 +103,12 @@ export type Entry = 'plain' | 'tls' | 'either';
 const PARK_MS = 1000;
 const NO_PASSWORD = Buffer.alloc(16);
 
-/** Who may log in with SASL. */
-export interface SaslSettings {
-  readonly users: ReadonlyMap<string, string>;
-  readonly superUsers: ReadonlySet<string>;
-  readonly allowFailed: boolean;
-}
-
 export class ClientPort implements TlsTaker {
   readonly auth: AuthRules;
   readonly authSettings: AuthSettings;
   readonly sasl: SaslSettings | undefined;
+  /** Begins a client's login; undefined where nobody can log in. */
+  readonly newLogin: (() => SaslLogin) | undefined;
   readonly extendedTypes: boolean;
   /** Monotonic milliseconds and wall clock at the start of this turn. */
   now = 0;
@@ -167,6 +163,7 @@ export class ClientPort implements TlsTaker {
     this.requiredSchemes = parts.requiredSchemes;
     this.throttle = parts.throttle;
     this.sasl = parts.sasl;
+    this.newLogin = parts.sasl === undefined ? undefined : saslLogins(parts.sasl, () => parts.runtime.wallTime());
     this.throttler =
       parts.requestThrottle.maxRequests <= 0
         ? null

@@ -103,7 +103,7 @@ test('a login that cannot work stops the start and says why', (t) => {
   };
   fails(/login\.config=.*: cannot be read: .*no such file/i, undefined, '-Djava.security.auth.login.config=/nowhere');
   fails(/cannot be read: line 1/, 'Server');
-  fails(/Kerberos/, 'Server { com.sun.security.auth.module.Krb5LoginModule required; };');
+  fails(/needs useKeyTab/, 'Server { com.sun.security.auth.module.Krb5LoginModule required; };');
   fails(/login module a.B is not known/, 'Server { a.B required; };');
   fails(/sasl, which is not there; add authProvider/, undefined, 'sessionRequireClientSASLAuth=true');
   fails(/needs enforce.auth.schemes/, undefined, 'enforce.auth.enabled=true');

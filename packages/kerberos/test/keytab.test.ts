@@ -1,0 +1,67 @@
+// Keytab files: what MIT's kadmin wrote is read, holes and unknown types are passed over, damage is refused, changes are seen.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { formatPrincipal, KerberosError, Keytab, parseKeytab, parsePrincipal } from '@nodekeeper/kerberos';
+import { keytabOf, newEntry } from '@nodekeeper/kerberos/testing';
+
+/** Written by `ktadd` of krb5 1.20: keys of zookeeper/localhost@EXAMPLE.TEST, aes256 and aes128, version 2. */
+const OF_MIT =
+  '0502000000570002000c4558414d504c452e5445535400097a6f6f6b656570657200096c6f63616c686f7374000000016b0183480200120020710a0566647e1aca1f8fb57c73573491dbecd2e81a9ede3fc1f39a16777b1bf100000002000000470002000c4558414d504c452e5445535400097a6f6f6b656570657200096c6f63616c686f7374000000016b0183480200110010a33f33e476999bcd891fcfa69c6e5f3100000002';
+
+test('a keytab of MIT is read', () => {
+  const entries = parseKeytab(Buffer.from(OF_MIT, 'hex'));
+  assert.deepEqual(
+    entries.map(({ principal, kvno, key }) => [formatPrincipal(principal), kvno, key.enctype.name]),
+    [
+      ['zookeeper/localhost@EXAMPLE.TEST', 2, 'aes256-cts-hmac-sha1-96'],
+      ['zookeeper/localhost@EXAMPLE.TEST', 2, 'aes128-cts-hmac-sha1-96'],
+    ],
+  );
+});
+
+test('holes and types that are not known are passed over; damage is an error, at every length', () => {
+  const whole = Buffer.from(OF_MIT, 'hex');
+  const hole = Buffer.from('fffffffc00000000', 'hex');
+  const service = newEntry(parsePrincipal('a/b@C'), 18, 300);
+  const file = keytabOf([service]);
+  const rc4 = Buffer.from(file);
+  rc4.writeUInt16BE(23, rc4.indexOf(service.key.bytes) - 4);
+  const all = Buffer.concat([whole.subarray(0, 2), hole, whole.subarray(2), rc4.subarray(2), file.subarray(2)]);
+  assert.deepEqual(
+    parseKeytab(all).map(({ kvno }) => kvno),
+    [2, 2, 300],
+  );
+  for (let length = 0; length < whole.length; length++) {
+    try {
+      assert.ok(parseKeytab(whole.subarray(0, length)).length < 2);
+    } catch (error) {
+      assert.ok(error instanceof KerberosError, `${length}: ${error}`);
+    }
+    const changed = Buffer.from(whole);
+    changed[length] = 0xff - (changed[length] as number);
+    try {
+      parseKeytab(changed);
+    } catch (error) {
+      assert.ok(error instanceof KerberosError, `${length}: ${error}`);
+    }
+  }
+});
+
+test('a keytab file that has changed is read again; its keys are found by principal, the newest first', (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'keytab-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const path = join(dir, 'keytab');
+  const keytab = new Keytab(path);
+  const principal = parsePrincipal('zookeeper/h@R');
+  assert.throws(() => keytab.keysOf(principal), /keytab .*: ENOENT/);
+  writeFileSync(path, keytabOf([newEntry(parsePrincipal('other/h@R'), 18, 9)]));
+  assert.throws(() => keytab.keysOf(principal), /has no key of zookeeper\/h@R/);
+  writeFileSync(path, keytabOf([newEntry(principal, 18, 1), newEntry(principal, 18, 2)]));
+  assert.deepEqual(
+    keytab.keysOf(principal).map(({ kvno }) => kvno),
+    [2, 1],
+  );
+});
