@@ -25,6 +25,7 @@ import { type ElectionAddress, ElectionPort } from './net/election-port.js';
 import { type Network, nodeNetwork } from './net/network.js';
 import { QuorumAuth } from './net/sasl/quorum-auth.js';
 import { TlsNetwork, type TlsNetworkSettings } from './net/tls/tls-network.js';
+import { Oracle } from './oracle.js';
 import { parseConfig, type QuorumAddress, type QuorumConfig, sameConfig } from './quorum/quorum-config.js';
 import { Replica, type ReplicaParts, rememberFrom } from './replica.js';
 import type { SessionOwner } from './request/client.js';
@@ -47,6 +48,7 @@ const EXPIRY_CHECK_MS = 100;
 
 export class EnsembleServer extends Replica {
   readonly ensembleStats = new EnsembleStats();
+  readonly oracle: Oracle;
   /** Where it finds what it observes. */
   readonly learnerMasters: LearnerMasters;
   /** Set by a role that has to know the time without serving clients. */
@@ -69,6 +71,7 @@ export class EnsembleServer extends Replica {
   private constructor(config: ServerConfig, parts: ReplicaParts, options: ServerOptions) {
     super(config, parts, options);
     const { ensemble } = this;
+    this.oracle = new Oracle(this.disk, ensemble.oraclePath, this.membership);
     this.learnerMasters = new LearnerMasters(this.runtime, config.tickTime, ensemble);
     this.lookingSince = this.runtime.now();
     this.unavailableSince = this.lookingSince;
@@ -157,6 +160,7 @@ export class EnsembleServer extends Replica {
     const port = await super.listen();
     await this.electionPort.listen();
     this.every(PROGRESS_MS, () => this.tellProgress());
+    if (this.ensemble.oraclePath !== undefined) this.every(this.config.tickTime, () => this.election.reconsider());
     this.guard(() => this.look());
     return port;
   }
@@ -237,6 +241,8 @@ export class EnsembleServer extends Replica {
       isObserver: () => this.membership.observer,
       isUntrusted: () => this.untrusted,
       verifiers: () => this.membership.verifiers,
+      mayLeadAlone: () => this.oracle.counts,
+      oracleGrants: () => this.oracle.grants,
       initialVote: () => this.initialVote(),
       send: (to, state, vote) => electionPort.send(to, encodeNotification(state, vote, this.membership.text)),
       delivered: () => electionPort.delivered(),
@@ -372,7 +378,7 @@ export class EnsembleServer extends Replica {
     if (this.role?.serving === true) return;
     const seconds = Math.round((this.runtime.now() - (this.unavailableSince ?? this.lookingSince)) / 1000);
     const problems = [...this.electionPort.problems()].map(([id, problem]) => `server ${id}: ${problem}`);
-    const what = this.role?.waitsFor ?? 'enough servers to elect a leader';
+    const what = this.role?.waitsFor ?? `enough servers to elect a leader${this.oracle}`;
     this.logger.warn({ problems }, `not serving for ${seconds} s: waiting for ${what}`);
   }
 
@@ -426,8 +432,19 @@ export class EnsembleServer extends Replica {
     this.unavailableSince ??= this.lookingSince;
     this.busy = this.busy
       .then(() => this.settle(entries))
-      .then(() => this.guard(() => (next === undefined ? this.look() : this.goTo(next))))
+      .then(() => this.guard(() => this.goOn(role, next)))
       .catch((error: Error) => this.fail(error));
+  }
+
+  /** Goes to the next leader, or looks for one; observers do that at different times, so as not to come all at once. */
+  private goOn({ mode }: Role, next: number | undefined): void {
+    if (next !== undefined) {
+      this.goTo(next);
+      return;
+    }
+    const delay = mode === 'observer' ? this.runtime.random() * this.ensemble.electionDelay : 0;
+    if (delay === 0) this.look();
+    else this.runtime.after(delay, () => this.guard(() => this.look()));
   }
 
   override async takeSnapshot(): Promise<string> {

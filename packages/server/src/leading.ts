@@ -110,6 +110,10 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     return this.serving ? membership.text : membership.proposedText;
   }
 
+  oracleGrants(): boolean {
+    return this.server.oracle.grants;
+  }
+
   isMember(id: number): boolean {
     return this.server.membership.committed.members.has(id);
   }

@@ -37,6 +37,13 @@ export class Membership {
     return this.proposed.version > this.committed.version;
   }
 
+  /** Whether two servers vote, now and in what is proposed: neither of them is a majority. */
+  get ofTwo(): boolean {
+    return [this.committed, this.proposed].every(
+      ({ groups, verifier }) => groups.size === 0 && verifier.voters.length === 2,
+    );
+  }
+
   get observer(): boolean {
     return this.own.role === 'observer';
   }

@@ -2,7 +2,6 @@
 // strictly in order. Rules, with their sources: docs/protocol.md, "Leader".
 
 import { OpCode } from '@nodekeeper/protocol';
-import { quorumMet } from '../quorum/quorum-config.js';
 import type { QuorumVerifier } from '../quorum/quorum-verifier.js';
 import type { PendingWrite } from '../request/fifo.js';
 import type { ForeignRequest, Proposals } from '../request/originating.js';
@@ -27,6 +26,8 @@ export interface LeaderHost extends HistoryHost {
   setCurrentEpoch(epoch: number): void;
   /** Of the committed configuration and, while it is newer, the proposed one. */
   verifiers(): readonly QuorumVerifier[];
+  /** Whether this server, of two voters, may decide without the other one; see oracle.ts. */
+  oracleGrants(): boolean;
   /** Whether the committed configuration lists the server. */
   isMember(id: number): boolean;
   /** The text that NEWLEADER carries: of the newest configuration, once the leader serves of the committed one. */
@@ -352,7 +353,7 @@ export class Leader implements Proposals, LearnerMaster {
     const now = from < this.outstanding.length ? runtime.now() : 0;
     while (this.head < this.outstanding.length && this.successor === undefined) {
       const { zxid, entry, proposedAt } = this.outstanding[this.head] as Proposal;
-      if (!this.host.verifiers().every((verifier) => verifier.enough((id) => this.ackedBy(id) >= zxid))) break;
+      if (!this.decides((id) => this.ackedBy(id) >= zxid)) break;
       if (zxid !== this.committedZxid + 1) throw new Error('commit out of order');
       this.head++;
       this.committedZxid = zxid;
@@ -436,6 +437,7 @@ export class Leader implements Proposals, LearnerMaster {
       this.end(`only servers ${[...alive].join(', ')} are there: no quorum`);
       return;
     }
+    this.tryCommit(); // where the oracle says that those who are there are enough now
     // What they were sent before they followed counts, too, as long as it is waited for. One that has just come has its time from
     // then on, or it would be sent away for ever.
     if (oldest === undefined) return;
@@ -471,7 +473,15 @@ export class Leader implements Proposals, LearnerMaster {
   }
 
   private enough(ids: ReadonlySet<number>): boolean {
-    return quorumMet(this.host.verifiers(), ids);
+    return this.decides((id) => ids.has(id));
+  }
+
+  /** Whether the servers are a quorum, or the oracle says that this one is enough: it is asked only if no other one follows. */
+  private decides(has: (id: number) => boolean): boolean {
+    const { host } = this;
+    if (host.verifiers().every((verifier) => verifier.enough(has))) return true;
+    for (const learner of this.learners) if (learner.participates && learner.synced) return false;
+    return has(host.id) && host.oracleGrants();
   }
 }
 

@@ -32,6 +32,10 @@ export interface Ensemble {
   readonly observerMasterSizeLimit: number;
   /** An observer waits up to so long before it dials the leader. */
   readonly reconnectDelay: number;
+  /** An observer waits up to so long before it looks for the next leader. */
+  readonly electionDelay: number;
+  /** The file that lets one of two voters decide without the other. */
+  readonly oraclePath: string | undefined;
   /** Learners that are brought up to date at once; observers beyond have to come again. */
   readonly mostSyncs: { readonly diff: number; readonly snapshot: number };
   /** Whether an observer keeps what it is informed of on disk. */
@@ -118,6 +122,8 @@ export function ensembleOf(
     observerMasterPort: (values.get('observerMasterPort') as number | undefined) || undefined,
     observerMasterSizeLimit: n('observerMaster.sizeLimit'),
     reconnectDelay: n('observer.reconnectDelayMs'),
+    electionDelay: n('observer.election.DelayMs'),
+    oraclePath: values.get('oraclePath') as string | undefined,
     mostSyncs: { diff: n('leader.maxConcurrentDiffSyncs'), snapshot: n('leader.maxConcurrentSnapSyncs') },
     syncEnabled: b('syncEnabled'),
     commitLogCount: n('commitLogCount'),

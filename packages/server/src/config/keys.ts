@@ -438,7 +438,13 @@ export const KEYS: readonly Key[] = [
   key('learner.closeSocketAsync', 'bool', false, 'Closing of connections by learners.', ensemble),
   key('leaderConnectDelayDuringRetryMs', 'int', 100, 'Connecting to the leader again.', ms),
   key('observer.reconnectDelayMs', 'int', 0, 'Up to how long an observer waits before it dials the leader.', ms),
-  key('observer.election.DelayMs', 'int', 200, 'Elections of observers.', { ...ensemble, unit: 'ms' }),
+  key(
+    'observer.election.DelayMs',
+    'int',
+    200,
+    'Up to how long an observer waits before it looks for the next leader.',
+    ms,
+  ),
   key(
     'observerMaster.sizeLimit',
     'int',
@@ -519,7 +525,12 @@ export const KEYS: readonly Key[] = [
     true,
     'Whether that limit counts; otherwise it is cnxTimeout for each address.',
   ),
-  key('oraclePath', 'path', undefined, 'Decides ties between two servers.', ensemble),
+  key(
+    'oraclePath',
+    'path',
+    undefined,
+    'A file whose first character is 1 while this server, of two that vote, may decide without the other.',
+  ),
   key(
     'quorum.auth.enableSasl',
     'bool',

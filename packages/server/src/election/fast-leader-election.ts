@@ -18,6 +18,10 @@ export interface ElectionHost {
   isObserver(): boolean;
   /** Whether the own history may not be trusted to be complete: it then never helps to elect. */
   isUntrusted(): boolean;
+  /** Whether one of the two voters that there are may lead without the other, who then finds it by its word alone. */
+  mayLeadAlone(): boolean;
+  /** Whether that is this server now. */
+  oracleGrants(): boolean;
   send(to: number, state: PeerState, vote: Vote): void;
   /** Whether messages to some peer have left; otherwise all are dialled anew. */
   delivered(): boolean;
@@ -199,6 +203,11 @@ export class FastLeaderElection {
       .some(({ voters }) => voters.some((id) => id !== host.id && !this.agreesHere(id) && host.mayStillVote(id)));
   }
 
+  /** The oracle may say something else than before. */
+  reconsider(): void {
+    this.checkRound();
+  }
+
   /** A server was found to be down: there may be nobody left to wait for. */
   foundDown(): void {
     if (this.finalizing !== undefined && !this.mayChange()) this.finish(this.proposal);
@@ -215,6 +224,11 @@ export class FastLeaderElection {
     }
     this.outOfElection.set(n.from, entry);
     if (this.agreement(this.outOfElection, entry) && this.leaderIsThere(this.outOfElection, n)) {
+      this.round = n.round;
+      this.finish(entry.vote);
+      return;
+    }
+    if (n.state === PeerState.leading && n.leader === n.from && this.host.mayLeadAlone()) {
       this.round = n.round;
       this.finish(entry.vote);
     }
@@ -292,7 +306,8 @@ export class FastLeaderElection {
   }
 
   private enough(has: (id: number) => boolean): boolean {
-    return this.host.verifiers().every((verifier) => verifier.enough(has));
+    const { host } = this;
+    return host.verifiers().every((verifier) => verifier.enough(has)) || (has(host.id) && host.oracleGrants());
   }
 }
 

@@ -17,6 +17,8 @@ export class VirtualElection {
   private readonly observers: ReadonlySet<number>;
   /** Pairs that cannot talk: `from>to`. */
   readonly cut = new Set<string>();
+  /** The server that the oracle lets lead alone, 0 for none; undefined without an oracle. */
+  granted: number | undefined;
 
   constructor(verifier: QuorumVerifier | readonly number[], observers: readonly number[] = []) {
     this.verifier = 'voters' in verifier ? verifier : majorityQuorum(verifier);
@@ -42,6 +44,8 @@ export class VirtualElection {
         },
         isObserver: () => observer,
         isUntrusted: () => untrusted,
+        mayLeadAlone: () => this.granted !== undefined,
+        oracleGrants: () => this.granted === id,
         verifiers: () => [this.verifier],
         initialVote: () =>
           observer ? none : { leader: id, zxid: untrusted ? -1 : history.zxid, peerEpoch: history.epoch },
