@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { OpCode } from '@nodekeeper/protocol';
 import { type ServerLike, startMember } from '../ensemble/as-server.js';
+import { ask } from '../ensemble/words.js';
 import { harmsEnsembles } from '../servers/harmful.js';
 import { type Kind, startServer } from '../servers/index.js';
 import { generate } from './generate.js';
@@ -26,6 +27,8 @@ export class Pair {
   private readonly pipeline: number;
   private readonly servers: readonly [ServerLike, ServerLike];
   private readonly ofEnsembles: boolean;
+  /** Whether Apache's server is one of 3.9 or later. */
+  private readonly reference39: boolean;
   private runs = 0;
   /** Whether both have had the same requests: not any more after a sequence was run that they answer differently. */
   private alike = true;
@@ -35,8 +38,10 @@ export class Pair {
     pipeline: number,
     servers: readonly [ServerLike, ServerLike],
     ofEnsembles: boolean,
+    reference39: boolean,
   ) {
     this.ofEnsembles = ofEnsembles;
+    this.reference39 = reference39;
     this.variant = variant;
     this.pipeline = pipeline;
     this.servers = servers;
@@ -54,12 +59,8 @@ export class Pair {
       for (const result of servers) if (result.status === 'fulfilled') await result.value.stop('SIGKILL');
       throw failed.reason;
     }
-    return new Pair(
-      variant,
-      pipeline,
-      servers.map((s) => (s as PromiseFulfilledResult<ServerLike>).value) as [ServerLike, ServerLike],
-      typeof tested !== 'string',
-    );
+    const running = servers.map((s) => (s as PromiseFulfilledResult<ServerLike>).value) as [ServerLike, ServerLike];
+    return new Pair(variant, pipeline, running, typeof tested !== 'string', await follows39(running[0].port));
   }
 
   get reference(): Target {
@@ -84,7 +85,8 @@ export class Pair {
   /** The steps of a seed, below `root`. */
   generate(seed: number, count: number, root: string): Step[] {
     const steps = generate(seed, count, root, this.pipeline);
-    return this.ofEnsembles ? steps.filter(suitsEnsembles) : steps;
+    if (this.ofEnsembles) return steps.filter(suitsEnsembles);
+    return this.reference39 ? steps.filter(suits39) : steps;
   }
 
   /** A root that no sequence has had; all are of one length. */
@@ -126,8 +128,27 @@ export class Pair {
 
   private target(index: 0 | 1): Target {
     const { kind, port } = this.servers[index];
-    return { kind, port, mustAuthenticate: this.variant.mustAuthenticate === true };
+    return {
+      kind,
+      port,
+      follows39: kind === 'nodekeeper' || this.reference39,
+      reference39: this.reference39,
+      mustAuthenticate: this.variant.mustAuthenticate === true,
+    };
   }
+}
+
+/** Whether the server says that it is 3.9 or later. */
+async function follows39(port: number): Promise<boolean> {
+  const version = /^Zookeeper version: (\d+)\.(\d+)\./.exec((await ask(port, 'srvr')) ?? '');
+  if (version === null) throw new Error("Apache's server doesn't tell its version by srvr");
+  const [, major, minor] = version.map(Number) as [number, number, number];
+  return major > 3 || (major === 3 && minor >= 9);
+}
+
+/** Whether 3.9 and ours answer alike: 3.9 gives no zxid to a write that it can't decode, and deletes containers for clients. */
+function suits39(step: Step): boolean {
+  return step.kind !== 'request' || !harmsEnsembles(step.op, step.body);
 }
 
 /** Whether Apache's ensembles survive it, and two ensembles, with other addresses, answer it alike. */

@@ -18,14 +18,14 @@ export class Masks {
   baseZxid = 0n;
   /** Whether zxids from before the sequence are compared too: only if both servers have had the same requests so far. */
   readonly comparesOld: boolean;
-  /** Whether the server follows 3.9 in what a multi's create2 answers. */
-  readonly follows39: boolean;
+  /** Whether the create2 of a multi is answered as 3.9 does and compared with how 3.8 does. */
+  readonly cutsCreate2: boolean;
   private readonly sessions = new Map<bigint, number>();
   private readonly times = new Map<bigint, bigint>();
 
-  constructor(comparesOld: boolean, follows39: boolean) {
+  constructor(comparesOld: boolean, cutsCreate2: boolean) {
     this.comparesOld = comparesOld;
-    this.follows39 = follows39;
+    this.cutsCreate2 = cutsCreate2;
   }
 
   /** The number of a session, by order of appearance; 0 is no session. */
@@ -202,7 +202,7 @@ class Walk {
       else if (type === OpCode.create2 || type === OpCode.setData || type === OpCode.getData)
         this.body(type, undefined);
       else if (type === OpCode.create || type === OpCode.getChildren) this.body(type, undefined);
-      if (type === OpCode.create2 && this.masks.follows39 && request !== undefined && keepsCreate2(request, index)) {
+      if (type === OpCode.create2 && this.masks.cutsCreate2 && request !== undefined && keepsCreate2(request, index)) {
         // 3.8.0 answers with the path alone.
         this.bytes.writeInt32BE(OpCode.create, header);
         this.cut(STAT_BYTES);

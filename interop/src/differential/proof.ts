@@ -1,7 +1,7 @@
 // Holds the table of known differences to its word: every row's exchange is tried on both servers.
 
 import type { Pair } from './compare.js';
-import { KNOWN_DIFFERENCES, type Request } from './known-differences.js';
+import { KNOWN_DIFFERENCES, type KnownDifference, type Request } from './known-differences.js';
 import { type Item, runSequence, type Target } from './run.js';
 import type { ConnectStep, RequestStep, Step } from './step.js';
 
@@ -10,7 +10,7 @@ export async function untrueRows(pair: Pair): Promise<string[]> {
   const wrong: string[] = [];
   for (const row of KNOWN_DIFFERENCES) {
     for (const target of [pair.reference, pair.tested]) {
-      const expected = target.kind === 'apache' ? row.apache : row.ours;
+      const expected = expectedOf(row, target);
       if (expected === 'harmful') continue;
       const got = await exchange(target, row.exchange, pair.nextRoot());
       for (const [i, pattern] of expected.entries()) {
@@ -20,6 +20,11 @@ export async function untrueRows(pair: Pair): Promise<string[]> {
     }
   }
   return wrong;
+}
+
+function expectedOf({ apache, apache39, ours }: KnownDifference, target: Target): KnownDifference['apache'] {
+  if (target.kind === 'nodekeeper') return ours;
+  return target.reference39 && apache !== 'harmful' ? (apache39 ?? ours) : apache;
 }
 
 async function exchange(

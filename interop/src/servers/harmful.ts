@@ -7,6 +7,7 @@ export interface Part {
   /** Of the create operations. */
   readonly flags?: number;
   readonly ttl?: bigint;
+  readonly nullAcl?: boolean;
 }
 
 /** The parts of a multi's body; undefined if it can't be decoded. */
@@ -34,9 +35,9 @@ function parsePart(type: number, r: JuteReader): Part {
     case OpCode.createContainer:
     case OpCode.createTTL: {
       r.buffer();
-      readAclList(r);
+      const nullAcl = readAclList(r) === null;
       const flags = r.int();
-      return type === OpCode.createTTL ? { type, flags, ttl: r.long() } : { type, flags };
+      return type === OpCode.createTTL ? { type, flags, ttl: r.long() } : { type, flags, nullAcl };
     }
     case OpCode.setData:
       r.buffer();
@@ -49,8 +50,8 @@ function parsePart(type: number, r: JuteReader): Part {
 }
 
 /**
- * Whether a request can stop Apache's server or leave a log that it can't read: a check outside multi, and a TTL node with flags
- * that are not a TTL node's and a negative ttl.
+ * Whether a request can stop Apache's server or leave a log that it can't read: a check outside multi, a TTL node with flags
+ * that are not a TTL node's and a negative ttl, and in a multi an ACL of null (in ensembles, from 3.7.2, 3.8.2 and 3.9.0).
  */
 export function harmsApache(op: number, body: Buffer): boolean {
   if (op === OpCode.check) return true;
@@ -61,19 +62,20 @@ export function harmsApache(op: number, body: Buffer): boolean {
       return false;
     }
   }
-  if (op === OpCode.multi) return holdsStrangeTtl(body);
+  if (op === OpCode.multi) return holdsStrangePart(body);
   return false;
 }
 
 /** Looks at the parts up to the first that can't be decoded. */
-function holdsStrangeTtl(body: Buffer): boolean {
+function holdsStrangePart(body: Buffer): boolean {
   const r = new JuteReader(body);
   try {
     for (;;) {
       const type = r.int();
       if (r.bool()) return false;
       r.int();
-      if (strangeTtl(parsePart(type, r))) return true;
+      const part = parsePart(type, r);
+      if (strangeTtl(part) || part.nullAcl === true) return true;
     }
   } catch {
     return false;

@@ -39,7 +39,9 @@ export interface RunningServer {
 export type ServerHandle = RunningServer;
 
 const HOST = '127.0.0.1';
-const JARS = '/usr/share/java';
+const DEBIAN_JARS = '/usr/share/java';
+/** Another folder of jars, with nothing in it that one Apache server of that version doesn't need; Debian's if not set. */
+const OWN_JARS = process.env.NODEKEEPER_APACHE_JARS;
 const WANTED =
   /^(zookeeper|zookeeper-jute|slf4j-api|slf4j-simple|netty-.*|snappy-java|metrics-core|jackson-.*|commons-cli|audience-annotations|jline.*|jetty9-(server|servlet|util|util-ajax|http|io|security)|servlet-api)\.jar$/;
 const READY_MS = 20_000;
@@ -48,17 +50,22 @@ const PROBE_MS = 5_000;
 /** This repository's command. */
 export const NODEKEEPER: string = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
 
-/** The class path of Debian's ZooKeeper. */
+/** The class path of Debian's ZooKeeper, or of the jars in the folder that NODEKEEPER_APACHE_JARS names. */
 export function apacheClassPath(): string {
-  if (!existsSync(join(JARS, 'zookeeper.jar')))
-    throw new Error("Debian's package 'zookeeper' is not installed: apt-get install zookeeper");
-  return readdirSync(JARS)
-    .filter((name) => WANTED.test(name))
-    .map((name) => join(JARS, name))
+  const jars = OWN_JARS ?? DEBIAN_JARS;
+  if (!existsSync(join(jars, 'zookeeper.jar')))
+    throw new Error(
+      OWN_JARS === undefined
+        ? "Debian's package 'zookeeper' is not installed: apt-get install zookeeper"
+        : `NODEKEEPER_APACHE_JARS: there is no zookeeper.jar in ${OWN_JARS}`,
+    );
+  return readdirSync(jars)
+    .filter((name) => (OWN_JARS === undefined ? WANTED.test(name) : name.endsWith('.jar')))
+    .map((name) => join(jars, name))
     .join(':');
 }
 
-/** Starts Debian's Apache ZooKeeper. Throws with the server's output if it doesn't answer in time. */
+/** Starts Debian's Apache ZooKeeper, or that of NODEKEEPER_APACHE_JARS. Throws with the server's output if it doesn't answer in time. */
 export function startApache(options: StartOptions = {}): Promise<ServerHandle> {
   return startServer('apache', options);
 }

@@ -17,6 +17,7 @@ const POISON: readonly [name: string, op: number, body: (w: JuteWriter) => void]
   ['a truncated setACL', OpCode.setACL, (w) => w.string('/x').int(3)],
   ['a reconfig that cannot be read', OpCode.reconfig, (w) => w.int(100)],
   ['a multi with a null path', OpCode.multi, (w) => multi(w, (m) => m.string(null).buffer(null))],
+  ['a multi with a null ACL', OpCode.multi, (w) => multiNullAcl(w)],
   ['a multi that ends in the middle', OpCode.multi, (w) => w.int(OpCode.create).bool(false).int(-1).int(50)],
   ['a create with a null path', OpCode.create, (w) => create(w.string(null).buffer(null)).int(0)],
   ['a create with a null ACL', OpCode.create, (w) => w.string('/null-acl').buffer(null).int(-1).int(0)],
@@ -48,6 +49,12 @@ const POISON: readonly [name: string, op: number, body: (w: JuteWriter) => void]
 function multiTtl(w: JuteWriter, flags: number, ttl: bigint): void {
   w.int(OpCode.createTTL).bool(false).int(-1);
   create(w.string('/multi-ttl').buffer(null)).int(flags).long(ttl);
+  w.int(-1).bool(true).int(-1);
+}
+
+/** Ends the followers of a leader of 3.9.5: its answer has the zxid of the transaction before. */
+function multiNullAcl(w: JuteWriter): void {
+  w.int(OpCode.create).bool(false).int(-1).string('/null-acl').buffer(null).int(-1).int(0);
   w.int(-1).bool(true).int(-1);
 }
 

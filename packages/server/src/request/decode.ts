@@ -120,12 +120,16 @@ export function decodeMulti(r: JuteReader): SubRequest[] {
   }
 }
 
-/** In a multi the flags decide which kind of create it is (3.9: Op.Create and MultiOperationRecord). */
+/**
+ * In a multi the flags decide which kind of create it is, and an ACL of null cannot be read: Apache's 3.7.2, 3.8.2 and 3.9 leading
+ * answer that without taking a zxid, which ends their followers (3.9: Op.Create, MultiOperationRecord and CreateOptions).
+ */
 function asMultiCreate(op: CreateRequest): CreateRequest {
   if (op.type === OpCode.createTTL) {
     if (isTtl(op.flags)) return op;
     return { ...op, type: op.flags === 4 ? OpCode.createContainer : OpCode.create, ttl: -1 };
   }
+  if (op.acl === null) throw new DecodeError('a null ACL for a create within a multi');
   if (op.flags < 0 || op.flags > 4) throw new DecodeError(`invalid flags ${op.flags} for a create within a multi`);
   return op.flags === 4 ? { ...op, type: OpCode.createContainer } : op;
 }

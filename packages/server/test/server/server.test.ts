@@ -439,6 +439,17 @@ test('a multi with an ACL that cannot be read fails as a whole and leaves nothin
   assert.equal(server.database.tree.digestMismatches, 0);
 });
 
+test('a null ACL within a multi fails the whole, before its parts are tried', async (t) => {
+  const { clientPort } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  const { error, body } = await a.request(OpCode.multi, (w) => {
+    w.int(OpCode.delete).bool(false).int(-1).string('/none').int(-1);
+    w.int(OpCode.create).bool(false).int(-1).string('/n').buffer(null).int(-1).int(0);
+    w.int(-1).bool(true).int(-1);
+  });
+  assert.deepEqual([error, body.remaining], [ErrorCode.MarshallingError, 0]);
+});
+
 test('a multiRead that asks for more than fits into memory is refused, and the connection goes on', async (t) => {
   const { clientPort } = await serve(t);
   const a = await RawClient.open(t, clientPort);
