@@ -9,7 +9,7 @@ const PACKAGES = {
   recipes: ['client'],
   kerberos: [],
   server: ['protocol', 'kerberos'],
-  testing: ['protocol', 'server'],
+  testing: ['protocol', 'client', 'recipes', 'server'],
   cli: ['protocol', 'client', 'server', 'testing'],
 };
 /** Folders of the server's core: synchronous and deterministic. */

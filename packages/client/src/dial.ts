@@ -5,21 +5,23 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Endpoint } from './hosts.js';
 import { onAbort } from './on-abort.js';
 
+/** How connections are opened. */
+export interface Opening {
+  /** Without it, TCP. */
+  readonly tls?: ConnectionOptions | undefined;
+  /** Opens them instead of the system. */
+  readonly open?: ((address: string, port: number) => Socket) | undefined;
+}
+
 /**
  * Resolves with a connected socket (for TLS, with the server's certificate accepted).
  * Rejects with the system's error, at the latest after `timeout` ms or when `signal` is aborted.
  */
-export function dial(
-  { host, address, port }: Endpoint,
-  tls: ConnectionOptions | undefined,
-  timeout: number,
-  signal: AbortSignal,
-): Promise<Socket> {
+export function dial(endpoint: Endpoint, opening: Opening, timeout: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const secure = tls !== undefined;
-    const socket = secure
-      ? connectTls({ ...(isIP(host) === 0 ? { servername: host } : {}), ...tls, host: address, port })
-      : connectTcp({ host: address, port });
+    const { address, port } = endpoint;
+    const secure = opening.tls !== undefined && opening.open === undefined;
+    const socket = openSocket(endpoint, opening);
     const timer = setTimeout(
       () => fail(new Error(`no connection to ${address}:${port} within ${timeout} ms`)),
       timeout,
@@ -51,15 +53,21 @@ export function dial(
   });
 }
 
+function openSocket({ host, address, port }: Endpoint, { tls, open }: Opening): Socket {
+  if (open !== undefined) return open(address, port);
+  if (tls === undefined) return connectTcp({ host: address, port });
+  return connectTls({ ...(isIP(host) === 0 ? { servername: host } : {}), ...tls, host: address, port });
+}
+
 /** Whether the server answers the four-letter word `isro` with `rw`. Never rejects. */
 export async function takesWrites(
   endpoint: Endpoint,
-  tls: ConnectionOptions | undefined,
+  opening: Opening,
   timeout: number,
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    const socket = await dial(endpoint, tls, timeout, signal);
+    const socket = await dial(endpoint, opening, timeout, signal);
     return await new Promise((resolve) => {
       let answer = '';
       socket.setTimeout(timeout, () => socket.destroy());

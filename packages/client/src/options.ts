@@ -1,5 +1,6 @@
 // What can be set on a client, and what holds if it is not.
 
+import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { SessionTicket } from './handshake.js';
 import type { BackOff, Resolver } from './hosts.js';
@@ -43,6 +44,8 @@ export interface ClientOptions {
   readonly maxFrame?: number;
   /** Gets the events of reads made with `watch: true`. */
   readonly onEvent?: Watcher;
+  /** Opens connections instead of the system, and without TLS: for networks that are simulated. */
+  readonly open?: (address: string, port: number) => Socket;
   /** Resolves names instead of the system. */
   readonly resolver?: Resolver;
   /** How often SRV records are looked at while connected. 60 000. */

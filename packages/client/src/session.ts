@@ -1,11 +1,10 @@
 // The session: finds a server, keeps the connection, finds another when it is lost, and answers every call exactly once.
 
-import type { ConnectionOptions } from 'node:tls';
 import { ErrorCode, errorName, type JuteReader, OpCode, opName, Xid } from '#protocol';
 import { type Call, CallQueue } from './call-queue.js';
 import { type ConnectString, parseConnectString } from './connect-string.js';
 import { Connection, type ConnectionHandler } from './connection.js';
-import { dial, takesWrites } from './dial.js';
+import { dial, type Opening, takesWrites } from './dial.js';
 import { CLOSED, KeeperError } from './errors.js';
 import {
   type ConnectResponse,
@@ -84,7 +83,7 @@ export class Session implements ConnectionHandler {
   private readonly options: ClientOptions;
   private readonly hooks: SessionHooks;
   private readonly hosts: Hosts;
-  private readonly tls: ConnectionOptions | undefined;
+  private readonly opening: Opening;
   private readonly maxOutstanding: number;
   private readonly maxRequest: number;
   private readonly identities: Identity[];
@@ -115,7 +114,7 @@ export class Session implements ConnectionHandler {
     this.seenReadWrite = options.session !== undefined;
     const { minDelay = 50, maxDelay = 2000 } = options.reconnect ?? {};
     this.hosts = new Hosts(target, options.resolver ?? systemResolver, { minDelay, maxDelay });
-    this.tls = options.tls === true ? {} : options.tls || undefined;
+    this.opening = { tls: options.tls === true ? {} : options.tls || undefined, open: options.open };
     this.identities = (options.auth ?? []).map((credential) => identity(credential, true));
     const chunk = Math.min(REARM_CHUNK_BYTES, this.maxRequest / 2);
     this.watches = new WatchRegistry(target.chroot, chunk, (error) => hooks.onError(error));
@@ -372,7 +371,7 @@ export class Session implements ConnectionHandler {
   /** Connects and serves until the connection is lost. */
   private async serve(endpoint: Endpoint): Promise<void> {
     const limit = this.options.connectTimeout ?? Math.max(1000, this.timeout / this.hosts.size);
-    const socket = await dial(endpoint, this.tls, limit, this.over.signal);
+    const socket = await dial(endpoint, this.opening, limit, this.over.signal);
     const { maxFrame = 64 * 1024 * 1024 } = this.options;
     const connection = new Connection(socket, { maxFrame, maxRequest: this.maxRequest });
     if (this.isOver) connection.destroy('the client was closed');
@@ -489,7 +488,7 @@ export class Session implements ConnectionHandler {
   private async seekReadWrite(ended: AbortSignal): Promise<void> {
     for (let delay = PROBE_MIN; await hasPassed(delay, ended); delay = Math.min(PROBE_MAX, delay * 2)) {
       for (const endpoint of await this.hosts.all()) {
-        if (!(await takesWrites(endpoint, this.tls, 1000, ended))) continue;
+        if (!(await takesWrites(endpoint, this.opening, 1000, ended))) continue;
         this.hosts.prefer(endpoint);
         if (!ended.aborted) this.lose('moving to a server that takes writes');
         return;

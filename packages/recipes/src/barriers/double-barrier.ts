@@ -94,7 +94,7 @@ export class DistributedDoubleBarrier {
       const creating = createOnce(this.client, this.path, randomUUID(), { mode: 'ephemeral', data: this.data });
       try {
         const { path, stat } = await unlessAborted(creating, signal);
-        this.seat = { path, czxid: stat.czxid, session: stat.ephemeralOwner };
+        this.seat = { path, token: stat.czxid, session: stat.ephemeralOwner };
       } catch (error) {
         await giveUp(this.client, creating);
         throw error;

@@ -7,8 +7,8 @@ import { onStateChange } from './session-hub.js';
 /** An ephemeral node of this session. */
 export interface Seat {
   readonly path: string;
-  /** zxid of the node's creation. Later holders have greater ones: the fencing token. */
-  readonly czxid: number;
+  /** The fencing token: zxid of the node's creation, or of the one whose place it takes. Later holders have greater ones. */
+  readonly token: number;
   readonly session: bigint;
 }
 

@@ -149,7 +149,7 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
     const creating = createOnce(this.client, parent, randomUUID(), { mode: 'ephemeral' });
     try {
       const { path, stat } = await unlessAborted(creating, signal);
-      const seat = { path, czxid: stat.czxid, session: stat.ephemeralOwner };
+      const seat = { path, token: stat.czxid, session: stat.ephemeralOwner };
       const tenure = new Tenure(this.client, seat, { recipe: RECIPE, path: this.path });
       this.untilShown(server.id, path);
       return tenure.isLost ? undefined : new Choice(this.client, server, tenure);

@@ -12,6 +12,6 @@ export interface Leadership {
 }
 
 export function leadershipOf(tenure: Tenure): Leadership {
-  const { path, czxid } = tenure.seat;
-  return { fencingToken: czxid, path, signal: tenure.over };
+  const { path, token } = tenure.seat;
+  return { fencingToken: token, path, signal: tenure.over };
 }

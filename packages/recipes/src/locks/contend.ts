@@ -20,6 +20,8 @@ export interface Contest {
   readonly data?: Data | undefined;
   /** Of all children, those that have to go before it is `own`'s turn, in order. */
   readonly ahead: (children: readonly string[], own: string) => readonly string[];
+  /** The fencing token, if the own node takes the place of another; else it is the zxid of its creation. */
+  readonly fencingToken?: number | undefined;
   /** Whether nobody can come in ahead of `own` later. Then it is its turn as soon as the last one ahead has gone. */
   readonly isFixed: boolean;
 }
@@ -64,7 +66,11 @@ async function contendOnce(
     await giveUp(client, creating);
     throw error;
   }
-  const seat = { path: created.path, czxid: created.stat.czxid, session: created.stat.ephemeralOwner };
+  const seat = {
+    path: created.path,
+    token: contest.fencingToken ?? created.stat.czxid,
+    session: created.stat.ephemeralOwner,
+  };
   try {
     const result = await takeTurn(client, contest, seat, await unlessAborted(listing, signal), wait, signal);
     if (result !== 'turn') await leave(client, seat);

@@ -8,8 +8,9 @@ export interface LockHold extends AsyncDisposable {
   /** The node that it is held by. */
   readonly path: string;
   /**
-   * zxid of that node's creation: every later holder has a greater one. What the lock protects should refuse requests with
-   * a smaller token than it has seen, as no lock can keep a paused process from going on later.
+   * zxid of that node's creation (of a writer that has become a reader, the writer's): every later holder has a greater one.
+   * What the lock protects should refuse requests with a smaller token than it has seen, as no lock can keep a paused
+   * process from going on later.
    */
   readonly fencingToken: number;
   /** Aborted with a `Lost` error when the lock may be held no longer: session over, connection away for too long. */
@@ -38,7 +39,7 @@ export class Hold implements LockHold {
   }
 
   get fencingToken(): number {
-    return this.tenure.seat.czxid;
+    return this.tenure.seat.token;
   }
 
   get signal(): AbortSignal {

@@ -134,9 +134,9 @@ export abstract class Lock {
       .map(({ name }) => join(this.path, name));
   }
 
-  /** The node by which the owner holds the lock. */
-  protected nodeOf(owner: unknown): string | undefined {
-    return this.grips.get(owner)?.tenure.seat.path;
+  /** By what the owner holds the lock. */
+  protected seatOf(owner: unknown): Seat | undefined {
+    return this.grips.get(owner)?.tenure.seat;
   }
 
   private async obtain(options: AcquireOptions, wait: boolean): Promise<LockHold | undefined> {
@@ -174,7 +174,7 @@ export abstract class Lock {
     tenure.signal.addEventListener('abort', () => this.letGo(owner, grip), { once: true });
     const { onRevoke } = this.options;
     if (onRevoke !== undefined) {
-      watchForRevocation(this.client, tenure, () => onRevoke({ path: seat.path, fencingToken: seat.czxid }));
+      watchForRevocation(this.client, tenure, () => onRevoke({ path: seat.path, fencingToken: seat.token }));
     }
     return grip;
   }

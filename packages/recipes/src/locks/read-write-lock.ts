@@ -37,10 +37,10 @@ export class WriteLock extends Lock {
     return super.tryAcquire(options);
   }
 
-  /** The number in line of the owner's write lock, as the name has it. */
-  sequenceOf(owner: unknown): string | undefined {
-    const node = this.nodeOf(owner);
-    return node === undefined ? undefined : sequenceDigits(nameOf(node));
+  /** The owner's place in line, if it holds the write lock: the number as the name has it, and the fencing token. */
+  placeOf(owner: unknown): { readonly sequence: string | undefined; readonly fencingToken: number } | undefined {
+    const seat = this.seatOf(owner);
+    return seat && { sequence: sequenceDigits(nameOf(seat.path)), fencingToken: seat.token };
   }
 
   protected contest(): Contest {
@@ -70,13 +70,15 @@ export class ReadLock extends Lock {
 
   protected contest(owner: unknown): Contest {
     const { layout = 'curator', data } = this.options;
-    // With the writer's own number the reader keeps the writer's place before all those who wait.
-    const sequence = this.writeLock.sequenceOf(owner);
+    // With the writer's own number the reader keeps the writer's place before all those who wait, who have greater tokens
+    // than the writer, but may have smaller ones than a node that is made now.
+    const { sequence, fencingToken } = this.writeLock.placeOf(owner) ?? {};
     return {
       path: this.path,
       newName: () => newLockName(layout, 'read') + (sequence ?? ''),
       mode: sequence === undefined ? 'ephemeralSequential' : 'ephemeral',
       data,
+      fencingToken,
       ahead: (children, own) => (this.writeLock.isOwnedBy(owner) ? [] : writersBefore(children, own)),
       isFixed: false,
     };

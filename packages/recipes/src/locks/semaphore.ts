@@ -160,7 +160,7 @@ export class InterProcessSemaphoreV2 {
   }
 
   private leaseOf({ path, stat }: CreatedNode): Lease | undefined {
-    const seat = { path, czxid: stat.czxid, session: stat.ephemeralOwner };
+    const seat = { path, token: stat.czxid, session: stat.ephemeralOwner };
     const tenure = new Tenure(this.client, seat, this.who, this.options);
     if (tenure.isLost) return undefined;
     return new LeaseHold(this.client, tenure, this.who);

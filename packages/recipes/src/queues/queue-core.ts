@@ -423,7 +423,7 @@ class Consumer<T> implements QueueConsumer {
     if (locked === undefined) return false;
     const { seat, data } = locked;
     const tenure = new Tenure(this.client, seat, { recipe: 'queue', path });
-    const context = { signal: tenure.signal, fencingToken: seat.czxid };
+    const context = { signal: tenure.signal, fencingToken: seat.token };
     const isDone = await this.handle(name, data ?? Buffer.alloc(0), context);
     tenure.end();
     const { onError = 'requeue' } = this.options;
@@ -465,7 +465,7 @@ class Consumer<T> implements QueueConsumer {
     for (let tries = 1; ; tries++) {
       try {
         const { stat } = await this.client.create(path, { mode: 'ephemeral', data: this.id });
-        return { seat: { path, czxid: stat.czxid, session: stat.ephemeralOwner }, tries };
+        return { seat: { path, token: stat.czxid, session: stat.ephemeralOwner }, tries };
       } catch (error) {
         if (isKeeperError(error, 'NodeExists')) {
           const seat = tries > 1 ? await this.ownLock(path) : undefined;
@@ -482,7 +482,7 @@ class Consumer<T> implements QueueConsumer {
     try {
       const { data, stat } = await persist(() => this.client.getData(path));
       const isOurs = data?.toString() === this.id && stat.ephemeralOwner === this.client.sessionId;
-      return isOurs ? { path, czxid: stat.czxid, session: stat.ephemeralOwner } : undefined;
+      return isOurs ? { path, token: stat.czxid, session: stat.ephemeralOwner } : undefined;
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return undefined;
       throw error;

@@ -3,12 +3,14 @@
 
 import { JuteReader, JuteWriter, OpCode, Xid } from '@nodekeeper/protocol';
 import type { Connection, Network } from '@nodekeeper/server';
+import type { Actor } from './actor.js';
 import type { Call, History, SessionRecord } from './history.js';
 import type { Life } from './life.js';
 import { decode, encode, isWrite, type Operation, tellOperation } from './operations.js';
 import type { Random } from './random.js';
 import type { Event, Scheduler } from './scheduler.js';
 import { WatchTable } from './watch-table.js';
+import { PATHS } from './workload.js';
 
 const CONNECT_TIMEOUT = 2000;
 const LARGEST_FRAME = 4 * 1024 * 1024;
@@ -38,7 +40,7 @@ export interface ClientHost {
   shown(zxid: number, what: string): void;
 }
 
-export class SimClient {
+export class SimClient implements Actor {
   readonly setting: ClientSetting;
   private readonly host: ClientHost;
   private wire: Connection | undefined;
@@ -95,6 +97,12 @@ export class SimClient {
   submit(op: Operation): void {
     this.queue.push(op);
     this.sendQueued();
+  }
+
+  lookAtEverything(): void {
+    this.submit({ kind: 'sync', path: '/' });
+    for (const path of PATHS) this.submit({ kind: 'get', path, watch: false });
+    for (const path of PATHS) this.submit({ kind: 'children', path, watch: false });
   }
 
   /** Vanishes without a word: its session is to expire. */

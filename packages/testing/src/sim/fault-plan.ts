@@ -43,7 +43,22 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'clockJump'; readonly server: Victim; readonly by: number }
   | { readonly kind: 'clientMoves'; readonly client: number }
   | { readonly kind: 'clientDies'; readonly client: number }
+  | { readonly kind: 'clientPauses'; readonly client: number; readonly ms: number }
+  | {
+      readonly kind: 'clientLoses';
+      readonly client: number;
+      readonly step: Step;
+      /** The so-many-th write from now on. */
+      readonly writes: number;
+    }
 );
+
+/**
+ * `beforeSend`: what is to be written does not leave. `midway`: half of it does. `afterSend`: all of it does, and nobody waits for
+ * the answer. `afterReply`: the answer comes, and is lost.
+ */
+export type Step = 'beforeSend' | 'midway' | 'afterSend' | 'afterReply';
+export const STEPS: readonly Step[] = ['beforeSend', 'midway', 'afterSend', 'afterReply'];
 
 type Kind = Fault['kind'];
 type Maker = (random: Random, at: number, world: World) => Fault[];
@@ -190,8 +205,30 @@ const MAKERS: readonly (readonly [Kind, Maker])[] = [
   ['clientDies', (random, at, { clients }) => [{ at, kind: 'clientDies', client: random.int(clients) }]],
 ];
 
+/** Of programs that use recipes, beside all others. */
+const PROGRAM_MAKERS: readonly (readonly [Kind, Maker])[] = [
+  [
+    'clientPauses',
+    (random, at, { clients }) => [
+      { at, kind: 'clientPauses', client: random.int(clients), ms: random.between(10, 5000) },
+    ],
+  ],
+  [
+    'clientLoses',
+    (random, at, { clients }) =>
+      Array.from({ length: 1 + random.int(6) }, () => ({
+        at: at + random.between(0, 500),
+        kind: 'clientLoses',
+        client: random.int(clients),
+        step: random.pick(STEPS),
+        writes: 1 + random.int(12),
+      })),
+  ],
+];
+
 /**
  * A mix of some kinds of faults, each run another.
+ * @param programs whether clients are programs that use recipes
  * @param decay whether a disk may decay: where members change, those that are left may not be enough to make up for it
  */
 export function makeFaults(
@@ -200,9 +237,11 @@ export function makeFaults(
   servers: number,
   clients: number,
   decay: boolean,
+  programs: boolean,
 ): Fault[] {
   const world = { servers, clients, rotten: random.int(servers) };
-  const mix = MAKERS.filter(([kind]) => (decay || kind !== 'flip') && random.chance(kind === 'crash' ? 0.6 : 0.3));
+  const makers = programs ? [...MAKERS, ...PROGRAM_MAKERS, ...PROGRAM_MAKERS] : MAKERS;
+  const mix = makers.filter(([kind]) => (decay || kind !== 'flip') && random.chance(kind === 'crash' ? 0.6 : 0.3));
   if (mix.length === 0) return [];
   const out: Fault[] = [];
   for (let i = random.int(14); i > 0; i--) {

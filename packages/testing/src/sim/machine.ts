@@ -18,6 +18,8 @@ export interface Process {
   readonly digestMismatches: number;
   /** Of the whole tree. */
   readonly digest: string;
+  /** How many watches clients have set. */
+  readonly watches: number;
 }
 
 export interface ProgramHost {

@@ -3,6 +3,7 @@
 
 import { type Fault, makeFaults } from './fault-plan.js';
 import { Random } from './random.js';
+import { type RecipeName, SCENARIOS } from './recipes/index.js';
 import { makeOperations, type PlannedOperation } from './workload.js';
 
 export interface Plan {
@@ -34,6 +35,8 @@ export interface Plan {
     readonly clockRates: readonly number[];
   };
   readonly clients: readonly ClientPlan[];
+  /** What clients do that are programs with recipes; nothing if clients make single calls. */
+  readonly recipes: readonly RecipeName[];
   readonly operations: readonly PlannedOperation[];
   readonly faults: readonly Fault[];
   /** When everything is made well. Milliseconds. */
@@ -53,9 +56,11 @@ export interface PlanOptions {
   readonly servers?: number;
   readonly observers?: number;
   readonly spares?: number;
+  /** Recipes that the clients use; `none` for single calls. */
+  readonly recipes?: readonly RecipeName[] | 'none';
 }
 
-type Size = Required<PlanOptions>;
+type Size = Required<Pick<PlanOptions, 'servers' | 'observers' | 'spares'>>;
 
 function drawSize(random: Random): Size {
   const servers = random.pick([1, 3, 3, 3, 3, 5, 5, 7]);
@@ -69,12 +74,23 @@ export function machinesOf({ servers, observers, spares }: Size): number {
   return servers + observers + spares;
 }
 
+/** The share of the runs in which clients use recipes. */
+const RECIPES = 0.15;
+
+function drawRecipes(random: Random): RecipeName[] {
+  if (!random.chance(RECIPES)) return [];
+  const names = Object.keys(SCENARIOS) as RecipeName[];
+  return Array.from({ length: 1 + random.int(3) }, () => names.splice(random.int(names.length), 1)).flat();
+}
+
 /** Milliseconds. */
 const DURATION = 6000;
 
 export function makePlan(seed: string | number, options: PlanOptions = {}): Plan {
   const random = new Random(seed);
-  const size = { ...drawSize(random.fork('size')), ...options };
+  const { recipes: asked, ...sizes } = options;
+  const size = { ...drawSize(random.fork('size')), ...sizes };
+  const recipes = asked === 'none' ? [] : (asked ?? drawRecipes(random.fork('recipes')));
   const machines = machinesOf(size);
   const clients = Array.from({ length: 2 + random.int(3) }, () => ({
     sessionTimeout: random.pick([1000, 2000, 4000]),
@@ -83,7 +99,14 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
   }));
   const observing = random.fork('observing');
   const mayDrift = random.chance(0.5);
-  const faults = makeFaults(random.fork('faults'), DURATION, machines, clients.length, size.spares === 0);
+  const faults = makeFaults(
+    random.fork('faults'),
+    DURATION,
+    machines,
+    clients.length,
+    size.spares === 0,
+    recipes.length > 0,
+  );
   return {
     seed: String(seed),
     ...size,
@@ -102,13 +125,11 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
       clockRates: Array.from({ length: machines }, () => (mayDrift ? random.between(0.95, 1.05) : 1)),
     },
     clients,
-    operations: makeOperations(
-      random.fork('operations'),
-      DURATION,
-      clients.length,
-      faults,
-      size.spares === 0 ? 0 : machines,
-    ),
+    recipes,
+    operations:
+      recipes.length > 0
+        ? []
+        : makeOperations(random.fork('operations'), DURATION, clients.length, faults, size.spares === 0 ? 0 : machines),
     faults,
     healAt: DURATION,
   };

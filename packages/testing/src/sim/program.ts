@@ -114,6 +114,9 @@ function processOf(server: Server): Process {
     get digestMismatches() {
       return server.database.tree.digestMismatches;
     },
+    get watches() {
+      return server.database.tree.watches.count;
+    },
     get digest() {
       const { hi, lo } = server.database.tree.digest;
       return `${hi.toString(16)}:${lo.toString(16)}`;

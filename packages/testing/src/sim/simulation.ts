@@ -2,6 +2,7 @@
 // has to come to an end, the power fails everywhere, and what was shown must still be there.
 
 import { createHash, type Hash } from 'node:crypto';
+import type { Actor } from './actor.js';
 import { checkHistory } from './checks.js';
 import { SimClient } from './client.js';
 import type { Fault, Victim } from './fault-plan.js';
@@ -13,10 +14,11 @@ import { SimNetwork } from './network.js';
 import { machinesOf, type Plan } from './plan.js';
 import { firstFiles, programOf } from './program.js';
 import { Random } from './random.js';
+import { Troupe } from './recipes/troupe.js';
+import { virtualize } from './recipes/virtual-process.js';
 import { Scheduler, world } from './scheduler.js';
 import { hex, Truth } from './truth.js';
 import { records } from './txn.js';
-import { PATHS } from './workload.js';
 
 export interface Violation {
   /** Which guarantee was broken. */
@@ -60,7 +62,10 @@ class Simulation {
   private readonly random: Random;
   private readonly network: SimNetwork;
   private readonly machines: Machine[];
-  private readonly clients: SimClient[];
+  private readonly clients: readonly Actor[];
+  private readonly callers: readonly SimClient[];
+  /** The programs with recipes, if clients are such. */
+  private readonly troupe: Troupe | undefined;
   private readonly history = new History();
   private readonly truth: Truth;
   private readonly violations: Violation[] = [];
@@ -101,7 +106,9 @@ class Simulation {
       };
       return machine;
     });
-    this.clients = plan.clients.map((setting, i) => this.makeClient(setting, i));
+    this.troupe = plan.recipes.length > 0 ? new Troupe(plan, this.troupeHost()) : undefined;
+    this.callers = this.troupe === undefined ? plan.clients.map((setting, i) => this.makeClient(setting, i)) : [];
+    this.clients = this.troupe?.players ?? this.callers;
   }
 
   private machineHost(): ConstructorParameters<typeof Machine>[2] {
@@ -112,6 +119,17 @@ class Simulation {
       violated: (kind, message) => this.violated(kind, message),
       started: (machine, process) => this.started(machine, process),
       leads: (machine, epoch, base) => this.leads(machine, epoch, base),
+    };
+  }
+
+  private troupeHost(): ConstructorParameters<typeof Troupe>[1] {
+    return {
+      scheduler: this.scheduler,
+      network: this.network,
+      random: this.random.fork('programs'),
+      truth: this.truth,
+      trace: (text) => this.trace(text),
+      violated: (kind, message) => this.violated(kind, message),
     };
   }
 
@@ -169,12 +187,15 @@ class Simulation {
       this.violated('exception', `nobody waited for: ${reason instanceof Error ? reason.stack : reason}`);
     };
     process.on('unhandledRejection', onRejection);
+    const giveBack = this.troupe === undefined ? () => {} : virtualize();
     try {
       await this.play();
     } finally {
+      giveBack();
       process.off('unhandledRejection', onRejection);
     }
     for (const { kind, message } of checkHistory(this.history, this.truth)) this.violated(kind, message);
+    for (const { kind, message } of this.troupe?.check() ?? []) this.violated(kind, message);
     return {
       plan: this.plan,
       violations: this.violations,
@@ -193,7 +214,7 @@ class Simulation {
     const { plan, scheduler } = this;
     for (const machine of this.machines) machine.start();
     for (const client of this.clients) client.start();
-    for (const { at, client, op } of plan.operations) scheduler.at(at, world, () => this.clients[client]?.submit(op));
+    for (const { at, client, op } of plan.operations) scheduler.at(at, world, () => this.callers[client]?.submit(op));
     for (const fault of plan.faults) scheduler.at(fault.at, world, () => this.strike(fault));
     await scheduler.run(plan.healAt);
     this.heal();
@@ -287,6 +308,12 @@ class Simulation {
       case 'clientDies':
         client?.die();
         break;
+      case 'clientPauses':
+        client?.pause?.(fault.ms);
+        break;
+      case 'clientLoses':
+        client?.lose?.(fault.step, fault.writes);
+        break;
     }
   }
 
@@ -299,6 +326,7 @@ class Simulation {
   private heal(): void {
     this.trace('everything is made well');
     this.network.healAll();
+    for (const client of this.clients) client.heal?.();
     for (const machine of this.machines) {
       machine.disk.heal();
       machine.countdown = Number.POSITIVE_INFINITY;
@@ -333,15 +361,22 @@ class Simulation {
   /** What is not as it has to be once nothing is wrong any more. */
   private missing(): string | undefined {
     const waiting = this.clients.filter((client) => !client.settled).map((client) => client.name);
-    if (waiting.length > 0) return `${waiting.join(', ')} wait for answers; ${this.modes()}`;
+    if (waiting.length > 0) {
+      const unequal = this.troupe?.unequal();
+      return `${waiting.join(', ')} wait for answers; ${unequal ?? this.modes()}`;
+    }
     const states = new Set(this.machines.map(({ process }) => `${process?.lastZxid} ${process?.digest}`));
     if (this.machines.some(({ process }) => process?.serving !== true)) return `not all servers serve: ${this.modes()}`;
     if (states.size > 1) return `the servers differ: ${this.modes()}`;
     const open = this.truth.openSessions();
     for (const client of this.clients)
       if (client.alive && client.sessionId !== undefined) open.delete(client.sessionId);
-    if (open.size === 0) return undefined;
+    if (open.size === 0) return this.troupe?.leftBehind(this.watches());
     return `sessions live on without clients: ${[...open].map((id) => `0x${id.toString(16)}`).join(', ')}`;
+  }
+
+  private watches(): number {
+    return this.machines.reduce((sum, { process }) => sum + (process?.watches ?? 0), 0);
   }
 
   private modes(): string {
@@ -354,11 +389,7 @@ class Simulation {
   }
 
   private lookAtEverything(): void {
-    for (const client of this.clients) {
-      client.submit({ kind: 'sync', path: '/' });
-      for (const path of PATHS) client.submit({ kind: 'get', path, watch: false });
-      for (const path of PATHS) client.submit({ kind: 'children', path, watch: false });
-    }
+    for (const client of this.clients) client.lookAtEverything();
   }
 
   private checkServers(): void {
