@@ -107,6 +107,48 @@ test('50 clients reading and writing: a writer is alone', async (t) => {
   assert.deepEqual(await leftovers(clients[0], server), { nodes: ['/crowd'], watches: 0 });
 });
 
+test('a downgraded writer keeps its fencing token, so that those who waited have greater ones', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const { readLock, writeLock } = new InterProcessReadWriteLock(client, '/down');
+  const writing = await writeLock.acquire({ owner: 'one' });
+  const waiting = new InterProcessReadWriteLock(other, '/down').writeLock.acquire();
+  await childCount(client, '/down', 2);
+  const reading = await readLock.acquire({ owner: 'one' });
+  assert.equal(reading.fencingToken, writing.fencingToken);
+  await writing.release();
+  await reading.release();
+  const next = await waiting;
+  assert.ok(next.fencingToken > reading.fencingToken);
+  await next.release();
+});
+
+test('a downgrade that comes too late, as the write lock is lost, waits like everybody', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, other] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const { readLock, writeLock } = new InterProcessReadWriteLock(client, '/late');
+  const writing = await writeLock.acquire({ owner: 'one' });
+  const waiting = new InterProcessReadWriteLock(other, '/late').writeLock.acquire();
+  await childCount(other, '/late', 2);
+  relay.down();
+  const reading = readLock.acquire({ owner: 'one' });
+  await expire(server, client);
+  const next = await waiting;
+  let isReading = false;
+  void reading.then(() => {
+    isReading = true;
+  });
+  relay.up();
+  await until(() => writing.signal.aborted);
+  await childCount(other, '/late', 2); // the reader stands in line
+  await client.exists('/late'); // behind what it asked for
+  await other.exists('/late');
+  assert.equal(isReading, false);
+  await next.release();
+  await (await reading).release();
+});
+
 test('a session that expires loses the write lock', async (t) => {
   const server = await serve(t);
   const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];

@@ -20,10 +20,20 @@ export interface Contest {
   readonly data?: Data | undefined;
   /** Of all children, those that have to go before it is `own`'s turn, in order. */
   readonly ahead: (children: readonly string[], own: string) => readonly string[];
-  /** The fencing token, if the own node takes the place of another; else it is the zxid of its creation. */
-  readonly fencingToken?: number | undefined;
+  /** Whose place in line the own node takes, if it takes one. */
+  readonly heir?: Inheritance | undefined;
   /** Whether nobody can come in ahead of `own` later. Then it is its turn as soon as the last one ahead has gone. */
   readonly isFixed: boolean;
+}
+
+/** A place in line that is taken over from a node that holds. */
+export interface Inheritance {
+  /** That node. If it is gone when the own one is there, others may hold already: then the place is worth nothing. */
+  readonly of: string;
+  /** Its fencing token, which stays. */
+  readonly fencingToken: number;
+  /** What takes the end of the line instead. */
+  readonly otherwise: Contest;
 }
 
 /**
@@ -38,10 +48,10 @@ export async function contend(
   wait: boolean,
   signal: AbortSignal | undefined,
 ): Promise<Seat | undefined> {
-  for (;;) {
+  for (let now = contest; ; now = now.heir?.otherwise ?? now) {
     signal?.throwIfAborted();
     try {
-      const result = await contendOnce(client, contest, wait, signal);
+      const result = await contendOnce(client, now, wait, signal);
       if (result !== 'again') return result;
     } catch (error) {
       if (!isKeeperError(error, 'SessionExpired') || client.isOver) throw error;
@@ -68,7 +78,7 @@ async function contendOnce(
   }
   const seat = {
     path: created.path,
-    token: contest.fencingToken ?? created.stat.czxid,
+    token: contest.heir?.fencingToken ?? created.stat.czxid,
     session: created.stat.ephemeralOwner,
   };
   try {
@@ -101,6 +111,7 @@ async function takeTurn(
       children = now;
     }
     if (client.sessionId !== seat.session || !children.includes(own)) return 'again';
+    if (contest.heir !== undefined) return children.includes(contest.heir.of) ? 'turn' : 'again';
     const ahead = contest.ahead(children, own);
     const blocker = ahead.at(-1);
     if (blocker === undefined) return 'turn';

@@ -37,10 +37,10 @@ export class WriteLock extends Lock {
     return super.tryAcquire(options);
   }
 
-  /** The owner's place in line, if it holds the write lock: the number as the name has it, and the fencing token. */
-  placeOf(owner: unknown): { readonly sequence: string | undefined; readonly fencingToken: number } | undefined {
+  /** By what the owner holds the lock: the node's name, and the fencing token. */
+  placeOf(owner: unknown): { readonly name: string; readonly fencingToken: number } | undefined {
     const seat = this.seatOf(owner);
-    return seat && { sequence: sequenceDigits(nameOf(seat.path)), fencingToken: seat.token };
+    return seat && { name: nameOf(seat.path), fencingToken: seat.token };
   }
 
   protected contest(): Contest {
@@ -70,17 +70,17 @@ export class ReadLock extends Lock {
 
   protected contest(owner: unknown): Contest {
     const { layout = 'curator', data } = this.options;
-    // With the writer's own number the reader keeps the writer's place before all those who wait, who have greater tokens
-    // than the writer, but may have smaller ones than a node that is made now.
-    const { sequence, fencingToken } = this.writeLock.placeOf(owner) ?? {};
+    const newName = (): string => newLockName(layout, 'read');
+    const atTheEnd: Contest = { path: this.path, newName, data, ahead: writersBefore, isFixed: false };
+    const place = this.writeLock.placeOf(owner);
+    if (place === undefined) return atTheEnd;
+    // With the writer's own number the reader keeps the writer's place before all those who wait; and its token, as theirs
+    // are greater than the writer's, but may be smaller than that of a node that is made now.
     return {
-      path: this.path,
-      newName: () => newLockName(layout, 'read') + (sequence ?? ''),
-      mode: sequence === undefined ? 'ephemeralSequential' : 'ephemeral',
-      data,
-      fencingToken,
-      ahead: (children, own) => (this.writeLock.isOwnedBy(owner) ? [] : writersBefore(children, own)),
-      isFixed: false,
+      ...atTheEnd,
+      newName: () => newName() + sequenceDigits(place.name),
+      mode: 'ephemeral',
+      heir: { of: place.name, fencingToken: place.fencingToken, otherwise: atTheEnd },
     };
   }
 

@@ -1,9 +1,15 @@
-// Faults to plant into the server, each a replacement in its compiled code, to see that the simulator finds them. Whoever changes
+// Faults to plant into the server and the recipes, each a replacement in its compiled code, to see that the simulator finds them. Whoever changes
 // the text that is replaced has to change it here too: a text that is not there exactly once is an error.
+
+import { PLANTED_IN_RECIPES } from './recipe-faults.js';
 
 export interface PlantedFault {
   readonly name: string;
-  /** Below the server's dist. */
+  /** The server if not given. */
+  readonly package?: string;
+  /** What clients use when it is looked for; single calls if not given. */
+  readonly recipe?: string;
+  /** Below the package's dist. */
   readonly file: string;
   readonly from: string;
   readonly to: string;
@@ -11,7 +17,7 @@ export interface PlantedFault {
   readonly servers?: number;
 }
 
-export const PLANTED: readonly PlantedFault[] = [
+const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'the log is not synced',
     file: 'storage/txn-log.js',
@@ -209,3 +215,5 @@ export const PLANTED: readonly PlantedFault[] = [
     to: '(() => {})(path, client, kind === 3',
   },
 ];
+
+export const PLANTED: readonly PlantedFault[] = [...PLANTED_IN_THE_SERVER, ...PLANTED_IN_RECIPES];

@@ -19,7 +19,7 @@ interface Run {
 }
 
 /** The first run that breaks a guarantee, or what the simulator said instead. */
-function firstFailure(servers: number, options: readonly string[]): Promise<Run | string> {
+function firstFailure(servers: number, recipe: string, options: readonly string[]): Promise<Run | string> {
   const args = [
     '--servers',
     String(servers),
@@ -27,6 +27,8 @@ function firstFailure(servers: number, options: readonly string[]): Promise<Run 
     '0',
     '--spares',
     '0',
+    '--recipes',
+    recipe,
     '--jobs',
     '1',
     '--until-failure',
@@ -50,15 +52,15 @@ function firstFailure(servers: number, options: readonly string[]): Promise<Run 
   });
 }
 
-async function tell({ name, servers = 3 }: PlantedFault): Promise<boolean> {
+async function tell({ name, servers = 3, recipe = 'none' }: PlantedFault): Promise<boolean> {
   const began = performance.now();
-  const found = await firstFailure(servers, ['--plant', name, '--seeds', values.seeds]);
+  const found = await firstFailure(servers, recipe, ['--plant', name, '--seeds', values.seeds]);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   if (typeof found === 'string') {
     console.log(`MISSED  ${name}: ${values.seeds} seeds, ${seconds} s ${found}`);
     return false;
   }
-  if (typeof (await firstFailure(servers, ['--seed', String(found.seed)])) !== 'string') {
+  if (typeof (await firstFailure(servers, recipe, ['--seed', String(found.seed)])) !== 'string') {
     console.log(`UNSURE  ${name}: seed ${found.seed} fails without it too`);
     return false;
   }

@@ -1,4 +1,4 @@
-// Plants a fault: from now on the module it belongs to is loaded with the replacement made. To be called before the server is loaded.
+// Plants a fault: from now on the module it belongs to is loaded with the replacement made. To be called before the package is loaded.
 
 import { readFileSync } from 'node:fs';
 import { register } from 'node:module';
@@ -14,8 +14,11 @@ export function plant(name: string): PlantedFault {
 }
 
 /** The module that a fault changes, and its text with the change. */
-export function changed({ name, file, from, to }: PlantedFault): { readonly url: string; readonly source: string } {
-  const url = new URL(file, import.meta.resolve('@nodekeeper/server'));
+export function changed({ name, package: owner = '@nodekeeper/server', file, from, to }: PlantedFault): {
+  readonly url: string;
+  readonly source: string;
+} {
+  const url = new URL(file, import.meta.resolve(owner));
   const source = readFileSync(url, 'utf8');
   const found = source.split(from).length - 1;
   if (found !== 1) throw new Error(`${name}: what is to be replaced stands ${found} times in ${file}`);

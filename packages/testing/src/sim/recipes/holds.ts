@@ -16,6 +16,7 @@ interface Hold {
   readonly path: string;
   readonly token: number;
   readonly shared: boolean;
+  readonly heirOf: string | undefined;
   readonly at: number;
   readonly order: number;
   /** The order number of the beginning of its release, or of the news of its loss. */
@@ -26,6 +27,7 @@ export class HoldBook {
   private readonly what: string;
   private readonly limit: number;
   private readonly holds: Hold[] = [];
+  private readonly findings: Finding[] = [];
 
   /** @param limit so many may hold it at once */
   constructor(what: string, limit = 1) {
@@ -33,22 +35,29 @@ export class HoldBook {
     this.limit = limit;
   }
 
-  /** To be called when a holder learns that it holds. What is returned is to be called before it gives back. */
-  begin(part: Part, { path, fencingToken, signal }: Held, shared = false): () => void {
+  /**
+   * To be called when a holder learns that it holds. What is returned is to be called before it gives back.
+   * @param heirOf the node that it has held by so far, and still does
+   */
+  begin(part: Part, { path, fencingToken, signal }: Held, shared = false, heirOf?: string): () => void {
     const hold: Hold = {
       holder: part.name,
       path,
       token: fencingToken,
       shared,
+      heirOf,
       at: part.now(),
       order: part.nextOrder(),
       until: Number.POSITIVE_INFINITY,
     };
     this.holds.push(hold);
     part.trace(`holds ${path}, token 0x${fencingToken.toString(16)}`);
+    const session = part.client.sessionId;
     const end = (): void => {
       if (hold.until !== Number.POSITIVE_INFINITY) return;
       hold.until = part.nextOrder();
+      if (!signal.aborted && part.client.sessionId !== session)
+        this.findings.push({ kind: 'loss', message: `${this.what}: ${part.name} was not told that ${path} is lost` });
       part.trace(`holds ${path} no longer`);
     };
     signal.addEventListener('abort', end, { once: true });
@@ -61,6 +70,7 @@ export class HoldBook {
    * servers do. Later holders have greater tokens.
    */
   *check(decided: Decided): Generator<Finding> {
+    yield* this.findings;
     const goneBy = (hold: Hold, at: number): boolean =>
       (decided.removalOfOne(hold.path)?.at ?? Number.POSITIVE_INFINITY) <= at;
     const tell = ({ holder, path, token }: Hold): string => `${holder} by ${path}, token 0x${token.toString(16)}`;
@@ -68,7 +78,8 @@ export class HoldBook {
       if (goneBy(next, next.at)) continue; // it does not know yet
       const before = this.holds.slice(0, i).filter((hold) => !goneBy(hold, hold.at));
       const present = before.filter((hold) => hold.until > next.order && !goneBy(hold, next.at));
-      const rivals = next.shared ? present.filter(({ shared }) => !shared) : present;
+      const others = present.filter(({ path }) => path !== next.heirOf);
+      const rivals = next.shared ? others.filter(({ shared }) => !shared) : others;
       if (rivals.length >= this.limit)
         yield {
           kind: 'exclusion',

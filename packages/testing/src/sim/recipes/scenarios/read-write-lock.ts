@@ -11,18 +11,18 @@ export function readWriteLockScenario(): Scenario {
   return {
     async play(part) {
       const { client, random } = part;
-      const lock = new InterProcessReadWriteLock(client, PATH);
+      const lock = new InterProcessReadWriteLock(client, PATH, { grace: random.pick([undefined, 0]) });
       const owner = part.name;
       while (!part.isOver()) {
-        const isReader = random.chance(0.6);
+        const isReader = random.chance(0.4);
         const hold = await (isReader ? lock.readLock : lock.writeLock).acquire({ owner });
         const end = book.begin(part, hold, isReader);
         await part.sleep(random.between(0, 40));
-        if (!isReader && hold.isHeld && random.chance(0.4)) {
+        if (!isReader && random.chance(0.7)) {
           const reading = await lock.readLock.acquire({ owner });
+          const endReading = book.begin(part, reading, true, hold.path);
           end();
           await hold.release(); // a downgrade
-          const endReading = book.begin(part, reading, true);
           await part.sleep(random.between(0, 20));
           endReading();
           await reading.release();

@@ -1,0 +1,103 @@
+// Faults to plant into the recipes, as into the server.
+
+import type { PlantedFault } from './faults.js';
+
+/** In an ensemble of three, with clients that use the one recipe. */
+function inRecipe(name: string, recipe: string, file: string, from: string, to: string): PlantedFault {
+  return { name, package: '@nodekeeper/recipes', recipe, file, from, to };
+}
+
+export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
+  inRecipe(
+    'whoever is woken takes the lock',
+    'mutex',
+    'locks/contend.js',
+    "const isGone = event.path === blocker && event.type === 'nodeDeleted' && isUnbroken && !ownWatch.hasFired();",
+    'const isGone = true;',
+  ),
+  inRecipe(
+    'a node that may have been made is made again',
+    'mutex',
+    'base/create.js',
+    'isInDoubt ||= error.outcomeUnknown || isNextSession;',
+    '',
+  ),
+  inRecipe(
+    'who gives up leaves its node behind',
+    'mutex',
+    'base/create.js',
+    'creating.then(({ path }) => deleteSoon(client, path))',
+    'creating.then(() => {})',
+  ),
+  inRecipe(
+    'a lock outlives its session',
+    'mutex',
+    'base/tenure.js',
+    "else if (sessionId !== this.seat.session)\n            this.lose('the session is another one');",
+    '',
+  ),
+  inRecipe(
+    'a reader takes the place of a writer that is gone',
+    'readWriteLock',
+    'locks/contend.js',
+    "return children.includes(contest.heir.of) ? 'turn' : 'again';",
+    "return 'turn';",
+  ),
+  inRecipe(
+    'a writer that becomes a reader gets a token of its own',
+    'readWriteLock',
+    'locks/contend.js',
+    'token: contest.heir?.fencingToken ?? created.stat.czxid',
+    'token: created.stat.czxid',
+  ),
+  inRecipe(
+    'a semaphore counts to one too many',
+    'semaphore',
+    'locks/semaphore.js',
+    'else if (children.length <= this.maxLeases)',
+    'else if (children.length <= this.maxLeases + 1)',
+  ),
+  inRecipe(
+    'the latch takes the highest number for the first',
+    'latch',
+    'election/participants.js',
+    '.sort((a, b) => compareSequences(a.sequence, b.sequence))',
+    '.sort((a, b) => compareSequences(b.sequence, a.sequence))',
+  ),
+  inRecipe(
+    'a selector keeps its node after leading',
+    'selector',
+    'election/leader-selector.js',
+    'tenure.end();\n            await deleteSoon(this.client, seat.path);',
+    'tenure.end();',
+  ),
+  inRecipe(
+    'an increment of which nobody knows is repeated',
+    'counter',
+    'counters/set-if-version.js',
+    "if (fate === 'unknown')\n                    throw error;",
+    "if (fate === 'unknown')\n                    version = found?.stat.version ?? version;",
+  ),
+  inRecipe(
+    'an item that may be in the queue is put again',
+    'queue',
+    'queues/queue-core.js',
+    "if (error.outcomeUnknown && this.options.whenUnknown !== 'repeat')\n                    throw error;",
+    '',
+  ),
+  inRecipe(
+    'an item is worked on as it was before it was locked',
+    'lockedQueue',
+    'queues/queue-core.js',
+    "if (isKeeperError(error, 'NoNode'))\n                return undefined;\n            throw error;\n        }\n    }\n    /** The lock, if it is ours. */",
+    "if (isKeeperError(error, 'NoNode'))\n                return { seat, data: null };\n            throw error;\n        }\n    }\n    /** The lock, if it is ours. */",
+  ),
+  inRecipe(
+    'a cache does not read again what it may have missed',
+    'cache',
+    'caches/cache.js',
+    "if (event.type === 'resync')\n            this.wantScan();",
+    "if (event.type === 'resync')\n            return;",
+  ),
+  inRecipe('a cache keeps what was deleted while it was away', 'cache', 'caches/cache.js', 'this.dropUnseen();', ''),
+];
