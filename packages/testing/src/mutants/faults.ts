@@ -121,7 +121,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   },
   {
     name: 'a received snapshot does not replace the log',
-    file: 'ensemble-server.js',
+    file: 'replica.js',
     from: 'replaceHistory(this.disk, this.dirs, file);',
     to: '',
   },
