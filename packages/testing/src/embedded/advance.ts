@@ -10,8 +10,8 @@ export interface AdvanceOptions {
 
 /** The interval of a server's finest timers: session expiry and the deletion of containers. */
 const FINEST_MS = 100;
-/** A server alone hears its clients in every step; of a long time it takes this many steps. */
-const MOST_STEPS = 20_000;
+/** A long time is not passed in more steps than these, if nothing else demands them. */
+const MOST_STEPS = 2000;
 /** Turns of the event loop in which a ping between servers goes to and fro. */
 const ROUND_TRIP = 8;
 const SETTLE_TIMEOUT_MS = 30_000;
@@ -27,18 +27,28 @@ export async function advance(
   const hear = (): void => {
     if (!silent) for (const member of running()) member.hearClients();
   };
-  const { step, turns } = paceOf(running(), ms);
-  for (let left = ms; left > 0; left -= step) {
-    clock.pass(Math.min(step, left), hear);
+  for (let left = ms; left > 0; ) {
+    const members = running();
+    const step = Math.ceil(Math.min(left, Math.max(FINEST_MS, ms / MOST_STEPS), ...members.map(longestStep)));
+    clock.pass(step, hear);
+    const turns = members.length > 1 ? ROUND_TRIP : 1;
     for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+    left -= step;
   }
+  clock.passed();
   await settled(running);
 }
 
-function paceOf(members: readonly Member[], ms: number): { step: number; turns: number } {
-  const ensemble = members.find(({ server }) => server.config.ensemble !== undefined);
-  if (ensemble === undefined) return { step: Math.max(FINEST_MS, Math.ceil(ms / MOST_STEPS)), turns: 1 };
-  return { step: Math.max(1, Math.min(FINEST_MS, ensemble.server.config.tickTime / 2)), turns: ROUND_TRIP };
+/**
+ * How long a server may stand still without others, or its clients' sessions, being lost to it. A client's ping is known to the leader
+ * a ping between servers later.
+ */
+function longestStep({ server }: Member): number {
+  const { ensemble, tickTime } = server.config;
+  if (ensemble === undefined) return Number.POSITIVE_INFINITY;
+  const sessions = server.port.serving?.sessions.values() ?? [];
+  const shortest = Math.min(...Array.from(sessions, ({ timeout }) => timeout));
+  return Math.max(1, Math.min(shortest / 3, (ensemble.syncLimit * tickTime) / 4));
 }
 
 async function settled(running: () => readonly Member[]): Promise<void> {

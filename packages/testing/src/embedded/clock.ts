@@ -15,15 +15,15 @@ const LONGEST_MS = 2 ** 31 - 1;
 
 /** Several servers share one, so that time passes for all of them alike. */
 export class TestClock implements Runtime {
-  private passed = 0;
+  private ahead = 0;
   private readonly entries = new Set<Entry>();
 
   now(): number {
-    return performance.now() + this.passed;
+    return performance.now() + this.ahead;
   }
 
   wallTime(): number {
-    return Date.now() + this.passed;
+    return Date.now() + this.ahead;
   }
 
   random(): number {
@@ -45,15 +45,19 @@ export class TestClock implements Runtime {
   /**
    * Lets time pass at once, then calls what is due by now, the earliest first. What is due several times is called once, as
    * after a process stood still.
-   * @param ms milliseconds
+   * @param ms milliseconds, a whole number
    * @param before called when the clock shows the new time, and nothing has been called yet
    */
   pass(ms: number, before: () => void): void {
-    this.passed += Math.round(ms);
+    this.ahead += ms;
     before();
     const now = this.now();
     const due = [...this.entries].filter((entry) => entry.due <= now).sort((a, b) => a.due - b.due);
     for (const entry of due) if (this.entries.has(entry)) this.call(entry);
+  }
+
+  /** To be called when no more time is to {@link pass}: what waits, waits for less. */
+  passed(): void {
     for (const entry of this.entries) this.arm(entry);
   }
 
@@ -77,18 +81,14 @@ export class TestClock implements Runtime {
     clearTimeout(entry.timer);
     const wait = Math.min(LONGEST_MS, Math.max(0, entry.due - this.now()));
     entry.timer = setTimeout(() => {
-      if (entry.due > this.now() + 1) this.arm(entry);
-      else this.call(entry);
+      if (entry.due <= this.now() + 1) this.call(entry);
+      if (this.entries.has(entry)) this.arm(entry);
     }, wait);
   }
 
   private call(entry: Entry): void {
-    if (entry.interval === 0) {
-      entry.cancel();
-    } else {
-      entry.due = Math.max(entry.due + entry.interval, this.now());
-      this.arm(entry);
-    }
+    if (entry.interval === 0) entry.cancel();
+    else entry.due = Math.max(entry.due + entry.interval, this.now());
     entry.action();
   }
 }

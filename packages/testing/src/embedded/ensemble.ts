@@ -220,9 +220,7 @@ export class TestEnsemble implements AsyncDisposable {
 
   /** Makes a disk well again, and as fast as it is. A server that ended needs {@link start}. */
   healDisk(id: number): void {
-    const { disk } = this.member(id);
-    disk.delay = 0;
-    disk.error = undefined;
+    this.member(id).disk.heal();
   }
 
   // ---- sessions and time ----
@@ -245,6 +243,7 @@ export class TestEnsemble implements AsyncDisposable {
 
   /** Stops all servers and removes their data. */
   async close(): Promise<void> {
+    for (const { disk } of this.members.values()) disk.heal();
     await Promise.all([...this.members.values()].map((member) => member.stop()));
     rmSync(this.dir, { recursive: true, force: true });
   }

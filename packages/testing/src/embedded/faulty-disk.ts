@@ -10,6 +10,46 @@ export class DiskFaults {
   delay = 0;
   /** The code of the error (EIO, ENOSPC …) that every write and sync meets; undefined for none. */
   error: string | undefined;
+  /** Its server was killed: nobody waits for it. */
+  private hurried = false;
+  private readonly late = new Map<() => void, ReturnType<typeof setTimeout>>();
+
+  /** Does something as late as the disk is slow. */
+  later(action: () => void): void {
+    if (this.delay === 0 || this.hurried) {
+      action();
+      return;
+    }
+    const act = (): void => {
+      this.late.delete(act);
+      action();
+    };
+    this.late.set(act, setTimeout(act, this.delay));
+  }
+
+  /** Has what is late happen now, and what comes at once, until the server has ended. */
+  async hurryUntil(ended: Promise<void>): Promise<void> {
+    this.hurried = true;
+    this.releaseLate();
+    try {
+      await ended;
+    } finally {
+      this.hurried = false;
+    }
+  }
+
+  private releaseLate(): void {
+    for (const [act, timer] of this.late) {
+      clearTimeout(timer);
+      act();
+    }
+  }
+
+  heal(): void {
+    this.delay = 0;
+    this.error = undefined;
+    this.releaseLate();
+  }
 }
 
 /** A disk with faults: what is read is never wrong, what is written is late or refused as `faults` says at that moment. */
@@ -24,10 +64,7 @@ export function faultyDisk(real: Disk, faults: DiskFaults): Disk {
   };
   /** Calls back later than the disk does. */
   const late = (done: Done): Done => {
-    return (error) => {
-      if (faults.delay === 0) done(error);
-      else setTimeout(() => done(error), faults.delay);
-    };
+    return (error) => faults.later(() => done(error));
   };
   /** Has something written unless that is refused, which the caller learns later, as of a disk. */
   const unlessRefused = (path: string, done: Done, write: () => void): void => {
@@ -48,7 +85,7 @@ export function faultyDisk(real: Disk, faults: DiskFaults): Disk {
     async sync() {
       refuse(path);
       await file.sync();
-      if (faults.delay > 0) await new Promise((resolve) => setTimeout(resolve, faults.delay));
+      await new Promise<void>((resolve) => faults.later(resolve));
     },
     close: () => file.close(),
   });

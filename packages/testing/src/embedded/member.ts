@@ -103,7 +103,8 @@ export class Member {
     this.world.switchboard.kill(this.id);
     const { running } = this;
     this.running = undefined;
-    await running?.close();
+    // What the system had taken in reaches the disk, and nobody waits for it.
+    if (running !== undefined) await this.disk.hurryUntil(running.close());
   }
 
   /** Counts the clients that are connected as heard now. */
