@@ -2,11 +2,15 @@
 
 import { TestEnsemble, type TestEnsembleOptions, type TestServerOptions } from './embedded/ensemble.js';
 import { TestServer } from './embedded/server.js';
+import type { PlanOptions, Result } from './sim/index.js';
 
 export type { AdvanceOptions } from './embedded/advance.js';
-export type { DroppedReply } from './embedded/ensemble.js';
+export type { Chaos } from './embedded/chaos.js';
+export { CHAOS_KINDS, type ChaosFault, type ChaosKind, type ChaosOptions } from './embedded/chaos-plan.js';
 export type { Settings } from './embedded/member.js';
 export type { ReplyHeader } from './embedded/reply-frames.js';
+export type { DroppedReply, ReplyChoice } from './embedded/switchboard.js';
+export type { Fault, Plan, PlanOptions, Result, Violation } from './sim/index.js';
 export { TestEnsemble, type TestEnsembleOptions, TestServer, type TestServerOptions };
 
 /** A server on a port of its own, ready for clients. */
@@ -15,3 +19,16 @@ export const startServer = (options?: TestServerOptions): Promise<TestServer> =>
 /** An ensemble of so many servers, ready for clients. */
 export const startEnsemble = (servers: number, options?: TestEnsembleOptions): Promise<TestEnsemble> =>
   TestEnsemble.start(servers, options);
+
+export interface SimulateOptions extends PlanOptions {
+  readonly seed: string | number;
+}
+
+/**
+ * Runs an ensemble in simulated time, with simulated clients, disks and network, and with faults from the seed: the same seed, the same
+ * run, byte for byte. Resolves with what happened and which guarantees the checkers found broken.
+ */
+export async function simulate({ seed, ...size }: SimulateOptions): Promise<Result> {
+  const sim = await import('./sim/index.js');
+  return sim.simulate(sim.makePlan(seed, size));
+}

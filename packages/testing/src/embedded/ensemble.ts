@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeNetwork, type ServerOptions } from '@nodekeeper/server';
 import { type AdvanceOptions, advance } from './advance.js';
+import { Chaos } from './chaos.js';
+import type { ChaosOptions } from './chaos-plan.js';
 import { TestClock } from './clock.js';
 import { Member, type Settings, type World } from './member.js';
 import { freePorts } from './ports.js';
-import type { ReplyHeader } from './reply-frames.js';
-import { type ReplyChoice, Switchboard } from './switchboard.js';
+import { type DroppedReply, type ReplyChoice, Switchboard } from './switchboard.js';
 
 export interface TestServerOptions {
   /** Settings of zoo.cfg, for example `{ maxSessionTimeout: 60_000 }`. */
@@ -25,12 +26,6 @@ export interface TestEnsembleOptions extends Omit<TestServerOptions, 'port'> {
   readonly observers?: number;
 }
 
-/** A fault that waits for its occasion. */
-export interface DroppedReply {
-  /** Resolves when the reply was dropped, with what it would have told. */
-  readonly dropped: Promise<ReplyHeader>;
-}
-
 const READY_TIMEOUT_MS = 30_000;
 /** Short ticks: what a test waits for should not take long. */
 const SETTINGS = { tickTime: 200, initLimit: 50, syncLimit: 25, standaloneEnabled: false } as const;
@@ -41,7 +36,15 @@ export class TestEnsemble implements AsyncDisposable {
   private readonly world: World;
   private readonly members: ReadonlyMap<number, Member>;
 
-  private constructor(clientPorts: readonly number[], settings: Settings, logger: ServerOptions['logger']) {
+  private readonly voters: number;
+
+  private constructor(
+    clientPorts: readonly number[],
+    voters: number,
+    settings: Settings,
+    logger: ServerOptions['logger'],
+  ) {
+    this.voters = voters;
     this.dir = mkdtempSync(join(tmpdir(), 'nodekeeper-test-'));
     this.world = { switchboard: new Switchboard(nodeNetwork), clock: new TestClock(), logger };
     this.members = new Map(
@@ -65,21 +68,22 @@ export class TestEnsemble implements AsyncDisposable {
       }),
     );
     const clientPorts = ports.filter((_, i) => i % 3 === 0);
-    return TestEnsemble.open(clientPorts, { ...SETTINGS, ...lines, ...options.settings }, options.logger);
+    return TestEnsemble.open(clientPorts, servers, { ...SETTINGS, ...lines, ...options.settings }, options.logger);
   }
 
   /** A standalone server, with everything that can be done to server 1 of an ensemble. @throws the system's error, EADDRINUSE among them */
   static async alone(options: TestServerOptions = {}): Promise<TestEnsemble> {
     const ports = options.port === undefined ? await freePorts(1) : [options.port];
-    return TestEnsemble.open(ports, options.settings ?? {}, options.logger);
+    return TestEnsemble.open(ports, 1, options.settings ?? {}, options.logger);
   }
 
   private static async open(
     clientPorts: readonly number[],
+    voters: number,
     settings: Settings,
     logger: ServerOptions['logger'],
   ): Promise<TestEnsemble> {
-    const ensemble = new TestEnsemble(clientPorts, settings, logger);
+    const ensemble = new TestEnsemble(clientPorts, voters, settings, logger);
     try {
       await Promise.all([...ensemble.members.values()].map((member) => member.start()));
       await ensemble.ready();
@@ -167,15 +171,19 @@ export class TestEnsemble implements AsyncDisposable {
 
   /** Cuts the servers apart into the given groups: no connection between two of them lives or comes about. */
   partition(...groups: readonly (readonly number[])[]): void {
-    for (const id of groups.flat()) this.member(id);
-    for (const [i, group] of groups.entries())
-      for (const other of groups.slice(i + 1))
-        for (const a of group) for (const b of other) this.world.switchboard.cut(a, b);
+    for (const [a, b] of this.between(groups)) this.world.switchboard.cut(a, b);
   }
 
-  /** Undoes every {@link partition}. */
-  heal(): void {
-    this.world.switchboard.heal();
+  /** Undoes the {@link partition} into these groups; without groups, every one. */
+  heal(...groups: readonly (readonly number[])[]): void {
+    if (groups.length === 0) this.world.switchboard.heal();
+    for (const [a, b] of this.between(groups)) this.world.switchboard.mend(a, b);
+  }
+
+  private *between(groups: readonly (readonly number[])[]): Generator<[number, number]> {
+    for (const id of groups.flat()) this.member(id);
+    for (const [i, group] of groups.entries())
+      for (const other of groups.slice(i + 1)) for (const a of group) for (const b of other) yield [a, b];
   }
 
   /** Has no byte come to a server or leave it, of clients and of servers; connections stay, so that they are half-open. */
@@ -199,7 +207,7 @@ export class TestEnsemble implements AsyncDisposable {
    */
   dropNextReply(choice: ReplyChoice = {}): DroppedReply {
     if (choice.server !== undefined) this.member(choice.server);
-    return { dropped: this.world.switchboard.dropNextReply(choice) };
+    return this.world.switchboard.dropNextReply(choice);
   }
 
   // ---- disks ----
@@ -237,6 +245,14 @@ export class TestEnsemble implements AsyncDisposable {
    */
   advance(ms: number, options: AdvanceOptions = {}): Promise<void> {
     return advance(this.world.clock, () => this.running, ms, options);
+  }
+
+  /**
+   * Has faults strike until their time is over, while the test goes on: kills, partitions, slow disks … one server after the other, at
+   * times that follow from a seed. It ends with everything well again.
+   */
+  chaos(options: ChaosOptions = {}): Chaos {
+    return new Chaos(this, this.voters, options);
   }
 
   // ---- the end ----

@@ -1,7 +1,8 @@
 // A server inside a test.
 
 import type { AdvanceOptions } from './advance.js';
-import { type DroppedReply, TestEnsemble, type TestServerOptions } from './ensemble.js';
+import { TestEnsemble, type TestServerOptions } from './ensemble.js';
+import type { DroppedReply } from './switchboard.js';
 
 const ID = 1;
 

@@ -19,6 +19,14 @@ export interface ReplyChoice {
   readonly session?: bigint | undefined;
 }
 
+/** A fault that waits for its occasion. */
+export interface DroppedReply {
+  /** Resolves when the reply was dropped, with what it would have told. */
+  readonly dropped: Promise<ReplyHeader>;
+  /** Has no reply be dropped if none was yet. */
+  cancel(): void;
+}
+
 interface Loss {
   readonly choice: ReplyChoice;
   readonly dropped: (reply: ReplyHeader) => void;
@@ -149,6 +157,12 @@ export class Switchboard {
     }
   }
 
+  /** Lets connections between two servers come about again. */
+  mend(a: number, b: number): void {
+    this.cuts.delete(`${Math.min(a, b)}-${Math.max(a, b)}`);
+  }
+
+  /** Takes back every {@link cut}. */
   heal(): void {
     this.cuts.clear();
   }
@@ -188,8 +202,14 @@ export class Switchboard {
     for (const wire of place.clients) wire.delay = ms;
   }
 
-  /** Loses the next reply to a request: its connection ends before it is sent. Resolves when that has happened. */
-  dropNextReply(choice: ReplyChoice): Promise<ReplyHeader> {
-    return new Promise((dropped) => this.losses.add({ choice, dropped }));
+  /** Loses the next reply to a request: its connection ends before it is sent. */
+  dropNextReply(choice: ReplyChoice): DroppedReply {
+    let cancel = (): void => {};
+    const dropped = new Promise<ReplyHeader>((resolve) => {
+      const loss = { choice, dropped: resolve };
+      this.losses.add(loss);
+      cancel = () => this.losses.delete(loss);
+    });
+    return { dropped, cancel };
   }
 }

@@ -1,0 +1,72 @@
+// What goes wrong with an ensemble under a user's test, drawn from a seed before it begins: the same seed, the same faults at the
+// same times.
+
+import { Random } from '../sim/random.js';
+
+/** What happens to one server for a while; see the methods of the ensemble that have these names. */
+export const CHAOS_KINDS = [
+  'kill',
+  'stop',
+  'partition',
+  'freeze',
+  'slowDisk',
+  'delayReplies',
+  'dropNextReply',
+] as const;
+
+export type ChaosKind = (typeof CHAOS_KINDS)[number];
+
+export interface ChaosFault {
+  /** Milliseconds from the beginning. */
+  readonly at: number;
+  readonly kind: ChaosKind;
+  /** A server's id, or who leads when the fault strikes. */
+  readonly server: number | 'leader';
+  /** Milliseconds until it is made well. */
+  readonly ms: number;
+  /** Milliseconds by which a slow disk or a late reply is late. */
+  readonly by: number;
+}
+
+/** Times in milliseconds. */
+export interface ChaosOptions {
+  /** Any text or number; drawn and told if not given. */
+  readonly seed?: string | number;
+  /** How long faults go on; 10 000. */
+  readonly duration?: number;
+  /** The longest time that one fault lasts; 3000. */
+  readonly longest?: number;
+  /** The longest time between two faults; 1000. */
+  readonly pause?: number;
+  /** Kinds of faults; all. */
+  readonly kinds?: readonly ChaosKind[];
+  /** How many servers may be hurt at the same time; as many as leave a majority. */
+  readonly atOnce?: number;
+}
+
+/** How often a fault is the leader's. */
+const LEADER = 0.4;
+const SHORTEST_MS = 50;
+
+/**
+ * Lanes of faults: those of one lane come one after the other.
+ * @param ids all servers
+ * @param voters how many of them vote
+ */
+export function planChaos(ids: readonly number[], voters: number, options: ChaosOptions): ChaosFault[][] {
+  const { seed = 0, duration = 10_000, longest = 3000, pause = 1000, kinds = CHAOS_KINDS } = options;
+  const { atOnce = Math.floor((voters - 1) / 2) } = options;
+  const random = new Random(seed);
+  return Array.from({ length: Math.max(1, atOnce) }, (_, lane) => {
+    const chance = random.fork(lane);
+    const faults: ChaosFault[] = [];
+    for (let at = chance.between(0, pause); at < duration; ) {
+      const ms = Math.round(chance.between(Math.min(SHORTEST_MS, longest), longest));
+      const kind = chance.pick(kinds);
+      const server = chance.chance(LEADER) ? 'leader' : chance.pick(ids);
+      faults.push({ at: Math.round(at), kind, server, ms, by: Math.round(chance.between(1, longest / 4)) });
+      at += ms + chance.between(0, pause);
+    }
+    return faults;
+  });
+}
