@@ -20,6 +20,9 @@ const STOP_TIMEOUT_MS = 30_000;
 const POLL_MS = 25;
 const NOT_RUNNING = 'Error contacting service. It is probably not running.';
 
+/** For an option that may come several times. */
+const collect = (value: string, all: string[]): string[] => [...all, value];
+
 export async function runCommand(argv: readonly string[]): Promise<void> {
   const program = new Command('nodekeeper')
     .description('A coordination service that speaks ZooKeeper’s protocols')
@@ -69,12 +72,23 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   program
     .command('testing-server')
     .description('run a server or an ensemble for a test, gone when standard input ends')
-    .option('--servers <n>', 'how many servers', '1')
+    .option('--servers <n>', 'servers that vote', '1')
+    .option('--observers <n>', 'servers that do not', '0')
     .option('--port <n>', 'the client port of a single server')
-    .action(async ({ servers, port }: { servers: string; port?: string }) => {
-      const { runTestingServer } = await import('./testing-server.js');
-      await runTestingServer({ servers: Number(servers), port: port === undefined ? undefined : Number(port) });
-    });
+    .option('--control-port <n>', 'take commands over HTTP too, 0 for a free port')
+    .option('--set <key=value>', 'a setting for every server', collect, [] as string[])
+    .action(
+      async (o: Record<'servers' | 'observers', string> & { port?: string; controlPort?: string; set: string[] }) => {
+        const { runTestingServer } = await import('./testing-server.js');
+        await runTestingServer({
+          servers: Number(o.servers),
+          observers: Number(o.observers),
+          port: o.port === undefined ? undefined : Number(o.port),
+          controlPort: o.controlPort === undefined ? undefined : Number(o.controlPort),
+          settings: o.set,
+        });
+      },
+    );
   program
     .command('ensemble')
     .description('run an ensemble on this machine, each server a process of its own')
@@ -82,12 +96,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .option('--observers <n>', 'servers that do not', '0')
     .option('--dir <path>', 'where their files are, or are made', './nodekeeper-ensemble')
     .option('--client-port <n>', 'the first client port; the others follow it', '2181')
-    .option(
-      '--set <key=value>',
-      'a setting for every server',
-      (value, all: string[]) => [...all, value],
-      [] as string[],
-    )
+    .option('--set <key=value>', 'a setting for every server', collect, [] as string[])
     .option('--detach', 'leave it running in the background')
     .option('--stop', 'stop the ensemble in --dir')
     .option('--json', 'tell the roles as JSON')

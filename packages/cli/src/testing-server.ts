@@ -1,27 +1,85 @@
 // `nodekeeper testing-server`: a server or an ensemble for a test in any language, gone with the test.
 
-import { startEnsemble, startServer } from '@nodekeeper/testing';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+import { TestEnsemble } from '@nodekeeper/testing';
 import { UsageError } from './arguments.js';
+import { TestingControl } from './testing-control.js';
 
 export interface TestingServerOptions {
   readonly servers: number;
+  readonly observers: number;
   /** The client port of a single server; a free one if not given. */
   readonly port: number | undefined;
+  /** Where commands are taken over HTTP, 0 for a free one; nowhere if not given. */
+  readonly controlPort: number | undefined;
+  /** `key=value`, as in zoo.cfg. */
+  readonly settings: readonly string[];
 }
 
-/** Prints the connection string as JSON and runs until standard input ends or the process is told to end. */
-export async function runTestingServer({ servers, port }: TestingServerOptions): Promise<void> {
-  if (!Number.isInteger(servers) || servers < 1) throw new UsageError(`--servers ${servers}: at least 1 is expected`);
-  if (servers > 1 && port !== undefined) throw new UsageError('--port is for a single server');
-  const running = servers === 1 ? await startServer(port === undefined ? {} : { port }) : await startEnsemble(servers);
-  console.log(JSON.stringify({ connectString: running.connectString }));
+/**
+ * Prints the connection string as JSON, and then the answers to the commands that come in lines. Runs until standard input ends or the
+ * process is told to end.
+ */
+export async function runTestingServer(options: TestingServerOptions): Promise<void> {
+  const servers = await startServers(options);
+  const control = new TestingControl(servers);
+  const http = options.controlPort === undefined ? undefined : await listen(control, options.controlPort);
+  console.log(
+    JSON.stringify({ connectString: servers.connectString, ...(http === undefined ? {} : { control: http.url }) }),
+  );
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-    process.stdin
-      .on('end', () => resolve())
-      .on('error', () => resolve())
-      .resume();
+    process.stdin.on('error', () => resolve());
+    createInterface({ input: process.stdin })
+      .on('line', async (line) => {
+        if (line.trim() !== '') console.log(JSON.stringify(await control.runLine(line)));
+      })
+      .on('close', () => resolve());
   });
-  await running.close();
+  http?.close();
+  await servers.close();
   process.exit(0);
+}
+
+function startServers({ servers, observers, port, settings: lines }: TestingServerOptions): Promise<TestEnsemble> {
+  if (!Number.isInteger(servers) || servers < 1) throw new UsageError(`--servers ${servers}: at least 1 is expected`);
+  if (!Number.isInteger(observers) || observers < 0)
+    throw new UsageError(`--observers ${observers}: a number is expected`);
+  const settings = Object.fromEntries(lines.map(settingOf));
+  const alone = servers === 1 && observers === 0;
+  if (!alone && port !== undefined) throw new UsageError('--port is for a single server');
+  if (!alone) return TestEnsemble.start(servers, { observers, settings });
+  return TestEnsemble.alone(port === undefined ? { settings } : { settings, port });
+}
+
+function settingOf(line: string): [string, string] {
+  const end = line.indexOf('=');
+  if (end < 1) throw new UsageError(`--set ${line}: key=value is expected`);
+  return [line.slice(0, end), line.slice(end + 1)];
+}
+
+/** Takes commands as `POST /kill?server=2`, on loopback. */
+async function listen(control: TestingControl, port: number): Promise<{ url: string; close(): void }> {
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    // A page in a browser on this machine has no business here.
+    const allowed = request.method === 'POST' && request.headers.origin === undefined;
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const answer = allowed
+      ? await control.run(pathname.slice(1), new Map(searchParams))
+      : { ok: false, error: 'commands are posted, and not by web pages' };
+    response.writeHead(answer.ok === true ? 200 : 400, { 'content-type': 'application/json' });
+    response.end(`${JSON.stringify(answer)}\n`);
+  };
+  const server = createServer((request, response) => void handle(request, response));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
 }
