@@ -36,7 +36,8 @@ export {
   retryNTimes,
   retryUntilElapsed,
 } from './retry.js';
-export type { SaslOptions } from './sasl-digest-md5.js';
+export type { SaslExchange, SaslMechanism, SaslOptions } from './sasl.js';
+export type { PasswordLogin } from './sasl-digest-md5.js';
 export type { SessionState, StateChange } from './states.js';
 export { Transaction } from './transaction.js';
 export {

@@ -5,7 +5,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { SessionTicket } from './handshake.js';
 import type { BackOff, Resolver } from './hosts.js';
 import type { RetryPolicy } from './retry.js';
-import type { SaslOptions } from './sasl-digest-md5.js';
+import type { SaslOptions } from './sasl.js';
 import type { Watcher } from './watch-events.js';
 
 /** An identity to present: for scheme `digest`, `auth` is `user:password`. */
@@ -33,6 +33,7 @@ export interface ClientOptions {
   /** Applies to calls that are safe to repeat; none. */
   readonly retry?: RetryPolicy;
   readonly auth?: readonly Credential[];
+  /** How to log in on each connection; a server that refuses ends the client. */
   readonly sasl?: SaslOptions;
   /** True for TLS with the system's authorities, or options of Node's tls.connect. */
   readonly tls?: boolean | ConnectionOptions;

@@ -3,7 +3,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 
-export interface SaslOptions {
+export interface PasswordLogin {
   readonly mechanism: 'DIGEST-MD5';
   readonly username: string;
   readonly password: string;
@@ -14,11 +14,11 @@ export interface SaslOptions {
 const NC = '00000001';
 
 export class DigestMd5 {
-  private readonly options: SaslOptions;
+  private readonly options: PasswordLogin;
   private readonly cnonce: string;
   private expected: string | undefined;
 
-  constructor(options: SaslOptions, cnonce = randomBytes(16).toString('base64')) {
+  constructor(options: PasswordLogin, cnonce = randomBytes(16).toString('base64')) {
     this.options = options;
     this.cnonce = cnonce;
   }

@@ -19,7 +19,7 @@ import { onAbort } from './on-abort.js';
 import type { CallOptions, ClientOptions, Credential } from './options.js';
 import { closeSession, type Request } from './requests.js';
 import { pause } from './retry.js';
-import { DigestMd5 } from './sasl-digest-md5.js';
+import { beginLogin, type SaslExchange } from './sasl.js';
 import type { SessionState, StateChange } from './states.js';
 import { eventTypeName } from './watch-events.js';
 import { REARM_CHUNK_BYTES, type RearmRequest, WatchRegistry } from './watch-registry.js';
@@ -402,7 +402,9 @@ export class Session implements ConnectionHandler {
   /** Undefined if the session has expired. */
   private async openSession(connection: Connection, endpoint: Endpoint): Promise<ConnectResponse | undefined> {
     const ticket = this.seenReadWrite ? this.ticket : NO_SESSION;
-    const { readOnly = false, sessionTimeout = 30_000 } = this.options;
+    const { readOnly = false, sessionTimeout = 30_000, sasl } = this.options;
+    // Before a session is opened, which would be left behind if there is nothing to log in with.
+    const login = sasl === undefined ? undefined : await beginLogin(sasl, endpoint.host);
     connection.send((w) => writeConnectRequest(w, ticket, this.lastZxid, sessionTimeout, readOnly));
     const response = readConnectResponse(await nextFrame(connection));
     if (response === undefined) throw new Error(`${connection.remote} opens no sessions now`);
@@ -411,30 +413,30 @@ export class Session implements ConnectionHandler {
       this.expire();
       return undefined;
     }
-    if (this.options.sasl !== undefined) await this.authenticate(connection);
+    if (login !== undefined) await this.authenticate(connection, login);
     return response;
   }
 
   // GetSASLRequest: buffer token; SetSASLResponse: buffer token
-  private async authenticate(connection: Connection): Promise<void> {
-    const { sasl } = this.options;
-    if (sasl === undefined) return;
-    const mechanism = new DigestMd5(sasl);
-    const challenge = await this.exchangeToken(connection, Buffer.alloc(0));
-    const refuse = (message: string): never => {
+  private async authenticate(connection: Connection, login: SaslExchange): Promise<void> {
+    const refuse = (message: string): KeeperError => {
       const error = new KeeperError(ErrorCode.AuthFailed, 'sasl', undefined, { message });
       this.end('authFailed', error);
-      throw error;
+      return error;
     };
-    if (challenge === null) return refuse('the server offers no SASL');
-    if (challenge === undefined) return refuse('the server refuses');
-    const confirmation = await this.exchangeToken(connection, mechanism.respond(challenge));
-    if (confirmation === undefined || confirmation === null) return refuse(`user ${sasl.username} is refused`);
-    if (!mechanism.confirms(confirmation)) refuse('the server does not know the password');
+    for (let token: Uint8Array | undefined = login.first(); token !== undefined; ) {
+      const reply = await this.exchangeToken(connection, token);
+      if (reply === undefined) throw refuse('the server refuses the login');
+      try {
+        token = login.answer(reply);
+      } catch (error) {
+        throw refuse(error instanceof Error ? error.message : String(error));
+      }
+    }
   }
 
   /** Undefined if the server has refused. */
-  private async exchangeToken(connection: Connection, token: Buffer): Promise<Buffer | null | undefined> {
+  private async exchangeToken(connection: Connection, token: Uint8Array): Promise<Buffer | null | undefined> {
     this.xid = this.xid === MAX_XID ? 1 : this.xid + 1;
     connection.send((w) => w.int(this.xid).int(OpCode.sasl).buffer(token));
     const frame = await nextFrame(connection);

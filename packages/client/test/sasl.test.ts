@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { SaslMechanism } from '@nodekeeper/client';
 import { DigestMd5 } from '../dist/sasl-digest-md5.js';
 import { Relay } from './relay.js';
 import { begin, dataDir, open, serve, type TestServer } from './support.js';
@@ -66,4 +67,31 @@ test('a server without SASL ends the client that asks for it', async (t) => {
   const { clientPort } = await serve(t);
   const client = begin(t, clientPort, { sasl: BOB });
   await assert.rejects(client.connected(), { codeName: 'AuthFailed' });
+});
+
+test('a mechanism that the program brings is used; where it cannot begin, the next attempt does', async (t) => {
+  const { clientPort } = await serveSasl(t);
+  const hosts: string[] = [];
+  const mechanism = (password: string): SaslMechanism => ({
+    mechanism: 'DIGEST-MD5',
+    async begin(host) {
+      hosts.push(host);
+      if (hosts.length === 1) throw new Error('no ticket yet');
+      const digest = new DigestMd5({ ...BOB, password });
+      let confirmed = false;
+      return {
+        first: () => new Uint8Array(0),
+        answer(token) {
+          if (confirmed || token === null) return undefined;
+          confirmed = token.toString().startsWith('rspauth=');
+          return confirmed ? undefined : digest.respond(token);
+        },
+      };
+    },
+  });
+  const client = await open(t, clientPort, { sasl: mechanism('bobsecret') });
+  assert.ok((await client.whoAmI()).some(({ scheme, id }) => scheme === 'sasl' && id === 'bob'));
+  assert.deepEqual(hosts, ['127.0.0.1', '127.0.0.1']);
+  const refused = begin(t, clientPort, { sasl: mechanism('guess') });
+  await assert.rejects(refused.connected(), { codeName: 'AuthFailed' });
 });

@@ -1,0 +1,138 @@
+// A client's tickets: from a keytab or from what kinit left, and from the KDC for each service that it logs in to.
+
+import { randomInt } from 'node:crypto';
+import { type Krb5Config, loadKrb5Config, realmOfHost } from './config.js';
+import { loadCredentialCache } from './credential-cache.js';
+import { KerberosError } from './errors.js';
+import { askKdc } from './kdc.js';
+import { asRequest, readAsReply, readTgsReply, type TicketRequest, tgsRequest } from './kdc-messages.js';
+import { Keytab } from './keytab.js';
+import { formatPrincipal, type Principal, parsePrincipal, samePrincipal } from './principal.js';
+import type { ServiceTicket } from './service-ticket.js';
+
+export interface InitiatorOptions {
+  /** As whom to log in; needed with a keytab, without one it is whose cache it is. */
+  readonly principal?: string;
+  /** Path of a file with the key of the principal. */
+  readonly keytab?: string;
+  /** Path of a credential cache; by default what KRB5CCNAME names, or /tmp/krb5cc_<uid>. */
+  readonly cache?: string;
+  /** Path of krb5.conf; by default what KRB5_CONFIG names, or /etc/krb5.conf. */
+  readonly config?: string;
+}
+
+/** A ticket that ends sooner, in milliseconds, is not used any more. */
+const MARGIN = 60_000;
+/** For how long tickets are asked for, in milliseconds; the KDC gives shorter ones if it is set up so. */
+const LIFETIME = 24 * 3_600_000;
+
+export class Initiator {
+  private readonly options: InitiatorOptions;
+  private readonly config: Krb5Config;
+  private readonly now: () => number;
+  /** By service. */
+  private readonly tickets = new Map<string, ServiceTicket>();
+
+  /**
+   * @param now milliseconds since 1970
+   * @throws KerberosError if krb5.conf cannot be read
+   */
+  constructor(options: InitiatorOptions = {}, now: () => number = Date.now) {
+    if (options.keytab !== undefined && options.principal === undefined) {
+      throw new KerberosError('a keytab needs a principal');
+    }
+    this.options = options;
+    this.config = loadKrb5Config(options.config);
+    this.now = now;
+  }
+
+  /**
+   * A ticket for `service/host` or `service/host@REALM`. Without a realm it is that of the host in krb5.conf, or the client's.
+   * @throws KerberosError if there is none
+   */
+  async ticketFor(service: string): Promise<ServiceTicket> {
+    const { client, granting } =
+      this.options.keytab === undefined ? this.fromCache() : this.fromKeytab(this.options.keytab);
+    const host = /\/([^@]*)$/.exec(service)?.[1] ?? '';
+    const principal = parsePrincipal(service, realmOfHost(this.config, host) ?? client.realm);
+    if (principal.realm !== client.realm) {
+      throw new KerberosError(`${formatPrincipal(principal)} is in another realm than ${formatPrincipal(client)}`);
+    }
+    return this.held(client, principal) ?? this.keep(await this.ask(client, principal, await granting()));
+  }
+
+  private async ask(client: Principal, service: Principal, granting: ServiceTicket): Promise<ServiceTicket> {
+    const wanted = this.request(client, service, granting.end);
+    return readTgsReply(await askKdc(this.kdcs(client), tgsRequest(wanted, granting)), granting, wanted);
+  }
+
+  private fromKeytab(path: string): { readonly client: Principal; readonly granting: () => Promise<ServiceTicket> } {
+    const client = parsePrincipal(this.options.principal ?? '', this.config.defaultRealm);
+    const service = grantingService(client);
+    const granting = async (): Promise<ServiceTicket> => {
+      const known = this.held(client, service);
+      if (known !== undefined) return known;
+      const [newest] = new Keytab(path).keysOf(client);
+      if (newest === undefined) throw new KerberosError('no key');
+      const wanted = this.request(client, service, this.now() + LIFETIME);
+      const reply = await askKdc(this.kdcs(client), asRequest(wanted, newest.key));
+      return this.keep(readAsReply(reply, newest.key, wanted));
+    };
+    return { client, granting };
+  }
+
+  /** Read each time: kinit may have been there again. */
+  private fromCache(): { readonly client: Principal; readonly granting: () => Promise<ServiceTicket> } {
+    const path = cachePath(this.options.cache);
+    const { principal, tickets } = loadCredentialCache(path);
+    const service = grantingService(principal);
+    const wanted = this.options.principal;
+    if (wanted !== undefined && !samePrincipal(principal, parsePrincipal(wanted, this.config.defaultRealm))) {
+      throw new KerberosError(`credential cache ${path} is ${formatPrincipal(principal)}'s, not ${wanted}'s`);
+    }
+    const granting = async (): Promise<ServiceTicket> => {
+      const good = tickets.find((ticket) => samePrincipal(ticket.service, service) && this.isGood(ticket));
+      if (good === undefined)
+        throw new KerberosError(`credential cache ${path} has no ticket that holds; kinit makes one`);
+      return good;
+    };
+    return { client: principal, granting };
+  }
+
+  private request(client: Principal, service: Principal, till: number): TicketRequest {
+    return { client, service, till, nonce: randomInt(2 ** 31), now: this.now() };
+  }
+
+  private kdcs({ realm }: Principal): readonly { readonly host: string; readonly port: number }[] {
+    const addresses = this.config.kdcs.get(realm);
+    if (addresses === undefined) throw new KerberosError(`krb5.conf names no KDC of realm ${realm}`);
+    return addresses;
+  }
+
+  private held(client: Principal, service: Principal): ServiceTicket | undefined {
+    const ticket = this.tickets.get(formatPrincipal(service));
+    return ticket !== undefined && samePrincipal(ticket.client, client) && this.isGood(ticket) ? ticket : undefined;
+  }
+
+  private keep(ticket: ServiceTicket): ServiceTicket {
+    this.tickets.set(formatPrincipal(ticket.service), ticket);
+    return ticket;
+  }
+
+  private isGood({ end }: ServiceTicket): boolean {
+    return end - MARGIN > this.now();
+  }
+}
+
+function grantingService({ realm }: Principal): Principal {
+  return { components: ['krbtgt', realm], realm };
+}
+
+function cachePath(given: string | undefined): string {
+  const name = given ?? process.env.KRB5CCNAME ?? `/tmp/krb5cc_${process.getuid?.() ?? 0}`;
+  const match = /^(?:([A-Z]+):)?(.*)$/s.exec(name);
+  if (match?.[1] !== undefined && match[1] !== 'FILE') {
+    throw new KerberosError(`credential cache ${name}: only those of type FILE can be read`);
+  }
+  return match?.[2] ?? name;
+}

@@ -1,0 +1,224 @@
+// Where a client's tickets come from: a keytab, what kinit left, the KDC; and krb5.conf, which says where that is.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import {
+  Acceptor,
+  formatPrincipal,
+  GssapiClient,
+  GssapiServer,
+  Initiator,
+  KerberosError,
+  kerberosLogin,
+  parseCredentialCache,
+  parseKrb5Config,
+  parsePrincipal,
+  realmOfHost,
+} from '@nodekeeper/kerberos';
+import { keytabOf, newEntry } from '@nodekeeper/kerberos/testing';
+import { askKdc } from '../dist/kdc.js';
+import { FakeKdc } from './fake-kdc.js';
+
+/** Written by kinit of krb5 1.20, for alice@EXAMPLE.TEST. */
+const OF_MIT =
+  '0504000c00010008000000000000000000000001000000010000000c4558414d504c452e5445535400000005616c69636500000001000000010000000c4558414d504c452e5445535400000005616c69636500000001000000030000000c582d4341434845434f4e463a000000156b7262355f6363616368655f636f6e665f646174610000000a666173745f617661696c000000206b72627467742f4558414d504c452e54455354404558414d504c452e544553540000000000000000000000000000000000000000000000000000000000000000000000000000037965730000000000000001000000010000000c4558414d504c452e5445535400000005616c69636500000002000000020000000c4558414d504c452e54455354000000066b72627467740000000c4558414d504c452e54455354001200000020093d8837c0d19d96c9d9dc0d06460b5e5f03680394c572a9a8da97989b313ae46b0187856b0187856b02142500000000000041000000000000000000000000019c6182019830820194a003020105a10e1b0c4558414d504c452e54455354a221301fa003020102a11830161b066b72627467741b0c4558414d504c452e54455354a382015830820154a003020112a103020101a2820146048201421514c51a73fc9d59f38863da4b6a286777b3b87e1c0acadbfceb7eca2c375b13bc7b5650fe7a273924f723243d2e20dbb5740a6d0b4e4085b36a06f267409da74870a2130542f74b0192316c0c4c95ad596277d838e33672e83c755e916b824a1278d48ccf94afa32ed5e70d098ef4f7cf2d5fb685aaebce931dc4b4f663ff1ce606e72d287283e15c817b337e5da707fb7107939f1a9b81a0c580af70f98658ad5fd9413c829b8bf93a14d75cc68397d7aa2cd6ca735e65486567f3044299e913cae28dd08920630ee7de8d1741b4fbb9a4814ac66a229518f2172c80c863eefd6eeef232638b5bc0fa7ec6b968dd0f21c2a2080bd8b1cc2cf243476df6ac84b7e5b42b3c04a40e9ea2f66cf347d7ee3b0f93d4d6a2ed54378a8f86567f8cbade7e0beda59159af2e37a40403c06b36cf3ff4f080e8ccebd0045d0292494cd2717d00000000';
+const SERVICE = newEntry(parsePrincipal('zookeeper/host@EXAMPLE'));
+const ALICE = newEntry(parsePrincipal('alice@EXAMPLE'));
+
+interface Realm {
+  readonly kdc: FakeKdc;
+  readonly dir: string;
+  readonly config: string;
+  readonly keytab: string;
+}
+
+async function realm(t: TestContext): Promise<Realm> {
+  const dir = mkdtempSync(join(tmpdir(), 'kerberos-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const kdc = new FakeKdc('EXAMPLE', [SERVICE, ALICE]);
+  const port = await kdc.start(t);
+  const config = join(dir, 'krb5.conf');
+  writeFileSync(
+    config,
+    `[libdefaults]\ndefault_realm = EXAMPLE\n[realms]\nEXAMPLE = {\nkdc = 127.0.0.1:1\nkdc = 127.0.0.1:${port}\n}\n[domain_realm]\nfar = OTHER\n`,
+  );
+  const keytab = join(dir, 'keytab');
+  writeFileSync(keytab, keytabOf([ALICE]));
+  return { kdc, dir, config, keytab };
+}
+
+test('with a keytab tickets are got from the KDC that answers, once', async (t) => {
+  const { kdc, config, keytab } = await realm(t);
+  const initiator = new Initiator({ principal: 'alice', keytab, config });
+  const ticket = await initiator.ticketFor('zookeeper/host');
+  assert.equal(formatPrincipal(ticket.service), 'zookeeper/host@EXAMPLE');
+  assert.equal(await initiator.ticketFor('zookeeper/host@EXAMPLE'), ticket);
+  assert.deepEqual(kdc.asked, ['AS alice', 'TGS zookeeper/host']);
+  await assert.rejects(initiator.ticketFor('zookeeper/elsewhere'), /the service is not known \(error 7\)/);
+  await assert.rejects(initiator.ticketFor('zookeeper/far'), /is in another realm/);
+  const service = new Acceptor({ principal: SERVICE.principal, keys: () => [SERVICE], now: () => Date.now() });
+  assert.ok(new GssapiServer(service).answer(new GssapiClient(ticket).first()));
+});
+
+test('tickets that end are got anew', async (t) => {
+  const { kdc, config, keytab } = await realm(t);
+  let now = Date.now();
+  const initiator = new Initiator({ principal: 'alice', keytab, config }, () => now);
+  const first = await initiator.ticketFor('zookeeper/host');
+  now += kdc.lifetime - 2 * 60_000;
+  assert.equal(await initiator.ticketFor('zookeeper/host'), first);
+  now += 60_000 + 1000;
+  assert.notEqual(await initiator.ticketFor('zookeeper/host'), first);
+  assert.equal(kdc.asked.length, 4);
+});
+
+test('a wrong key, and an answer that is not the KDC’s, are told', async (t) => {
+  const { kdc, config, keytab } = await realm(t);
+  const log = (): Promise<unknown> => new Initiator({ principal: 'alice', keytab, config }).ticketFor('zookeeper/host');
+  const flip = (at: number) => (reply: Buffer) => {
+    reply[at] = (reply[at] as number) ^ 1;
+    return reply;
+  };
+  let length = 0;
+  kdc.damage = (reply) => {
+    length = reply.length;
+    return reply;
+  };
+  await log();
+  for (const at of [0, 5, length - 1, length - 40]) {
+    kdc.damage = flip(at);
+    await assert.rejects(log(), KerberosError, `byte ${at}`);
+  }
+  kdc.damage = (reply) => reply.subarray(0, 9);
+  await assert.rejects(log(), KerberosError);
+  kdc.damage = (reply) => reply;
+  writeFileSync(keytab, keytabOf([newEntry(ALICE.principal)]));
+  await assert.rejects(log(), /the key of the client is wrong \(error 24\)/);
+  await assert.rejects(
+    new Initiator({ principal: 'bob', keytab, config }).ticketFor('zookeeper/host'),
+    /no key of bob/,
+  );
+  assert.throws(() => new Initiator({ keytab, config }), /needs a principal/);
+  assert.throws(() => new Initiator({ config: '/nowhere' }), /\/nowhere: ENOENT/);
+});
+
+test('a KDC that says nothing, or too much, is passed over', async (t) => {
+  const sockets: Socket[] = [];
+  const serve = async (speak: (socket: Socket) => void): Promise<{ host: string; port: number }> => {
+    const server = createServer((socket) => {
+      sockets.push(socket.on('error', () => {}));
+      speak(socket);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    return { host: '127.0.0.1', port: (server.address() as { port: number }).port };
+  };
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  const silent = await serve(() => {});
+  const rude = await serve((socket) => socket.end(Buffer.alloc(8, 0xff)));
+  const echo = await serve((socket) => socket.pipe(socket));
+  const request = Buffer.from('6a00', 'hex');
+  assert.deepEqual(await askKdc([rude, echo, silent], request), request);
+  await assert.rejects(askKdc([silent, rude], request, 50), /within 50 ms; .*an answer of 4294967295 bytes/);
+  await assert.rejects(askKdc([], request), /none is named/);
+});
+
+test('what kinit left is read, and used as long as it holds', async (t) => {
+  const { dir, config } = await realm(t);
+  const bytes = Buffer.from(OF_MIT, 'hex');
+  const { principal, tickets } = parseCredentialCache(bytes);
+  assert.equal(formatPrincipal(principal), 'alice@EXAMPLE.TEST');
+  assert.deepEqual(
+    tickets.map(({ service, key }) => [formatPrincipal(service), key.enctype.id]),
+    [['krbtgt/EXAMPLE.TEST@EXAMPLE.TEST', 18]],
+  );
+  for (let length = 0; length < bytes.length; length++) {
+    const changed = Buffer.from(bytes);
+    changed[length] = 0xff - (changed[length] as number);
+    for (const damaged of [bytes.subarray(0, length), changed]) {
+      try {
+        parseCredentialCache(damaged);
+      } catch (error) {
+        assert.ok(error instanceof KerberosError, `${length}: ${error}`);
+      }
+    }
+  }
+  const cache = join(dir, 'cache');
+  writeFileSync(cache, bytes);
+  const end = tickets[0]?.end ?? 0;
+  const late = new Initiator({ cache: `FILE:${cache}`, config }, () => end);
+  await assert.rejects(late.ticketFor('zookeeper/host'), /has no ticket that holds/);
+  const early = new Initiator({ cache, config }, () => end - 3_600_000);
+  await assert.rejects(early.ticketFor('zookeeper/host'), /names no KDC of realm EXAMPLE.TEST/);
+  const other = new Initiator({ cache, config, principal: 'bob' });
+  await assert.rejects(other.ticketFor('zookeeper/host'), /is alice@EXAMPLE.TEST's, not bob's/);
+  await assert.rejects(new Initiator({ cache: 'KEYRING:x', config }).ticketFor('a/b'), /only those of type FILE/);
+});
+
+test('a client logs in to the host that the connect string names, or to the service it is told', async (t) => {
+  const { kdc, config, keytab } = await realm(t);
+  const service = new Acceptor({ principal: SERVICE.principal, keys: () => [SERVICE], now: () => Date.now() });
+  for (const [options, host] of [
+    [{}, 'HOST'],
+    [{ service: 'zookeeper/host' }, '10.0.0.1'],
+  ] as const) {
+    const login = await kerberosLogin({ principal: 'alice', keytab, config, ...options }).begin(host);
+    const server = new GssapiServer(service);
+    let answer = server.answer(login.first());
+    for (let token = login.answer(answer); token !== undefined; token = login.answer(answer))
+      answer = server.answer(token);
+    assert.equal(server.principal, 'alice@EXAMPLE');
+  }
+  assert.ok(kdc.asked.every((asked) => /^AS alice$|^TGS zookeeper\/host$/.test(asked)));
+  const silent = await kerberosLogin({ principal: 'alice', keytab, config }).begin('host');
+  silent.first();
+  assert.throws(() => silent.answer(null), /offers no Kerberos/);
+});
+
+test('krb5.conf is read as far as it is needed', (t) => {
+  const text = `
+# a comment
+[libdefaults]
+  default_realm = "EXAMPLE"
+  other = { 
+    default_realm = NO
+  }
+[realms]
+  EXAMPLE = {
+    kdc = one.example
+    kdc = two.example:750
+    kdc = [::1]:88
+    admin_server = one.example
+    v4_instance_convert = {
+      kdc = not.this
+    }
+  }
+[domain_realm]
+  .example = EXAMPLE
+  Odd.example = ODD
+`;
+  const config = parseKrb5Config(text);
+  assert.equal(config.defaultRealm, 'EXAMPLE');
+  assert.deepEqual(config.kdcs.get('EXAMPLE'), [
+    { host: 'one.example', port: 88 },
+    { host: 'two.example', port: 750 },
+    { host: '::1', port: 88 },
+  ]);
+  assert.equal(realmOfHost(config, 'a.b.EXAMPLE'), 'EXAMPLE');
+  assert.equal(realmOfHost(config, 'odd.example'), 'ODD');
+  assert.equal(realmOfHost(config, 'localhost'), undefined);
+  assert.throws(() => parseKrb5Config('[a]\nnonsense'), /line 2 is not understood/);
+  assert.throws(() => parseKrb5Config('[a]\n}'), /line 2: a '}' without/);
+  assert.throws(() => parseKrb5Config('[realms]\nR = {\n[b]'), /line 3: a '}' is missing/);
+  assert.throws(() => parseKrb5Config('[realms]\nR = {\nkdc = a:b:c\n}'), /host or host:port is expected/);
+  const dir = mkdtempSync(join(tmpdir(), 'krb5-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  writeFileSync(join(dir, 'more.conf'), '[libdefaults]\ndefault_realm = INCLUDED\n');
+  writeFileSync(join(dir, 'main.conf'), `include ${join(dir, 'main.conf')}\n`);
+  assert.throws(() => new Initiator({ config: join(dir, 'main.conf') }), /too many included files/);
+});
