@@ -18,9 +18,8 @@ import {
   parsePrincipal,
   realmOfHost,
 } from '@nodekeeper/kerberos';
-import { keytabOf, newEntry } from '@nodekeeper/kerberos/testing';
+import { keytabOf, newEntry, TestKdc } from '@nodekeeper/kerberos/testing';
 import { askKdc } from '../dist/kdc.js';
-import { FakeKdc } from './fake-kdc.js';
 
 /** Written by kinit of krb5 1.20, for alice@EXAMPLE.TEST. */
 const OF_MIT =
@@ -29,7 +28,7 @@ const SERVICE = newEntry(parsePrincipal('zookeeper/host@EXAMPLE'));
 const ALICE = newEntry(parsePrincipal('alice@EXAMPLE'));
 
 interface Realm {
-  readonly kdc: FakeKdc;
+  readonly kdc: TestKdc;
   readonly dir: string;
   readonly config: string;
   readonly keytab: string;
@@ -38,8 +37,9 @@ interface Realm {
 async function realm(t: TestContext): Promise<Realm> {
   const dir = mkdtempSync(join(tmpdir(), 'kerberos-'));
   t.after(() => rmSync(dir, { recursive: true }));
-  const kdc = new FakeKdc('EXAMPLE', [SERVICE, ALICE]);
-  const port = await kdc.start(t);
+  const kdc = new TestKdc('EXAMPLE', [SERVICE, ALICE]);
+  const port = await kdc.start();
+  t.after(() => kdc.close());
   const config = join(dir, 'krb5.conf');
   writeFileSync(
     config,

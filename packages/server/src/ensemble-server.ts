@@ -24,6 +24,7 @@ import type { Serving } from './net/client-port.js';
 import { type ElectionAddress, ElectionPort } from './net/election-port.js';
 import { type Network, nodeNetwork } from './net/network.js';
 import { QuorumAuth } from './net/sasl/quorum-auth.js';
+import type { QuorumAuthSettings } from './net/sasl/quorum-login.js';
 import { TlsNetwork, type TlsNetworkSettings } from './net/tls/tls-network.js';
 import { Oracle } from './oracle.js';
 import { parseConfig, type QuorumAddress, type QuorumConfig, sameConfig } from './quorum/quorum-config.js';
@@ -78,7 +79,7 @@ export class EnsembleServer extends Replica {
     this.tls =
       config.quorumTls === undefined || this.network !== nodeNetwork ? undefined : this.newTls(config.quorumTls);
     this.quorumNetwork = this.tls ?? this.network;
-    this.quorumAuth = config.quorumAuth === undefined ? undefined : new QuorumAuth(config.quorumAuth);
+    this.quorumAuth = config.quorumAuth === undefined ? undefined : this.newQuorumAuth(config.quorumAuth);
     this.electionPort = this.newElectionPort();
     const times = { minInterval: ensemble.minNotificationInterval, maxInterval: ensemble.maxNotificationInterval };
     this.election = new FastLeaderElection(this.electionHost(), times);
@@ -191,6 +192,11 @@ export class EnsembleServer extends Replica {
       this.onTurn();
       action();
     });
+  }
+
+  private newQuorumAuth(settings: QuorumAuthSettings): QuorumAuth {
+    const now = (): number => this.runtime.wallTime();
+    return new QuorumAuth(settings, now, () => this.membership.hosts);
   }
 
   private newTls(settings: TlsNetworkSettings): TlsNetwork {

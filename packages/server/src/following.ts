@@ -132,7 +132,11 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     wire.on('connect', () => {
       const { quorumAuth: auth } = server;
       if (auth === undefined) connected();
-      else auth.prove(wire, (reason) => (reason === undefined ? connected() : server.guard(() => failed(reason))));
+      else {
+        auth.prove(wire, address.host, (reason) =>
+          reason === undefined ? connected() : server.guard(() => failed(reason)),
+        );
+      }
     });
   }
 

@@ -58,6 +58,12 @@ export class Membership {
     return [...known, ...next.filter((a) => !known.some((b) => JSON.stringify(a) === JSON.stringify(b)))];
   }
 
+  /** Of all members, and of those that a reconfiguration under way adds. */
+  get hosts(): ReadonlySet<string> {
+    const members = [...this.committed.members.values(), ...this.proposed.members.values(), this.own];
+    return new Set(members.flatMap(({ quorumAddresses }) => quorumAddresses.map(({ host }) => host)));
+  }
+
   get text(): string {
     return formatConfig(this.committed);
   }

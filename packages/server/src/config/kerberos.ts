@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import {
+  formatPrincipal,
   KerberosError,
   Keytab,
   type Krb5Config,
@@ -21,6 +22,13 @@ export interface KerberosService {
   readonly names: PrincipalNames;
 }
 
+/** As whom this server logs in to others. */
+export interface KerberosUser {
+  readonly principal: string;
+  readonly keytab: string;
+  readonly config?: string;
+}
+
 const KRB5_CONF = '/etc/krb5.conf';
 
 export function isKerberos(module: LoginModule): boolean {
@@ -34,6 +42,36 @@ export function kerberosService(
   section: string,
   where: string,
 ): KerberosService {
+  const { principal, keytab, realm, fail } = ownKeys(module, settings, section, where);
+  if (principal.components.length !== 2) throw fail('principal="…" has to be service/host or service/host@REALM');
+  return { principal, keytab, names: principalNames(settings, realm ?? principal.realm, where) };
+}
+
+/** @throws ConfigError if it could not log in */
+export function kerberosUser(module: LoginModule, settings: Settings, section: string, where: string): KerberosUser {
+  const { principal, keytab, fail } = ownKeys(module, settings, section, where);
+  const path = krb5Path(settings);
+  try {
+    loadKrb5Config(path);
+  } catch (error) {
+    throw fail((error as Error).message);
+  }
+  return {
+    principal: formatPrincipal(principal),
+    keytab: keytab.path,
+    ...(path === undefined ? {} : { config: path }),
+  };
+}
+
+interface OwnKeys {
+  readonly principal: Principal;
+  readonly keytab: Keytab;
+  /** The default one. */
+  readonly realm: string | undefined;
+  readonly fail: (what: string) => ConfigError;
+}
+
+function ownKeys(module: LoginModule, settings: Settings, section: string, where: string): OwnKeys {
   const fail = (what: string): ConfigError => new ConfigError(`${where}: section ${section} of the JAAS file: ${what}`);
   const option = (name: string): string => {
     const value = module.options.get(name);
@@ -45,9 +83,8 @@ export function kerberosService(
   try {
     const realm = defaultRealm(settings);
     const principal = parsePrincipal(option('principal'), realm);
-    if (principal.components.length !== 2) throw fail('principal="…" has to be service/host or service/host@REALM');
     keytab.keysOf(principal);
-    return { principal, keytab, names: principalNames(settings, realm ?? principal.realm, where) };
+    return { principal, keytab, realm, fail };
   } catch (error) {
     throw error instanceof KerberosError ? fail(error.message) : error;
   }
@@ -59,8 +96,12 @@ function defaultRealm(settings: Settings): string | undefined {
 
 /** Undefined if there is none, and none is named. */
 function krb5Config(settings: Settings): Krb5Config | undefined {
-  const path = (settings.values.get('java.security.krb5.conf') as string | undefined) ?? process.env.KRB5_CONFIG;
+  const path = krb5Path(settings);
   return path === undefined && !existsSync(KRB5_CONF) ? undefined : loadKrb5Config(path);
+}
+
+function krb5Path(settings: Settings): string | undefined {
+  return (settings.values.get('java.security.krb5.conf') as string | undefined) ?? process.env.KRB5_CONFIG;
 }
 
 function principalNames({ values }: Settings, realm: string, where: string): PrincipalNames {

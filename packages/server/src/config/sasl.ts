@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { type LoginModule, parseJaas } from './jaas.js';
-import { isKerberos, type KerberosService, kerberosService } from './kerberos.js';
+import { isKerberos, type KerberosService, type KerberosUser, kerberosService, kerberosUser } from './kerberos.js';
 import { ConfigError, type Settings } from './parse.js';
 
 export interface SaslConfig {
@@ -35,11 +35,18 @@ export function saslConfig(settings: Settings, where: string): SaslConfig | unde
   return { users, kerberos, superUsers, allowFailed: values.get('allowSaslFailedClients') === true };
 }
 
+interface PasswordUser {
+  readonly user: string;
+  readonly password: string;
+}
+
 export interface QuorumAuthConfig {
   /** Passwords by user. */
   readonly users: ReadonlyMap<string, string>;
+  /** If it is there, others log in with Kerberos and not with passwords. */
+  readonly service: KerberosService | undefined;
   readonly serverRequires: boolean;
-  readonly login: { readonly user: string; readonly password: string } | undefined;
+  readonly login: PasswordUser | (KerberosUser & { readonly servicePrincipal: string }) | undefined;
 }
 
 /**
@@ -57,24 +64,40 @@ export function quorumAuthConfig(settings: Settings, where: string): QuorumAuthC
   if (b('serverRequireSasl') && !b('learnerRequireSasl')) {
     throw fail('quorum.auth.serverRequireSasl=true needs quorum.auth.learnerRequireSasl=true');
   }
-  const section = (option: string): LoginModule => {
+  const section = (option: string): { readonly name: string; readonly module: LoginModule } => {
     const name = String(values.get(`quorum.auth.${option}.saslLoginContext`));
     const module = loginModule(settings, name, where);
-    if (module !== undefined) return module;
+    if (module !== undefined) return { name, module };
     throw fail(
       `quorum.auth.enableSasl=true needs a section ${name} in the JAAS file (java.security.auth.login.config), ` +
         `see quorum.auth.${option}.saslLoginContext`,
     );
   };
-  const users = usersOf(section('server'));
-  const { options } = section('learner');
+  const server = section('server');
+  const learner = section('learner');
+  if (isKerberos(server.module) !== isKerberos(learner.module)) {
+    throw fail(
+      `sections ${server.name} and ${learner.name} of the JAAS file have to be of one kind, as servers dial each other`,
+    );
+  }
+  const serverRequires = b('serverRequireSasl');
+  if (isKerberos(server.module)) {
+    const service = kerberosService(server.module, settings, server.name, where);
+    const servicePrincipal = String(values.get('quorum.auth.kerberos.servicePrincipal'));
+    const login = b('learnerRequireSasl')
+      ? { ...kerberosUser(learner.module, settings, learner.name, where), servicePrincipal }
+      : undefined;
+    return { users: new Map(), service, serverRequires, login };
+  }
+  const { options } = learner.module;
   const user = options.get('username');
   const password = options.get('password');
   if (b('learnerRequireSasl') && (user === undefined || password === undefined)) {
     throw fail('the section of quorum.auth.learner.saslLoginContext needs username="…" and password="…"');
   }
-  const login = b('learnerRequireSasl') && user !== undefined && password !== undefined;
-  return { users, serverRequires: b('serverRequireSasl'), login: login ? { user, password } : undefined };
+  const logsIn = b('learnerRequireSasl') && user !== undefined && password !== undefined;
+  const login = logsIn ? { user, password } : undefined;
+  return { users: usersOf(server.module), service: undefined, serverRequires, login };
 }
 
 /** The login module of a section of the JAAS file; undefined without file or section. */

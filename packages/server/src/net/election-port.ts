@@ -257,7 +257,7 @@ export class ElectionPort {
       const { auth } = this.host;
       if (auth === undefined) dialled(NOTHING);
       else
-        auth.prove(wire, (problem, rest) =>
+        auth.prove(wire, address.host, (problem, rest) =>
           problem === undefined ? dialled(rest) : failed(`${where}: ${problem}`, false),
         );
     });

@@ -19,7 +19,7 @@ function settings(
   module = 'useKeyTab=true storeKey=true principal="zookeeper/localhost"',
 ): Record<string, string> {
   const dir = dataDir(t);
-  writeFileSync(join(dir, 'keytab'), keytabOf([ENTRY]));
+  writeFileSync(join(dir, 'keytab'), keytabOf([ENTRY, newEntry(parsePrincipal('zookeeper@EXAMPLE'))]));
   writeFileSync(join(dir, 'krb5.conf'), '[libdefaults]\n default_realm = EXAMPLE\n');
   writeFileSync(join(dir, 'jaas.conf'), `Server { ${MODULE} required ${module} keyTab="${join(dir, 'keytab')}"; };`);
   return {

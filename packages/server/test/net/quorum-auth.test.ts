@@ -5,15 +5,18 @@ import { writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { Keytab, parsePrincipal } from '@nodekeeper/kerberos';
+import { keytabOf, newEntry, TestKdc } from '@nodekeeper/kerberos/testing';
 import { ConfigError, loadConfig, type ServerConfig } from '../../dist/config/index.js';
 import { DigestMd5Client, SaslError } from '../../dist/net/sasl/digest-md5.js';
 import { QuorumAuth } from '../../dist/net/sasl/quorum-auth.js';
+import type { QuorumAuthSettings, TicketLogin } from '../../dist/net/sasl/quorum-login.js';
 import { dataDir } from '../server/raw-client.js';
 
 const QUORUM = { protocol: 'zookeeper-quorum', realm: 'zk-quorum-sasl-md5' };
 const MAGIC = '5f2435013501edcc';
 const USERS = new Map([['one', 'secret']]);
-const STRICT = { users: USERS, serverRequires: true, login: { user: 'one', password: 'secret' } };
+const STRICT = { users: USERS, service: undefined, serverRequires: true, login: { user: 'one', password: 'secret' } };
 
 test('the client answers as the JDK does, and believes a server only that knows the password', () => {
   const challenge =
@@ -36,6 +39,13 @@ test('the client answers as the JDK does, and believes a server only that knows 
     assert.throws(() => client().answer(Buffer.from(odd)), SaslError, odd);
   }
 });
+
+const quorumAuth = (settings: QuorumAuthSettings): QuorumAuth =>
+  new QuorumAuth(
+    settings,
+    () => Date.now(),
+    () => new Set(['localhost']),
+  );
 
 /** Both ends of a connection. */
 async function pair(t: TestContext): Promise<{ readonly dialler: Socket; readonly acceptor: Socket }> {
@@ -64,9 +74,9 @@ const NOTHING = Buffer.alloc(0);
 
 test('two servers with the same secret let each other through; what comes behind is handed on', async (t) => {
   const { dialler, acceptor } = await pair(t);
-  const auth = new QuorumAuth(STRICT);
+  const auth = quorumAuth(STRICT);
   const demanded = outcome((done) => auth.demand(acceptor, NOTHING, done));
-  const proved = outcome((done) => auth.prove(dialler, done));
+  const proved = outcome((done) => auth.prove(dialler, 'localhost', done));
   assert.deepEqual(await demanded, { problem: undefined, rest: NOTHING });
   assert.deepEqual(await proved, { problem: undefined, rest: NOTHING });
 
@@ -76,23 +86,23 @@ test('two servers with the same secret let each other through; what comes behind
     written = Buffer.concat([written, chunk]);
   });
   const second = outcome((done) => auth.demand(other.acceptor, NOTHING, done));
-  const again = outcome((done) => auth.prove(other.dialler, done));
+  const again = outcome((done) => auth.prove(other.dialler, 'localhost', done));
   await Promise.all([second, again]);
   assert.equal(written.subarray(0, 12).toString('hex'), `${MAGIC}00000000`, 'magic, in progress');
 });
 
 test('a wrong password ends the login on both sides, with an error packet', async (t) => {
   const { dialler, acceptor } = await pair(t);
-  const wrong = new QuorumAuth({ ...STRICT, login: { user: 'one', password: 'guess' } });
-  const demanded = outcome((done) => new QuorumAuth(STRICT).demand(acceptor, NOTHING, done));
-  const proved = outcome((done) => wrong.prove(dialler, done));
+  const wrong = quorumAuth({ ...STRICT, login: { user: 'one', password: 'guess' } });
+  const demanded = outcome((done) => quorumAuth(STRICT).demand(acceptor, NOTHING, done));
+  const proved = outcome((done) => wrong.prove(dialler, 'localhost', done));
   assert.match((await demanded).problem ?? '', /wrong password for user one/);
   assert.match((await proved).problem ?? '', /refuses the login/);
 });
 
 test('an acceptor that does not know the password is not believed', async (t) => {
   const { dialler, acceptor } = await pair(t);
-  const proved = outcome((done) => new QuorumAuth(STRICT).prove(dialler, done));
+  const proved = outcome((done) => quorumAuth(STRICT).prove(dialler, 'localhost', done));
   const packet = (status: number, token: string): Buffer => {
     const head = Buffer.alloc(16);
     head.write(MAGIC, 'hex');
@@ -107,7 +117,7 @@ test('an acceptor that does not know the password is not believed', async (t) =>
 test('who does not log in is let through only where that is not required', async (t) => {
   for (const serverRequires of [true, false]) {
     const { dialler, acceptor } = await pair(t);
-    const auth = new QuorumAuth({ ...STRICT, serverRequires });
+    const auth = quorumAuth({ ...STRICT, serverRequires });
     const demanded = outcome((done) => auth.demand(acceptor, Buffer.from('1'), done));
     dialler.write('2345678 and more');
     const { problem, rest } = await demanded;
@@ -115,21 +125,81 @@ test('who does not log in is let through only where that is not required', async
     else assert.deepEqual([problem, rest.toString()], [undefined, '12345678 and more']);
   }
   const { dialler } = await pair(t);
-  const silent = outcome((done) => new QuorumAuth({ ...STRICT, login: undefined }).prove(dialler, done));
+  const silent = outcome((done) => quorumAuth({ ...STRICT, login: undefined }).prove(dialler, 'localhost', done));
   assert.equal((await silent).problem, undefined);
   assert.equal(dialler.bytesWritten, 0);
 });
 
 test('what is too long, or ends early, is no login', async (t) => {
   const { dialler, acceptor } = await pair(t);
-  const demanded = outcome((done) => new QuorumAuth(STRICT).demand(acceptor, NOTHING, done));
+  const demanded = outcome((done) => quorumAuth(STRICT).demand(acceptor, NOTHING, done));
   dialler.write(Buffer.from(`${MAGIC}000000007fffffff`, 'hex'));
   assert.match((await demanded).problem ?? '', /a token of 2147483647 bytes/);
   const other = await pair(t);
-  const cut = outcome((done) => new QuorumAuth(STRICT).demand(other.acceptor, NOTHING, done));
+  const cut = outcome((done) => quorumAuth(STRICT).demand(other.acceptor, NOTHING, done));
   other.dialler.write(Buffer.from(MAGIC, 'hex'));
   other.dialler.end();
   assert.match((await cut).problem ?? '', /ended within the login/);
+});
+
+const MEMBER = newEntry(parsePrincipal('zkquorum/localhost@EXAMPLE'));
+const STRANGER = newEntry(parsePrincipal('zkquorum/elsewhere@EXAMPLE'));
+const PERSON = newEntry(parsePrincipal('localhost@EXAMPLE'));
+const FOREIGNER = newEntry(parsePrincipal('zkquorum/localhost@OTHER'));
+
+/** A realm with a member; the settings of one who is of it, or is somebody else. */
+async function kerberos(t: TestContext, who = MEMBER): Promise<QuorumAuthSettings> {
+  const dir = dataDir(t);
+  const { realm } = who.principal;
+  const kdc = new TestKdc(realm, [MEMBER, STRANGER, PERSON, FOREIGNER]);
+  const port = await kdc.start();
+  t.after(() => kdc.close());
+  const keytab = join(dir, 'keytab');
+  writeFileSync(keytab, keytabOf([MEMBER, STRANGER, PERSON, FOREIGNER]));
+  writeFileSync(join(dir, 'krb5.conf'), `[realms]\n${realm} = {\nkdc = 127.0.0.1:${port}\n}\n`);
+  const principal = `${who.principal.components.join('/')}@${realm}`;
+  const login: TicketLogin = { principal, keytab, config: join(dir, 'krb5.conf'), servicePrincipal: 'zkquorum/_HOST' };
+  return {
+    users: new Map(),
+    service: { principal: MEMBER.principal, keytab: new Keytab(keytab) },
+    serverRequires: true,
+    login,
+  };
+}
+
+test('two servers with tickets let each other through, whatever comes behind', async (t) => {
+  const { dialler, acceptor } = await pair(t);
+  const auth = quorumAuth(await kerberos(t));
+  const demanded = outcome((done) => auth.demand(acceptor, NOTHING, done));
+  const proved = outcome((done) => auth.prove(dialler, 'LOCALHOST', done));
+  assert.deepEqual(await demanded, { problem: undefined, rest: NOTHING });
+  assert.deepEqual(await proved, { problem: undefined, rest: NOTHING });
+});
+
+test('only principals with the host of a member are let in', async (t) => {
+  const member = quorumAuth(await kerberos(t));
+  for (const who of [STRANGER, PERSON]) {
+    const { dialler, acceptor } = await pair(t);
+    const other = quorumAuth(await kerberos(t, who));
+    const demanded = outcome((done) => member.demand(acceptor, NOTHING, done));
+    const proved = outcome((done) => other.prove(dialler, 'localhost', done));
+    assert.match((await demanded).problem ?? '', /is no member's principal/);
+    assert.match((await proved).problem ?? '', /refuses the login/);
+  }
+  const { dialler, acceptor } = await pair(t);
+  const foreigner = quorumAuth(await kerberos(t, FOREIGNER));
+  const demanded = outcome((done) => member.demand(acceptor, NOTHING, done));
+  const proved = outcome((done) => foreigner.prove(dialler, 'localhost', done));
+  assert.match((await demanded).problem ?? '', /a ticket for zkquorum\/localhost@OTHER/);
+  assert.match((await proved).problem ?? '', /refuses the login/);
+});
+
+test('a server without a ticket says why, and dials nobody', async (t) => {
+  const { dialler } = await pair(t);
+  const auth = quorumAuth(await kerberos(t));
+  const { problem } = await outcome((done) => auth.prove(dialler, 'nowhere', done));
+  assert.match(problem ?? '', /zkquorum\/nowhere@EXAMPLE: the service is not known/);
+  assert.equal(dialler.bytesWritten, 0);
 });
 
 test('options that cannot work stop the start and say why', (t) => {

@@ -106,6 +106,11 @@ export class DigestMd5Client {
     this.cnonce = cnonce;
   }
 
+  /** The server speaks first. */
+  first(): Buffer {
+    return Buffer.alloc(0);
+  }
+
   /**
    * Answers the server's challenge with a proof; what follows has to be the server's.
    * @throws SaslError if it is not, or if the challenge asks for what is not there

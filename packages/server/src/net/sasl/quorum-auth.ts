@@ -1,18 +1,11 @@
-// Servers that prove to each other who they are, with SASL DIGEST-MD5, before an election or quorum connection is used
+// Servers that prove to each other who they are, with SASL, before an election or quorum connection is used
 // (quorum.auth.*). Source: QuorumAuth, SaslQuorumAuthServer and SaslQuorumAuthLearner of Apache ZooKeeper.
 // Packet, both ways: long magic, int status (0 in progress, 1 success, -1 error), buffer token.
 
 import type { Connection } from '../network.js';
-import { DigestMd5Client, DigestMd5Server, SaslError, type SaslService } from './digest-md5.js';
-
-export interface QuorumAuthSettings {
-  /** Who may connect: passwords by user. */
-  readonly users: ReadonlyMap<string, string>;
-  /** Whether nobody else may. */
-  readonly serverRequires: boolean;
-  /** As whom this server connects; undefined if it proves nothing (learnerRequireSasl=false). */
-  readonly login: { readonly user: string; readonly password: string } | undefined;
-}
+import { SaslError } from './digest-md5.js';
+import type { SaslLogin } from './login.js';
+import { memberLogins, ownProofs, type QuorumAuthSettings, type SaslProof } from './quorum-login.js';
 
 /** Called once: why it failed, or undefined, and the bytes that came behind. */
 export type Proved = (problem: string | undefined, rest: Buffer) => void;
@@ -24,7 +17,6 @@ const LARGEST_TOKEN = 65536;
 const IN_PROGRESS = 0;
 const SUCCESS = 1;
 const ERROR = -1;
-const QUORUM: SaslService = { protocol: 'zookeeper-quorum', realm: 'zk-quorum-sasl-md5' };
 const NOTHING = Buffer.alloc(0);
 
 interface Packet {
@@ -34,32 +26,48 @@ interface Packet {
 
 export class QuorumAuth {
   private readonly settings: QuorumAuthSettings;
+  private readonly newLogin: () => SaslLogin;
+  private readonly newProof: ((host: string) => Promise<SaslProof>) | undefined;
 
-  constructor(settings: QuorumAuthSettings) {
+  /**
+   * @param now milliseconds since 1970
+   * @param hosts of the members, which is what their principals are known by
+   * @throws KerberosError if krb5.conf is needed and cannot be read
+   */
+  constructor(settings: QuorumAuthSettings, now: () => number, hosts: () => ReadonlySet<string>) {
     this.settings = settings;
+    this.newLogin = memberLogins(settings, now, hosts);
+    this.newProof = ownProofs(settings);
   }
 
-  /** The dialler's side: proves who this server is, and has the other prove that it knows the password. */
-  prove(wire: Connection, done: Proved): void {
-    const { login } = this.settings;
-    if (login === undefined) {
+  /** The dialler's side: proves to the server at `host` who this one is, and has it prove who it is. */
+  prove(wire: Connection, host: string, done: Proved): void {
+    if (this.newProof === undefined) {
       done(undefined, NOTHING);
       return;
     }
-    const client = new DigestMd5Client(QUORUM, login.user, login.password);
+    let proof: SaslProof | undefined;
     const exchange = new Exchange(wire, NOTHING, done, ({ status, token }) => {
       if (status === ERROR) throw new SaslError('the other server refuses the login (QuorumLearner) of this one');
-      const answer = client.answer(token);
-      if (status === IN_PROGRESS) exchange.send(IN_PROGRESS, answer);
-      else if (!client.complete) throw new SaslError('the other server does not prove that it knows the password');
-      else exchange.finish(undefined);
+      if (proof === undefined) throw new SaslError('it answers before it was asked');
+      if (!proof.complete) {
+        const answer = proof.answer(token);
+        if (status === IN_PROGRESS) exchange.send(IN_PROGRESS, answer);
+      }
+      if (status === IN_PROGRESS) return;
+      if (!proof.complete) throw new SaslError('the other server does not prove who it is');
+      exchange.finish(undefined);
     });
-    exchange.send(IN_PROGRESS, NOTHING);
+    const begin = (ready: SaslProof): void => {
+      proof = ready;
+      exchange.send(IN_PROGRESS, proof.first());
+    };
+    this.newProof(host).then(begin, (error: Error) => exchange.finish(error.message));
   }
 
   /** The acceptor's side: demands a proof; `first` came behind what is not the proof's. */
   demand(wire: Connection, first: Buffer, done: Proved): void {
-    const server = new DigestMd5Server(QUORUM, (user) => this.settings.users.get(user));
+    const server = this.newLogin();
     const exchange = new Exchange(
       wire,
       first,
@@ -138,12 +146,14 @@ class Exchange {
     return true;
   }
 
-  send(status: number, token: Buffer): void {
-    const out = Buffer.allocUnsafe(HEAD + token.length);
+  /** @param token null for none */
+  send(status: number, token: Buffer | null): void {
+    if (this.over) return;
+    const out = Buffer.allocUnsafe(HEAD + (token?.length ?? 0));
     out.writeBigInt64BE(MAGIC, 0);
     out.writeInt32BE(status, 8);
-    out.writeInt32BE(token.length, 12);
-    token.copy(out, HEAD);
+    out.writeInt32BE(token?.length ?? -1, 12);
+    token?.copy(out, HEAD);
     this.wire.write(out);
   }
 

@@ -1,21 +1,21 @@
 // A KDC for tests: knows a few keys, checks what a real one checks, and counts what it is asked.
 import { createServer, type Server } from 'node:net';
-import type { TestContext } from 'node:test';
-import { type KeytabEntry, type Principal, parsePrincipal } from '@nodekeeper/kerberos';
-import { issueTicket, newEntry } from '@nodekeeper/kerberos/testing';
-import { Usage } from '../dist/crypto/enctype.js';
-import type { Key } from '../dist/crypto/key.js';
-import * as der from '../dist/der.js';
-import * as messages from '../dist/messages.js';
-import { asComponents, principalName, samePrincipal } from '../dist/principal.js';
+import { Usage } from '../crypto/enctype.js';
+import type { Key } from '../crypto/key.js';
+import * as der from '../der.js';
+import type { KeytabEntry } from '../keytab.js';
+import * as messages from '../messages.js';
+import { asComponents, type Principal, parsePrincipal, principalName, samePrincipal } from '../principal.js';
+import { issueTicket, newEntry } from './tickets.js';
 
 const UNKNOWN_SERVICE = 7;
 const WRONG_KEY = 24;
 const HOUR = 3_600_000;
 
-export class FakeKdc {
-  readonly server: Server;
-  readonly realm: string;
+export class TestKdc {
+  private readonly server: Server;
+  private readonly realm: string;
+  /** What it was asked for, `AS client` or `TGS service`. */
   readonly asked: string[] = [];
   private readonly entries: readonly KeytabEntry[];
   private readonly own: KeytabEntry;
@@ -43,11 +43,14 @@ export class FakeKdc {
     });
   }
 
-  /** @returns its port */
-  async start(t: TestContext): Promise<number> {
+  /** @returns its port, on the loopback address */
+  async start(): Promise<number> {
     await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    t.after(() => this.server.close());
     return (this.server.address() as { port: number }).port;
+  }
+
+  close(): void {
+    this.server.close();
   }
 
   private answer(request: Buffer): Buffer {

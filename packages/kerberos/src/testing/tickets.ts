@@ -1,13 +1,13 @@
 // Tickets and keytabs without a KDC, for tests of what is done with them.
 
 import { randomInt } from 'node:crypto';
-import { Usage } from './crypto/enctype.js';
-import { Key } from './crypto/key.js';
-import { application, element, flags, integer, octets, sequence, text, time } from './der.js';
-import type { KeytabEntry } from './keytab.js';
-import { encrypted, keyElement, type TicketPart, Type, VERSION } from './messages.js';
-import { type Principal, principalName } from './principal.js';
-import type { ServiceTicket } from './service-ticket.js';
+import { Usage } from '../crypto/enctype.js';
+import { Key } from '../crypto/key.js';
+import { application, element, flags, integer, octets, sequence, text, time } from '../der.js';
+import type { KeytabEntry } from '../keytab.js';
+import { encrypted, keyElement, type TicketPart, Type, VERSION } from '../messages.js';
+import { type Principal, principalName } from '../principal.js';
+import type { ServiceTicket } from '../service-ticket.js';
 
 const HOURS = 3_600_000;
 
