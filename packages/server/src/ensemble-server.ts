@@ -284,6 +284,14 @@ export class EnsembleServer extends Replica {
     }
     const { committed } = this.membership;
     if (config.version <= committed.version) return;
+    if (config.version < this.knownVersion) {
+      // A server that was taken out and is to come in again: with others who do not know of that it could make up a second quorum.
+      this.logger.warn(
+        { version: config.version.toString(16), known: this.knownVersion.toString(16) },
+        'members were told of that are older than those in the history of this server: not taken over',
+      );
+      return;
+    }
     if (!config.verifier.enough(() => true)) {
       this.logger.warn({}, 'members that could elect nobody were told of: not taken over');
       return;

@@ -267,7 +267,7 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     return leave && server.membership.changeable;
   }
 
-  established(epoch: number): void {
+  established(epoch: number): boolean {
     const { server, leaderConfig } = this;
     const { tree } = server.database;
     // Apache's leaders send a configuration along that is only proposed; its transaction is then still to come.
@@ -275,6 +275,10 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
       server.activate(leaderConfig);
       // Another one that this server had seen proposed is not in the leader's history: it never comes about.
       server.membership.withdraw();
+      if (server.membership.observer !== this.observer) {
+        this.next = this.leader;
+        return false;
+      }
     }
     // What a snapshot held of later transactions has been committed by now: from here on digests must match.
     tree.digestComparedFrom = tree.lastProcessedZxid;
@@ -307,6 +311,7 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     this.designated = undefined;
     if (!this.observer && observerMasterPort !== undefined)
       this.hosting = new ObserverHosting(server, processor, this, observerMasterPort);
+    return true;
   }
 
   committed(entry: Buffer, zxid: number): void {

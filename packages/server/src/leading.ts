@@ -148,11 +148,12 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     this.server.log.append(entry, zxid);
   }
 
-  established(epoch: number): void {
+  established(epoch: number): boolean {
     const { server } = this;
     this.servingSince = server.runtime.now();
     this.stats.resetProposalSizes();
     server.database.tree.lastProcessedZxid = epoch * EPOCH;
+    const mayLead = server.membership.mayLead(server.membership.proposed);
     server.activate(server.membership.proposed);
     const preparer = server.newPreparer((request, zxid) => this.reconfigure(request, zxid));
     const origin = new Origin(server, this.leader, preparer);
@@ -170,6 +171,7 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     origin.start((ms, action) => {
       this.timers.push(server.runtime.every(ms, () => server.guard(action)));
     });
+    return mayLead;
   }
 
   committed(upTo: number): void {

@@ -40,6 +40,8 @@ export abstract class Replica extends Server {
   protected untrusted: boolean;
   /** The tree is ahead of the disk: see {@link appendInformed}. */
   protected unlogged = false;
+  /** Of the last members that its history knows of, which may be newer than those in its file. */
+  protected readonly knownVersion: number;
   /** The tree is not what the disk holds: a snapshot is being received. */
   private unsaved = false;
   /** What is under way on the disk, beside the log. */
@@ -55,6 +57,7 @@ export abstract class Replica extends Server {
     this.recent = recent;
     const files = config.path === undefined ? undefined : new DynamicFile(this.disk, config.path);
     this.membership = new Membership(id, own, ensemble.members, config.reconfigEnabled, files);
+    this.knownVersion = opened.database.tree.configVersion;
     this.maxPacket = config.juteMaxBuffer + config.juteMaxBufferExtraSize + PACKET_MARGIN;
     const { recovered, dirs, trusted } = opened;
     this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));

@@ -40,8 +40,8 @@ export interface LeaderHost extends HistoryHost {
   activateConfig(entry: Buffer): { readonly voters: readonly number[]; readonly mayLead: boolean };
   /** Hands an entry to the own log; {@link Leader.onDurable} follows. */
   append(entry: Buffer, zxid: number): void;
-  /** The quorum is there: requests are taken in from now on. */
-  established(epoch: number): void;
+  /** The quorum is there: requests are taken in from now on. False if by the members who are in force now another one must lead. */
+  established(epoch: number): boolean;
   /** Everything up to a zxid is committed. */
   committed(upTo: number): void;
   /** Another epoch has to begin: ends the leading once what is under way is finished. */
@@ -85,8 +85,8 @@ export class Leader implements Proposals, LearnerMaster {
   private ticker: Timer | undefined;
   private halfTicks = 0;
   private readonly startedAt: number;
-  /** Who leads after a reconfiguration that ends this server's leading. */
-  private successor: number | undefined;
+  /** A reconfiguration ends this server's leading. */
+  private handingOver = false;
 
   constructor(host: LeaderHost) {
     this.host = host;
@@ -241,8 +241,9 @@ export class Leader implements Proposals, LearnerMaster {
     this.committedZxid = start;
     this.lastProposed = start;
     this.durableZxid = start;
-    this.host.established(this.candidate);
+    const mayLead = this.host.established(this.candidate);
     for (const learner of [...this.learners]) if (learner.following) learner.upToDate();
+    if (!mayLead) this.handOver('another server leads from now on, by reconfiguration');
   }
 
   // ---- what learners ask for ----
@@ -347,11 +348,11 @@ export class Leader implements Proposals, LearnerMaster {
 
   /** Commits what enough servers have: to be called when acks have come in. */
   tryCommit(): void {
-    if (this.phase !== 'serving' || this.successor !== undefined) return;
+    if (this.phase !== 'serving' || this.handingOver) return;
     const from = this.head;
     const { stats, runtime } = this.host;
     const now = from < this.outstanding.length ? runtime.now() : 0;
-    while (this.head < this.outstanding.length && this.successor === undefined) {
+    while (this.head < this.outstanding.length && !this.handingOver) {
       const { zxid, entry, proposedAt } = this.outstanding[this.head] as Proposal;
       if (!this.decides((id) => this.ackedBy(id) >= zxid)) break;
       if (zxid !== this.committedZxid + 1) throw new Error('commit out of order');
@@ -389,12 +390,15 @@ export class Leader implements Proposals, LearnerMaster {
         best = id;
     }
     if (best === host.id) return best;
-    this.successor = best;
-    // The learners go by themselves; nothing more is committed here.
-    this.deadline = host.runtime.after(HAND_OVER_MS, () =>
-      host.guard(() => this.end(`server ${best} leads from now on, by reconfiguration`)),
-    );
+    this.handOver(`server ${best} leads from now on, by reconfiguration`);
     return best;
+  }
+
+  /** Commits nothing more; ends when the learners had the time to hear why. */
+  private handOver(reason: string): void {
+    const { host } = this;
+    this.handingOver = true;
+    this.deadline = host.runtime.after(HAND_OVER_MS, () => host.guard(() => this.end(reason)));
   }
 
   /** Whether enough servers of a configuration are there and have the history. */

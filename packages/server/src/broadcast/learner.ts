@@ -56,8 +56,8 @@ export interface LearnerHost {
   proposeConfig(entry: Buffer): void;
   /** The configuration in the entry is committed. Returns whether this server has to leave its leader for `designated`. */
   activateConfig(entry: Buffer, designated: number): boolean;
-  /** The leader is followed: clients may be served. */
-  established(epoch: number): void;
+  /** The leader is followed: clients may be served. False if this server has to come again, as it has another role now. */
+  established(epoch: number): boolean;
   /** Applies a committed entry and answers who waits for it. */
   committed(entry: Buffer, zxid: number): void;
   validated(session: bigint, valid: boolean): void;
@@ -330,9 +330,12 @@ export class Learner {
       return;
     }
     this.state = 'serving';
-    this.served = true;
     this.link.send(PacketType.ack, this.epoch * EPOCH);
-    this.host.established(this.epoch);
+    if (!this.host.established(this.epoch)) {
+      this.link.close('this server has another role, by reconfiguration');
+      return;
+    }
+    this.served = true;
     for (const proposal of this.pending) this.logProposal(proposal);
   }
 

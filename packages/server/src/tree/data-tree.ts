@@ -383,6 +383,12 @@ export class DataTree {
     return id;
   }
 
+  /** The zxid of the reconfiguration that made what `/zookeeper/config` holds; 0 if none did. */
+  get configVersion(): number {
+    const id = this.store.findString('/zookeeper/config');
+    return id === 0 ? 0 : this.store.getLong(id, F.mzxid);
+  }
+
   /**
    * Puts the ensemble's configuration into `/zookeeper/config`: no transaction does, each server has it from its files.
    * @param version the zxid of the reconfiguration that made it

@@ -124,7 +124,10 @@ class Bench {
       newLeaderConfig: () => {},
       proposeConfig: () => {},
       activateConfig: () => false,
-      established: () => step('serve'),
+      established: () => {
+        step('serve');
+        return true;
+      },
       committed: (_entry, zxid) => step(`commit ${zxid.toString(16)}`),
       validated: () => {},
       synced: () => {},

@@ -3,11 +3,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { JuteWriter, OpCode } from '@nodekeeper/protocol';
-import { logName } from '../../dist/storage/file-names.js';
-import { LOG_MAGIC, LOG_VERSION, LogBatch } from '../../dist/storage/txn-log.js';
+import { OpCode } from '@nodekeeper/protocol';
 import type { RawClient } from '../server/raw-client.js';
-import { Ensemble } from './ensemble.js';
+import { Ensemble, writeLog } from './ensemble.js';
+import { createEntry } from './raw-leader.js';
 
 async function write(client: RawClient, path: string, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
@@ -210,19 +209,10 @@ test('a follower that was away for too long gets a snapshot, which is its only h
 
 /** Adds transactions to a stopped server's log that nobody else has: the leader it was died before it told anyone. */
 function logInVain(dir: string, zxids: readonly number[]): void {
-  const batch = new LogBatch();
-  for (const zxid of zxids) {
-    const w = new JuteWriter();
-    w.long(7n).int(1).long53(zxid).long53(1_700_000_000_000).int(OpCode.create);
-    w.string(`/vain${zxid}`).buffer(Buffer.from('x'));
-    w.int(1).int(31).string('world').string('anyone').bool(false).int(-1);
-    batch.append(Buffer.from(w.bytes()), zxid);
-  }
-  const header = Buffer.alloc(16);
-  header.writeInt32BE(LOG_MAGIC, 0);
-  header.writeInt32BE(LOG_VERSION, 4);
-  const content = Buffer.concat([header, batch.buf.subarray(0, batch.used)]);
-  writeFileSync(join(dir, logName(zxids[0] ?? 0)), content);
+  writeLog(
+    dir,
+    zxids.map((zxid) => ({ zxid, entry: createEntry(zxid, `/vain${zxid}`) })),
+  );
 }
 
 for (const further of [0, 30]) {

@@ -7,6 +7,8 @@ import { loadConfig } from '../../dist/config/index.js';
 import { EnsembleServer } from '../../dist/ensemble-server.js';
 import type { ServerOptions } from '../../dist/server.js';
 import { type RunningServer, startServer } from '../../dist/start.js';
+import { logName } from '../../dist/storage/file-names.js';
+import { LOG_MAGIC, LOG_VERSION, LogBatch } from '../../dist/storage/txn-log.js';
 import { atEnd, dataDir, RawClient } from '../server/raw-client.js';
 
 export interface Line {
@@ -239,4 +241,14 @@ export class Ensemble {
   async close(): Promise<void> {
     await Promise.all(this.running.map((id) => this.stop(id)));
   }
+}
+
+/** Writes a log file of these transactions, as a server that was stopped then has logged last. */
+export function writeLog(dir: string, entries: readonly { readonly zxid: number; readonly entry: Buffer }[]): void {
+  const batch = new LogBatch();
+  for (const { zxid, entry } of entries) batch.append(entry, zxid);
+  const header = Buffer.alloc(16);
+  header.writeInt32BE(LOG_MAGIC, 0);
+  header.writeInt32BE(LOG_VERSION, 4);
+  writeFileSync(join(dir, logName(entries[0]?.zxid ?? 0)), Buffer.concat([header, batch.buf.subarray(0, batch.used)]));
 }

@@ -1,14 +1,15 @@
 // Reconfigurations that are proposed and not committed: nobody may act by the new members alone, or there are two quorums that do not
 // know of each other; and if they are cut, nobody may go on waiting for them.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import type { Membership } from '../../dist/membership.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
-import { Ensemble } from './ensemble.js';
+import { Ensemble, writeLog } from './ensemble.js';
 import { createEntry, RawLeader, reconfigEntry } from './raw-leader.js';
 import { EPOCH, learnerInfo, RawLearner } from './raw-learner.js';
 
@@ -147,4 +148,38 @@ test('members that were proposed and cut are forgotten, and keep nobody from fin
   assert.equal(membership.inProgress, false);
   assert.equal(membership.committed.version, first);
   assert.equal(existsSync(`${ensemble.configPath(1)}.dynamic.next`), false);
+});
+
+test('a server that has another role by the members of NEWLEADER comes again in that role', async (t) => {
+  const { ensemble, leader } = await one(t);
+  const follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n'));
+  const text = members(ensemble, first, [1, 2, 3]);
+  await follower.newLeader(1, text.replace('participant', 'observer'));
+  await follower.upToDate();
+  await (await leader.follower()).until(PacketType.observerInfo);
+  assert.ok(ensemble.said(1, /this server has another role/), 'at once, not when it had heard nothing for too long');
+});
+
+test('a leader who is no member by what it begins with hands over to one who is', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS);
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/n');
+  await ensemble.level();
+  const zxid = ensemble.server(1).lastZxid + 1;
+  await ensemble.close();
+  // All have logged the reconfiguration that removes server 3, and were stopped before it was committed.
+  const text = members(ensemble, zxid, [1, 2]);
+  for (const id of [1, 2, 3]) {
+    writeFileSync(`${ensemble.configPath(id)}.dynamic.next`, text);
+    writeLog(join(ensemble.dataDirOf(id), 'version-2'), [{ zxid, entry: reconfigEntry(zxid, text) }]);
+  }
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+  while (!ensemble.said(3, /serving as leader/)) await new Promise((resolve) => setTimeout(resolve, 2));
+  while (!ensemble.said(3, /serving as follower/)) await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.notEqual(await ensemble.settled(), 3);
+  assert.deepEqual(ensemble.server(3).membership.committed.verifier.voters, [1, 2]);
+  assert.equal((await (await ensemble.client(3)).create('/m')).error, 0);
 });

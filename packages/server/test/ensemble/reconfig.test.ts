@@ -1,6 +1,6 @@
 // Reconfiguration: servers join, leave, change roles and places, under writes, and the files say so afterwards.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import type { RawClient, Reply } from '../server/raw-client.js';
@@ -173,4 +173,32 @@ test('writing the members needs the right to', async (t) => {
   await ensemble.settled();
   const client = await ensemble.client(1);
   assert.equal((await reconfig(client, { joining: `server.1=${ensemble.fullLine(1)}` })).reply.error, -102);
+});
+
+test('a server that was taken out and is set up anew does not make a quorum with one that has missed it', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS);
+  await ensemble.settled();
+  const setUp = readFileSync(ensemble.configPath(2), 'utf8').replace(/^dynamicConfigFile=.*$/m, '');
+  await ensemble.level();
+  await ensemble.stop(1);
+  await ensemble.settled();
+  for (const leaving of ['1', '2']) {
+    const client = await ensemble.client(3);
+    await client.create('/n');
+    assert.equal((await reconfig(client, { leaving })).reply.error, 0);
+    await ensemble.level();
+    await ensemble.settled();
+  }
+  await ensemble.stop(2);
+  await ensemble.stop(3);
+  writeFileSync(ensemble.configPath(2), `${setUp}\n${lines(ensemble, [2, 3]).replaceAll(',', '\n')}\n`);
+  await ensemble.start(1);
+  await ensemble.start(2);
+  // Server 1 and 2 were two of three, once; but server 3 is who decides now.
+  while (!ensemble.said(2, /older than those in the history/)) await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.equal(ensemble.server(2).membership.committed.version, 0);
+  await ensemble.start(3);
+  assert.equal(await ensemble.settled(), 3);
+  await ensemble.level();
+  assert.equal(ensemble.digests().size, 1);
 });
