@@ -46,6 +46,8 @@ const PROGRESS_MS = 5000;
 /** How long no leader is found before reads are served without one; longer ticks make it a tick. */
 const READ_ONLY_AFTER_MS = 2000;
 const EXPIRY_CHECK_MS = 100;
+/** So long at least a connection to the election port has to say whose it is, as it may come from far away. */
+const LEAST_GREETING_MS = 1000;
 
 export class EnsembleServer extends Replica {
   readonly ensembleStats = new EnsembleStats();
@@ -224,7 +226,7 @@ export class EnsembleServer extends Replica {
       listenOnAll: listenOnAllIPs,
       connectTimeout,
       addressTimeout,
-      greetingTimeout: this.config.tickTime * this.ensemble.syncLimit,
+      greetingTimeout: Math.max(this.config.tickTime * this.ensemble.syncLimit, LEAST_GREETING_MS),
       keepAlive,
       addressesOf: (id) => electionAddresses(this.membership.addressesOf(id)),
       onMessage: (from, message) => {

@@ -25,6 +25,8 @@ const HEAVY_BYTES = 64 * 1024;
 const OUTPUT_PAUSE = 256 * 1024;
 /** Above this many unsent bytes of notifications the connection is given up. */
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
+/** Replies that a later write of the same client leaves no time to wait: one that leaves more than this unread is let go. */
+const REPLIES_LIMIT = 512 * 1024 * 1024;
 const DEFERRED_EVENTS_LIMIT = 100_000;
 const CLOSE_GRACE_MS = 2000;
 const NOTHING = Buffer.alloc(0);
@@ -560,6 +562,22 @@ export class ClientConnection implements Client, TurnTaker {
     this.resumeWork();
   }
 
+  makeRoom(): void {
+    const { stream } = this;
+    if (stream !== null) {
+      while (stream.write(this.out ?? this.output()));
+      this.endStream(stream);
+    }
+    if (this.socket.writableLength + (this.out?.pos ?? 0) > REPLIES_LIMIT)
+      this.abort(`the client does not read its replies: more than ${REPLIES_LIMIT} bytes wait`);
+  }
+
+  private endStream(stream: ChildStream): void {
+    stream.end();
+    this.stream = null;
+    this.tellDeferred();
+  }
+
   private continueStream(): boolean {
     const stream = this.stream;
     if (stream === null || this.state === 'closed') return false;
@@ -570,9 +588,7 @@ export class ClientConnection implements Client, TurnTaker {
       this.queued = !this.outputFull;
       return this.queued;
     }
-    stream.end();
-    this.stream = null;
-    this.tellDeferred();
+    this.endStream(stream);
     this.port.processor.resume(this);
     return this.stream === null ? this.takeTurn() : true;
   }

@@ -34,6 +34,8 @@ export interface Client extends Watcher, SessionOwner {
   streamChildren(xid: number, node: number, withStat: boolean): void;
   /** No reply may be written now: such a list is under way, or what was written has not left. */
   readonly blocked: boolean;
+  /** Has replies written all the same: the rest of a list at once. A client that leaves too much unread is let go. */
+  makeRoom(): void;
   /** The session that the connection asked for is committed. */
   sessionCreated(): void;
   /** Whether the session that the connection wants to go on with is alive. */

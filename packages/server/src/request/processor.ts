@@ -8,7 +8,7 @@ import type { NodeId } from '../tree/node-store.js';
 import { timeOf } from '../tree/txn-types.js';
 import type { Client, SessionOwner } from './client.js';
 import { makesEphemeral } from './decode.js';
-import { PendingWrite, WaitingRead } from './fifo.js';
+import { PendingWrite, type Request, WaitingRead } from './fifo.js';
 import type { Reads } from './reads.js';
 import { ReplyBuffer } from './reply-buffer.js';
 
@@ -272,6 +272,7 @@ export abstract class RequestProcessor implements MultiListener {
     const { tree } = this;
     this.hooks.onApplied(timeOf(buf, start), this.wallTime);
     if (write === null) return tree.apply(buf, start, end);
+    this.answerReadsBefore(write);
     if (write.multiTypes !== null) {
       this.replyTypes = write.multiTypes;
       this.replyPart = 0;
@@ -282,6 +283,17 @@ export abstract class RequestProcessor implements MultiListener {
     if (write.op === OpCode.closeSession) this.finishClose(write);
     else this.answerWrite(write, error);
     return error;
+  }
+
+  /** What a client asked for before a write must not show it: such reads are answered now, though the client takes no more yet. */
+  private answerReadsBefore(write: PendingWrite): void {
+    const { client } = write;
+    if (client === null || !client.blocked) return;
+    for (let next = client.fifo.head; next !== null && next !== write; next = client.fifo.head) {
+      client.makeRoom();
+      if (client.closed || !client.fifo.headReady) return;
+      this.answerHead(client, next);
+    }
   }
 
   private answerWrite(write: PendingWrite, error: number): void {
@@ -347,27 +359,28 @@ export abstract class RequestProcessor implements MultiListener {
   /** Answers what is no longer behind a write on its way, as far as the connection takes replies. */
   private answerReady(client: Client): void {
     for (let next = client.fifo.head; next !== null; next = client.fifo.head) {
-      if (client.closed || client.blocked) return;
-      if (next.kind === 'write') {
-        if (next.reply === null) return;
-        this.finish(client);
-        client.lastZxid = next.zxid;
-        client.output().raw(next.reply, 0, next.reply.length);
-        this.onAnswered(client, next.session?.local !== true, this.now - next.arrived);
-        if (next.op === OpCode.closeSession && next.session !== undefined) {
-          if (next.session.local) this.sessions.remove(next.session.id);
-          this.hooks.onSessionGone(next.session, client);
-          return;
-        }
-        continue;
-      }
-      if (!next.ready) return;
-      this.finish(client);
-      client.lastZxid = this.tree.lastProcessedZxid;
-      if (next.error !== ErrorCode.Ok) client.output().header(next.xid, client.lastZxid, next.error);
-      else this.reads.answer(client, next.identities, next.xid, next.op, next.body, 0, next.body.length);
-      this.onAnswered(client, false, this.now - next.arrived);
+      if (client.closed || client.blocked || !client.fifo.headReady) return;
+      this.answerHead(client, next);
     }
+  }
+
+  /** Answers the oldest request, which is ready. */
+  private answerHead(client: Client, head: Request): void {
+    this.finish(client);
+    if (head.kind === 'write') {
+      client.lastZxid = head.zxid;
+      if (head.reply !== null) client.output().raw(head.reply, 0, head.reply.length);
+      this.onAnswered(client, head.session?.local !== true, this.now - head.arrived);
+      if (head.op === OpCode.closeSession && head.session !== undefined) {
+        if (head.session.local) this.sessions.remove(head.session.id);
+        this.hooks.onSessionGone(head.session, client);
+      }
+      return;
+    }
+    client.lastZxid = this.tree.lastProcessedZxid;
+    if (head.error !== ErrorCode.Ok) client.output().header(head.xid, client.lastZxid, head.error);
+    else this.reads.answer(client, head.identities, head.xid, head.op, head.body, 0, head.body.length);
+    this.onAnswered(client, false, this.now - head.arrived);
   }
 
   /** Goes on with what waits behind a list that was sent in pieces. */

@@ -4,7 +4,15 @@ import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ErrorCode, EventType, JuteWriter, OpCode, readStat } from '@nodekeeper/protocol';
+import {
+  ErrorCode,
+  EventType,
+  JuteWriter,
+  OPEN_ACL_UNSAFE,
+  OpCode,
+  readStat,
+  writeAclList,
+} from '@nodekeeper/protocol';
 import { digestId } from '../../dist/net/auth.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
@@ -113,6 +121,41 @@ test('replies keep the order of requests, reads behind the writes of their conne
     assert.equal(read.body.buffer()?.toString(), String(i));
   }
 });
+
+for (const large of ['data', 'a list of children'] as const) {
+  test(`a read shows nothing of the writes behind it, though ${large} before it is more than the client takes at once`, async (t) => {
+    const { clientPort } = await serve(t);
+    const a = await RawClient.open(t, clientPort);
+    await a.create('/n');
+    await a.create('/large', 'x'.repeat(200_000));
+    for (let i = 0; i < 3000; i++)
+      a.send(OpCode.create, (w) => {
+        w.string(`/large/${i}`).buffer(null);
+        writeAclList(w, OPEN_ACL_UNSAFE);
+        w.int(0);
+      });
+    for (let i = 0; i < 3000; i++) await a.reply();
+    const set = (data: string): number =>
+      a.send(OpCode.setData, (w) => w.string('/n').buffer(Buffer.from(data)).int(-1));
+    a.socket.cork();
+    for (let round = 0; round < 50; round++) {
+      set(`${round}`);
+      if (large === 'data') for (let i = 0; i < 4; i++) a.send(OpCode.getData, (w) => w.string('/large').bool(false));
+      else a.send(OpCode.getChildren, (w) => w.string('/large').bool(false));
+      a.send(OpCode.getData, (w) => w.string('/n').bool(false));
+    }
+    a.socket.uncork();
+    let zxid = 0;
+    for (let round = 0; round < 50; round++) {
+      for (let i = 0; i < (large === 'data' ? 6 : 3); i++) {
+        const reply = await a.reply();
+        assert.ok(reply.zxid >= zxid, 'time goes on');
+        zxid = reply.zxid;
+        if (i === (large === 'data' ? 5 : 2)) assert.equal(reply.body.buffer()?.toString(), `${round}`);
+      }
+    }
+  });
+}
 
 test('pipelined writes of many connections all take effect once', async (t) => {
   const { clientPort, server } = await serve(t);
