@@ -85,8 +85,8 @@ export class Pair {
   /** The steps of a seed, below `root`. */
   generate(seed: number, count: number, root: string): Step[] {
     const steps = generate(seed, count, root, this.pipeline);
-    if (this.ofEnsembles) return steps.filter(suitsEnsembles);
-    return this.reference39 ? steps.filter(suits39) : steps;
+    if (this.ofEnsembles) return only(steps, suitsEnsembles);
+    return this.reference39 ? only(steps, suits39) : steps;
   }
 
   /** A root that no sequence has had; all are of one length. */
@@ -136,6 +136,18 @@ export class Pair {
       mustAuthenticate: this.variant.mustAuthenticate === true,
     };
   }
+}
+
+/** The steps that suit. A batch whose last request goes still ends there. */
+function only(steps: readonly Step[], suits: (step: Step) => boolean): Step[] {
+  const kept: Step[] = [];
+  for (const step of steps) {
+    const last = kept.at(-1);
+    if (suits(step)) kept.push(step);
+    else if (step.kind === 'request' && !step.hold && last?.kind === 'request')
+      kept[kept.length - 1] = { ...last, hold: false };
+  }
+  return kept;
 }
 
 /** Whether the server says that it is 3.9 or later. */
