@@ -312,6 +312,15 @@ export const KEYS: readonly Key[] = [
   key('bitHashCacheSize', 'int', 10, 'Watch tables of the Java server.', ignored),
   key('commitProcessor.numWorkerThreads', 'int', undefined, 'Threads of the Java server.', ignored),
   key('commitProcessor.shutdownTimeout', 'int', 5000, 'Threads of the Java server.', ignored),
+  key('commitProcessor.maxReadBatchSize', 'int', -1, 'Threads of the Java server.', ignored),
+  key('commitProcessor.maxCommitBatchSize', 'int', 1, 'Threads of the Java server.', ignored),
+  key(
+    'forward_learner_requests_to_commit_processor_disabled',
+    'bool',
+    false,
+    'Forwarded requests in the Java server.',
+    ignored,
+  ),
   key('maxReadBatchSize', 'int', -1, 'Threads of the Java server.', ignored),
   key('maxCommitBatchSize', 'int', 1, 'Threads of the Java server.', ignored),
   key('jvm.pause.monitor', 'bool', false, 'Pauses of the Java machine.', ignored),
@@ -321,6 +330,8 @@ export const KEYS: readonly Key[] = [
   key('messageTracker.Enabled', 'bool', false, 'Tracing in the Java server.', ignored),
   key('messageTracker.BufferSize', 'int', 10, 'Tracing in the Java server.', ignored),
   key('pathStats.enabled', 'bool', false, 'Counts per path in the Java server.', ignored),
+  key('intBufferStartingSizeBytes', 'int', 1024, 'Buffers of the Java server.', ignored),
+  key('jmx.log4j.disable', 'bool', false, 'Logging of the Java server.', ignored),
   // administration
   key(
     '4lw.commands.whitelist',
@@ -571,6 +582,8 @@ export const KEY_FAMILIES: readonly { readonly prefix: string; readonly meaning:
   { prefix: 'superUser.', meaning: 'A further SASL user that may do everything.' },
   { prefix: 'sasl.', meaning: 'SASL of the Java server.' },
   { prefix: 'kerberos.', meaning: 'Kerberos of the Java server.' },
+  { prefix: 'security.', meaning: 'Kerberos of the Java server.' },
+  { prefix: 'pathStats.', meaning: 'Counts per path in the Java server.' },
 ];
 
 const byName = new Map(KEYS.map((k) => [k.name, k]));

@@ -66,13 +66,13 @@ export function readSettings(sources: Sources): Settings {
   for (const { name, default: fallback } of KEYS) if (fallback !== undefined) values.set(name, fallback);
 
   const put = (name: string, value: string, where: string): void => {
-    const known = keyByName(name) ?? keyByProperty(name) ?? keyByProperty(`zookeeper.${name}`);
+    const bare = name.replace(/^zookeeper\./, '');
+    const known = keyByName(bare) ?? keyByProperty(name) ?? keyByProperty(`zookeeper.${name}`);
     if (known !== undefined) {
       values.set(known.name, check(known, value, where));
       if (known.effect === 'ignored') warnings.push(`${where}: ${known.name} has no effect here (${known.meaning})`);
       return;
     }
-    const bare = name.replace(/^zookeeper\./, '');
     if (KEY_FAMILIES.some((family) => bare.startsWith(family.prefix))) {
       families.set(bare, value);
       return;

@@ -58,6 +58,25 @@ test('an unknown option is warned of, with file, line and the nearest known one'
   assert.equal(nearestKey('qqqqqqqqqqqqqq'), undefined);
 });
 
+test('what 3.9.5 knows and this server has no use for is known too, and so is every option as a property', (t) => {
+  const path = file(t, 'dataDir=/d\nclientPort=1\n');
+  const flags = [
+    '-Dzookeeper.fsync.warningthresholdms=7',
+    '-Dzookeeper.forward_learner_requests_to_commit_processor_disabled=true',
+    '-Dzookeeper.commitProcessor.maxReadBatchSize=5',
+    '-Dzookeeper.commitProcessor.maxCommitBatchSize=5',
+    '-Dzookeeper.intBufferStartingSizeBytes=2048',
+    '-Dzookeeper.jmx.log4j.disable=true',
+    '-Dzookeeper.security.auth_to_local=DEFAULT',
+    '-Dzookeeper.pathStats.sampleRate=0.1',
+  ];
+  const { warnings } = loadConfig({ file: path, flags });
+  assert.deepEqual(
+    warnings.filter((warning) => /not a known option/.test(warning)),
+    [],
+  );
+});
+
 for (const [line, said] of [
   ['tickTime=fast', /zoo\.cfg:3: tickTime=fast: a whole number of at least 1 \(ms\) is expected/],
   ['tickTime=0', /a whole number of at least 1/],
