@@ -16,6 +16,7 @@ import {
 import {
   bytesOf,
   type CreateOptions,
+  type CreateSettings,
   checkPath,
   checkTtl,
   type Data,
@@ -237,33 +238,38 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Rejects with NodeExists, NoNode (of the parent), NoChildrenForEphemerals, NoAuth, InvalidAcl … */
   create(path: string, options: CreateOptions = {}): Promise<CreatedNode> {
-    const mode = CreateMode[options.mode ?? 'persistent'];
-    const { acl = OPEN_ACL_UNSAFE, ttl } = options;
-    const data = bytesOf(options.data);
-    const once = (at: string, call: CallOptions): Promise<CreatedNode> =>
-      this.run('create', at, call, isSequential(mode), (serverPath) => {
-        checkTtl(path, isTtl(mode), ttl);
-        return requests.create(serverPath, data, acl, mode, ttl ?? -1, this.visible);
-      });
-    if (options.protect !== true && options.createParents !== true) return once(path, options);
+    if (options.protect !== true && options.createParents !== true) return this.createOnce(path, options, options);
     const call = this.shared(options);
-    const make = (): Promise<CreatedNode> => {
-      if (options.protect !== true) return once(path, call);
-      const target = {
-        create: (at: string) => once(at, { signal: call.signal, timeout: call.timeout }),
-        sync: (at: string) => this.sync(at, call),
-        getChildren: (at: string) => this.getChildren(at, call),
-        getStat: (at: string) => this.exists(at, call),
-      };
-      const policy = options.retry ?? this.options.retry ?? PROTECT_RETRY;
-      return createProtected(target, path, isEphemeral(mode), policy, call.signal);
+    const make = (): Promise<CreatedNode> =>
+      options.protect === true ? this.createMarked(path, options, call) : this.createOnce(path, options, call);
+    return options.createParents === true ? this.withParents(path, options.acl, call, make) : make();
+  }
+
+  private createOnce(path: string, settings: CreateSettings, call: CallOptions): Promise<CreatedNode> {
+    const mode = CreateMode[settings.mode ?? 'persistent'];
+    const { acl = OPEN_ACL_UNSAFE, ttl } = settings;
+    const data = bytesOf(settings.data);
+    return this.run('create', path, call, isSequential(mode), (serverPath) => {
+      checkTtl(path, isTtl(mode), ttl);
+      return requests.create(serverPath, data, acl, mode, ttl ?? -1, this.visible);
+    });
+  }
+
+  private createMarked(path: string, options: CreateOptions, call: CallOptions): Promise<CreatedNode> {
+    const target = {
+      create: (at: string) => this.createOnce(at, options, { signal: call.signal, timeout: call.timeout }),
+      sync: (at: string) => this.sync(at, call),
+      getChildren: (at: string) => this.getChildren(at, call),
+      getStat: (at: string) => this.exists(at, call),
     };
-    return options.createParents === true ? this.withParents(path, acl, call, make) : make();
+    const mode = CreateMode[options.mode ?? 'persistent'];
+    const policy = options.retry ?? this.options.retry ?? PROTECT_RETRY;
+    return createProtected(target, path, isEphemeral(mode), policy, call);
   }
 
   private async withParents<T>(
     path: string,
-    acl: readonly Acl[],
+    acl: readonly Acl[] | undefined,
     call: CallOptions,
     make: () => Promise<T>,
   ): Promise<T> {
@@ -271,7 +277,7 @@ export class Client extends EventEmitter<ClientEvents> {
       return await make();
     } catch (error) {
       if (!isKeeperError(error, 'NoNode') || path.lastIndexOf('/') <= 0) throw error;
-      await this.ensure(parentPath(path), acl, call);
+      await this.ensure(parentPath(path), acl ?? OPEN_ACL_UNSAFE, call);
       return make();
     }
   }
@@ -493,7 +499,9 @@ export class Client extends EventEmitter<ClientEvents> {
     const policy = options?.retry ?? (isRead(request.op) ? this.options.retry : undefined);
     if (policy === undefined) return this.session.call(request, options);
     const call = this.shared(options);
-    return withRetry(policy, isTransient, () => this.session.call(request, call), call.signal);
+    const isRetryable = (error: unknown): boolean =>
+      isTransient(error) || (isRead(request.op) && isKeeperError(error, 'SessionExpired') && !this.isOver);
+    return withRetry(policy, isRetryable, () => this.session.call(request, call), call);
   }
 
   private shared(options: CallOptions | undefined): CallOptions {
@@ -559,9 +567,10 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 }
 
-/** Failures that another try can mend: there was no connection, or the server was too busy to begin. */
+/** Failures that another try can mend: no connection, a server too busy to begin, or no longer the session's own. */
 function isTransient(error: unknown): boolean {
-  return isKeeperError(error, 'ConnectionLoss') || isKeeperError(error, 'ThrottledOp');
+  const names = ['ConnectionLoss', 'ThrottledOp', 'SessionMoved'] as const;
+  return names.some((name) => isKeeperError(error, name));
 }
 
 /**

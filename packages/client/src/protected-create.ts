@@ -4,8 +4,9 @@
 import { randomUUID } from 'node:crypto';
 import { ErrorCode, parentPath } from '#protocol';
 import { KeeperError } from './errors.js';
+import type { CallOptions } from './options.js';
 import type { CreatedNode } from './requests.js';
-import { pause, type RetryPolicy } from './retry.js';
+import { pauseWithin, type RetryPolicy } from './retry.js';
 
 export interface CreateTarget {
   create(path: string): Promise<CreatedNode>;
@@ -26,7 +27,7 @@ export async function createProtected(
   path: string,
   isEphemeral: boolean,
   policy: RetryPolicy,
-  signal: AbortSignal | undefined,
+  call: CallOptions,
 ): Promise<CreatedNode> {
   const marked = protectedPath(path, randomUUID());
   const name = marked.slice(marked.lastIndexOf('/') + 1);
@@ -45,7 +46,7 @@ export async function createProtected(
       if (!isLost(error, isEphemeral)) throw error;
       const delay = policy.delay(attempt, performance.now() - began);
       if (delay === undefined) throw error;
-      await pause(delay, signal);
+      await pauseWithin(delay, call);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import { KeeperError } from './errors.js';
 import { onAbort } from './on-abort.js';
+import type { CallOptions } from './options.js';
 
 /** Says how long to wait before try number `attempt` + 1, in milliseconds; undefined to give up. */
 export interface RetryPolicy {
@@ -61,6 +62,11 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Waits before the next try of a call, and no longer than the call may take: that try then finds its time over. */
+export function pauseWithin(ms: number, { signal, timeout = Number.POSITIVE_INFINITY }: CallOptions): Promise<void> {
+  return pause(Math.min(ms, timeout), signal);
+}
+
 /**
  * Calls `action` until it succeeds, fails with an error that `isRetryable` does not know, or the policy gives up. The last
  * error tells if any of the tries may have been executed.
@@ -69,7 +75,7 @@ export async function withRetry<T>(
   policy: RetryPolicy,
   isRetryable: (error: unknown) => boolean,
   action: () => Promise<T>,
-  signal?: AbortSignal,
+  call: CallOptions,
 ): Promise<T> {
   const began = performance.now();
   let isInDoubt = false;
@@ -84,7 +90,7 @@ export async function withRetry<T>(
       if (!isRetryable(error)) throw error;
       const delay = policy.delay(attempt, performance.now() - began);
       if (delay === undefined) throw error;
-      await pause(delay, signal);
+      await pauseWithin(delay, call);
     }
   }
 }

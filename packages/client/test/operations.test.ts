@@ -91,6 +91,18 @@ test('children are listed, counted, and deleted with all below', async (t) => {
   assert.equal(await client.deleteRecursive('/top'), 0);
 });
 
+test('deleting many nodes that may not be deleted is refused, once', async (t) => {
+  const { clientPort } = await serve(t);
+  const client = await open(t, clientPort, { maxOutstanding: 20 });
+  await client.create('/kept');
+  await Promise.all(Array.from({ length: 100 }, (_, i) => client.create(`/kept/${i}`)));
+  const withoutDelete = Perms.all & ~Perms.delete;
+  await client.setACL('/kept', [{ perms: withoutDelete, scheme: 'world', id: 'anyone' }]);
+  // A rejection that nobody handles would fail the test.
+  await assert.rejects(client.deleteRecursive('/kept'), { codeName: 'NoAuth' });
+  assert.equal((await client.getChildren('/kept')).children.length, 100);
+});
+
 test('an ACL is read and set, and an identity counts after addAuth', async (t) => {
   const { clientPort } = await serve(t);
   const client = await open(t, clientPort);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { type Client, type KeeperError, retryNTimes, type StateChange } from '../dist/index.js';
+import { type Client, type KeeperError, retryForever, retryNTimes, type StateChange } from '../dist/index.js';
 import { Relay } from './relay.js';
 import { atEnd, begin, dataDir, open, serve } from './support.js';
 
@@ -128,9 +128,9 @@ test('pings keep an idle session', async (t) => {
 });
 
 test('an expired session is told, and a new one takes its place', async (t) => {
-  const { clientPort } = await serve(t, { tickTime: 50 });
+  const { clientPort } = await serve(t, { tickTime: 200 });
   const relay = await Relay.start(t, clientPort);
-  const client = await open(t, relay.port, { sessionTimeout: 200 });
+  const client = await open(t, relay.port, { sessionTimeout: 1000 });
   const observer = await open(t, clientPort);
   const old = client.sessionId;
   await client.create('/e', { mode: 'ephemeral' });
@@ -138,6 +138,7 @@ test('an expired session is told, and a new one takes its place', async (t) => {
   relay.down();
   await gone;
   const waiting = client.create('/never', { timeout: 5000 }).catch((e: KeeperError) => e);
+  const patient = client.exists('/', { retry: retryForever(10) });
   const expired = next(client, 'expired');
   const connected = next(client, 'connected');
   relay.up();
@@ -149,6 +150,7 @@ test('an expired session is told, and a new one takes its place', async (t) => {
   assert.ok(codeName === 'SessionExpired' || codeName === 'ConnectionLoss', codeName);
   assert.equal(outcomeUnknown, false);
   assert.equal(await client.exists('/never'), null);
+  assert.ok(await patient);
   await client.create('/e', { mode: 'ephemeral' });
 });
 

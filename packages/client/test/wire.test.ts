@@ -209,6 +209,21 @@ test('the time limit of a call holds for all of its tries', async (t) => {
   await assert.rejects(client.exists('/a', { timeout: 150 }), { codeName: 'OperationTimeout' });
 });
 
+test('the time limit of a call holds for the pauses between its tries', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port, { sessionTimeout: 60_000 });
+  const connection = await (await server.next()).accept();
+  const retry = { delay: () => 1_000_000 };
+  const read = assert.rejects(client.exists('/a', { timeout: 100, retry }), { codeName: 'OperationTimeout' });
+  const create = client.create('/a', { timeout: 100, retry, protect: true }).catch((e: KeeperError) => e);
+  await connection.request();
+  await connection.request();
+  connection.socket.destroy();
+  await read;
+  const { codeName, outcomeUnknown } = (await create) as KeeperError;
+  assert.deepEqual([codeName, outcomeUnknown], ['OperationTimeout', true]);
+});
+
 test('what a listener throws is told, and the session goes on', async (t) => {
   const server = await FakeServer.start(t);
   const client = begin(t, server.port);

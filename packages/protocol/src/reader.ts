@@ -62,8 +62,11 @@ export class JuteReader {
     return this.buf.readInt32BE(at) * 4294967296 + this.buf.readUInt32BE(at + 4);
   }
 
+  /** A signed 64-bit integer. Zero, the owner of most nodes, is had without making a bigint. */
   long(): bigint {
-    return this.buf.readBigInt64BE(this.take(8));
+    const at = this.take(8);
+    if (this.buf.readInt32BE(at) === 0 && this.buf.readInt32BE(at + 4) === 0) return 0n;
+    return this.buf.readBigInt64BE(at);
   }
 
   private length(): number {
