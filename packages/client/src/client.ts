@@ -37,6 +37,7 @@ import {
   type SubOperation,
   transaction,
 } from './multi.js';
+import { onAbort } from './on-abort.js';
 import type { CallOptions, ClientOptions, Credential } from './options.js';
 import { openPersistentWatch, type PersistentWatchHandle } from './persistent-watch.js';
 import { createProtected } from './protected-create.js';
@@ -53,7 +54,6 @@ import { WatchStream } from './watch-stream.js';
 
 /** Where every server keeps the ensemble's configuration, whatever the chroot. */
 const CONFIG_NODE = '/zookeeper/config';
-/** Unread events of a stream; beyond, a `resync` event takes their place. */
 const STREAM_LIMIT = 10_000;
 /** Of a protected create, unless a policy is set. */
 const PROTECT_RETRY = exponentialBackoff(50, 10, 2000);
@@ -89,6 +89,13 @@ export interface ReconfigOptions extends CallOptions {
   readonly members?: string;
   /** Only if the current configuration has this version. */
   readonly fromConfig?: bigint;
+}
+
+export interface StreamOptions extends Pick<CallOptions, 'signal' | 'timeout'> {
+  /** Also everything below the node. False. */
+  readonly recursive?: boolean;
+  /** Unread events; beyond, a `resync` event takes their place. 10 000. */
+  readonly limit?: number;
 }
 
 export class Client extends EventEmitter<ClientEvents> {
@@ -186,11 +193,19 @@ export class Client extends EventEmitter<ClientEvents> {
     return limited('connect', options, begin, () => this.session.problem?.message);
   }
 
-  /** Every change of state from now on, until the client is closed. */
-  states(): AsyncIterableIterator<StateChange, undefined> {
-    const stream = new EventStream<StateChange>(() => this.stateStreams.delete(stream));
-    if (this.session.isOver) stream.end();
-    else this.stateStreams.add(stream);
+  /** Every change of state from now on, until the client is closed or `signal` is aborted. */
+  states({ signal }: Pick<CallOptions, 'signal'> = {}): AsyncIterableIterator<StateChange, undefined> {
+    let forget: (() => void) | undefined;
+    const stream = new EventStream<StateChange>(() => {
+      forget?.();
+      this.stateStreams.delete(stream);
+    });
+    if (this.session.isOver || signal?.aborted) {
+      stream.end();
+      return stream;
+    }
+    this.stateStreams.add(stream);
+    forget = signal && onAbort(signal, () => void stream.return());
     return stream;
   }
 
@@ -224,10 +239,10 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /**
    * Ends the session, after the calls made before. Its ephemeral nodes are gone when this resolves, unless there is no
-   * connection, or no answer within `timeout` ms (5000): then they go when the session times out.
+   * connection, or no answer within `timeout` ms (5000) or until `signal` is aborted: then they go when the session times out.
    */
-  close({ timeout = 5000 }: { readonly timeout?: number } = {}): Promise<void> {
-    return this.session.close(timeout);
+  close({ timeout = 5000, signal }: Pick<CallOptions, 'timeout' | 'signal'> = {}): Promise<void> {
+    return this.session.close({ timeout, signal });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -401,19 +416,13 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /**
    * Watches a node, or with `recursive` everything from it on, as a stream to read with `for await`. A `resync` event tells
-   * that some may have been missed. What is called after this is answered after the watch is set. Needs a 3.6 server.
+   * that some may have been missed. What is called after this is answered after the watch is set. `signal` ends the stream,
+   * `timeout` is for the setting of the watch. Needs a 3.6 server.
    */
-  watch(
-    path: string,
-    {
-      recursive = false,
-      signal,
-      limit = STREAM_LIMIT,
-    }: { recursive?: boolean; signal?: AbortSignal; limit?: number } = {},
-  ): WatchStream {
+  watch(path: string, { recursive = false, signal, timeout, limit = STREAM_LIMIT }: StreamOptions = {}): WatchStream {
     const serverPath = this.serverPath('addWatch', path);
     return new WatchStream(path, recursive, limit, signal, (deliver) =>
-      openPersistentWatch(this.session, serverPath, recursive, deliver),
+      openPersistentWatch(this.session, serverPath, recursive, deliver, this.shared({ timeout })),
     );
   }
 

@@ -97,6 +97,11 @@ export class Hosts {
     return this.round.shift();
   }
 
+  /** Whether the endpoint's server is in the list, which may have changed since {@link next}. */
+  isKnown(endpoint: Endpoint): boolean {
+    return isIn(this.known, endpoint);
+  }
+
   /** To be called when a server has taken us: the next round begins with all of them, this one last. */
   took(endpoint: Endpoint): void {
     this.last = endpoint;

@@ -18,7 +18,14 @@ export type {
   VersionOptions,
   WatchOptions,
 } from './arguments.js';
-export { Client, type ClientEvents, connect, type ReconfigOptions, type WatcherTypeName } from './client.js';
+export {
+  Client,
+  type ClientEvents,
+  connect,
+  type ReconfigOptions,
+  type StreamOptions,
+  type WatcherTypeName,
+} from './client.js';
 export { type ConnectString, parseConnectString, type ServerAddress } from './connect-string.js';
 export { CLOSED, isKeeperError, KeeperError } from './errors.js';
 export { EventStream } from './event-stream.js';

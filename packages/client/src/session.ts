@@ -381,6 +381,7 @@ export class Session implements ConnectionHandler {
     try {
       const response = await this.openSession(connection, endpoint);
       if (response === undefined || this.isOver) return;
+      if (!this.hosts.isKnown(endpoint)) throw new Error(`${endpoint.host} has left the list of servers`);
       clearTimeout(timer);
       this.hosts.took(endpoint);
       const began = performance.now();
@@ -538,16 +539,16 @@ export class Session implements ConnectionHandler {
     this.watches.endOneShots('expired');
   }
 
-  /** Closes the session, so that its ephemerals go at once. Calls made before are answered first. */
-  close(timeout: number): Promise<void> {
-    this.closing ??= this.sayGoodbye(timeout);
+  /** Closes the session, so that its ephemerals go at once. Calls made before are answered first, within the limits. */
+  close(limits: CallOptions): Promise<void> {
+    this.closing ??= this.sayGoodbye(limits);
     return this.closing;
   }
 
-  private async sayGoodbye(timeout: number): Promise<void> {
+  private async sayGoodbye(limits: CallOptions): Promise<void> {
     if (this.connection !== undefined) {
       // Not answered, or the connection lost: then the server ends the session when it times out.
-      await this.call(closeSession(), { timeout }).catch(() => {});
+      await this.call(closeSession(), limits).catch(() => {});
     }
     this.end('closed');
     await this.running;

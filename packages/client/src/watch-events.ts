@@ -1,6 +1,8 @@
 // What watches tell: the server's events by name, and the client's own word that some may have been missed.
 
 import { EventType } from '#protocol';
+import { limited } from './limits.js';
+import type { CallOptions } from './options.js';
 
 /** `none` tells the end of the watch by the state of the session; see {@link WatchEvent}. */
 export type WatchEventType = keyof typeof EventType;
@@ -46,11 +48,22 @@ export interface NextEvent {
   readonly event: Promise<WatchEvent>;
 }
 
-/** Makes a one-shot watch to await: `const next = nextEvent(); await client.getData(p, { watcher: next.watcher })`. */
-export function nextEvent(): NextEvent {
-  let watcher: Watcher = () => {};
-  const event = new Promise<WatchEvent>((resolve) => {
-    watcher = resolve;
-  });
+/**
+ * Makes a one-shot watch to await: `const next = nextEvent(); await client.getData(p, { watcher: next.watcher })`.
+ * With limits, `event` rejects with the signal's reason, or with OperationTimeout after `timeout` ms.
+ */
+export function nextEvent(limits: Pick<CallOptions, 'signal' | 'timeout'> = {}): NextEvent {
+  let happened: WatchEvent | undefined;
+  let wake = (): void => {};
+  const watcher: Watcher = (told) => {
+    happened ??= told;
+    wake();
+  };
+  const begin = (resolve: () => void): (() => void) => {
+    wake = resolve;
+    return () => {};
+  };
+  const event = limited('watch', limits, begin).then(() => happened as WatchEvent);
+  event.catch(() => {}); // it may be over before it is awaited
   return { watcher, event };
 }

@@ -404,6 +404,21 @@ test('names are resolved anew for each round, and each address is tried', async 
   assert.equal(other.server, `127.0.0.1:${clientPort}`);
 });
 
+test('a client goes where the SRV records say, with its session', async (t) => {
+  const { clientPort } = await serve(t);
+  const one = await Relay.start(t, clientPort);
+  const two = await Relay.start(t, clientPort);
+  let records = [{ host: '127.0.0.1', port: one.port }];
+  const resolver = { lookup: (host: string) => Promise.resolve([host]), resolveSrv: () => Promise.resolve(records) };
+  const client = await open(t, 'dns-srv://_zookeeper._tcp.test', { resolver, srvRefresh: 20 });
+  const { sessionId, server } = client;
+  assert.equal(server, `127.0.0.1:${one.port}`);
+  const reconnected = next(client, 'reconnected');
+  records = [{ host: '127.0.0.1', port: two.port }];
+  assert.equal((await reconnected).server, `127.0.0.1:${two.port}`);
+  assert.equal(client.sessionId, sessionId);
+});
+
 test('a name that cannot be resolved is told when connecting fails', async (t) => {
   const resolver = {
     lookup: () => Promise.reject(new Error('no such name')),

@@ -128,7 +128,7 @@ test('one-shot watches fire after a reconnect for what has changed meanwhile, an
 
 test('watches of more paths than one request holds are all set again', async (t) => {
   const { relay, client, other } = await stage(t);
-  const name = 'n'.repeat(100);
+  const name = 'n'.repeat(400); // 1.2 MB in all: more than jute.maxbuffer
   const count = 3000;
   let fired = 0;
   let allFired: () => void = () => {};
@@ -140,6 +140,7 @@ test('watches of more paths than one request holds are all set again', async (t)
     if (fired === count) allFired();
   };
   await client.ensurePath('/many');
+  await client.watch('/persistent').ready; // then setWatches2 has to do it
   await Promise.all(Array.from({ length: count }, (_, i) => client.exists(`/many/${name}${i}`, { watcher })));
   await cut(relay, client, async () => {
     for (let i = 0; i < count; i += 2) void other.create(`/many/${name}${i}`);

@@ -279,6 +279,39 @@ test('a session of another client is taken up by its id and password', async (t)
   assert.equal(connection.sessionId, 4711n);
 });
 
+test('a server that leaves the list while it is asked for a session is not kept', async (t) => {
+  const old = await FakeServer.start(t);
+  const other = await FakeServer.start(t);
+  const client = begin(t, old.port);
+  const asked = await old.next();
+  client.updateServerList(`127.0.0.1:${other.port}`);
+  void asked.accept();
+  void other.next().then((connection) => connection.accept());
+  await client.connected();
+  assert.equal(client.server, `127.0.0.1:${other.port}`);
+});
+
+test('what waits for the server ends with its signal or its time-out', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  await (await server.next()).accept();
+  await client.connected();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const reason = new Error('enough');
+  const states = client.states({ signal }).next();
+  const aborted = nextEvent({ signal });
+  const expired = nextEvent({ timeout: 20 });
+  const stream = client.watch('/a', { timeout: 20 });
+  const closing = client.close({ timeout: 1_000_000, signal });
+  await assert.rejects(expired.event, { codeName: 'OperationTimeout' });
+  await assert.rejects(stream.next(), { codeName: 'OperationTimeout' });
+  controller.abort(reason);
+  assert.equal((await states).done, true);
+  await assert.rejects(aborted.event, (error) => error === reason);
+  await closing;
+});
+
 test('closing does not wait for names to be resolved', async (t) => {
   const never = new Promise<never>(() => {});
   const client = begin(t, 'nowhere:1', { resolver: { lookup: () => never, resolveSrv: () => never } });
