@@ -1,4 +1,5 @@
-// npm run test:runtimes: the packed client, installed as users do, in Node by import and by require, in Bun and in Deno.
+// npm run test:runtimes: the packed client, installed as users do, in Node by import and by require, in Bun and in Deno;
+// and its types, as strict programs of either kind see them.
 // Needs the npm registry for Bun and Deno.
 
 import { spawn, spawnSync } from 'node:child_process';
@@ -13,6 +14,12 @@ import { loadConfig, startServer } from '@nodekeeper/server';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const HERE = dirname(fileURLToPath(import.meta.url));
 const TLS = join(ROOT, 'packages/client/test/fixtures/tls');
+/** Values of TypeScript's `module` with those of `moduleResolution`. */
+const RESOLUTIONS = [
+  ['node16', 'node16'],
+  ['nodenext', 'nodenext'],
+  ['preserve', 'bundler'],
+];
 const work = mkdtempSync(join(tmpdir(), 'runtimes-'));
 
 function npm(args, cwd) {
@@ -20,15 +27,24 @@ function npm(args, cwd) {
   if (status !== 0) throw new Error(`npm ${args.join(' ')}\n${stderr}`);
 }
 
-/** Runs to its end; resolves with whether that was a good one. */
-function run(command, args) {
+/** Runs to its end; resolves with whether that was a good one, and `lastWords` were said. */
+function run(command, args, lastWords = 'ok') {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: work, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
     child.on('error', (error) => resolve({ isGood: false, output: String(error) }));
-    child.on('close', (code) => resolve({ isGood: code === 0 && output.trimEnd().endsWith('ok'), output }));
+    child.on('close', (code) => resolve({ isGood: code === 0 && output.trimEnd().endsWith(lastWords), output }));
   });
+}
+
+/** Compiles a program of a user. */
+function compile(file, module, moduleResolution) {
+  const strict = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--skipLibCheck', 'false'];
+  const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')];
+  const target = ['--target', 'es2022', '--lib', 'es2022,esnext.disposable'];
+  const how = ['--module', module, '--moduleResolution', moduleResolution];
+  return run(join(ROOT, 'node_modules/.bin/tsc'), ['--noEmit', ...strict, ...types, ...target, ...how, file], '');
 }
 
 const tlsPort = (port) => {
@@ -43,6 +59,12 @@ const tlsPort = (port) => {
 };
 
 let isGood = true;
+function report(name, result) {
+  console.log(`${result.isGood ? 'ok' : 'not ok'} - ${name}`);
+  if (!result.isGood) console.log(result.output.replace(/^/gm, '  '));
+  isGood &&= result.isGood;
+}
+
 const flags = [
   `dataDir=${join(work, 'data')}`,
   'clientPort=0',
@@ -81,11 +103,11 @@ try {
     ['Deno, import', bin('deno'), ['run', '-A', '--node-modules-dir=manual', 'esm.js']],
     ['Deno, require', bin('deno'), ['run', '-A', '--node-modules-dir=manual', 'cjs.cjs']],
   ];
-  for (const [name, command, args] of runs) {
-    const result = await run(command, args);
-    console.log(`${result.isGood ? 'ok' : 'not ok'} - ${name}`);
-    if (!result.isGood) console.log(result.output.replace(/^/gm, '  '));
-    isGood &&= result.isGood;
+  for (const [name, command, args] of runs) report(name, await run(command, args));
+  for (const file of ['types.mts', 'types.cts']) {
+    cpSync(join(HERE, 'types.ts'), join(work, file));
+    for (const [module, resolution] of RESOLUTIONS)
+      report(`types, ${file}, moduleResolution ${resolution}`, await compile(file, module, resolution));
   }
 } finally {
   front.close();
