@@ -21,8 +21,8 @@ import { nodeRuntime, type Runtime, type Timer } from './runtime.js';
 import { ServerStats } from './server-stats.js';
 import { firstSessionId } from './session/session-id.js';
 import type { SessionTable } from './session/session-table.js';
-import { type DataDir, mayStartEmpty, openDataDir } from './storage/data-dir.js';
-import { type DataLock, lockDataDir } from './storage/data-lock.js';
+import { type DataDir, mayStartEmpty, openDataDir, removeTemporary } from './storage/data-dir.js';
+import { type DataLock, lockDataDirs } from './storage/data-lock.js';
 import type { Disk } from './storage/disk.js';
 import { nodeDisk } from './storage/node-disk.js';
 import { purge } from './storage/purge.js';
@@ -86,8 +86,9 @@ export async function openData(
   const { logger = silentLogger, disk = nodeDisk, runtime = nodeRuntime } = options;
   for (const warning of config.warnings) logger.warn({}, warning);
   const dirs = openDataDir(disk, config.dataDir, config.dataLogDir, config.dataDirAutocreate);
-  const lock = disk === nodeDisk ? await lockDataDir(config.dataDir) : undefined;
+  const lock = disk === nodeDisk ? await lockDataDirs([config.dataDir, config.dataLogDir]) : undefined;
   try {
+    removeTemporary(disk, dirs);
     const began = runtime.now();
     const trusted = mayStartEmpty(disk, dirs, config.dbAutocreate);
     const database = newDatabase(config, runtime);

@@ -212,7 +212,7 @@ export class Leader implements Proposals, LearnerMaster {
       }
       this.checkConfirmed();
     } else {
-      handler.synchronize();
+      this.synchronize(handler);
     }
   }
 
@@ -222,8 +222,19 @@ export class Leader implements Proposals, LearnerMaster {
     this.host.beginConfig(this.candidate);
     this.phase = 'newLeader';
     this.armDeadline('servers that follow');
-    for (const learner of [...this.learners]) if (learner.summarized) learner.synchronize();
+    for (const learner of [...this.learners]) if (learner.summarized) this.synchronize(learner);
     this.checkFollowed();
+  }
+
+  /**
+   * Brings a learner up to date, which may cut its log. What it acknowledged on an older connection, of which this server has not
+   * seen the end, does not count any more.
+   */
+  private synchronize(handler: LearnerHandler): void {
+    for (const other of [...this.learners])
+      if (other !== handler && other.id === handler.id && other.participates)
+        other.disconnect('this server has connected again');
+    handler.synchronize();
   }
 
   /** A learner has the leader's history on its disk. */

@@ -28,6 +28,8 @@ export class PendingWrite {
   multiTypes: number[] | null = null;
   /** The reply, where it has to wait for replies before it that could not be written yet. */
   reply: Buffer | null = null;
+  /** The code of an answer that needs no transaction, Ok too; null for a write that becomes one. */
+  refusal: number | null = null;
   /** The session to close where no client asked for it. */
   session: Session<SessionOwner> | undefined;
   identities: readonly Identity[] = [];
@@ -43,6 +45,11 @@ export class PendingWrite {
     this.zxid = zxid;
     this.error = error;
     this.arrived = arrived;
+  }
+
+  /** Whether its answer is known, and waits for those before it only. */
+  get answered(): boolean {
+    return this.reply !== null || this.refusal !== null;
   }
 }
 
@@ -84,7 +91,7 @@ export class Fifo {
   /** Whether the oldest request can be answered as soon as the connection takes replies. */
   get headReady(): boolean {
     const { head } = this;
-    return head !== null && (head.kind === 'read' ? head.ready : head.reply !== null);
+    return head !== null && (head.kind === 'read' ? head.ready : head.answered);
   }
 
   push(request: Request): void {

@@ -83,7 +83,7 @@ export class ForwardingProcessor extends RequestProcessor {
   override abandon(client: Client): void {
     const { session } = client;
     for (let next = client.fifo.head; session !== undefined && next !== null; next = next.next) {
-      if (next.kind === 'write' && next.reply === null) this.orphan(session.id, next.xid);
+      if (next.kind === 'write' && !next.answered) this.orphan(session.id, next.xid);
     }
     super.abandon(client);
   }
@@ -290,7 +290,7 @@ export class ForwardingProcessor extends RequestProcessor {
     const client = session.owner as Client | undefined;
     if (client === undefined || client.closed) return null;
     for (let next = client.fifo.head; next !== null; next = next.next) {
-      if (next.kind === 'write' && next.reply === null) return next.xid === cxid ? next : null;
+      if (next.kind === 'write' && !next.answered) return next.xid === cxid ? next : null;
     }
     return null;
   }

@@ -241,17 +241,12 @@ export abstract class RequestProcessor implements MultiListener {
 
   /** Answers a write without a transaction, in its place among the replies. True if the answer is out already. */
   protected answerHere(client: Client, write: PendingWrite, error: number): boolean {
-    const zxid = this.tree.lastProcessedZxid;
     if (client.fifo.length === 0 && !client.blocked) {
-      client.output().header(write.xid, zxid, error);
+      client.output().header(write.xid, this.tree.lastProcessedZxid, error);
       this.onAnswered(client, false, 0);
       return true;
     }
-    const out = this.waitingReply;
-    out.pos = 0;
-    out.header(write.xid, zxid, error);
-    write.zxid = zxid;
-    write.reply = Buffer.from(out.buf.subarray(0, out.pos));
+    write.refusal = error;
     client.fifo.push(write);
     this.outstanding++;
     return false;
@@ -368,8 +363,14 @@ export abstract class RequestProcessor implements MultiListener {
   private answerHead(client: Client, head: Request): void {
     this.finish(client);
     if (head.kind === 'write') {
-      client.lastZxid = head.zxid;
-      if (head.reply !== null) client.output().raw(head.reply, 0, head.reply.length);
+      if (head.reply === null) {
+        // Of now: the replies before it may have told later zxids than there were when it was refused.
+        client.lastZxid = this.tree.lastProcessedZxid;
+        client.output().header(head.xid, client.lastZxid, head.refusal ?? ErrorCode.Ok);
+      } else {
+        client.lastZxid = head.zxid;
+        client.output().raw(head.reply, 0, head.reply.length);
+      }
       this.onAnswered(client, head.session?.local !== true, this.now - head.arrived);
       if (head.op === OpCode.closeSession && head.session !== undefined) {
         if (head.session.local) this.sessions.remove(head.session.id);

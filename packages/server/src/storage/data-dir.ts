@@ -15,7 +15,7 @@ export interface DataDir {
 }
 
 /**
- * Finds, and unless told otherwise makes, the directories; removes temporary files that a crash left.
+ * Finds, and unless told otherwise makes, the directories.
  * @throws StorageError if a directory is missing, cannot be used, or holds the other one's files
  */
 export function openDataDir(disk: Disk, dataDir: string, dataLogDir: string, autocreate: boolean): DataDir {
@@ -39,7 +39,6 @@ export function openDataDir(disk: Disk, dataDir: string, dataLogDir: string, aut
         'Check dataDir, dataLogDir and permissions',
       );
     }
-    for (const name of disk.list(dir)) if (name.startsWith(TEMPORARY)) disk.remove(join(dir, name));
   }
   if (dirs.logs !== dirs.snapshots) {
     const stray =
@@ -55,6 +54,12 @@ export function openDataDir(disk: Disk, dataDir: string, dataLogDir: string, aut
     }
   }
   return dirs;
+}
+
+/** Removes temporary files that a crash left. To be called with the directories locked: they may be those of a server that runs. */
+export function removeTemporary(disk: Disk, dirs: DataDir): void {
+  for (const dir of new Set([dirs.snapshots, dirs.logs]))
+    for (const name of disk.list(dir)) if (name.startsWith(TEMPORARY)) disk.remove(join(dir, name));
 }
 
 /** The server id in `<dataDir>/myid`; undefined if there is no such file. */

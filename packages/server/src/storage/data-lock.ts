@@ -1,4 +1,4 @@
-// Keeps two servers from using one data directory. Each server has a listening Unix socket there, so the lock ends with its process,
+// Keeps two servers from using one data directory, or one directory for logs. Each server has a listening Unix socket there, so the lock ends with its process,
 // however that ends, and holds between containers that share a volume but not process ids. Apache's servers take no notice of it.
 //
 // First show, then look: a socket gets its name only when it listens, and only afterwards its owner looks for others. Of two servers
@@ -6,7 +6,7 @@
 // never used again, so removing a dead one cannot hit a live one.
 
 import { randomBytes } from 'node:crypto';
-import { readdirSync, renameSync, unlinkSync } from 'node:fs';
+import { readdirSync, realpathSync, renameSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join, relative } from 'node:path';
 import { StorageError } from './errors.js';
@@ -18,6 +18,27 @@ const LONGEST_SOCKET_PATH = 107; // sun_path, less its end; a longer one would b
 export interface DataLock {
   /** Lets another server in. */
   release(): Promise<void>;
+}
+
+/**
+ * Takes the locks of several directories, each once. Returns undefined where the file systems have no sockets.
+ * @throws StorageError if another server has one of them; none is taken then
+ */
+export async function lockDataDirs(dirs: Iterable<string>): Promise<DataLock | undefined> {
+  const locks: DataLock[] = [];
+  const release = async (): Promise<void> => {
+    for (const lock of locks.splice(0)) await lock.release();
+  };
+  try {
+    for (const dir of new Set([...dirs].map((one) => realpathSync(one)))) {
+      const lock = await lockDataDir(dir);
+      if (lock !== undefined) locks.push(lock);
+    }
+  } catch (e) {
+    await release();
+    throw e;
+  }
+  return locks.length === 0 ? undefined : { release };
 }
 
 /**
@@ -46,7 +67,7 @@ export async function lockDataDir(dataDir: string): Promise<DataLock | undefined
         path,
         undefined,
         'another server uses this data directory',
-        'Stop it, or give this one a dataDir of its own',
+        'Stop it, or give this one a dataDir, and a dataLogDir if it has one, of its own',
       );
     }
     unlinkIfThere(path);

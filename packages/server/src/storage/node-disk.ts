@@ -22,7 +22,7 @@ import {
   statSync,
   unlinkSync,
   write,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';
@@ -132,7 +132,7 @@ export const nodeDisk: Disk = {
     const temporary = `${path}.tmp`;
     const fd = openSync(temporary, 'w');
     try {
-      writeSync(fd, text);
+      writeFileSync(fd, text); // all of it: a disk that is nearly full takes a part without an error
       fdatasyncSync(fd);
     } finally {
       closeSync(fd);

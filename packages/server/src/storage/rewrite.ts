@@ -36,11 +36,12 @@ export function truncateLog(disk: Disk, dirs: DataDir, zxid: number, maxEntry: n
   }
   if (!known) return false;
   // From the newest on, so that a crash between leaves a log without gaps.
+  // Each step is durable before the next: logs may be on another disk, and a snapshot of what its log has lost must not come back.
   for (const snapshot of snapshots) if (snapshot.zxid > zxid) disk.remove(join(dirs.snapshots, snapshot.file));
-  for (const log of logs.slice(at + 1).reverse()) disk.remove(join(dirs.logs, log.file));
-  if (file !== undefined && cutAt !== undefined) disk.truncate(join(dirs.logs, file), cutAt);
   disk.syncDir(dirs.snapshots);
-  if (dirs.logs !== dirs.snapshots) disk.syncDir(dirs.logs);
+  for (const log of logs.slice(at + 1).reverse()) disk.remove(join(dirs.logs, log.file));
+  disk.syncDir(dirs.logs);
+  if (file !== undefined && cutAt !== undefined) disk.truncate(join(dirs.logs, file), cutAt);
   return true;
 }
 

@@ -79,6 +79,21 @@ test('without upgrading, a local session cannot have ephemerals', async (t) => {
   }
 });
 
+test('an answer without a transaction tells no earlier zxid than the answers before it', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true });
+  for (const id of [await ensemble.follower(), await ensemble.settled()]) {
+    const client = await ensemble.client(id);
+    client.socket.cork();
+    const write = client.create(`/behind${id}`);
+    const refused = client.create('/eph', '', EPHEMERAL);
+    client.socket.uncork();
+    const { zxid } = await write;
+    const { error, zxid: later } = await refused;
+    assert.equal(error, -120);
+    assert.ok(later >= zxid, `0x${later.toString(16)} after 0x${zxid.toString(16)}`);
+  }
+});
+
 test('a silent local session expires on its server', async (t) => {
   const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true, minSessionTimeout: 400 });
   for (const id of [await ensemble.follower(), await ensemble.settled()]) {
