@@ -84,21 +84,24 @@ test('ZOOKEEPER-2845: a server that loses its leader has what it logged in its h
 test('ZOOKEEPER-4541, 4712: a role that ends waits for its log: no transaction reaches the disk behind the next vote', async (t) => {
   const { ensemble, leader, follower: before } = await following(t);
   const { log } = ensemble.server(1);
-  const flush = log.flush.bind(log);
+  // The transaction has come and is not written yet.
   let asked = (): void => {};
   const proposed = new Promise<void>((resolve) => {
     asked = resolve;
   });
   log.flush = asked;
+  const whenDurable = log.whenDurable.bind(log);
+  const waiting: (() => void)[] = [];
+  log.whenDurable = (action) => waiting.push(action);
   before.send(PacketType.proposal, UNCOMMITTED, setDataEntry(UNCOMMITTED, '/n', 1));
   await proposed;
   before.socket.destroy();
   leader.peerEpoch = 1;
   const next = leader.follower();
   while (!ensemble.said(1, /no longer follower/)) await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.equal(waiting.length, 1, 'it waits for its log');
   assert.equal(ensemble.server(1).lastZxid, COMMITTED, 'it is not known yet whether the disk has it');
-  log.flush = flush;
-  log.flush();
+  for (const action of waiting) whenDurable(action);
   const after = await next;
   await after.discover(2);
   assert.equal(after.peerZxid, UNCOMMITTED);
