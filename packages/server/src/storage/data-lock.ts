@@ -10,6 +10,7 @@ import { readdirSync, realpathSync, renameSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join, relative } from 'node:path';
 import { StorageError } from './errors.js';
+import { systemCode } from './system-error.js';
 
 const LOCK = 'nodekeeper.lock.';
 const UNFINISHED = 'nodekeeper.tmp.';
@@ -86,7 +87,7 @@ async function listen(path: string, dataDir: string): Promise<Server | undefined
     return server;
   } catch (e) {
     if (e instanceof StorageError) throw e;
-    if (['EOPNOTSUPP', 'ENOTSUP', 'EPERM'].includes(codeOf(e) ?? '')) return undefined;
+    if (['EOPNOTSUPP', 'ENOTSUP', 'EPERM'].includes(systemCode(e) ?? '')) return undefined;
     throw new StorageError(
       dataDir,
       undefined,
@@ -104,7 +105,7 @@ function isAlive(path: string): Promise<boolean> {
       resolve(true);
     });
     // Nobody listens, or nothing is there: dead. Any other failure counts as alive, to be on the safe side.
-    socket.once('error', (e) => resolve(codeOf(e) !== 'ECONNREFUSED' && codeOf(e) !== 'ENOENT'));
+    socket.once('error', (e) => resolve(systemCode(e) !== 'ECONNREFUSED' && systemCode(e) !== 'ENOENT'));
   });
 }
 
@@ -126,10 +127,6 @@ function unlinkIfThere(path: string): void {
   try {
     unlinkSync(path);
   } catch (e) {
-    if (codeOf(e) !== 'ENOENT') throw e;
+    if (systemCode(e) !== 'ENOENT') throw e;
   }
-}
-
-function codeOf(e: unknown): string | undefined {
-  return e instanceof Error && 'code' in e && typeof e.code === 'string' ? e.code : undefined;
 }

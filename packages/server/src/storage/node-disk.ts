@@ -26,6 +26,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';
+import { systemCode } from './system-error.js';
 
 const LOG_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
 
@@ -34,7 +35,7 @@ export const nodeDisk: Disk = {
     try {
       return readdirSync(dir);
     } catch (e) {
-      if (isMissing(e)) return [];
+      if (systemCode(e) === 'ENOENT') return [];
       throw e;
     }
   },
@@ -43,7 +44,7 @@ export const nodeDisk: Disk = {
     try {
       return statSync(path).size;
     } catch (e) {
-      if (isMissing(e)) return undefined;
+      if (systemCode(e) === 'ENOENT') return undefined;
       throw e;
     }
   },
@@ -123,7 +124,7 @@ export const nodeDisk: Disk = {
     try {
       return readFileSync(path, 'utf8');
     } catch (e) {
-      if (isMissing(e)) return undefined;
+      if (systemCode(e) === 'ENOENT') return undefined;
       throw e;
     }
   },
@@ -187,8 +188,4 @@ function logFile(fd: number, zeroFd: number): LogFile {
       else end();
     },
   };
-}
-
-function isMissing(e: unknown): boolean {
-  return e instanceof Error && 'code' in e && e.code === 'ENOENT';
 }
