@@ -42,6 +42,12 @@ export const SUITES: readonly Suite[] = [
     args: ['--short'],
   },
   {
+    id: 'kerberos',
+    title: 'Kerberos: an MIT KDC, both servers, the Java client, kazoo and this project’s, and an ensemble of both',
+    main: 'kerberos/main.js',
+    args: [],
+  },
+  {
     id: 'recipes',
     title: 'The same locks, elections, counters, queues, barriers and groups for Curator, kazoo and this project',
     main: 'recipes/main.js',

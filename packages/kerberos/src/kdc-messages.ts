@@ -79,8 +79,10 @@ function request(type: number, preAuth: number, proof: Buffer, body: Buffer): Bu
 /** Asks for a ticket with a long-term key, which a time encrypted with it proves. */
 export function asRequest(wanted: TicketRequest, key: Key): Buffer {
   const { time: seconds, micros } = momentOf(wanted.now);
+  // The first is for the answer, of which the client has to have the key; the others will do for the session.
+  const enctypes = [key.enctype.id, ...ENCTYPES.map(({ id }) => id).filter((id) => id !== key.enctype.id)];
   const stamp = encrypted(key, Usage.preauthTimestamp, sequence({ 0: time(seconds), 1: integer(micros) }));
-  return request(Type.asRequest, PreAuth.encryptedTimestamp, stamp, requestBody(wanted, [key.enctype.id], true));
+  return request(Type.asRequest, PreAuth.encryptedTimestamp, stamp, requestBody(wanted, enctypes, true));
 }
 
 /** Asks for a ticket with the ticket for the KDC itself. */

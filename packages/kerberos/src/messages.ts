@@ -1,5 +1,6 @@
 // What travels between a client and a service: the ticket, the request that presents it, and the reply. Source: RFC 4120, 5.3 and 5.5.
 
+import { randomInt } from 'node:crypto';
 import { Key } from './crypto/key.js';
 import {
   application,
@@ -131,9 +132,10 @@ export interface Moment {
   readonly micros: number;
 }
 
+/** @param wallTime milliseconds; what is finer is made up, so that no two moments of a client are the same */
 export function momentOf(wallTime: number): Moment {
-  const millis = wallTime % 1000;
-  return { time: wallTime - millis, micros: Math.floor(millis) * 1000 };
+  const millis = Math.floor(wallTime % 1000);
+  return { time: Math.floor(wallTime / 1000) * 1000, micros: millis * 1000 + randomInt(1000) };
 }
 
 // Authenticator ::= [APPLICATION 2] SEQUENCE { authenticator-vno [0] 5, crealm [1], cname [2], cksum [3] OPTIONAL, cusec [4],
