@@ -10,7 +10,7 @@ const PACKAGES = {
   kerberos: [],
   server: ['protocol', 'kerberos'],
   testing: ['protocol', 'client', 'recipes', 'server'],
-  cli: ['protocol', 'client', 'server', 'testing'],
+  cli: ['protocol', 'kerberos', 'client', 'server', 'testing'],
 };
 /** Folders of the server's core: synchronous and deterministic. */
 const CORE = ['tree', 'session', 'request', 'quorum', 'election', 'broadcast'];

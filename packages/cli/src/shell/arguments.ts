@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import type { ClientOptions, SaslOptions } from '@nodekeeper/client';
+import type { KerberosLoginOptions } from '@nodekeeper/kerberos';
 import { UsageError } from '../arguments.js';
 
 export interface ShellArguments {
@@ -31,6 +32,9 @@ With one, it is done and the shell ends: exit code 0, 1 if it has failed, 127 if
   --tls --ca f --cert f --key f  TLS with PEM files
   --auth scheme:auth             present an identity, as in --auth digest:user:password; can be repeated
   --sasl user:password           log in with SASL DIGEST-MD5
+  --kerberos                     log in with the tickets of kinit
+  --keytab f --principal name    log in with Kerberos by a keytab
+  --service name                 what comes before the host in the servers' principals, or a whole one (zookeeper)
   --json                         one JSON object for each answer
 `;
 
@@ -42,6 +46,7 @@ export async function parseShellArguments(args: readonly string[]): Promise<Shel
   const files: { ca?: string; cert?: string; key?: string } = {};
   let stores: ConnectionOptions | undefined;
   let sasl: SaslOptions | undefined;
+  let kerberos: KerberosLoginOptions | undefined;
   const auth: { scheme: string; auth: string }[] = [];
   let at = 0;
   for (; at < args.length; at++) {
@@ -84,6 +89,14 @@ export async function parseShellArguments(args: readonly string[]): Promise<Shel
       case '-sasl':
         sasl = parseSasl(value());
         break;
+      case '-kerberos':
+        kerberos = { ...kerberos };
+        break;
+      case '-keytab':
+      case '-principal':
+      case '-service':
+        kerberos = { ...kerberos, [option.replace(/^-+/, '')]: value() };
+        break;
       case '-json':
         is.json = true;
         break;
@@ -95,6 +108,7 @@ export async function parseShellArguments(args: readonly string[]): Promise<Shel
         throw new UsageError(`'${option}' is not an option; see nodekeeper shell --help`);
     }
   }
+  if (kerberos !== undefined) sasl = await kerberosOf(kerberos);
   const pem = Object.fromEntries(Object.entries(files).map(([name, file]) => [name, readFile(file)]));
   const tls = is.tls || Object.keys(pem).length > 0 ? { ...stores, ...pem } : stores;
   return {
@@ -116,6 +130,14 @@ function parseSasl(text: string): SaslOptions {
   const colon = text.indexOf(':');
   if (colon <= 0) throw new UsageError('--sasl is user:password');
   return { mechanism: 'DIGEST-MD5', username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+async function kerberosOf(options: KerberosLoginOptions): Promise<SaslOptions> {
+  try {
+    return (await import('@nodekeeper/kerberos')).kerberosLogin(options);
+  } catch (error) {
+    throw new UsageError(`Kerberos: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 function readFile(file: string): Buffer {

@@ -20,6 +20,10 @@ interface Remote extends Common {
   readonly timeout?: string;
   readonly auth?: string[];
   readonly sasl?: string;
+  readonly kerberos?: boolean;
+  readonly keytab?: string;
+  readonly principal?: string;
+  readonly service?: string;
   readonly tls?: boolean;
   readonly ca?: string;
   readonly cert?: string;
@@ -146,6 +150,10 @@ function addNodeTools(tools: Command, run: Run): void {
         [] as string[],
       )
       .option('--sasl <user:password>', 'log in with SASL DIGEST-MD5')
+      .option('--kerberos', 'log in with the tickets of kinit')
+      .option('--keytab <file>', 'log in with Kerberos by a keytab')
+      .option('--principal <name>', 'whose keytab that is')
+      .option('--service <name>', 'what comes before the host in the servers’ principals, or a whole one')
       .option('--tls', 'TLS with the system’s authorities')
       .option('--ca <file>')
       .option('--cert <file>')
@@ -253,6 +261,10 @@ async function connecting(options: Remote): Promise<Connecting> {
     timeout = '15000',
     auth = [],
     sasl,
+    kerberos,
+    keytab,
+    principal,
+    service,
     tls,
     ca,
     cert,
@@ -262,6 +274,10 @@ async function connecting(options: Remote): Promise<Connecting> {
   const words = [
     ...auth.flatMap((one) => ['--auth', one]),
     ...(sasl === undefined ? [] : ['--sasl', sasl]),
+    ...(kerberos === true ? ['--kerberos'] : []),
+    ...(keytab === undefined ? [] : ['--keytab', keytab]),
+    ...(principal === undefined ? [] : ['--principal', principal]),
+    ...(service === undefined ? [] : ['--service', service]),
     ...(tls === true ? ['--tls'] : []),
     ...(ca === undefined ? [] : ['--ca', ca]),
     ...(cert === undefined ? [] : ['--cert', cert]),
