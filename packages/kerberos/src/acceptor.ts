@@ -21,7 +21,8 @@ import { ReplayCache } from './replay-cache.js';
 
 /** How far two clocks may be apart, in milliseconds. Source: the default of MIT and Java. */
 export const CLOCK_SKEW = 5 * 60_000;
-const INVALID_TICKET = 0x01000000;
+/** Flags of tickets, RFC 4120, 5.3. */
+const TicketFlag = { invalid: 0x01000000, transitedChecked: 0x00080000 } as const;
 
 /** A client that has proved who it is, and what its further messages are checked with. */
 export interface Accepted {
@@ -70,6 +71,7 @@ export class Acceptor {
     }
     const ticket = asTicketPart(this.openTicket(part));
     checkTimes(ticket, now);
+    checkRealm(ticket, service.realm);
     const a = asAuthenticator(decrypted(request.authenticator, ticket.key, Usage.authenticator));
     if (!samePrincipal(a.client, ticket.client)) throw new KerberosError("a ticket that is another user's");
     const late = now - (a.made.time + a.made.micros / 1000);
@@ -128,9 +130,16 @@ function isShort(own: number, kvno: number): boolean {
 }
 
 function checkTimes({ flags, start, end }: TicketPart, now: number): void {
-  if (flags & INVALID_TICKET) throw new KerberosError('a ticket that does not hold yet');
+  if (flags & TicketFlag.invalid) throw new KerberosError('a ticket that does not hold yet');
   if (start > now + CLOCK_SKEW) throw new KerberosError('a ticket that does not hold yet');
   if (end < now - CLOCK_SKEW) throw new KerberosError('a ticket that has expired');
+}
+
+/** The realms between two others are the KDC's to judge (RFC 4120, 2.7): this side knows nothing of them. */
+function checkRealm({ flags, client }: TicketPart, own: string): void {
+  if (client.realm !== own && !(flags & TicketFlag.transitedChecked)) {
+    throw new KerberosError('a ticket from another realm whose way nobody has checked');
+  }
 }
 
 function printable({ components, realm }: Principal): string {

@@ -82,7 +82,7 @@ export function parseKrb5Config(text: string): Krb5Config {
       const realm = open[0] ?? '';
       const list = kdcs.get(realm) ?? [];
       kdcs.set(realm, list);
-      list.push(...unquoted(value).split(/\s+/).map(addressOf));
+      for (const address of unquoted(value).split(/\s+/)) if (!/^https?:/.test(address)) list.push(addressOf(address));
     }
   }
   return { defaultRealm, kdcs, domainRealms };
@@ -92,7 +92,7 @@ function unquoted(value: string): string {
   return /^"(.*)"$/.exec(value)?.[1] ?? value;
 }
 
-/** `host`, `host:port`, `[v6]:port`; MIT's forms with a transport in front mean TCP here. */
+/** `host`, `host:port`, `[v6]:port`; MIT's forms with a transport in front mean TCP here; those of proxies are left out. */
 function addressOf(text: string): KdcAddress {
   const match = /^(?:tcp\/|udp\/)?(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text);
   if (match === null) throw new KerberosError(`kdc = ${text}: host or host:port is expected`);

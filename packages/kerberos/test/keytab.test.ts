@@ -6,13 +6,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { formatPrincipal, KerberosError, Keytab, parseKeytab, parsePrincipal } from '@nodekeeper/kerberos';
 import { keytabOf, newEntry } from '@nodekeeper/kerberos/testing';
-
-/** Written by `ktadd` of krb5 1.20: keys of zookeeper/localhost@EXAMPLE.TEST, aes256 and aes128, version 2. */
-const OF_MIT =
-  '0502000000570002000c4558414d504c452e5445535400097a6f6f6b656570657200096c6f63616c686f7374000000016b0183480200120020710a0566647e1aca1f8fb57c73573491dbecd2e81a9ede3fc1f39a16777b1bf100000002000000470002000c4558414d504c452e5445535400097a6f6f6b656570657200096c6f63616c686f7374000000016b0183480200110010a33f33e476999bcd891fcfa69c6e5f3100000002';
+import { MIT_KEYTAB } from './recorded.js';
 
 test('a keytab of MIT is read', () => {
-  const entries = parseKeytab(Buffer.from(OF_MIT, 'hex'));
+  const entries = parseKeytab(MIT_KEYTAB);
   assert.deepEqual(
     entries.map(({ principal, kvno, key }) => [formatPrincipal(principal), kvno, key.enctype.name]),
     [
@@ -23,7 +20,7 @@ test('a keytab of MIT is read', () => {
 });
 
 test('holes and types that are not known are passed over; damage is an error, at every length', () => {
-  const whole = Buffer.from(OF_MIT, 'hex');
+  const whole = MIT_KEYTAB;
   const hole = Buffer.from('fffffffc00000000', 'hex');
   const service = newEntry(parsePrincipal('a/b@C'), 18, 300);
   const file = keytabOf([service]);

@@ -7,10 +7,12 @@ import {
   GssapiClient,
   GssapiServer,
   KerberosError,
+  parseKeytab,
   parsePrincipal,
   type ServiceTicket,
 } from '@nodekeeper/kerberos';
 import { issueTicket, newEntry } from '@nodekeeper/kerberos/testing';
+import { JAVA_LOGIN, MIT_KEYTAB, MIT_LOGIN } from './recorded.js';
 
 const SERVICE = parsePrincipal('zookeeper/localhost@EXAMPLE');
 const ALICE = parsePrincipal('alice@EXAMPLE');
@@ -52,6 +54,36 @@ test('a client with no first response is asked for it', () => {
   const server = new GssapiServer(acceptor());
   assert.deepEqual(server.answer(NOTHING), NOTHING);
   assert.ok(server.answer(new GssapiClient(issueTicket(ENTRY, ALICE)).first()));
+});
+
+/** The service of the recorded logins, at their time. */
+function recorded(time: number): Acceptor {
+  const principal = parsePrincipal('zookeeper/localhost@EXAMPLE.TEST');
+  return new Acceptor({ principal, keys: () => parseKeytab(MIT_KEYTAB), now: () => time });
+}
+
+test("the JDK's client, which asks for no proof, is let in; its login is no use again, or later", () => {
+  const { time, first, offer, choice } = JAVA_LOGIN;
+  const service = recorded(time);
+  const server = new GssapiServer(service);
+  assert.deepEqual(server.answer(first), offer);
+  assert.equal(server.answer(choice), null);
+  assert.deepEqual([server.principal, server.authorizationId], ['alice@EXAMPLE.TEST', 'alice@EXAMPLE.TEST']);
+  assert.throws(() => new GssapiServer(service).answer(first), /there before/);
+  assert.throws(() => new GssapiServer(recorded(time + CLOCK_SKEW + 1000)).answer(first), /apart/);
+});
+
+test("MIT's library, which asks for a proof, gets one; without the key that is in it nothing further is believed", () => {
+  const server = new GssapiServer(recorded(MIT_LOGIN.time));
+  assert.equal(server.answer(MIT_LOGIN.first)?.[0], 0x60);
+  assert.ok(server.answer(NOTHING));
+  assert.throws(() => server.answer(JAVA_LOGIN.choice), /of the wrong side, or with another key/);
+});
+
+test('a client of another realm needs the word of the KDC that the realms between are trusted', () => {
+  const stranger = parsePrincipal('alice@ELSEWHERE');
+  refused(/whose way nobody has checked/, issueTicket(ENTRY, stranger));
+  assert.equal(logIn(issueTicket(ENTRY, stranger, { flags: 0x00080000 })).principal, 'alice@ELSEWHERE');
 });
 
 function refused(message: RegExp, ticket: ServiceTicket, service = acceptor(), now = Date.now()): void {
@@ -177,6 +209,43 @@ test('a damaged token lets nobody in, and is an error of ours, at every byte', (
     assert.equal(server.principal, undefined);
   }
 });
+
+test('a damaged answer of the service is not believed, at every byte', () => {
+  const ticket = issueTicket(ENTRY, ALICE);
+  const service = acceptor();
+  const client = (): { readonly client: GssapiClient; readonly server: GssapiServer; readonly proof: Buffer } => {
+    const one = new GssapiClient(ticket);
+    const server = new GssapiServer(service);
+    return { client: one, server, proof: server.answer(one.first()) ?? NOTHING };
+  };
+  const { length } = client().proof;
+  for (let at = 0; at < length; at++) {
+    for (const damage of [cut, flipped]) {
+      const { client: one, proof } = client();
+      assert.throws(() => one.answer(damage(proof, at)), KerberosError, `${damage.name} at ${at}`);
+    }
+  }
+  for (let at = 0; at < 32; at++) {
+    for (const damage of [cut, flipped]) {
+      if (at === 6 && damage === flipped) continue; // 256 bytes more of rotation turn 16 bytes to where they are
+      const { client: one, server, proof } = client();
+      one.answer(proof);
+      const offer = server.answer(NOTHING) ?? NOTHING;
+      assert.throws(() => one.answer(damage(offer, at)), KerberosError, `${damage.name} at ${at}`);
+      assert.equal(one.complete, false);
+    }
+  }
+});
+
+function cut(bytes: Buffer, at: number): Buffer {
+  return bytes.subarray(0, at);
+}
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  const changed = Buffer.from(bytes);
+  changed[at] = (changed[at] as number) ^ 1;
+  return changed;
+}
 
 test('lengths that promise too much are refused at once', () => {
   for (const bytes of [
