@@ -158,8 +158,8 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'reads do not wait for the writes before them',
     file: 'request/processor.js',
-    from: '            if (!next.ready)\n                return;',
-    to: '',
+    from: 'else if (client.fifo.length > 0 || (op === OpCode.sync',
+    to: 'else if ((op === OpCode.sync',
   },
   {
     name: 'the version given to a set is not compared',
