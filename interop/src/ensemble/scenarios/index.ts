@@ -15,6 +15,8 @@ import { recipes } from './recipes.js';
 import * as reconfig from './reconfig.js';
 import * as secured from './secured.js';
 import * as sessions from './sessions.js';
+import { takeOver } from './takeover.js';
+import { two } from './two.js';
 
 export const SCENARIOS: readonly Scenario[] = [
   forming,
@@ -48,6 +50,8 @@ export const SCENARIOS: readonly Scenario[] = [
   poison,
   reconfig.resizing,
   reconfig.roles,
+  takeOver,
+  two,
   secured.tls,
   secured.login,
   secured.tlsAndLogin,

@@ -16,18 +16,18 @@ import { until } from '../until.js';
 import { modeOf } from '../words.js';
 import { settle } from './failover.js';
 
-type Role = 'participant' | 'observer';
+export type Role = 'participant' | 'observer';
 
 const CFG = { reconfigEnabled: 'true', standaloneEnabled: 'false' };
 const LIMIT_MS = 30_000;
 
 /** The line of a dynamic configuration about this member. */
-function lineOf({ id, ports }: Member, role: Role, clientPort = ports.client): string {
+export function lineOf({ id, ports }: Member, role: Role, clientPort = ports.client): string {
   return `server.${id}=${HOST}:${ports.quorum}:${ports.election}:${role};${HOST}:${clientPort}`;
 }
 
 /** A member that knows the servers of these lines from its dynamicConfigFile. */
-async function addDynamic(ensemble: Ensemble, id: number, kind: Kind): Promise<Member> {
+export async function addDynamic(ensemble: Ensemble, id: number, kind: Kind): Promise<Member> {
   const ports = { client: await nextPort(), quorum: await nextPort(), election: await nextPort() };
   const member = ensemble.addMember(id, kind, ports, CFG);
   delete member.cfg.clientPort;
@@ -36,13 +36,13 @@ async function addDynamic(ensemble: Ensemble, id: number, kind: Kind): Promise<M
   return member;
 }
 
-function startWith(member: Member, lines: readonly string[]): void {
+export function startWith(member: Member, lines: readonly string[]): void {
   writeFileSync(join(member.dir, 'members.dynamic'), `${lines.join('\n')}\n`);
   member.start();
 }
 
 /** Three voters with dynamic configurations. */
-async function dynamicThree(stage: Stage): Promise<Ensemble> {
+export async function dynamicThree(stage: Stage): Promise<Ensemble> {
   const ensemble = await stage.prepare({ kinds: [] });
   const kinds = [...stage.cast.followers, stage.cast.leader];
   for (const [i, kind] of kinds.entries()) await addDynamic(ensemble, i + 1, kind);
@@ -142,7 +142,7 @@ export const roles: Scenario = {
   },
 };
 
-interface Change {
+export interface Change {
   readonly joining?: string;
   readonly leaving?: string;
   readonly members?: string;
@@ -150,7 +150,7 @@ interface Change {
 }
 
 /** Makes the change through any of the members; waits until all of them know it. */
-async function reconfig(members: readonly Member[], change: Change): Promise<void> {
+export async function reconfig(members: readonly Member[], change: Change): Promise<void> {
   const version = await until('the change is accepted', LIMIT_MS, async () => {
     for (const member of members) {
       const done = await tryReconfig(member, change).catch(() => undefined);
