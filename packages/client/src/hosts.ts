@@ -35,6 +35,9 @@ export interface BackOff {
   readonly maxDelay: number;
 }
 
+/** A name that takes longer to resolve, in milliseconds, keeps nobody from the other servers. */
+const LOOKUP_LIMIT = 2000;
+
 export class Hosts {
   private target: ConnectString;
   /** The servers of the connection string, or those that the SRV records named last. */
@@ -42,6 +45,11 @@ export class Hosts {
   private readonly resolver: Resolver;
   private readonly backOff: BackOff;
   private readonly random: () => number;
+  private readonly lookupLimit: number;
+  /** What each name was resolved to last: it holds while the resolver fails or is silent. */
+  private readonly addresses = new Map<string, readonly string[]>();
+  /** Names that are being resolved. */
+  private readonly lookups = new Map<string, Promise<readonly string[]>>();
   private round: Endpoint[] = [];
   /** Servers to try before the others in the next round. */
   private preferred: readonly ServerAddress[] = [];
@@ -51,9 +59,16 @@ export class Hosts {
   private rounds = 0;
   private lastProblem: Error | undefined;
 
-  /** `random` gives numbers from 0 to below 1. */
-  constructor(target: ConnectString, resolver: Resolver, backOff: BackOff, random = Math.random) {
+  /** `random` gives numbers from 0 to below 1; `lookupLimit` is in milliseconds. */
+  constructor(
+    target: ConnectString,
+    resolver: Resolver,
+    backOff: BackOff,
+    random = Math.random,
+    lookupLimit = LOOKUP_LIMIT,
+  ) {
     this.random = random;
+    this.lookupLimit = lookupLimit;
     this.target = target;
     this.known = target.servers;
     this.resolver = resolver;
@@ -156,13 +171,26 @@ export class Hosts {
     return items;
   }
 
-  private async addressesOf(host: string): Promise<string[]> {
+  private async addressesOf(host: string): Promise<readonly string[]> {
     try {
-      return await this.resolver.lookup(host);
+      return await within(this.lookupLimit, this.lookUp(host), `${host} was not resolved`);
     } catch (error) {
       this.lastProblem = error instanceof Error ? error : new Error(String(error));
-      return [];
+      return this.addresses.get(host) ?? [];
     }
+  }
+
+  /** One lookup at a time for each name; an answer that comes late is there for the next round. */
+  private lookUp(host: string): Promise<readonly string[]> {
+    const underWay = this.lookups.get(host);
+    if (underWay !== undefined) return underWay;
+    const lookup = this.resolver.lookup(host).finally(() => this.lookups.delete(host));
+    this.lookups.set(host, lookup);
+    lookup.then(
+      (found) => this.addresses.set(host, found),
+      () => {},
+    );
+    return lookup;
   }
 
   /** Whoever has just lost a server finds another sooner by trying it last. */
@@ -218,4 +246,13 @@ function isIn(list: readonly ServerAddress[], server: ServerAddress): boolean {
 
 function isSame(one: readonly ServerAddress[], other: readonly ServerAddress[]): boolean {
   return one.length === other.length && one.every((server) => isIn(other, server));
+}
+
+/** Settles as `promise` does; rejects if that takes longer than `ms`. */
+function within<T>(ms: number, promise: Promise<T>, problem: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${problem} within ${ms} ms`)), ms);
+    const stop = (): void => clearTimeout(timer);
+    promise.then(resolve, reject).then(stop, stop);
+  });
 }

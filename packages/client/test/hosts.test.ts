@@ -124,6 +124,39 @@ test('the server that was lost is tried last', async () => {
   }
 });
 
+test('a name that is not resolved in time keeps nobody from the other servers', async () => {
+  let answer: (addresses: string[]) => void = () => {};
+  let asked = 0;
+  const slow = {
+    resolveSrv: resolver.resolveSrv,
+    lookup: (host: string): Promise<string[]> => {
+      if (host !== 'slow') return Promise.resolve(['10.0.0.1']);
+      asked++;
+      return new Promise((resolve) => {
+        answer = resolve;
+      });
+    },
+  };
+  const hosts = new Hosts(parseConnectString('slow:1,quick:2'), slow, backOff, numbers(5), 10);
+  assert.equal((await hosts.next())?.host, 'quick');
+  assert.equal((await hosts.next())?.host, 'quick');
+  assert.equal(asked, 1, 'it is still being resolved');
+  answer(['10.0.0.2']);
+  assert.deepEqual([(await hosts.next())?.host, (await hosts.next())?.host].sort(), ['quick', 'slow']);
+});
+
+test('the addresses of before hold while names cannot be resolved', async () => {
+  let isDown = false;
+  const flaky = {
+    resolveSrv: resolver.resolveSrv,
+    lookup: () => (isDown ? Promise.reject(new Error('no name server')) : Promise.resolve(['10.0.0.7'])),
+  };
+  const hosts = new Hosts(parseConnectString('zk:1'), flaky, backOff, numbers(5));
+  assert.equal((await hosts.next())?.address, '10.0.0.7');
+  isDown = true;
+  assert.equal((await hosts.next())?.address, '10.0.0.7');
+});
+
 test('SRV records are followed, and the last ones hold while none can be had', async () => {
   let records: number[] | undefined = [1, 2, 3];
   const srv = {
