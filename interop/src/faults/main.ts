@@ -13,6 +13,7 @@ const { values: options } = parseArgs({
     runs: { type: 'string', default: '1' },
     clients: { type: 'string', default: '8' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    changes: { type: 'boolean', default: false },
     quiet: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
@@ -24,6 +25,7 @@ if (options.help) {
   --servers  one letter each, N for Nodekeeper and A for Apache's server; by turns if there are several. NNN if not given
   --faults   of ${Object.keys(FAULTS).join(', ')}; all if not given
   --seconds  how long faults go on, in each run
+  --changes  members leave and join; the network between servers is left alone then
   --seed     chooses faults and requests; what happens still depends on the machine
   --quiet    does not tell each fault
   --keep     keeps the directories of what failed`);
@@ -46,6 +48,7 @@ for (let i = 0; i < Number(options.runs); i++) {
     clients: Number(options.clients),
     seed,
     keep: options.keep,
+    changes: options.changes,
     tell: options.quiet ? () => {} : (text) => console.log(`# ${text}`),
   });
   const ok = faults.length === 0;

@@ -3,13 +3,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Ensemble } from '../ensemble/ensemble.js';
 import type { Member } from '../ensemble/member.js';
+import type { Changes } from './changes.js';
 import type { Clocks } from './clocks.js';
 import type { SmallDisks } from './small-disks.js';
 import type { Wires } from './wires.js';
 
 export interface Stage {
   readonly ensemble: Ensemble;
-  readonly wires: Wires;
+  /** Either the network between servers can be cut, or members can change: relays stand in the configuration. */
+  readonly wires: Wires | undefined;
+  readonly changes: Changes | undefined;
   readonly clocks: Clocks | undefined;
   readonly disks: SmallDisks | undefined;
   readonly random: () => number;
@@ -44,7 +47,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     const member = any(stage);
     for (let i = 0; i < 4; i++) {
       await member.kill();
-      member.start();
+      start(stage, member);
       await delay(150 + stage.random() * 700);
     }
     await member.kill();
@@ -52,10 +55,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
 
   /** One after the other, each waited for, as an operator would. */
-  rolling: async ({ ensemble }) => {
-    for (const member of ensemble.running) {
+  rolling: async (stage) => {
+    for (const member of stage.ensemble.running) {
       await member.stop();
-      member.start();
+      start(stage, member);
       await member.inRole();
     }
     return 'restart each';
@@ -88,20 +91,20 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   /** The leader alone, while clients still reach it. */
   'part-leader': async (stage) => {
     const member = (await leader(stage)) ?? any(stage);
-    stage.wires.part([member.id]);
+    stage.wires?.part([member.id]);
     return `part leader ${member.id}`;
   },
 
   part: async (stage) => {
     const group = shuffled(stage).slice(0, Math.floor(stage.ensemble.members.length / 2));
-    stage.wires.part(group.map((m) => m.id));
+    stage.wires?.part(group.map((m) => m.id));
     return `part ${group.map((m) => m.id).join(' ')}`;
   },
 
   /** One way only, between two servers. */
   silence: async (stage) => {
     const [from, to] = shuffled(stage);
-    stage.wires.silence(from.id, to.id);
+    stage.wires?.silence(from.id, to.id);
     return `silence ${from.id} to ${to.id}`;
   },
 
@@ -111,8 +114,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     const speaks = stage.random() < 0.5;
     for (const other of stage.ensemble.members) {
       if (other === member) continue;
-      if (speaks) stage.wires.silence(other.id, member.id);
-      else stage.wires.silence(member.id, other.id);
+      if (speaks) stage.wires?.silence(other.id, member.id);
+      else stage.wires?.silence(member.id, other.id);
     }
     return speaks ? `leader ${member.id} hears nobody` : `nobody hears leader ${member.id}`;
   },
@@ -124,8 +127,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     for (const one of half) {
       for (const other of others) {
         if (half.includes(other)) continue;
-        stage.wires.silence(one.id, other.id);
-        stage.wires.silence(other.id, one.id);
+        stage.wires?.silence(one.id, other.id);
+        stage.wires?.silence(other.id, one.id);
       }
     }
     return `bridge ${half.map((m) => m.id).join(' ')}`;
@@ -134,7 +137,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   cut: async (stage) => {
     for (let i = 0; i < 5; i++) {
       const [one, other] = shuffled(stage);
-      stage.wires.cut(one.id, other.id);
+      stage.wires?.cut(one.id, other.id);
       await delay(stage.random() * 500);
     }
     return 'cut';
@@ -147,6 +150,22 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     return `clock of ${member.id} ${seconds} s`;
   },
 
+  leave: async (stage) => {
+    const member = any(stage);
+    await stage.changes?.leave(member);
+    return `${member.id} leaves`;
+  },
+
+  /** The leader dies in the midst of it. */
+  'leave-leaderless': async (stage) => {
+    const member = any(stage);
+    const leading = (await leader(stage)) ?? any(stage);
+    await stage.changes?.leave(member);
+    await delay(stage.random() * 30);
+    await leading.kill();
+    return `${member.id} leaves, kill leader ${leading.id}`;
+  },
+
   disk: async (stage) => {
     const member = any(stage);
     stage.disks?.fill(member);
@@ -154,15 +173,33 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
-/** Undoes all faults: every server runs, and everything passes. */
-export async function heal({ ensemble, wires, clocks, disks }: Stage): Promise<void> {
-  wires.heal();
+/** Undoes all faults: every server runs and is a member, and everything passes. */
+export async function heal(stage: Stage): Promise<void> {
+  const { ensemble, wires, changes, clocks, disks } = stage;
+  wires?.heal();
   clocks?.reset();
   disks?.free();
   for (const member of ensemble.members) {
     if (member.running) member.signal('SIGCONT');
-    else member.start();
+    else start(stage, member);
   }
+  await changes?.undo();
+}
+
+/** Of the faults of these names, those that can be done here. */
+export function possibleOf(names: readonly string[], { wires, changes, clocks, disks }: Stage): string[] {
+  const needs = (name: string): unknown => {
+    if (/^(part|silence|bridge|cut)/.test(name)) return wires;
+    if (name.startsWith('leave')) return changes;
+    if (name === 'clock') return clocks;
+    return name === 'disk' ? disks : true;
+  };
+  return names.filter((name) => needs(name) !== undefined);
+}
+
+function start({ changes }: Stage, member: Member): void {
+  if (changes === undefined) member.start();
+  else member.startOnOwnConfig();
 }
 
 async function leader({ ensemble }: Stage): Promise<Member | undefined> {

@@ -7,10 +7,11 @@ import { Session } from '../ensemble/session.js';
 import { assertEqualTrees, readTree, type Tree } from '../ensemble/tree.js';
 import { until } from '../ensemble/until.js';
 import type { Kind } from '../servers/index.js';
+import { Changes } from './changes.js';
 import { Client, COUNTER, REGISTERS } from './client.js';
 import { Clocks } from './clocks.js';
 import { History, told } from './history.js';
-import { FAULTS, heal, type Stage } from './nemesis.js';
+import { FAULTS, heal, possibleOf, type Stage } from './nemesis.js';
 import { SmallDisks } from './small-disks.js';
 import { Wires } from './wires.js';
 
@@ -40,6 +41,8 @@ export interface RunSettings {
   readonly clients: number;
   readonly seed: number;
   readonly keep: boolean;
+  /** Whether members change; the network between servers is then left alone. */
+  readonly changes: boolean;
   readonly tell: (text: string) => void;
 }
 
@@ -54,13 +57,12 @@ export async function run(settings: RunSettings): Promise<RunResult> {
   const random = chance(seed);
   const kinds = [...cast].map((letter): Kind => (letter === 'A' ? 'apache' : 'nodekeeper'));
   const ensemble = await Ensemble.create({ kinds, cfg: CFG });
-  const wires = await Wires.between(ensemble);
+  const changes = settings.changes ? Changes.of(ensemble) : undefined;
+  const wires = settings.changes ? undefined : await Wires.between(ensemble);
   const disks = names.includes('disk') ? SmallDisks.of(ensemble) : undefined;
   const clocks = names.includes('clock') ? Clocks.of(ensemble) : undefined;
-  const stage: Stage = { ensemble, wires, clocks, disks, random };
-  const possible = names.filter(
-    (n) => (n !== 'clock' || clocks !== undefined) && (n !== 'disk' || disks !== undefined),
-  );
+  const stage: Stage = { ensemble, wires, changes, clocks, disks, random };
+  const possible = possibleOf(names, stage);
   const history = new History();
   const clients: Client[] = [];
   let done = 0;
@@ -110,7 +112,7 @@ export async function run(settings: RunSettings): Promise<RunResult> {
   } finally {
     for (const client of clients) client.abandon();
     await ensemble.close(true);
-    await wires.stop();
+    await wires?.stop();
     if (!(failed && settings.keep)) {
       disks?.unmount();
       await ensemble.close();

@@ -6,6 +6,24 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Ensemble } from '../ensemble/ensemble.js';
 import { HOST, nextPort } from '../ensemble/ports.js';
 
+/** Whoever dials a relay is connected at once: so long it waits for a server that does not listen yet, as if that took the call late. */
+const REACHED_MS = 1500;
+const RETRY_MS = 20;
+
+function reach(target: number, near: Socket, until: number, then: (far: Socket) => void): void {
+  if (performance.now() > until) near.destroy();
+  if (near.destroyed) return;
+  const far = connect({ port: target, host: HOST, noDelay: true });
+  let reached = false;
+  far.on('error', () => {
+    if (!reached) setTimeout(() => reach(target, near, until, then), RETRY_MS);
+  });
+  far.once('connect', () => {
+    reached = true;
+    then(far);
+  });
+}
+
 class Relay {
   readonly port: number;
   readonly #server: Server;
@@ -19,19 +37,20 @@ class Relay {
     this.#server = server;
     this.port = port;
     server.on('connection', (near) => {
-      // As behind a firewall that drops: neither accepted nor refused for as long as one way is closed.
-      if (this.out || this.back) near.pause();
-      const far = connect({ port: target, host: HOST, noDelay: true });
+      near.pause();
       near.setNoDelay(true);
-      const pair = [near, far] as const;
-      this.#pairs.add(pair);
-      this.#pass(near, far, () => this.out);
-      this.#pass(far, near, () => this.back);
-      for (const socket of pair) {
-        socket.on('error', () => undefined);
-        socket.on('close', () => this.#drop(pair));
-      }
+      near.on('error', () => undefined);
+      reach(target, near, performance.now() + REACHED_MS, (far) => this.#join(near, far));
     });
+  }
+
+  #join(near: Socket, far: Socket): void {
+    const pair = [near, far] as const;
+    this.#pairs.add(pair);
+    this.#pass(near, far, () => this.out);
+    this.#pass(far, near, () => this.back);
+    for (const socket of pair) socket.on('close', () => this.#drop(pair));
+    near.resume();
   }
 
   static async start(target: number): Promise<Relay> {

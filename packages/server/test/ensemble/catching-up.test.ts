@@ -1,6 +1,6 @@
 // Learners that have to be brought up to date under awkward conditions.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
@@ -125,4 +125,33 @@ test('a server whose data was emptied helps to elect again once it has everythin
   await ensemble.stop(2);
   await ensemble.settled();
   assert.equal(await (await ensemble.client(3)).getData('/n'), '4');
+});
+
+test('a member that an operator gave an old backup and marked elects nobody before it has caught up', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/n');
+  await ensemble.level();
+  const id = await ensemble.follower();
+  const data = join(ensemble.dataDirOf(id), 'version-2');
+  const backup = join(ensemble.dir, 'backup');
+  await ensemble.stop(id);
+  cpSync(data, backup, { recursive: true });
+  await ensemble.start(id);
+  await ensemble.settled();
+  await write(client, 20);
+  await ensemble.level();
+  await ensemble.stop(id);
+  rmSync(data, { recursive: true });
+  cpSync(backup, data, { recursive: true });
+  const marker = join(data, 'must-rejoin');
+  writeFileSync(marker, 'an old backup');
+  for (const other of ensemble.running) await ensemble.stop(other);
+  await ensemble.start(id);
+  assert.equal(ensemble.server(id).historyEnd, -1, 'it claims no history');
+  for (const other of [1, 2, 3]) if (other !== id) await ensemble.start(other);
+  assert.notEqual(await ensemble.settled(), id);
+  await ensemble.level();
+  assert.equal(await (await ensemble.client(id)).getData('/n'), '19');
+  assert.equal(existsSync(marker), false);
 });
