@@ -126,6 +126,14 @@ export async function recoverInto(
     onWarning: (message) => logger.warn({}, message),
   });
   database.tree.finishLoading();
+  const { digestComparedFrom } = database.tree;
+  if (digestComparedFrom > recovered.lastZxid) {
+    // A copy of a data directory in use, or the power failed on a member that had applied what its own disk did not have yet.
+    logger.warn(
+      { zxid: `0x${recovered.lastZxid.toString(16)}`, upTo: `0x${digestComparedFrom.toString(16)}` },
+      'the snapshot was written while transactions came that are not in the log: some of what they did may be here, some not',
+    );
+  }
   if (database.tree.digestMismatches > 0) {
     logger.error({ mismatches: database.tree.digestMismatches }, 'the tree did not match the digests in the log');
   }

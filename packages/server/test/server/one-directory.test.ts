@@ -1,9 +1,10 @@
-// Two servers that were given one directory by mistake.
+// Data directories used as they should not be: by two servers, or copied from one that runs.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { StorageError, TEMPORARY } from '../../dist/storage/index.js';
+import { FIXTURES } from '../storage/fixtures.js';
 import { dataDir, serve } from './raw-client.js';
 
 const refused = (e: unknown): boolean => e instanceof StorageError && /another server uses/.test(e.message);
@@ -33,3 +34,16 @@ test('two servers cannot write their logs to one directory', async (t) => {
   await first.close();
   await serve(t, { dataDir: own, dataLogDir: logs });
 });
+
+for (const complete of [true, false]) {
+  test(`a snapshot that is ${complete ? 'not ' : ''}without the end of its log is told of`, async (t) => {
+    const dir = dataDir(t);
+    const files = join(dir, 'version-2');
+    cpSync(join(FIXTURES, 'fuzzy-3.8.0', 'version-2'), files, { recursive: true });
+    if (!complete) for (const name of readdirSync(files)) if (name.startsWith('log.')) unlinkSync(join(files, name));
+    const told: string[] = [];
+    const tell = (_fields: object, message: string) => told.push(message);
+    await serve(t, { dataDir: dir }, { logger: { info: () => {}, warn: tell, error: tell } });
+    assert.equal(told.filter((message) => message.includes('not in the log')).length, complete ? 0 : 1);
+  });
+}
