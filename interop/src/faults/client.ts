@@ -149,10 +149,10 @@ export class Client {
       await Promise.all([this.#set(session, key, -1), this.#set(session, key, -1), this.#read(session, key, false)]);
     else if (chance < 0.75) await this.#lock(session);
     else if (chance < 0.8) await this.#ownEphemeral(session);
-    else if (chance < 0.98) {
+    else if (chance < 0.94) {
       const path = `/u/${number}-${this.#count}`;
       await this.#write(session, 'create', path, -1, (value) => session.create(path, value));
-    } else if (chance < 0.995) session.detach();
+    } else if (chance < 0.994) session.detach();
     else if (chance < 0.998) {
       await this.close();
       this.#session = undefined;
