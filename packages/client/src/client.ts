@@ -152,6 +152,14 @@ export class Client extends EventEmitter<ClientEvents> {
     return this.session.timeout;
   }
 
+  /**
+   * `performance.now()` until which the session lives for certain, if clocks run alike: its time-out after the last request that
+   * is answered was sent. While there is a connection it moves on.
+   */
+  get sessionSafeUntil(): number {
+    return this.session.safeUntil;
+  }
+
   /** Address of the server in use. */
   get server(): string | undefined {
     return this.session.server;

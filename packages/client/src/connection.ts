@@ -47,6 +47,8 @@ export class Connection {
   private failure: Error | undefined;
   private lastSent = performance.now();
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the pings were sent that are not answered. */
+  private readonly pings: number[] = [];
 
   constructor(socket: Socket, limits: FrameLimits) {
     this.socket = socket;
@@ -186,6 +188,16 @@ export class Connection {
     });
   }
 
+  private ping(now: number): void {
+    this.pings.push(now);
+    this.send((w) => w.int(Xid.ping).int(OpCode.ping));
+  }
+
+  /** To be called when a ping is answered. Returns when that was sent. */
+  pingAnswered(): number {
+    return this.pings.shift() ?? 0;
+  }
+
   /**
    * Sends a ping whenever nothing was sent for `pingAfter`, and ends the connection when nothing has come for
    * `deadAfter`, both in milliseconds.
@@ -201,7 +213,7 @@ export class Connection {
         });
         return;
       }
-      if (now - this.lastSent >= pingAfter) this.send((w) => w.int(Xid.ping).int(OpCode.ping));
+      if (now - this.lastSent >= pingAfter) this.ping(now);
       next();
     };
     const next = (): void => {

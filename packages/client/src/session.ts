@@ -98,6 +98,11 @@ export class Session implements ConnectionHandler {
   private answered = false;
   private seenReadWrite = false;
   private lastContact = performance.now();
+  /** `performance.now()` when the last request was sent that is answered: the server has heard from us since. */
+  private heardSince = 0;
+  /** The request that will show it next: its xid, 0 for none, and when it was sent. */
+  private probe = 0;
+  private probeSent = 0;
   private lastFailure: Error | undefined;
   private readonly over = new AbortController();
   private running: Promise<void> | undefined;
@@ -141,6 +146,11 @@ export class Session implements ConnectionHandler {
   /** Calls that are not answered yet. */
   get backlog(): number {
     return this.sent.length + this.waiting.length;
+  }
+
+  /** See Client.sessionSafeUntil. */
+  get safeUntil(): number {
+    return this.heardSince + this.timeout;
   }
 
   get isOver(): boolean {
@@ -198,6 +208,9 @@ export class Session implements ConnectionHandler {
     }
     call.xid = xid;
     this.sent.push(call);
+    if (this.probe !== 0) return;
+    this.probe = xid;
+    this.probeSent = performance.now();
   }
 
   private limit(call: Call, timeout: number | undefined, signal: AbortSignal | undefined): void {
@@ -249,7 +262,8 @@ export class Session implements ConnectionHandler {
     if (zxid > this.answeredZxid) this.answeredZxid = zxid;
     if (xid === Xid.auth) this.authenticated(err);
     else if (xid === Xid.setWatches) this.rearmed(err);
-    else if (xid !== Xid.ping) this.replied(r, xid, err);
+    else if (xid === Xid.ping) this.heardSince = Math.max(this.heardSince, this.connection?.pingAnswered() ?? 0);
+    else this.replied(r, xid, err);
     return true;
   }
 
@@ -267,6 +281,10 @@ export class Session implements ConnectionHandler {
     if (call === undefined) {
       this.lose(`an answer to request ${xid}, which is not under way`);
       return;
+    }
+    if (xid === this.probe) {
+      this.heardSince = this.probeSent;
+      this.probe = 0;
     }
     if (call.settled) return;
     const { request } = call;
@@ -406,6 +424,7 @@ export class Session implements ConnectionHandler {
     const { readOnly = false, sessionTimeout = 30_000, sasl } = this.options;
     // Before a session is opened, which would be left behind if there is nothing to log in with.
     const login = sasl === undefined ? undefined : await beginLogin(sasl, endpoint.host);
+    const sentAt = performance.now();
     connection.send((w) => writeConnectRequest(w, ticket, this.lastZxid, sessionTimeout, readOnly));
     const response = readConnectResponse(await nextFrame(connection));
     if (response === undefined) throw new Error(`${connection.remote} opens no sessions now`);
@@ -414,6 +433,7 @@ export class Session implements ConnectionHandler {
       this.expire();
       return undefined;
     }
+    this.heardSince = sentAt;
     if (login !== undefined) await this.authenticate(connection, login);
     return response;
   }
@@ -475,6 +495,7 @@ export class Session implements ConnectionHandler {
   private detach(connection: Connection, reason: Error): void {
     if (this.connection !== connection) return;
     this.connection = undefined;
+    this.probe = 0;
     this.lastContact = connection.lastReceived;
     this.lastFailure = reason;
     // Those that waited for their turn go with those before them: the order of calls has no gaps.

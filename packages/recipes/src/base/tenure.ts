@@ -14,8 +14,8 @@ export interface Seat {
 
 /**
  * What a lost connection means for a holder. `grace`: so many milliseconds without a connection, and the session may be
- * over; 0 gives up at once, Infinity waits for the server's word. A third of the session time-out if not given: a client
- * notices a dead connection after two thirds.
+ * over; 0 gives up at once, Infinity waits for the server's word. If not given, a third of the session time-out, as a client
+ * notices a dead connection after two thirds; less if the session may be over before by the server's reckoning.
  */
 export interface TenureOptions {
   readonly grace?: number | undefined;
@@ -31,7 +31,7 @@ export class Tenure {
   private readonly ending = new AbortController();
   private readonly client: Client;
   private readonly who: { readonly recipe: string; readonly path: string };
-  private readonly grace: number;
+  private readonly grace: number | undefined;
   private readonly forget: () => void;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -39,7 +39,7 @@ export class Tenure {
     this.client = client;
     this.seat = seat;
     this.who = who;
-    this.grace = grace ?? client.sessionTimeout / 3;
+    this.grace = grace;
     this.forget = onStateChange(client, () => this.check());
     this.check(); // what happened since the node was seen
   }
@@ -86,9 +86,11 @@ export class Tenure {
   }
 
   private startGrace(): void {
-    if (this.grace <= 0) this.lose('the connection is lost');
-    else if (this.timer === undefined && Number.isFinite(this.grace)) {
-      this.timer = setTimeout(() => this.lose(`no connection for ${Math.round(this.grace)} ms`), this.grace);
+    const { sessionTimeout, sessionSafeUntil } = this.client;
+    const grace = this.grace ?? Math.min(sessionTimeout / 3, sessionSafeUntil - performance.now());
+    if (grace <= 0) this.lose('the connection is lost');
+    else if (this.timer === undefined && Number.isFinite(grace)) {
+      this.timer = setTimeout(() => this.lose(`no connection for ${Math.round(grace)} ms`), grace);
     }
   }
 }

@@ -9,11 +9,11 @@ function inRecipe(name: string, recipe: string, file: string, from: string, to: 
 
 export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
   inRecipe(
-    'whoever is woken takes the lock',
+    'who waits takes the lock when the one before it in line gives up',
     'mutex',
     'locks/contend.js',
-    "const isGone = event.path === blocker && event.type === 'nodeDeleted' && isUnbroken && !ownWatch.hasFired();",
-    'const isGone = true;',
+    'if (isGone && ahead.length === 1 && contest.isFixed)',
+    'if (isGone && contest.isFixed)',
   ),
   inRecipe(
     'a node that may have been made is made again',
@@ -30,11 +30,11 @@ export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
     'creating.then(() => {})',
   ),
   inRecipe(
-    'a lock outlives its session',
+    'a holder is not told of the end of its session',
     'mutex',
     'base/tenure.js',
-    "else if (sessionId !== this.seat.session)\n            this.lose('the session is another one');",
-    '',
+    'const { state, sessionId } = this.client;',
+    'if (this.seat.token > 0) return; const { state, sessionId } = this.client;',
   ),
   inRecipe(
     'a reader takes the place of a writer that is gone',

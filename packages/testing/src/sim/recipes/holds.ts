@@ -11,6 +11,15 @@ export interface Held {
   readonly signal: AbortSignal;
 }
 
+export interface HoldKind {
+  /** Others of the kind may hold it too. */
+  readonly shared?: boolean;
+  /** The node that the holder has held it by so far, and still does. */
+  readonly heirOf?: string;
+  /** It counts as held until the server says otherwise. */
+  readonly waitsForTheServer?: boolean;
+}
+
 interface Hold {
   readonly holder: string;
   readonly path: string;
@@ -19,8 +28,10 @@ interface Hold {
   readonly heirOf: string | undefined;
   readonly at: number;
   readonly order: number;
-  /** The order number of the beginning of its release, or of the news of its loss. */
+  /** The order number of the beginning of its release, or of the news of its loss; and when that was. */
   until: number;
+  untilTime: number;
+  readonly isTimely: boolean;
 }
 
 export class HoldBook {
@@ -37,9 +48,12 @@ export class HoldBook {
 
   /**
    * To be called when a holder learns that it holds. What is returned is to be called before it gives back.
-   * @param heirOf the node that it has held by so far, and still does
    */
-  begin(part: Part, { path, fencingToken, signal }: Held, shared = false, heirOf?: string): () => void {
+  begin(
+    part: Part,
+    { path, fencingToken, signal }: Held,
+    { shared = false, heirOf, waitsForTheServer = false }: HoldKind = {},
+  ): () => void {
     const hold: Hold = {
       holder: part.name,
       path,
@@ -49,6 +63,8 @@ export class HoldBook {
       at: part.now(),
       order: part.nextOrder(),
       until: Number.POSITIVE_INFINITY,
+      untilTime: Number.POSITIVE_INFINITY,
+      isTimely: part.isTimely && !waitsForTheServer,
     };
     this.holds.push(hold);
     part.trace(`holds ${path}, token 0x${fencingToken.toString(16)}`);
@@ -56,6 +72,7 @@ export class HoldBook {
     const end = (): void => {
       if (hold.until !== Number.POSITIVE_INFINITY) return;
       hold.until = part.nextOrder();
+      hold.untilTime = part.now();
       if (!signal.aborted && part.client.sessionId !== session)
         this.findings.push({ kind: 'loss', message: `${this.what}: ${part.name} was not told that ${path} is lost` });
       part.trace(`holds ${path} no longer`);
@@ -74,6 +91,16 @@ export class HoldBook {
     const goneBy = (hold: Hold, at: number): boolean =>
       (decided.removalOfOne(hold.path)?.at ?? Number.POSITIVE_INFINITY) <= at;
     const tell = ({ holder, path, token }: Hold): string => `${holder} by ${path}, token 0x${token.toString(16)}`;
+    for (const hold of this.holds) {
+      const isDead = hold.until === Number.POSITIVE_INFINITY;
+      if (isDead || !hold.isTimely) continue;
+      const removal = decided.removalOfOne(hold.path);
+      if (removal?.withSession && removal.at < hold.untilTime)
+        yield {
+          kind: 'loss',
+          message: `${this.what}: ${tell(hold)}, lost it at ${removal.at}, and learned it at ${hold.untilTime}`,
+        };
+    }
     for (const [i, next] of this.holds.entries()) {
       if (goneBy(next, next.at)) continue; // it does not know yet
       const before = this.holds.slice(0, i).filter((hold) => !goneBy(hold, hold.at));

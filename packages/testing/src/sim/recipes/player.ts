@@ -22,6 +22,8 @@ export interface PlayerHost {
   readonly servers: readonly string[];
   /** From then on no new turns are begun. */
   readonly healAt: number;
+  /** See {@link Part.isTimely}. */
+  readonly isTimely: boolean;
   attach(life: Life): Network;
   nextOrder(): number;
   /** Whether all players but this one have ended their turns of a scenario. */
@@ -98,6 +100,7 @@ export class Player implements Actor {
       random: host.random.fork(scenario),
       now: () => host.scheduler.now,
       nextOrder: host.nextOrder,
+      isTimely: host.isTimely,
       isOver: () => host.scheduler.now >= host.healAt,
       othersHaveEnded: () => host.othersHaveEnded(scenario, this),
       ended: () => void this.ended.add(scenario),

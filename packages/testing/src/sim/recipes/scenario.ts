@@ -16,6 +16,11 @@ export interface Part {
   nextOrder(): number;
   /** Everything is made well: no new turns, come to an end. */
   isOver(): boolean;
+  /**
+   * Whether a holder learns that it is lost before others can hold: with one server, clocks that agree, and programs that are
+   * not held up. Elsewhere only fencing tokens help, as a server that is cut off still answers its clients.
+   */
+  readonly isTimely: boolean;
   /** Whether all other clients have come to their end of this scenario's turns, or are dead. */
   othersHaveEnded(): boolean;
   /** To be called when this client begins no more turns. */

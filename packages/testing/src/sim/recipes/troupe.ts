@@ -24,6 +24,12 @@ export interface TroupeHost {
 /** What every ensemble has. */
 const SYSTEM = /^\/(zookeeper(\/.*)?)?$/;
 
+function isTimely(plan: Plan): boolean {
+  const { clockRates } = plan.settings;
+  const isHeldUp = plan.faults.some(({ kind }) => kind === 'clientPauses');
+  return machinesOf(plan) === 1 && clockRates.every((rate) => rate === 1) && !isHeldUp;
+}
+
 export class Troupe {
   readonly players: readonly Player[];
   private readonly scenarios: ReadonlyMap<string, Scenario>;
@@ -41,6 +47,7 @@ export class Troupe {
         random: host.random.fork(name),
         servers,
         healAt: plan.healAt,
+        isTimely: isTimely(plan),
         attach: (life) => host.network.attach(clientHost(i), life),
         nextOrder: () => ++this.orders,
         othersHaveEnded: (scenario, player) =>

@@ -11,10 +11,11 @@ export function mutexScenario(): Scenario {
   return {
     async play(part) {
       const { client, random } = part;
-      const grace = random.pick([undefined, 0, Number.POSITIVE_INFINITY]);
+      const grace = random.pick([undefined, undefined, undefined, 0, Number.POSITIVE_INFINITY]);
+      const waitsForTheServer = grace === Number.POSITIVE_INFINITY;
       const mutex = new InterProcessMutex(client, PATH, { grace });
       while (!part.isOver()) {
-        await turn(part, mutex);
+        await turn(part, mutex, waitsForTheServer);
         await part.sleep(random.between(0, 60));
       }
     },
@@ -22,7 +23,7 @@ export function mutexScenario(): Scenario {
     mayStay: (path) => path === PATH,
   };
 
-  async function turn(part: Part, mutex: InterProcessMutex): Promise<void> {
+  async function turn(part: Part, mutex: InterProcessMutex, waitsForTheServer: boolean): Promise<void> {
     const { random } = part;
     const timeout = random.pick([undefined, 0, 50, 1000]);
     const owner = part.name;
@@ -33,13 +34,10 @@ export function mutexScenario(): Scenario {
       if (!isRecipeError(error, 'Timeout')) throw error;
     }
     if (hold === undefined) return;
-    const end = book.begin(part, hold);
-    await part.sleep(random.between(0, 40));
+    const end = book.begin(part, hold, { waitsForTheServer });
+    await part.sleep(random.chance(0.15) ? random.between(0, 5000) : random.between(0, 40));
     if (hold.isHeld && random.chance(0.3)) {
-      // Again, by the same owner; unless the hold is lost meanwhile, it is the same one.
       const again = await mutex.acquire({ owner });
-      const endAgain = again.fencingToken === hold.fencingToken ? () => {} : book.begin(part, again);
-      endAgain();
       await again.release();
     }
     end();

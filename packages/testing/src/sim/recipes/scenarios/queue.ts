@@ -24,6 +24,7 @@ export function queueScenario(locked: boolean): Scenario {
   const deliveries = new Map<string, Delivery[]>();
   /** Items that consumers cannot tell whether they have taken them. */
   let uncertain = 0;
+  const broken: Finding[] = [];
   /** Consumers that died with what they had in hand. */
   const dead = new Set<string>();
   return {
@@ -32,7 +33,7 @@ export function queueScenario(locked: boolean): Scenario {
       const { client, random } = part;
       const queue = new DistributedQueue(client, path, stringSerializer, locked ? { lockPath } : {});
       queue.on('error', (error) => {
-        if (!isKeeperError(error)) part.trace(`${path}: ${error}`);
+        if (!isKeeperError(error)) broken.push({ kind: 'queue', message: `${part.name}: ${error}` });
         if (isKeeperError(error) && error.outcomeUnknown) uncertain++;
       });
       queue.consume(
@@ -55,6 +56,7 @@ export function queueScenario(locked: boolean): Scenario {
       dead.delete(part.name);
     },
     *check(decided) {
+      yield* broken;
       if (locked) yield* atLeastOnce(decided);
       else yield* atMostOnce();
       for (const item of deliveries.keys())

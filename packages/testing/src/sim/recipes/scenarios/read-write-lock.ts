@@ -16,11 +16,11 @@ export function readWriteLockScenario(): Scenario {
       while (!part.isOver()) {
         const isReader = random.chance(0.4);
         const hold = await (isReader ? lock.readLock : lock.writeLock).acquire({ owner });
-        const end = book.begin(part, hold, isReader);
+        const end = book.begin(part, hold, { shared: isReader });
         await part.sleep(random.between(0, 40));
         if (!isReader && random.chance(0.7)) {
           const reading = await lock.readLock.acquire({ owner });
-          const endReading = book.begin(part, reading, true, hold.path);
+          const endReading = book.begin(part, reading, { shared: true, heirOf: hold.path });
           end();
           await hold.release(); // a downgrade
           await part.sleep(random.between(0, 20));
