@@ -10,7 +10,7 @@ test('a run with recipes is a function of its seed, and Node has its clocks back
   const plan = makePlan(5, { servers: 3, observers: 0, spares: 0, recipes: recipesFrom('mutex,queue,cache') });
   const [first, second] = [await simulate(plan), await simulate(plan)];
   assert.deepEqual(first.violations, []);
-  assert.ok(first.counts.txns > 50);
+  assert.ok(first.counts.txns > 20);
   assert.equal(first.hash, second.hash);
   assert.equal(globalThis.setTimeout, setTimeout);
   assert.equal(Date.now, now);
