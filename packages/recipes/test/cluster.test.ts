@@ -135,6 +135,19 @@ for (const step of STEPS) {
   });
 }
 
+test('who waits for a server learns that the balancer is closed, and a choice that is soon released is not counted', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const balancer = await new LoadBalancer(client, '/lb').start();
+  const waiting = assert.rejects(balancer.choose(), (e) => isRecipeError(e, 'Closed') && e.recipe === 'LoadBalancer');
+  await balancer.close();
+  await waiting;
+  await using another = await new LoadBalancer(client, '/lb').start();
+  await using _offer = await another.offer('a', 'host-a:1');
+  for (let i = 0; i < 20; i++) await (await another.choose()).release();
+  await until(() => another.servers[0]?.clients === 0, 'nothing is pending');
+});
+
 test('the server with the fewest clients is chosen, by weight', async (t) => {
   const server = await serve(t);
   const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];

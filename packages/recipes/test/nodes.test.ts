@@ -26,6 +26,19 @@ test('a node is made again when it goes, with the data it should have', async (t
   await assert.rejects(node.start(), (e) => isRecipeError(e, 'Closed') && e.path === '/app/node');
 });
 
+test('data that is set while the node is being made is not lost', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await client.create('/soon');
+  for (const path of ['/soon/made', '/soon']) {
+    await using node = new PersistentNode(client, path, { mode: 'persistent', data: 'one', deleteOnClose: false });
+    const starting = node.start();
+    await node.setData('two');
+    await starting;
+    assert.equal(String((await client.getData(path)).data), 'two');
+  }
+});
+
 test('a node of an older session is taken over, and made anew when that session ends', async (t) => {
   const server = await serve(t);
   const [client, older] = [await open(t, server.clientPort), await open(t, server.clientPort)];

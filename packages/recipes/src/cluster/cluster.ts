@@ -2,6 +2,7 @@
 
 import type { Client, EventStream } from '@nodekeeper/client';
 import { RecipeEmitter } from '../base/emitter.js';
+import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { jsonSerializer, type Serializer } from '../base/serializer.js';
 import { Cache, type CachedNode } from '../caches/cache.js';
@@ -44,6 +45,7 @@ export interface ClusterOptions {
 export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDisposable {
   readonly path: string;
   readonly id: string | undefined;
+  private readonly life: Lifecycle;
   private readonly cache: Cache<MemberReport>;
   private readonly node: PersistentNode | undefined;
   private own: MemberReport;
@@ -53,6 +55,7 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
     super();
     this.path = recipePath(RECIPE, path);
     this.id = id === undefined ? undefined : nodeName(RECIPE, path, id);
+    this.life = new Lifecycle(RECIPE, path);
     this.own = { state: 'ready', load: 0, metadata: {}, ...report };
     this.cache = new Cache<MemberReport>(client, path, { maxDepth: 1, serializer: REPORT }, RECIPE);
     this.node =
@@ -63,11 +66,12 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
 
   /** Resolves when the members are known, this one being there. Rejects with AlreadyStarted, Closed, or the server's error. */
   async start(): Promise<this> {
-    await this.node?.start();
+    this.life.start();
     try {
+      await this.node?.start();
       await this.cache.start();
     } catch (error) {
-      await this.node?.close();
+      await this.close();
       throw error;
     }
     return this;
@@ -91,17 +95,20 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
 
   /** Tells the others how this member is; what is left out stays as it was. */
   async report(report: Partial<MemberReport>): Promise<void> {
+    this.life.check();
     this.own = { ...this.own, ...report };
     await this.node?.setData(this.data());
   }
 
   /** Changes from now on, until it is closed. */
   changes(): EventStream<ClusterChange> {
+    this.life.check();
     return this.streamOf('change');
   }
 
   /** Leaves. */
   async close(): Promise<void> {
+    if (!this.life.close()) return;
     await this.node?.close();
     await this.cache.close();
     this.endStreams();

@@ -5,6 +5,7 @@ import { type Client, isKeeperError } from '@nodekeeper/client';
 import { createOnce, giveUp } from '../base/create.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
+import { Lifecycle } from '../base/lifecycle.js';
 import { join, nameOf, nodeName, parentOf, recipePath } from '../base/paths.js';
 import { deleteSoon } from '../base/persist.js';
 import { jsonSerializer } from '../base/serializer.js';
@@ -57,6 +58,7 @@ const serializer = jsonSerializer<ServerInfo>();
 export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements AsyncDisposable {
   readonly path: string;
   private readonly client: Client;
+  private readonly life: Lifecycle;
   private readonly offered: PathChildrenCache<ServerInfo>;
   private readonly used: Cache;
   /** Choices of this process that the cache does not show yet. */
@@ -67,6 +69,7 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
     super();
     this.path = recipePath(RECIPE, path);
     this.client = client;
+    this.life = new Lifecycle(RECIPE, path);
     this.offered = new PathChildrenCache(client, join(path, 'servers'), { serializer });
     this.used = new Cache(client, join(path, 'clients'), { maxDepth: 2 }, RECIPE);
     for (const cache of [this.offered, this.used] as Pick<Cache, 'on'>[]) {
@@ -75,11 +78,11 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
     }
   }
 
-  /** Resolves when the servers and their counts are known. */
+  /** Resolves when the servers and their counts are known. Rejects with AlreadyStarted, Closed, or the server's error. */
   async start(): Promise<this> {
-    await this.offered.start();
+    this.life.start();
     try {
-      await this.used.start();
+      await Promise.all([this.offered.start(), this.used.start()]);
     } catch (error) {
       await this.close();
       throw error;
@@ -101,8 +104,9 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
     return found.sort((a, b) => a.clients / a.weight - b.clients / b.weight);
   }
 
-  /** Chooses the least loaded server; waits until there is one. Rejects with Timeout, the signal's reason, Closed. */
+  /** Chooses the least loaded server; waits until there is one. Rejects with Timeout, the signal's reason, NotStarted, Closed. */
   async choose(options: WaitOptions = {}): Promise<Assignment> {
+    this.life.check();
     using limit = new Limit(options, { recipe: RECIPE, path: this.path });
     for (;;) {
       const server = await this.firstServer(limit.signal);
@@ -112,6 +116,7 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
   }
 
   async close(): Promise<void> {
+    if (!this.life.close()) return;
     await Promise.all([this.offered.close(), this.used.close()]);
     this.endStreams();
   }
@@ -135,7 +140,7 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
       });
       this.once('change', listener as never);
       try {
-        await unlessAborted(changed, signal);
+        await unlessAborted(unlessAborted(changed, this.life.signal), signal);
       } finally {
         this.removeListener('change', listener as never);
       }
@@ -151,7 +156,7 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
       const { path, stat } = await unlessAborted(creating, signal);
       const seat = { path, token: stat.czxid, session: stat.ephemeralOwner };
       const tenure = new Tenure(this.client, seat, { recipe: RECIPE, path: this.path });
-      this.untilShown(server.id, path);
+      this.untilShown(server.id, path, tenure.over);
       return tenure.isLost ? undefined : new Choice(this.client, server, tenure);
     } catch (error) {
       this.forgetPending(server.id);
@@ -161,21 +166,23 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
     }
   }
 
-  /** Counts it as pending until the cache has it. */
-  private untilShown(id: string, path: string): void {
-    if (this.used.get(path) !== undefined) {
+  /** Counts it as pending until the cache has it, or it is over. */
+  private untilShown(id: string, path: string, over: AbortSignal): void {
+    if (over.aborted || this.used.get(path) !== undefined) {
       this.forgetPending(id);
       return;
     }
     const stop = (): void => {
       this.used.removeListener('created', onCreated);
       this.used.removeListener('state', stop);
+      over.removeEventListener('abort', stop);
       this.forgetPending(id);
     };
     const onCreated = (node: CachedNode<unknown>): void => {
       if (nameOf(node.path) === nameOf(path) && parentOf(node.path) === parentOf(path)) stop();
     };
     this.used.on('created', onCreated);
+    over.addEventListener('abort', stop);
     this.used.on('state', stop); // what was lost with a connection is not waited for
   }
 

@@ -2,8 +2,11 @@
 
 import type { Client } from '@nodekeeper/client';
 import { isRecipeError, RecipeError } from '../base/errors.js';
+import { recipePath } from '../base/paths.js';
 import { Limit, type WaitOptions } from '../base/wait.js';
 import { InterProcessMutex } from './mutex.js';
+
+const RECIPE = 'InterProcessMultiLock';
 
 /** What a multi-lock needs of its parts. */
 export interface AcquirableLock {
@@ -45,8 +48,10 @@ export class InterProcessMultiLock {
    * @throws RecipeError BadPath, BadArgument
    */
   constructor(client: Client, locks: readonly (AcquirableLock | string)[]) {
-    this.locks = locks.map((lock) => (typeof lock === 'string' ? new InterProcessMutex(client, lock) : lock));
-    this.who = { recipe: 'InterProcessMultiLock', path: this.locks.map(({ path }) => path).join(', ') };
+    this.locks = locks.map((lock) =>
+      typeof lock === 'object' ? lock : new InterProcessMutex(client, recipePath(RECIPE, lock)),
+    );
+    this.who = { recipe: RECIPE, path: this.locks.map(({ path }) => path).join(', ') };
     if (locks.length === 0) throw new RecipeError('BadArgument', this.who.recipe, '', 'no locks are given');
   }
 

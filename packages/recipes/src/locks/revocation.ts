@@ -2,6 +2,7 @@
 
 import { type Client, isKeeperError } from '@nodekeeper/client';
 import { watchOwnNode } from '../base/own-node.js';
+import { recipePath } from '../base/paths.js';
 import { persistOverSessions } from '../base/persist.js';
 import type { Tenure } from '../base/tenure.js';
 
@@ -9,9 +10,10 @@ const REVOKE = Buffer.from('__REVOKE__');
 
 /**
  * Asks whoever holds a lock by the node at `path` (see `getParticipantNodes`) to give it back. A holder that has not made
- * its lock revocable does not hear it. Resolves also if the node is gone.
+ * its lock revocable does not hear it. Resolves also if the node is gone. Rejects with BadPath, or the server's error.
  */
 export async function attemptRevoke(client: Client, path: string): Promise<void> {
+  recipePath('attemptRevoke', path);
   try {
     await persistOverSessions(client, () => client.setData(path, REVOKE));
   } catch (error) {

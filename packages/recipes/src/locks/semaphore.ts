@@ -46,14 +46,20 @@ export class InterProcessSemaphoreV2 {
   private isDeclared = false;
 
   /** @throws RecipeError BadPath, BadArgument */
-  constructor(client: Client, path: string, maxLeases: number | SharedValue<number>, options: SemaphoreOptions = {}) {
-    this.path = recipePath(RECIPE, path);
+  constructor(
+    client: Client,
+    path: string,
+    maxLeases: number | SharedValue<number>,
+    options: SemaphoreOptions = {},
+    recipe = RECIPE,
+  ) {
+    this.path = recipePath(recipe, path);
     this.client = client;
     this.options = options;
     this.limit = maxLeases;
-    this.who = { recipe: RECIPE, path };
+    this.who = { recipe, path };
     if (typeof maxLeases === 'number' && !(Number.isInteger(maxLeases) && maxLeases > 0)) {
-      throw new RecipeError('BadArgument', RECIPE, path, `the limit must be 1 or more, not ${maxLeases}`);
+      throw new RecipeError('BadArgument', recipe, path, `the limit must be 1 or more, not ${maxLeases}`);
     }
     const { layout = 'curator' } = options;
     const isKazoo = layout === 'kazoo';
@@ -76,7 +82,7 @@ export class InterProcessSemaphoreV2 {
   /** Resolves when so many leases are held; until then those obtained already are kept. Rejects holding none. */
   async acquireMany(count: number, options: WaitOptions = {}): Promise<Lease[]> {
     if (!Number.isInteger(count) || count < 1) {
-      throw new RecipeError('BadArgument', RECIPE, this.path, `cannot acquire ${count} leases`);
+      throw new RecipeError('BadArgument', this.who.recipe, this.path, `cannot acquire ${count} leases`);
     }
     using limit = new Limit(options, this.who);
     const held: Lease[] = [];
@@ -178,7 +184,7 @@ export class InterProcessSemaphoreV2 {
         await this.declare();
       });
     } else if (/^\d+$/.test(known) && Number(known) !== this.maxLeases) {
-      throw new RecipeError('BadArgument', RECIPE, this.path, `the limit is ${known}, not ${this.maxLeases}`);
+      throw new RecipeError('BadArgument', this.who.recipe, this.path, `the limit is ${known}, not ${this.maxLeases}`);
     }
     this.isDeclared = true;
   }
@@ -215,7 +221,7 @@ export class InterProcessSemaphoreMutex {
   /** @throws RecipeError BadPath */
   constructor(client: Client, path: string, options: SemaphoreOptions = {}) {
     this.path = path;
-    this.semaphore = new InterProcessSemaphoreV2(client, path, 1, options);
+    this.semaphore = new InterProcessSemaphoreV2(client, path, 1, options, 'InterProcessSemaphoreMutex');
   }
 
   acquire(options: WaitOptions = {}): Promise<LockHold> {

@@ -2,6 +2,7 @@
 
 import type { Client, Data } from '@nodekeeper/client';
 import { RecipeEmitter } from '../base/emitter.js';
+import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { PathChildrenCache } from '../caches/views.js';
 import { PersistentNode } from './persistent-node.js';
@@ -18,6 +19,7 @@ export interface GroupEvents {
 export class GroupMember extends RecipeEmitter<GroupEvents> implements AsyncDisposable {
   readonly path: string;
   readonly id: string;
+  private readonly life: Lifecycle;
   private readonly node: PersistentNode;
   private readonly cache: PathChildrenCache;
 
@@ -26,6 +28,7 @@ export class GroupMember extends RecipeEmitter<GroupEvents> implements AsyncDisp
     super();
     this.path = recipePath(RECIPE, path);
     this.id = nodeName(RECIPE, path, id);
+    this.life = new Lifecycle(RECIPE, path);
     this.node = new PersistentNode(client, join(path, id), { data }, RECIPE);
     this.cache = new PathChildrenCache(client, path);
     const ids = (node: { readonly path: string }): string => node.path.slice(path.length + 1);
@@ -44,19 +47,21 @@ export class GroupMember extends RecipeEmitter<GroupEvents> implements AsyncDisp
 
   /** Resolves when this member is in and the others are known. Rejects with AlreadyStarted, Closed, or the server's error. */
   async start(): Promise<this> {
-    await this.node.start();
+    this.life.start();
     try {
+      await this.node.start();
       await this.cache.start();
     } catch (error) {
-      await this.node.close();
+      await this.close();
       throw error;
     }
     return this;
   }
 
   /** What the others know of this member. */
-  setThisData(data: Data): Promise<void> {
-    return this.node.setData(data);
+  async setThisData(data: Data): Promise<void> {
+    this.life.check();
+    await this.node.setData(data);
   }
 
   /** Ids and data of the members, this one included. */
@@ -72,6 +77,7 @@ export class GroupMember extends RecipeEmitter<GroupEvents> implements AsyncDisp
 
   /** Leaves the group. */
   async close(): Promise<void> {
+    if (!this.life.close()) return;
     await this.node.close();
     await this.cache.close();
     this.endStreams();

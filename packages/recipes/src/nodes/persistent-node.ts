@@ -82,7 +82,7 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
     const at = this.actual;
     if (at === undefined) return; // it is about to be made
     try {
-      await persist(() => this.client.setData(at, data));
+      await persist(() => this.client.setData(at, this.content)); // a repetition must not undo a later change
     } catch (error) {
       if (!isKeeperError(error, 'NoNode') && !isKeeperError(error, 'SessionExpired')) throw error;
     }
@@ -111,7 +111,9 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
   private async run(onReady: () => void): Promise<void> {
     while (!this.life.isClosed) {
       try {
-        await this.make();
+        const written = this.content;
+        await this.make(written);
+        if (this.content !== written) await this.setData(this.content); // it was changed on the way
         onReady();
         while (await this.stays());
       } catch (error) {
@@ -130,9 +132,9 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
     });
   }
 
-  private async make(): Promise<void> {
+  private async make(content: Data): Promise<void> {
     const { mode = 'ephemeral', acl, protect = false } = this.options;
-    const settings = { mode, data: this.content, ...(acl === undefined ? {} : { acl }) };
+    const settings = { mode, data: content, ...(acl === undefined ? {} : { acl }) };
     if (protect || mode.endsWith('Sequential')) {
       const name = protectedName(nameOf(this.path));
       const { path, stat } = await createOnce(this.client, parentOf(this.path), name, settings);
@@ -147,15 +149,15 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
       } catch (error) {
         if (isKeeperError(error, 'NoNode')) await ensureContainers(this.client, parentOf(this.path), acl);
         else if (!isKeeperError(error, 'NodeExists')) throw error;
-        else if (await this.takeOver()) return;
+        else if (await this.takeOver(content)) return;
       }
     }
   }
 
   /** False if the node has gone meanwhile. */
-  private async takeOver(): Promise<boolean> {
+  private async takeOver(content: Data): Promise<boolean> {
     try {
-      const { ephemeralOwner } = await persist(() => this.client.setData(this.path, this.content));
+      const { ephemeralOwner } = await persist(() => this.client.setData(this.path, content));
       this.made(this.path, ephemeralOwner);
       return true;
     } catch (error) {
