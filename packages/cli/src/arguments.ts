@@ -49,13 +49,18 @@ export function parseServerArguments(
     else if (option === '--config') directory = value();
     else if (option === '--set') flags.push(value());
     else if (option === '--json') json = true;
-    else if (option === '--timeout') timeoutMs = Number(value()) * 1000;
+    else if (option === '--timeout') timeoutMs = seconds(value());
     else if (arg.startsWith('-D')) flags.push(arg);
     else if (arg.startsWith('-')) throw new UsageError(`'${arg}' is not an option`);
     else if (name === undefined) name = arg;
     else throw new UsageError(`'${arg}' is one argument too many`);
   }
   return { file: configFile(directory, name), flags: [...jvmFlags(environment), ...flags], json, timeoutMs };
+}
+
+function seconds(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`--timeout ${text}: a number of seconds is expected`);
+  return Number(text) * 1000;
 }
 
 function splitOption(arg: string): [string, string | undefined] {

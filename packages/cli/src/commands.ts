@@ -11,13 +11,15 @@ import { Command } from 'commander';
 import { parseServerArguments, type ServerArguments, sourcesOf, UsageError } from './arguments.js';
 import { runEnsemble } from './ensemble.js';
 import { memberStatuses, printMembers } from './member-status.js';
-import { findPortOwner, portTakenMessage } from './port-owner.js';
+import { findPortOwner } from './port-owner.js';
+import { portTakenMessage } from './port-taken.js';
 import { accepts, answersHandshake, fourLetterWord } from './server-status.js';
 import { versionLine } from './version-line.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const STOP_TIMEOUT_MS = 30_000;
 const POLL_MS = 25;
+const NOT_SERVING = 'The server runs, but does not serve: it looks for a leader.';
 const NOT_RUNNING = 'Error contacting service. It is probably not running.';
 
 /** For an option that may come several times. */
@@ -38,7 +40,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
       .description(description)
       .argument(
         '[options...]',
-        '[--config DIR] [ZOO_CFG] [--client-port N] [--data-dir DIR] [--set KEY=VALUE] [-DPROPERTY=VALUE] [--json]',
+        '[--config DIR] [ZOO_CFG] [--client-port N] [--data-dir DIR] [--set KEY=VALUE] [-DPROPERTY=VALUE] [--json] [--timeout SECONDS]',
       )
       .allowUnknownOption()
       .action(async (raw: string[]) => action(parseServerArguments(raw), raw));
@@ -194,13 +196,20 @@ async function start(args: ServerArguments, raw: readonly string[], quiet = fals
   }
   for (const port of [clientPlace(c).port, c.secureClientPort]) {
     if (port === undefined || port === 0 || findPortOwner(port) === undefined) continue;
-    console.log('FAILED TO START');
-    process.stderr.write(`${portTakenMessage(port)}\n`);
-    process.exit(1);
+    failedToStart(portTakenMessage(port, c));
   }
+  for (const warning of c.warnings) process.stderr.write(`${warning}\n`);
   const log = logFile(c);
-  mkdirSync(dirname(log), { recursive: true });
-  const out = openSync(log, 'a');
+  let out: number;
+  try {
+    mkdirSync(dirname(log), { recursive: true });
+    out = openSync(log, 'a');
+  } catch (e) {
+    const dir = process.env.ZOO_LOG_DIR === undefined ? 'dataDir (or ZOO_LOG_DIR, for the logs alone)' : 'ZOO_LOG_DIR';
+    failedToStart(
+      `${log} cannot be written: ${(e as Error).message}. Correct ${dir}, or give the right to write there`,
+    );
+  }
   const before = statSync(log).size;
   const child = spawn(process.execPath, [MAIN, 'start-foreground', ...raw.filter((a) => a !== '--json')], {
     detached: true,
@@ -228,14 +237,18 @@ async function start(args: ServerArguments, raw: readonly string[], quiet = fals
     }
     await delay(POLL_MS);
   }
-  console.log('FAILED TO START');
   const said = readFileSync(log).subarray(before).toString().trim().split('\n').slice(-10).join('\n');
-  process.stderr.write(
-    exit === undefined
-      ? `The server runs as process ${child.pid} but does not answer on port ${clientPlace(c).port ?? c.secureClientPort} after ${args.timeoutMs / 1000} s. See ${resolve(log)}\n`
-      : `The server ended with code ${exit}:\n${said}\n`,
-  );
   if (exit !== undefined) rmSync(file, { force: true });
+  failedToStart(
+    exit === undefined
+      ? `The server runs as process ${child.pid} but does not answer on port ${clientPlace(c).port ?? c.secureClientPort} after ${args.timeoutMs / 1000} s. See ${resolve(log)}`
+      : `The server ended with code ${exit}:\n${said}`,
+  );
+}
+
+function failedToStart(reason: string): never {
+  console.log('FAILED TO START');
+  process.stderr.write(`${reason}\n`);
   process.exit(1);
 }
 
@@ -286,7 +299,7 @@ async function status(args: ServerArguments): Promise<void> {
     );
   } else {
     console.log(`Client port found: ${port}. Client address: ${host}. Client SSL: ${secure}.`);
-    const absent = text === undefined ? NOT_RUNNING : 'The server runs, but does not serve: it looks for a leader.';
+    const absent = text === undefined ? NOT_RUNNING : NOT_SERVING;
     console.log(mode ?? (running ? 'The server accepts connections.' : absent));
     if (members !== undefined) {
       console.log('');

@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '@nodekeeper/server/config';
 import { UsageError } from './arguments.js';
 import { type MemberStatus, memberStatuses, printMembers } from './member-status.js';
-import { findPortOwner, portTakenMessage } from './port-owner.js';
+import { findPortOwner } from './port-owner.js';
+import { portTakenMessage } from './port-taken.js';
 
 export interface EnsembleOptions {
   readonly servers: number;

@@ -9,14 +9,7 @@ export interface PortOwner {
 
 /** The process that listens on the TCP port; undefined if that cannot be found out. */
 export function findPortOwner(port: number): PortOwner | undefined {
-  const inodes = new Set<string>();
-  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    for (const line of read(table).split('\n').slice(1)) {
-      const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
-      if (state === '0A' && Number.parseInt(local.split(':')[1] ?? '', 16) === port && inode !== undefined)
-        inodes.add(inode);
-    }
-  }
+  const inodes = listeningSockets(port);
   if (inodes.size === 0) return undefined;
   for (const pid of list('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
@@ -29,16 +22,22 @@ export function findPortOwner(port: number): PortOwner | undefined {
   return undefined;
 }
 
-/** What to say when the client port is taken. */
-export function portTakenMessage(port: number): string {
-  const owner = findPortOwner(port);
-  const who = owner === undefined ? 'another process' : `process ${owner.pid} (${owner.command.slice(0, 120)})`;
-  return [
-    `Port ${port} is taken by ${who}. Three ways out:`,
-    owner === undefined ? `  - find and stop it: ss -ltnp 'sport = :${port}'` : `  - stop it: kill ${owner.pid}`,
-    `  - use another port: nodekeeper start --client-port ${port === 65535 ? 2181 : port + 1}`,
-    '  - set clientPort in zoo.cfg, or NODEKEEPER_CLIENT_PORT in the environment',
-  ].join('\n');
+/** Whether somebody listens on the TCP port, as far as the system tells. */
+export function isListening(port: number): boolean {
+  return listeningSockets(port).size > 0;
+}
+
+/** The inodes of the sockets that listen on the port. */
+function listeningSockets(port: number): Set<string> {
+  const inodes = new Set<string>();
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    for (const line of read(table).split('\n').slice(1)) {
+      const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (state === '0A' && Number.parseInt(local.split(':')[1] ?? '', 16) === port && inode !== undefined)
+        inodes.add(inode);
+    }
+  }
+  return inodes;
 }
 
 function read(path: string): string {

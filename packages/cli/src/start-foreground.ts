@@ -2,14 +2,15 @@
 
 import { createLogger, loadConfig, type RunningServer, type ServerConfig, startServer } from '@nodekeeper/server';
 import { parseServerArguments, sourcesOf, UsageError } from './arguments.js';
-import { portTakenMessage } from './port-owner.js';
+import { portTakenMessage } from './port-taken.js';
 
 const EXIT = { failed: 1, configuration: 2, dataDir: 3 } as const;
 
 export async function startForeground(args: readonly string[]): Promise<void> {
+  let config: ServerConfig | undefined;
   try {
     const parsed = parseServerArguments(args);
-    const config = loadConfig(sourcesOf(parsed));
+    config = loadConfig(sourcesOf(parsed));
     const server = await startServer(config, { logger: await createLogger() });
     let stopping = false;
     const stop = (): void => {
@@ -26,7 +27,7 @@ export async function startForeground(args: readonly string[]): Promise<void> {
       process.stdout.write(greeting(config, server));
     }
   } catch (e) {
-    report(e as Error & { code?: string; port?: number });
+    report(e as Error & { code?: string; port?: number }, config);
   }
 }
 
@@ -48,12 +49,12 @@ function greeting(config: ServerConfig, server: RunningServer): string {
   ].join('\n');
 }
 
-function report(e: Error & { code?: string; port?: number }): never {
+function report(e: Error & { code?: string; port?: number }, config: ServerConfig | undefined): never {
   if (e instanceof UsageError) fail(EXIT.configuration, e.message);
   if (e.name === 'ConfigError' || e.name === 'TlsError')
     fail(EXIT.configuration, `Invalid config, exiting abnormally\n${e.message}`);
   if (e.name === 'StorageError') fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}`);
-  if (e.code === 'EADDRINUSE') fail(EXIT.failed, portTakenMessage(e.port ?? 0));
+  if (e.code === 'EADDRINUSE') fail(EXIT.failed, portTakenMessage(e.port ?? 0, config));
   if (e.code === 'EACCES')
     fail(EXIT.failed, `${e.message}: choose a port above 1023 or give the right to use this one`);
   fail(EXIT.failed, e.stack ?? e.message);

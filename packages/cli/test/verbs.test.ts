@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,6 +97,43 @@ test('a port that is taken is told with its owner and ways out', async (t) => {
   assert.match(text, /FAILED TO START/);
   assert.match(text, new RegExp(`Port ${port} is taken by process ${process.pid} `));
   assert.match(text, /--client-port/);
+});
+
+test('a port between servers that is taken is told as such, not as the client port', async (t) => {
+  const electionPort = await freePort();
+  const members = [1, 2, 3].map((id) => `server.${id}=127.0.0.1:${electionPort + 1}:${electionPort}`);
+  const { file, dataDir } = await zooCfg(t, ['initLimit=5', 'syncLimit=5', ...members]);
+  mkdirSync(dataDir);
+  writeFileSync(join(dataDir, 'myid'), '1');
+  const other = createServer().listen(electionPort, '127.0.0.1');
+  await once(other, 'listening');
+  t.after(() => other.close());
+  const child = spawn(process.execPath, [MAIN, 'start', file, '--set', 'snapCont=1']);
+  let text = '';
+  child.stdout.on('data', (chunk) => (text += chunk));
+  child.stderr.on('data', (chunk) => (text += chunk));
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 1);
+  assert.match(
+    text,
+    /'snapCont' is not a known option; did you mean 'snapCount'\?/,
+    'told by start, not in the log alone',
+  );
+  assert.match(text, new RegExp(`Port ${electionPort} \\(for elections\\) is taken by process ${process.pid} `));
+  assert.match(text, /server\.N=host/);
+  assert.doesNotMatch(text, /client-port/);
+});
+
+test('start tells where it cannot write its log, and what is no time', async (t) => {
+  const { file, dataDir } = await zooCfg(t);
+  writeFileSync(dataDir, 'a file where a directory should be');
+  const result = run('start', file);
+  assert.equal(result.code, 1);
+  assert.equal(result.out, 'Starting zookeeper ... FAILED TO START\n');
+  assert.match(result.err, /logs.* cannot be written: .*Correct dataDir/);
+  const hurried = run('start', '--timeout', 'soon', file);
+  assert.equal(hurried.code, 2);
+  assert.match(hurried.err, /--timeout soon: a number of seconds is expected/);
 });
 
 test('a configuration that cannot be used ends with code 2 and says where', async (t) => {

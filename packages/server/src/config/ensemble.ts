@@ -58,24 +58,35 @@ export interface Ensemble {
 
 const MEMBER_LINE = /^(server|group|weight)\.(\d+)$/;
 
+interface MemberLine {
+  readonly key: string;
+  readonly value: string;
+  /** File and line. */
+  readonly place: string;
+}
+
 /**
  * The ensemble that is configured, undefined for a standalone server; `only` is the client address of the one member there is.
  * @throws ConfigError
  */
-export function ensembleOf(
-  settings: Settings,
-  where: string,
-): { ensemble: Ensemble | undefined; only: Member['clientAddress'] } {
-  const { values } = settings;
+export function ensembleOf(settings: Settings): {
+  ensemble: Ensemble | undefined;
+  only: Member['clientAddress'];
+} {
+  const { values, placeOf } = settings;
   const n = (name: string): number => values.get(name) as number;
   const b = (name: string): boolean => values.get(name) as boolean;
   const dynamicConfigFile = values.get('dynamicConfigFile') as string | undefined;
-  const lines = [...settings.families].filter(([name]) => MEMBER_LINE.test(name));
+  const lines = [...settings.families]
+    .filter(([name]) => MEMBER_LINE.test(name))
+    .map(([key, value]): MemberLine => ({ key, value, place: placeOf(key) }));
   let version = 0;
-  let source = where;
+  let source = settings.path ?? 'configuration';
   if (dynamicConfigFile !== undefined) {
     if (lines.length > 0)
-      throw new ConfigError(`${where}: servers are listed here and in ${dynamicConfigFile}. Keep them in one place`);
+      throw new ConfigError(
+        `${lines[0]?.place}: servers are listed here and in ${dynamicConfigFile}. Keep them in one place`,
+      );
     source = dynamicConfigFile;
     lines.push(...readDynamic(dynamicConfigFile, settings.read));
     const suffix = /\.dynamic\.([0-9a-f]+)$/.exec(dynamicConfigFile)?.[1];
@@ -98,9 +109,9 @@ export function ensembleOf(
   for (const name of ['initLimit', 'syncLimit']) {
     if (values.get(name) === undefined)
       throw new ConfigError(
-        `${where}: ${name} is not set, which an ensemble needs. Add ${name}=${name === 'initLimit' ? 10 : 5}`,
+        `${placeOf(name)}: ${name} is not set, which an ensemble needs. Add ${name}=${name === 'initLimit' ? 10 : 5}`,
       );
-    if (n(name) < 1) throw new ConfigError(`${where}: ${name}=${n(name)}: at least 1 is expected`);
+    if (n(name) < 1) throw new ConfigError(`${placeOf(name)}: ${name}=${n(name)}: at least 1 is expected`);
   }
   const ensemble: Ensemble = {
     members,
@@ -140,7 +151,7 @@ export function ensembleOf(
   return { ensemble, only: undefined };
 }
 
-function readDynamic(path: string, read: (path: string) => string): [string, string][] {
+function readDynamic(path: string, read: (path: string) => string): MemberLine[] {
   let text: string;
   try {
     text = read(path);
@@ -152,31 +163,31 @@ function readDynamic(path: string, read: (path: string) => string): [string, str
   return [...parseProperties(text)].map(({ key, value, line }) => {
     if (!MEMBER_LINE.test(key) && key !== 'version')
       throw new ConfigError(`${path}:${line}: '${key}' does not belong here: only server, group and weight lines do`);
-    return [key, value];
+    return { key, value, place: `${path}:${line}` };
   });
 }
 
-function membersOf(lines: readonly (readonly [string, string])[], source: string, version: number): QuorumConfig {
+function membersOf(lines: readonly MemberLine[], source: string, version: number): QuorumConfig {
   const members: Member[] = [];
   const groups = new Map<number, readonly number[]>();
   const weights = new Map<number, number>();
-  for (const [name, value] of lines) {
+  for (const { key: name, value, place } of lines) {
     const [, kind, digits] = MEMBER_LINE.exec(name) ?? [];
     if (kind === undefined) continue;
     const id = Number(digits);
     if (kind === 'server') {
       const member = parseMember(id, value);
-      if (typeof member === 'string') throw new ConfigError(`${source}: ${name}=${value}: ${member}`);
+      if (typeof member === 'string') throw new ConfigError(`${place}: ${name}=${value}: ${member}`);
       members.push(member);
     } else if (kind === 'group') {
       const ids = value.split(':').map((x) => Number(x.trim()));
       if (ids.some((x) => !Number.isInteger(x)))
-        throw new ConfigError(`${source}: ${name}=${value}: server ids divided by : are expected`);
+        throw new ConfigError(`${place}: ${name}=${value}: server ids divided by : are expected`);
       const taken = ids.find((x) => [...groups.values()].some((group) => group.includes(x)));
-      if (taken !== undefined) throw new ConfigError(`${source}: server ${taken} is in two groups`);
+      if (taken !== undefined) throw new ConfigError(`${place}: server ${taken} is in two groups`);
       groups.set(id, ids);
     } else {
-      if (!/^\d+$/.test(value.trim())) throw new ConfigError(`${source}: ${name}=${value}: a whole number is expected`);
+      if (!/^\d+$/.test(value.trim())) throw new ConfigError(`${place}: ${name}=${value}: a whole number is expected`);
       weights.set(id, Number(value));
     }
   }

@@ -131,7 +131,7 @@ export function loadConfig(sources: Sources = {}): ServerConfig {
 const EMBEDDED = { dataDir: 'data', clientPort: 2181 } as const;
 
 function build(settings: Settings, embedded: boolean): ServerConfig {
-  const { values } = settings;
+  const { values, placeOf } = settings;
   const warnings = [...settings.warnings];
   const n = (name: string): number => values.get(name) as number;
   const b = (name: string): boolean => values.get(name) as boolean;
@@ -143,10 +143,13 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     if (name.startsWith('authProvider.')) {
       if (value.endsWith('SASLAuthenticationProvider')) schemes.push('sasl');
       else if (value.endsWith('X509AuthenticationProvider')) schemes.push('x509');
-      else warnings.push(`${where}: ${name}=${value}: a Java class cannot be loaded here; its scheme is not available`);
+      else
+        warnings.push(
+          `${placeOf(name)}: ${name}=${value}: a Java class cannot be loaded here; its scheme is not available`,
+        );
     }
   }
-  const { ensemble, only } = ensembleOf(settings, where);
+  const { ensemble, only } = ensembleOf(settings);
   const dataDir = s('dataDir') ?? (embedded ? EMBEDDED.dataDir : undefined);
   if (dataDir === undefined) throw new ConfigError(`${where}: dataDir is not set. Add dataDir=<path>`);
   const secureClientPort = values.get('secureClientPort') as number | undefined;
@@ -156,18 +159,20 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     (embedded && secureClientPort === undefined ? EMBEDDED.clientPort : undefined);
   if (clientPort === undefined && secureClientPort === undefined && ensemble?.clientAddresses !== true)
     throw new ConfigError(`${where}: clientPort is not set. Add clientPort=2181`);
-  const sasl = saslConfig(settings, where);
-  const tls = wantsTls(settings) ? tlsConfig(settings, where, warnings) : undefined;
+  const sasl = saslConfig(settings);
+  const tls = wantsTls(settings) ? tlsConfig(settings, warnings) : undefined;
   if (tls !== undefined && !schemes.includes('x509')) schemes.push('x509');
   const tickTime = n('tickTime');
   const min = n('minSessionTimeout') === -1 ? 2 * tickTime : n('minSessionTimeout');
   const max = n('maxSessionTimeout') === -1 ? 20 * tickTime : n('maxSessionTimeout');
   if (min > max)
-    throw new ConfigError(`${where}: minSessionTimeout (${min}) must not be larger than maxSessionTimeout (${max})`);
-  const requiredSchemes = requiredAuth(settings, where, schemes);
+    throw new ConfigError(
+      `${placeOf(n('minSessionTimeout') === -1 ? 'maxSessionTimeout' : 'minSessionTimeout')}: minSessionTimeout (${min}) must not be larger than maxSessionTimeout (${max})`,
+    );
+  const requiredSchemes = requiredAuth(settings, schemes);
   let snapRetainCount = n('autopurge.snapRetainCount');
   if (snapRetainCount < 3) {
-    warnings.push(`${where}: autopurge.snapRetainCount=${snapRetainCount}: 3 are kept`);
+    warnings.push(`${placeOf('autopurge.snapRetainCount')}: autopurge.snapRetainCount=${snapRetainCount}: 3 are kept`);
     snapRetainCount = 3;
   }
   const extra = n('jute.maxbuffer.extrasize');
@@ -260,7 +265,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
       restoreEnabled: b('admin.restore.enabled'),
       rateLimiterInterval: n('admin.rateLimiterIntervalInMS'),
     },
-    prometheus: s('metricsProvider.className')?.endsWith('PrometheusMetricsProvider')
+    prometheus: wantsPrometheus(settings)
       ? {
           host: s('metricsProvider.httpHost') ?? '0.0.0.0',
           port: n('metricsProvider.httpPort'),
@@ -269,17 +274,33 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
       : undefined,
     auditEnabled: b('audit.enable'),
     ensemble,
-    quorumAuth: ensemble === undefined ? undefined : quorumAuthConfig(settings, where),
-    quorumTls: ensemble === undefined ? undefined : quorumTlsConfig(settings, where, warnings),
+    quorumAuth: ensemble === undefined ? undefined : quorumAuthConfig(settings),
+    quorumTls: ensemble === undefined ? undefined : quorumTlsConfig(settings, warnings),
     text: settings.text,
     path: settings.path,
     warnings,
   });
 }
 
-function requiredAuth(settings: Settings, where: string, extra: readonly string[]): string[] {
+const METRICS_PROVIDERS = [
+  'org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider',
+  'org.apache.zookeeper.metrics.impl.DefaultMetricsProvider',
+  'org.apache.zookeeper.metrics.impl.NullMetricsProvider',
+] as const;
+
+function wantsPrometheus({ values, placeOf }: Settings): boolean {
+  const name = String(values.get('metricsProvider.className'));
+  const known = METRICS_PROVIDERS.find((provider) => provider.split('.').at(-1) === name.split('.').at(-1));
+  if (known !== undefined) return known === METRICS_PROVIDERS[0];
+  throw new ConfigError(
+    `${placeOf('metricsProvider.className')}: metricsProvider.className=${name}: one of ${METRICS_PROVIDERS.join(', ')} is expected`,
+  );
+}
+
+function requiredAuth(settings: Settings, extra: readonly string[]): string[] {
   const { values } = settings;
   const sasl = values.get('sessionRequireClientSASLAuth') === true;
+  const where = settings.placeOf(sasl ? 'sessionRequireClientSASLAuth' : 'enforce.auth.enabled');
   if (!sasl && values.get('enforce.auth.enabled') !== true) return [];
   const schemes = (sasl ? 'sasl' : String(values.get('enforce.auth.schemes') ?? ''))
     .split(',')

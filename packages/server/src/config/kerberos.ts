@@ -36,20 +36,15 @@ export function isKerberos(module: LoginModule): boolean {
 }
 
 /** @throws ConfigError if nobody could log in */
-export function kerberosService(
-  module: LoginModule,
-  settings: Settings,
-  section: string,
-  where: string,
-): KerberosService {
-  const { principal, keytab, realm, fail } = ownKeys(module, settings, section, where);
+export function kerberosService(module: LoginModule, settings: Settings, section: string): KerberosService {
+  const { principal, keytab, realm, fail } = ownKeys(module, settings, section);
   if (principal.components.length !== 2) throw fail('principal="…" has to be service/host or service/host@REALM');
-  return { principal, keytab, names: principalNames(settings, realm ?? principal.realm, where) };
+  return { principal, keytab, names: principalNames(settings, realm ?? principal.realm) };
 }
 
 /** @throws ConfigError if it could not log in */
-export function kerberosUser(module: LoginModule, settings: Settings, section: string, where: string): KerberosUser {
-  const { principal, keytab, fail } = ownKeys(module, settings, section, where);
+export function kerberosUser(module: LoginModule, settings: Settings, section: string): KerberosUser {
+  const { principal, keytab, fail } = ownKeys(module, settings, section);
   const path = krb5Path(settings);
   try {
     loadKrb5Config(path);
@@ -71,7 +66,8 @@ interface OwnKeys {
   readonly fail: (what: string) => ConfigError;
 }
 
-function ownKeys(module: LoginModule, settings: Settings, section: string, where: string): OwnKeys {
+function ownKeys(module: LoginModule, settings: Settings, section: string): OwnKeys {
+  const where = settings.placeOf('java.security.auth.login.config');
   const fail = (what: string): ConfigError => new ConfigError(`${where}: section ${section} of the JAAS file: ${what}`);
   const option = (name: string): string => {
     const value = module.options.get(name);
@@ -104,7 +100,7 @@ function krb5Path(settings: Settings): string | undefined {
   return (settings.values.get('java.security.krb5.conf') as string | undefined) ?? process.env.KRB5_CONFIG;
 }
 
-function principalNames({ values }: Settings, realm: string, where: string): PrincipalNames {
+function principalNames({ values, placeOf }: Settings, realm: string): PrincipalNames {
   const rules = String(values.get('security.auth_to_local'));
   try {
     return new PrincipalNames({
@@ -114,6 +110,8 @@ function principalNames({ values }: Settings, realm: string, where: string): Pri
       removeRealm: values.get('kerberos.removeRealmFromPrincipal') === true,
     });
   } catch (error) {
-    throw new ConfigError(`${where}: security.auth_to_local=${rules}: ${(error as Error).message}`);
+    throw new ConfigError(
+      `${placeOf('security.auth_to_local')}: security.auth_to_local=${rules}: ${(error as Error).message}`,
+    );
   }
 }

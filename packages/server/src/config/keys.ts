@@ -98,12 +98,9 @@ export const KEYS: readonly Key[] = [
   key('ssl.trustStore.password', 'text', undefined, 'Its password.'),
   key('ssl.trustStore.passwordPath', 'path', undefined, 'File that holds its password.'),
   key('ssl.trustStore.type', 'text', undefined, 'PEM, PKCS12 or JKS; the file itself shows which it is.'),
-  key(
-    'ssl.clientAuth',
-    'text',
-    'need',
-    'Whether clients show a certificate: `none`, `want` or `need`. One that is shown must be trusted.',
-  ),
+  key('ssl.clientAuth', 'text', 'need', 'Whether clients show a certificate. One that is shown must be trusted.', {
+    choices: ['none', 'want', 'need'],
+  }),
   key('ssl.protocol', 'text', undefined, 'With TLSv1.2, TLS 1.3 is not offered.'),
   key('ssl.enabledProtocols', 'text', undefined, 'TLSv1.2, TLSv1.3 or both, separated by commas; both if not set.'),
   key('ssl.ciphersuites', 'text', undefined, "Cipher suites by Java's or OpenSSL's names, separated by commas."),
@@ -490,12 +487,9 @@ export const KEYS: readonly Key[] = [
   key('ssl.quorum.trustStore.password', 'text', undefined, 'Its password.'),
   key('ssl.quorum.trustStore.passwordPath', 'path', undefined, 'File that holds its password.'),
   key('ssl.quorum.trustStore.type', 'text', undefined, 'PEM, PKCS12 or JKS; the file itself shows which it is.'),
-  key(
-    'ssl.quorum.clientAuth',
-    'text',
-    'need',
-    'Whether a server that dials shows a certificate: `none`, `want` or `need`.',
-  ),
+  key('ssl.quorum.clientAuth', 'text', 'need', 'Whether a server that dials shows a certificate.', {
+    choices: ['none', 'want', 'need'],
+  }),
   key('ssl.quorum.protocol', 'text', undefined, 'With TLSv1.2, TLS 1.3 is not offered.'),
   key(
     'ssl.quorum.enabledProtocols',

@@ -26,6 +26,8 @@ export interface Settings {
   /** Keys of the families (`server.1` …) with their texts. */
   readonly families: ReadonlyMap<string, string>;
   readonly warnings: readonly string[];
+  /** Where a key was set, as messages name it: file and line, variable, flag; the file as a whole if it was not. */
+  readonly placeOf: (name: string) => string;
   /** The text of zoo.cfg; empty without one. */
   readonly text: string;
   readonly path: string | undefined;
@@ -63,6 +65,7 @@ export function readSettings(sources: Sources): Settings {
   const values = new Map<string, Value>();
   const families = new Map<string, string>();
   const warnings: string[] = [];
+  const places = new Map<string, string>();
   for (const { name, default: fallback } of KEYS) if (fallback !== undefined) values.set(name, fallback);
 
   const put = (name: string, value: string, where: string): void => {
@@ -70,11 +73,13 @@ export function readSettings(sources: Sources): Settings {
     const known = keyByName(bare) ?? keyByProperty(name) ?? keyByProperty(`zookeeper.${name}`);
     if (known !== undefined) {
       values.set(known.name, check(known, value, where));
+      places.set(known.name, where);
       if (known.effect === 'ignored') warnings.push(`${where}: ${known.name} has no effect here (${known.meaning})`);
       return;
     }
     if (KEY_FAMILIES.some((family) => bare.startsWith(family.prefix))) {
       families.set(bare, value);
+      places.set(bare, where);
       return;
     }
     const near = nearestKey(name);
@@ -103,7 +108,8 @@ export function readSettings(sources: Sources): Settings {
     if (match === null) throw new ConfigError(`'${flag}' is no option: key=value is expected`);
     put(match[1] ?? '', match[2] ?? '', `command line`);
   }
-  return { values, families, warnings, text, path: sources.file, read };
+  const placeOf = (name: string): string => places.get(name) ?? sources.file ?? 'configuration';
+  return { values, families, warnings, placeOf, text, path: sources.file, read };
 }
 
 function check(key: Key, text: string, where: string): Value {
@@ -141,9 +147,10 @@ function check(key: Key, text: string, where: string): Value {
       if (text === '') fail('a path is expected');
       return text;
     default:
-      if (key.choices !== undefined && !key.choices.includes(text)) {
-        fail(`one of ${key.choices.map((c) => `'${c}'`).join(', ')} is expected`);
-      }
-      return text;
+      if (key.choices === undefined) return text;
+      return (
+        key.choices.find((choice) => choice.toLowerCase() === text.toLowerCase()) ??
+        fail(`one of ${key.choices.map((c) => `'${c}'`).join(', ')} is expected`)
+      );
   }
 }

@@ -19,12 +19,12 @@ export interface SaslConfig {
 const USER_OPTION = 'user_';
 
 /** Undefined if clients cannot log in. Throws ConfigError if they are to and it cannot work. */
-export function saslConfig(settings: Settings, where: string): SaslConfig | undefined {
+export function saslConfig(settings: Settings): SaslConfig | undefined {
   const { values, families } = settings;
   const section = String(values.get('sasl.serverconfig'));
-  const module = loginModule(settings, section, where);
+  const module = loginModule(settings, section);
   if (module === undefined) return undefined;
-  const kerberos = isKerberos(module) ? kerberosService(module, settings, section, where) : undefined;
+  const kerberos = isKerberos(module) ? kerberosService(module, settings, section) : undefined;
   const users = usersOf(module);
   const superPassword = values.get('SASLAuthenticationProvider.superPassword') as string | undefined;
   if (superPassword !== undefined && users.has('super')) users.set('super', superPassword);
@@ -53,22 +53,24 @@ export interface QuorumAuthConfig {
  * How servers prove to each other who they are; undefined if they need not.
  * @throws ConfigError if they are to and it cannot work
  */
-export function quorumAuthConfig(settings: Settings, where: string): QuorumAuthConfig | undefined {
+export function quorumAuthConfig(settings: Settings): QuorumAuthConfig | undefined {
   const { values } = settings;
   const b = (name: string): boolean => values.get(`quorum.auth.${name}`) === true;
-  const fail = (what: string): ConfigError => new ConfigError(`${where}: ${what}`);
+  const fail = (option: string, what: string): ConfigError =>
+    new ConfigError(`${settings.placeOf(`quorum.auth.${option}`)}: ${what}`);
   for (const name of ['serverRequireSasl', 'learnerRequireSasl']) {
-    if (b(name) && !b('enableSasl')) throw fail(`quorum.auth.${name}=true needs quorum.auth.enableSasl=true`);
+    if (b(name) && !b('enableSasl')) throw fail(name, `quorum.auth.${name}=true needs quorum.auth.enableSasl=true`);
   }
   if (!b('enableSasl')) return undefined;
   if (b('serverRequireSasl') && !b('learnerRequireSasl')) {
-    throw fail('quorum.auth.serverRequireSasl=true needs quorum.auth.learnerRequireSasl=true');
+    throw fail('serverRequireSasl', 'quorum.auth.serverRequireSasl=true needs quorum.auth.learnerRequireSasl=true');
   }
   const section = (option: string): { readonly name: string; readonly module: LoginModule } => {
     const name = String(values.get(`quorum.auth.${option}.saslLoginContext`));
-    const module = loginModule(settings, name, where);
+    const module = loginModule(settings, name);
     if (module !== undefined) return { name, module };
     throw fail(
+      'enableSasl',
       `quorum.auth.enableSasl=true needs a section ${name} in the JAAS file (java.security.auth.login.config), ` +
         `see quorum.auth.${option}.saslLoginContext`,
     );
@@ -77,15 +79,16 @@ export function quorumAuthConfig(settings: Settings, where: string): QuorumAuthC
   const learner = section('learner');
   if (isKerberos(server.module) !== isKerberos(learner.module)) {
     throw fail(
+      'enableSasl',
       `sections ${server.name} and ${learner.name} of the JAAS file have to be of one kind, as servers dial each other`,
     );
   }
   const serverRequires = b('serverRequireSasl');
   if (isKerberos(server.module)) {
-    const service = kerberosService(server.module, settings, server.name, where);
+    const service = kerberosService(server.module, settings, server.name);
     const servicePrincipal = String(values.get('quorum.auth.kerberos.servicePrincipal'));
     const login = b('learnerRequireSasl')
-      ? { ...kerberosUser(learner.module, settings, learner.name, where), servicePrincipal }
+      ? { ...kerberosUser(learner.module, settings, learner.name), servicePrincipal }
       : undefined;
     return { users: new Map(), service, serverRequires, login };
   }
@@ -93,7 +96,10 @@ export function quorumAuthConfig(settings: Settings, where: string): QuorumAuthC
   const user = options.get('username');
   const password = options.get('password');
   if (b('learnerRequireSasl') && (user === undefined || password === undefined)) {
-    throw fail('the section of quorum.auth.learner.saslLoginContext needs username="…" and password="…"');
+    throw fail(
+      'learner.saslLoginContext',
+      'the section of quorum.auth.learner.saslLoginContext needs username="…" and password="…"',
+    );
   }
   const logsIn = b('learnerRequireSasl') && user !== undefined && password !== undefined;
   const login = logsIn ? { user, password } : undefined;
@@ -101,10 +107,10 @@ export function quorumAuthConfig(settings: Settings, where: string): QuorumAuthC
 }
 
 /** The login module of a section of the JAAS file; undefined without file or section. */
-export function loginModule(settings: Settings, section: string, where: string): LoginModule | undefined {
+export function loginModule(settings: Settings, section: string): LoginModule | undefined {
   const path = settings.values.get('java.security.auth.login.config') as string | undefined;
   if (path === undefined) return undefined;
-  const option = `${where}: java.security.auth.login.config=${path}`;
+  const option = `${settings.placeOf('java.security.auth.login.config')}: java.security.auth.login.config=${path}`;
   let module: LoginModule | undefined;
   try {
     module = parseJaas(readFileSync(path, 'utf8')).get(section)?.[0];

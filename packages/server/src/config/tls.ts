@@ -43,14 +43,16 @@ export function wantsTls({ values }: Settings): boolean {
 }
 
 /** @throws ConfigError if a client port with TLS cannot work with these options */
-export function tlsConfig(settings: Settings, where: string, warnings: string[]): TlsConfig {
+export function tlsConfig(settings: Settings, warnings: string[]): TlsConfig {
   const { values } = settings;
   const scheme = values.get('ssl.authProvider') || 'x509';
   if (scheme !== 'x509') {
-    throw new ConfigError(`${where}: ssl.authProvider=${scheme}: there is no provider of that name, only 'x509'`);
+    throw new ConfigError(
+      `${settings.placeOf('ssl.authProvider')}: ssl.authProvider=${scheme}: there is no provider of that name, only 'x509'`,
+    );
   }
   return {
-    ...common(settings, 'ssl.', where, warnings),
+    ...common(settings, 'ssl.', warnings),
     reload: values.get('client.certReload') === true,
     superUser: (values.get('X509AuthenticationProvider.superUser') as string | undefined) || undefined,
     handshakeLimit: values.get('netty.server.outstandingHandshake.limit') as number,
@@ -61,14 +63,14 @@ export function tlsConfig(settings: Settings, where: string, warnings: string[])
  * TLS between servers; undefined if it is not asked for.
  * @throws ConfigError if it cannot work with these options
  */
-export function quorumTlsConfig(settings: Settings, where: string, warnings: string[]): QuorumTlsConfig | undefined {
+export function quorumTlsConfig(settings: Settings, warnings: string[]): QuorumTlsConfig | undefined {
   const { values } = settings;
   const dials = values.get('sslQuorum') === true;
   const either = values.get('portUnification') === true;
   if (!dials && !either) return undefined;
   return {
     tls: {
-      ...common(settings, 'ssl.quorum.', where, warnings),
+      ...common(settings, 'ssl.quorum.', warnings),
       reload: values.get('sslQuorumReloadCertFiles') === true,
       superUser: undefined,
       handshakeLimit: 0,
@@ -83,34 +85,35 @@ export function quorumTlsConfig(settings: Settings, where: string, warnings: str
 function common(
   settings: Settings,
   prefix: Prefix,
-  where: string,
   warnings: string[],
 ): Omit<TlsConfig, 'reload' | 'superUser' | 'handshakeLimit'> {
   const { values } = settings;
   const b = (name: string): boolean => values.get(prefix + name) === true;
   const s = (name: string): string | undefined => (values.get(prefix + name) as string | undefined) || undefined;
-  const fail = (what: string): ConfigError => new ConfigError(`${where}: ${what}`);
+  const fail = (option: string, what: string): ConfigError =>
+    new ConfigError(`${settings.placeOf(prefix + option)}: ${what}`);
   const what = prefix === 'ssl.' ? 'a client port with TLS' : 'TLS between servers';
 
-  const keyStore = store(settings, prefix, 'keyStore', where);
-  if (keyStore === undefined) throw fail(`${what} needs ${prefix}keyStore.location (a PEM, PKCS12 or JKS file)`);
-  const trustStore = store(settings, prefix, 'trustStore', where);
-  const clientAuth = (s('clientAuth') ?? 'need').toLowerCase();
-  if (clientAuth !== 'none' && clientAuth !== 'want' && clientAuth !== 'need') {
-    throw fail(`${prefix}clientAuth=${clientAuth}: one of 'none', 'want', 'need' is expected`);
-  }
+  const keyStore = store(settings, prefix, 'keyStore');
+  if (keyStore === undefined)
+    throw fail('keyStore.location', `${what} needs ${prefix}keyStore.location (a PEM, PKCS12 or JKS file)`);
+  const trustStore = store(settings, prefix, 'trustStore');
+  const clientAuth = (s('clientAuth') ?? 'need') as TlsConfig['clientAuth'];
   if (clientAuth !== 'none' && trustStore === undefined) {
     throw fail(
+      'clientAuth',
       `${prefix}clientAuth=${clientAuth} needs ${prefix}trustStore.location, the authorities of the certificates; ${prefix}clientAuth=none lets everybody in without one`,
     );
   }
   if (b('crl') || b('ocsp')) {
     throw fail(
+      b('crl') ? 'crl' : 'ocsp',
       `${prefix}crl and ${prefix}ocsp: this server cannot ask whether certificates were revoked; use short-lived ones`,
     );
   }
   if (s('context.supplier.class') !== undefined) {
     throw fail(
+      'context.supplier.class',
       `${prefix}context.supplier.class: a Java class cannot be loaded here; use ${prefix}keyStore and ${prefix}trustStore`,
     );
   }
@@ -118,7 +121,7 @@ function common(
     keyStore,
     trustStore,
     clientAuth,
-    ...versions(settings, prefix, where, warnings),
+    ...versions(settings, prefix, warnings),
     cipherSuites: list(s('ciphersuites')),
     verifyClientHost: b('hostnameVerification') && b('clientHostnameVerification'),
     reverseDns: b('allowReverseDnsLookup'),
@@ -126,10 +129,9 @@ function common(
 }
 
 function store(
-  { values }: Settings,
+  { values, placeOf }: Settings,
   prefix: Prefix,
   name: 'keyStore' | 'trustStore',
-  where: string,
 ): StoreConfig | undefined {
   const s = (option: string): string => String(values.get(`${prefix}${name}.${option}`) ?? '');
   const path = s('location');
@@ -137,11 +139,13 @@ function store(
   const type = s('type').toUpperCase();
   if (type === 'BCFKS' || path.endsWith('.bcfks')) {
     throw new ConfigError(
-      `${where}: ${prefix}${name}.location=${path}: BCFKS files are not read; PEM, PKCS12 and JKS are. Convert it with: keytool -importkeystore -srckeystore ${path} -srcstoretype BCFKS -destkeystore ${name}.p12 -deststoretype PKCS12`,
+      `${placeOf(`${prefix}${name}.location`)}: ${prefix}${name}.location=${path}: BCFKS files are not read; PEM, PKCS12 and JKS are. Convert it with: keytool -importkeystore -srckeystore ${path} -srcstoretype BCFKS -destkeystore ${name}.p12 -deststoretype PKCS12`,
     );
   }
   if (!['', 'JKS', 'PEM', 'PKCS12'].includes(type)) {
-    throw new ConfigError(`${where}: ${prefix}${name}.type=${type}: one of 'PEM', 'PKCS12', 'JKS' is expected`);
+    throw new ConfigError(
+      `${placeOf(`${prefix}${name}.type`)}: ${prefix}${name}.type=${type}: one of 'PEM', 'PKCS12', 'JKS' is expected`,
+    );
   }
   return { path, password: s('password'), passwordPath: s('passwordPath') || undefined };
 }
@@ -150,7 +154,6 @@ function store(
 function versions(
   settings: Settings,
   prefix: Prefix,
-  where: string,
   warnings: string[],
 ): Pick<TlsConfig, 'minVersion' | 'maxVersion'> {
   const protocol = settings.values.get(`${prefix}protocol`);
@@ -158,7 +161,7 @@ function versions(
   if (enabled.length === 0)
     return { minVersion: 'TLSv1.2', maxVersion: protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3' };
   const offered = enabled.filter((version) => version === 'TLSv1.2' || version === 'TLSv1.3');
-  const option = `${where}: ${prefix}enabledProtocols=${enabled.join(',')}`;
+  const option = `${settings.placeOf(`${prefix}enabledProtocols`)}: ${prefix}enabledProtocols=${enabled.join(',')}`;
   if (offered.length === 0) throw new ConfigError(`${option}: only TLSv1.2 and TLSv1.3 are offered`);
   for (const version of enabled)
     if (!/^TLSv1\.[23]$/.test(version)) warnings.push(`${option}: ${version} is not offered`);

@@ -84,9 +84,14 @@ for (const [line, said] of [
   ['extendedTypesEnabled=yes', /choose 'true' or 'false'/],
   ['forceSync=maybe', /choose 'yes' or 'no'/],
   ['snapshot.compression.method=zip', /one of '', 'gz', 'snappy' is expected/],
-  ['minSessionTimeout=5000\nmaxSessionTimeout=4000', /must not be larger/],
-  ['enforce.auth.enabled=true', /needs enforce\.auth\.schemes/],
-  ['server.1=nonsense', /host:quorumPort:electionPort/],
+  ['minSessionTimeout=5000\nmaxSessionTimeout=4000', /zoo\.cfg:3: minSessionTimeout \(5000\) must not be larger/],
+  ['maxSessionTimeout=10', /zoo\.cfg:3: .* must not be larger than maxSessionTimeout \(10\)/],
+  ['enforce.auth.enabled=true', /zoo\.cfg:3: .* needs enforce\.auth\.schemes/],
+  ['server.1=nonsense', /zoo\.cfg:3: server\.1=nonsense: host:quorumPort:electionPort/],
+  ['quorum.auth.learnerRequireSasl=true\nserver.1=a:1:2\nserver.2=a:1:2\ninitLimit=1\nsyncLimit=1', /zoo\.cfg:3: /],
+  ['ssl.clientAuth=perhaps', /zoo\.cfg:3: ssl\.clientAuth=perhaps: one of 'none', 'want', 'need' is expected/],
+  ['metricsProvider.className=Mine', /zoo\.cfg:3: metricsProvider\.className=Mine: one of org.*Prometheus/],
+  ['client.portUnification=true\nssl.keyStore.location=k\nssl.keyStore.type=X', /zoo\.cfg:5: ssl\.keyStore\.type=X/],
   ['server.1=a:1:2:observer', /observers but no participants/],
 ] as const) {
   test(`a bad value stops the start: ${line.split('\n')[0]}`, (t) => {

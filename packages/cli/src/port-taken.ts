@@ -1,0 +1,48 @@
+// What to say when a port that a server needs is taken: by whom, and three ways out, which depend on what the port is for.
+
+import { ownMember, type ServerConfig } from '@nodekeeper/server/config';
+import { findPortOwner, isListening } from './port-owner.js';
+
+const LAST_PORT = 65_535;
+
+/** @param config what the server was to run with; without one the port is taken for the client port */
+export function portTakenMessage(port: number, config?: ServerConfig): string {
+  const owner = findPortOwner(port);
+  const who = owner === undefined ? 'another process' : `process ${owner.pid} (${owner.command.slice(0, 120)})`;
+  const [name, ...others] = waysOut(port, config);
+  return [
+    `Port ${port}${name} is taken by ${who}. Three ways out:`,
+    owner === undefined ? `find and stop it: ss -ltnp 'sport = :${port}'` : `stop it: kill ${owner.pid}`,
+    ...others,
+  ].join('\n  - ');
+}
+
+/** What the port is, and the two ways besides stopping who has it. */
+function waysOut(port: number, config: ServerConfig | undefined): [name: string, ...ways: string[]] {
+  const free = nextFreePort(port);
+  const addresses = config === undefined ? [] : (ownMember(config)?.quorumAddresses ?? []);
+  if (config?.secureClientPort === port)
+    return [
+      ' (secureClientPort)',
+      `use another port: nodekeeper start --set secureClientPort=${free}`,
+      'set secureClientPort in zoo.cfg, or NODEKEEPER_SECURE_CLIENT_PORT in the environment',
+    ];
+  for (const { electionPort, quorumPort } of addresses) {
+    if (port !== electionPort && port !== quorumPort) continue;
+    return [
+      port === electionPort ? ' (for elections)' : ' (for the quorum)',
+      `use another port: change it in this server's line (server.N=host:quorumPort:electionPort) on every server, ${free} is free here`,
+      'give this server another address in its line: with quorumListenOnAllIPs=false it listens on that one alone',
+    ];
+  }
+  return [
+    '',
+    `use another port: nodekeeper start --client-port ${free}`,
+    'set clientPort in zoo.cfg, or NODEKEEPER_CLIENT_PORT in the environment',
+  ];
+}
+
+function nextFreePort(port: number): number {
+  for (let next = port + 1; next <= LAST_PORT; next++) if (!isListening(next)) return next;
+  return 2181;
+}
