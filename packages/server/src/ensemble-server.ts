@@ -46,8 +46,6 @@ const PROGRESS_MS = 5000;
 /** How long no leader is found before reads are served without one; longer ticks make it a tick. */
 const READ_ONLY_AFTER_MS = 2000;
 const EXPIRY_CHECK_MS = 100;
-/** So long at least a connection to the election port has to say whose it is, as it may come from far away. */
-const LEAST_GREETING_MS = 1000;
 
 export class EnsembleServer extends Replica {
   readonly ensembleStats = new EnsembleStats();
@@ -69,6 +67,8 @@ export class EnsembleServer extends Replica {
   /** Since when there is no quorum; undefined while there is one. */
   private unavailableSince: number | undefined;
   private readOnlyTimer: Timer | undefined;
+  /** Until an observer looks for a leader again. */
+  private hesitation: Timer | undefined;
   private configHeard: string | undefined;
 
   private constructor(config: ServerConfig, parts: ReplicaParts, options: ServerOptions) {
@@ -119,6 +119,8 @@ export class EnsembleServer extends Replica {
     const opened = await openData(config, options, prepare, alone ? recover : recoverWhatIsWhole);
     opened.database.onReplayed = undefined;
     const server = new EnsembleServer(config, { ensemble, id, own, opened, recent }, options);
+    if (ensemble.peerType !== undefined && ensemble.peerType !== own.role)
+      server.logger.warn({}, `peerType=${ensemble.peerType}, but server.${id} is a ${own.role}: that counts`);
     if (opened.recovered.fresh && opened.trusted) await server.writeSnapshot();
     return server;
   }
@@ -176,6 +178,7 @@ export class EnsembleServer extends Replica {
     const closing = super.close();
     this.election.stop();
     this.endReadOnly();
+    this.hesitation?.cancel();
     const votes = this.electionPort.close();
     this.role?.stop('this server is stopping');
     await votes;
@@ -215,7 +218,8 @@ export class EnsembleServer extends Replica {
   // ---- elections ----
 
   private newElectionPort(): ElectionPort {
-    const { listenOnAllIPs, connectTimeout, addressTimeout, multiAddress, keepAlive } = this.ensemble;
+    const { listenOnAllIPs, connectTimeout, addressTimeout, greetingTimeout, bindAttempts, multiAddress, keepAlive } =
+      this.ensemble;
     return new ElectionPort({
       id: this.id,
       network: this.quorumNetwork,
@@ -226,7 +230,8 @@ export class EnsembleServer extends Replica {
       listenOnAll: listenOnAllIPs,
       connectTimeout,
       addressTimeout,
-      greetingTimeout: Math.max(this.config.tickTime * this.ensemble.syncLimit, LEAST_GREETING_MS),
+      greetingTimeout,
+      bindAttempts,
       keepAlive,
       addressesOf: (id) => electionAddresses(this.membership.addressesOf(id)),
       onMessage: (from, message) => {
@@ -257,7 +262,16 @@ export class EnsembleServer extends Replica {
       redial: () => electionPort.redial(),
       mayStillVote: (id) => !electionPort.isDown(id),
       elected: (state, vote) => this.elected(state, vote),
+      sawLooking: (id) => this.sawLooking(id),
     };
+  }
+
+  /** One that helped to elect this server may have changed its mind: then it waits for others no longer than it is told to. */
+  private sawLooking(id: number): void {
+    const { maxTimeToWaitForEpoch } = this.ensemble;
+    if (maxTimeToWaitForEpoch < 0 || !(this.role instanceof Leading)) return;
+    if (this.role.giveUpEpoch(maxTimeToWaitForEpoch, `server ${id} has not followed, and looks for a leader again`))
+      this.ensembleStats.counts.disloyalVoters++;
   }
 
   private initialVote(): Omit<Vote, 'round'> {
@@ -460,7 +474,7 @@ export class EnsembleServer extends Replica {
     }
     const delay = mode === 'observer' ? this.runtime.random() * this.ensemble.electionDelay : 0;
     if (delay === 0) this.look();
-    else this.runtime.after(delay, () => this.guard(() => this.look()));
+    else this.hesitation = this.runtime.after(delay, () => this.guard(() => this.look()));
   }
 
   override async takeSnapshot(): Promise<string> {

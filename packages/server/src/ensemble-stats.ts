@@ -8,6 +8,8 @@ function counts() {
   return {
     /** Elections that were begun. */
     looking: 0,
+    /** Times that this server gave up leading as a voter had turned away. */
+    disloyalVoters: 0,
     proposals: 0,
     commits: 0,
     /** Learners that were brought up to date by transactions. */

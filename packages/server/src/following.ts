@@ -95,9 +95,13 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
       this.end(`server ${this.masterId} leads, but its address is not known`);
       return;
     }
-    const connectTimeout = addresses.length > 1 ? server.ensemble.addressTimeout : server.ensemble.connectTimeout;
+    const { addressTimeout, leaderConnectTimeout } = server.ensemble;
+    const connectTimeout = Math.min(
+      leaderConnectTimeout,
+      addresses.length > 1 ? addressTimeout : server.ensemble.connectTimeout,
+    );
     const port = this.master === undefined ? address.quorumPort : observerMasterPort;
-    const limit = this.startedAt + this.tickTime * this.initLimit;
+    const limit = this.startedAt + server.ensemble.leaderConnectTimeout;
     const wire = server.quorumNetwork.connect(address.host, port, { keepAlive });
     this.wire = wire;
     let decided = false;

@@ -90,6 +90,13 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     this.leader.end(reason);
   }
 
+  /** Ends leading if no quorum has promised to follow for more than `ms` milliseconds. Returns whether it did. */
+  giveUpEpoch(ms: number, reason: string): boolean {
+    if (this.leader.epochFixed || this.leader.age <= ms) return false;
+    this.leader.end(reason);
+    return true;
+  }
+
   // ---- what the leader asks for ----
 
   get ackLoggingFrequency(): number {

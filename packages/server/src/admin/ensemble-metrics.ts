@@ -53,6 +53,8 @@ export function ensembleCounter(name: string, { counts }: EnsembleStats): number
   switch (name) {
     case 'looking_count':
       return counts.looking;
+    case 'quit_leading_due_to_disloyal_voter':
+      return counts.disloyalVoters;
     case 'proposal_count':
       return counts.proposals;
     case 'commit_count':

@@ -4,6 +4,9 @@ import { type Member, parseMember, type QuorumConfig, quorumConfig } from '../qu
 import { ConfigError, type Settings } from './parse.js';
 import { parseProperties } from './properties.js';
 
+/** So long at least a connection to the election port has to say whose it is, as it may come from far away. */
+const LEAST_GREETING_MS = 1000;
+
 /** Times in milliseconds unless they are ticks. */
 export interface Ensemble {
   /** The members as the files have them. */
@@ -20,6 +23,16 @@ export interface Ensemble {
   readonly multiAddress: boolean;
   /** How long one of several addresses may take to answer before the next is tried. */
   readonly addressTimeout: number;
+  /** How long a learner tries to connect to its leader. */
+  readonly leaderConnectTimeout: number;
+  /** How long a connection at the election port may take to say whose it is. */
+  readonly greetingTimeout: number;
+  /** How often it is tried to open the election port; 0 for without end. */
+  readonly bindAttempts: number;
+  /** How long a new leader waits for promises once one that elected it looks for a leader again; negative for initLimit ticks. */
+  readonly maxTimeToWaitForEpoch: number;
+  /** What `peerType` says this server is; undefined if it says nothing. */
+  readonly peerType: string | undefined;
   readonly listenOnAllIPs: boolean;
   readonly keepAlive: boolean;
   readonly minNotificationInterval: number;
@@ -125,6 +138,14 @@ export function ensembleOf(settings: Settings): {
       n('cnxTimeout'),
       b('multiAddress.reachabilityCheckEnabled') ? n('multiAddress.reachabilityCheckTimeoutMs') : n('cnxTimeout'),
     ),
+    leaderConnectTimeout: n('tickTime') * (n('connectToLearnerMasterLimit') || n('initLimit')),
+    greetingTimeout:
+      n('quorumCnxnTimeoutMs') > 0
+        ? n('quorumCnxnTimeoutMs')
+        : Math.max(n('tickTime') * n('syncLimit'), LEAST_GREETING_MS),
+    bindAttempts: n('electionPortBindRetry'),
+    maxTimeToWaitForEpoch: n('leader.maxTimeToWaitForEpoch'),
+    peerType: values.get('peerType') as string | undefined,
     listenOnAllIPs: b('quorumListenOnAllIPs'),
     keepAlive: b('tcpKeepAlive'),
     minNotificationInterval: n('fastleader.minNotificationInterval'),
@@ -133,7 +154,7 @@ export function ensembleOf(settings: Settings): {
     observerMasterPort: (values.get('observerMasterPort') as number | undefined) || undefined,
     observerMasterSizeLimit: n('observerMaster.sizeLimit'),
     reconnectDelay: n('observer.reconnectDelayMs'),
-    electionDelay: n('observer.election.DelayMs'),
+    electionDelay: Math.max(0, n('observer.election.DelayMs')),
     oraclePath: values.get('oraclePath') as string | undefined,
     mostSyncs: { diff: n('leader.maxConcurrentDiffSyncs'), snapshot: n('leader.maxConcurrentSnapSyncs') },
     syncEnabled: b('syncEnabled'),

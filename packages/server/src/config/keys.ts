@@ -372,13 +372,18 @@ export const KEYS: readonly Key[] = [
   // ensembles
   key('initLimit', 'int', undefined, 'Ticks for a follower to connect and catch up.'),
   key('syncLimit', 'int', undefined, 'Ticks for a follower to answer.'),
-  key('connectToLearnerMasterLimit', 'int', 0, 'Ticks to connect to the leader.', ensemble),
+  key('connectToLearnerMasterLimit', 'int', 0, 'Ticks for a follower to connect; 0 for initLimit.', { min: 0 }),
   key('electionAlg', 'int', 3, 'The election algorithm.', { min: 3, max: 3 }),
   key('quorumListenOnAllIPs', 'bool', false, 'Listen on all addresses for the other servers.'),
-  key('peerType', 'text', 'participant', 'Whether this server votes.', {
-    ...ensemble,
-    choices: ['participant', 'observer'],
-  }),
+  key(
+    'peerType',
+    'text',
+    undefined,
+    'Whether this server votes. Its line in the list counts; it is told if they differ.',
+    {
+      choices: ['participant', 'observer'],
+    },
+  ),
   key(
     'observerMasterPort',
     'port',
@@ -414,8 +419,20 @@ export const KEYS: readonly Key[] = [
   key('fastleader.minNotificationInterval', 'int', 200, 'Resending of votes.', ms),
   key('fastleader.maxNotificationInterval', 'int', 60000, 'Resending of votes.', ms),
   key('cnxTimeout', 'int', 5000, 'Connecting to other servers.', ms),
-  key('quorumCnxnTimeoutMs', 'int', -1, 'Reading from other servers.', { ...ensemble, unit: 'ms' }),
-  key('electionPortBindRetry', 'int', 3, 'Attempts to bind the election port.', ensemble),
+  key(
+    'quorumCnxnTimeoutMs',
+    'int',
+    -1,
+    'How long a connection at the election port may take to say whose it is; -1 for syncLimit ticks.',
+    { unit: 'ms', min: -1 },
+  ),
+  key(
+    'electionPortBindRetry',
+    'int',
+    3,
+    'Attempts to open the election port, a second apart; 0 for without end. One that is taken is told at once.',
+    { min: 0 },
+  ),
   key('tcpKeepAlive', 'bool', false, 'Probing of idle connections between servers.'),
   key(
     'leader.maxConcurrentSnapSyncs',
@@ -431,7 +448,13 @@ export const KEYS: readonly Key[] = [
     'Learners that are brought up to date by transactions at once; observers beyond that have to come again.',
     { min: 1 },
   ),
-  key('leader.maxTimeToWaitForEpoch', 'int', -1, 'How long a new leader waits.', { ...ensemble, unit: 'ms' }),
+  key(
+    'leader.maxTimeToWaitForEpoch',
+    'int',
+    -1,
+    'How long a new leader waits for a quorum once one that elected it looks for a leader again; -1 for initLimit ticks.',
+    { unit: 'ms', min: -1 },
+  ),
   key(
     'leader.ackLoggingFrequency',
     'int',
@@ -451,7 +474,7 @@ export const KEYS: readonly Key[] = [
     'int',
     200,
     'Up to how long an observer waits before it looks for the next leader.',
-    ms,
+    { unit: 'ms' },
   ),
   key(
     'observerMaster.sizeLimit',

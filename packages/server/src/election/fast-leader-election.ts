@@ -30,7 +30,7 @@ export interface ElectionHost {
   mayStillVote(id: number): boolean;
   /** The outcome. The election is over until {@link FastLeaderElection.look}. */
   elected(state: PeerState, vote: Vote): void;
-  /** A voter shows up LOOKING while this server leads. */
+  /** A server that voted for this one's leader is LOOKING again. */
   sawLooking?(id: number): void;
 }
 
@@ -124,7 +124,7 @@ export class FastLeaderElection {
       this.consider(n);
     } else if (n.state === PeerState.looking) {
       host.send(n.from, this.current, this.settled);
-      host.sawLooking?.(n.from);
+      if (this.agreesHere(n.from)) host.sawLooking?.(n.from);
     }
   }
 

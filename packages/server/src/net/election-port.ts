@@ -15,6 +15,7 @@ const HEAD = 20;
 /** Waits between probes of a server whose connection was lost, the first and the last. Milliseconds. */
 const FIRST_PROBE_MS = 10;
 const LAST_PROBE_MS = 640;
+const BIND_AGAIN_MS = 1000;
 const LAST_PORT = 65_535;
 const NOTHING = Buffer.alloc(0);
 /** Connections of servers that are no members: joiners, and whoever else speaks like a server. */
@@ -42,6 +43,8 @@ export interface ElectionPortHost {
   /** Milliseconds until a dial is given up; where there are other addresses to try, `addressTimeout`. */
   readonly connectTimeout: number;
   readonly addressTimeout: number;
+  /** So often is tried to listen where that fails, a second apart; 0 for without end. An address that is taken is not tried again. */
+  readonly bindAttempts: number;
   /** Milliseconds within which a connection must say whose it is. */
   readonly greetingTimeout: number;
   readonly keepAlive: boolean;
@@ -93,13 +96,23 @@ export class ElectionPort {
     return this.listeners[0]?.port ?? 0;
   }
 
-  private open({ host, port }: ListenPlace): Promise<Listener> {
-    const { network, keepAlive } = this.host;
-    return network.listen(
-      { port, host, keepAlive },
-      (wire) => this.accept(wire),
-      (error) => this.host.warn(`election port: ${error.message}`),
-    );
+  /** A name that the DNS does not know yet (ZOOKEEPER-3320), or an address that is about to come, may be there a little later. */
+  private async open({ host, port }: ListenPlace): Promise<Listener> {
+    const { network, runtime, keepAlive, bindAttempts, warn } = this.host;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await network.listen(
+          { port, host, keepAlive },
+          (wire) => this.accept(wire),
+          (error) => warn(`election port: ${error.message}`),
+        );
+      } catch (e) {
+        const { code, message } = e as Error & { code?: string };
+        if (this.closed || code === 'EADDRINUSE' || attempt === bindAttempts) throw e;
+        warn(`the election port cannot be opened, attempt ${attempt} of ${bindAttempts || 'many'}: ${message}`);
+        await new Promise<void>((resolve) => runtime.after(BIND_AGAIN_MS, resolve));
+      }
+    }
   }
 
   /** Listens at other addresses from now on; those that stay stay open. */

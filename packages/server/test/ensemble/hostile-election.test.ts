@@ -73,6 +73,7 @@ async function portOf5(t: TestContext): Promise<{ election: ElectionPort; port: 
     listenOnAll: false,
     connectTimeout: 1000,
     greetingTimeout: 10_000,
+    bindAttempts: 3,
     keepAlive: false,
     auth: undefined,
     addressesOf: (id) => (id === 1 || id === 7 ? [{ host: '127.0.0.1', port: 1 }] : []),

@@ -1,0 +1,129 @@
+// The options that say how long and how often servers wait for each other.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { loadConfig } from '../../dist/config/index.js';
+import { encodeNotification, PeerState } from '../../dist/election/notification.js';
+import { ElectionPort, type ElectionPortHost } from '../../dist/net/election-port.js';
+import { nodeNetwork } from '../../dist/net/network.js';
+import { nodeRuntime } from '../../dist/runtime.js';
+import { atEnd } from '../server/raw-client.js';
+import { Ensemble } from './ensemble.js';
+
+const MEMBERS = ['server.1=127.0.0.1:1:2', 'server.2=127.0.0.1:3:4', 'initLimit=10', 'syncLimit=5', 'clientPort=1'];
+const BASE = [...MEMBERS, 'tickTime=100'];
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`not within 20 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+test('limits in ticks stand in for those that are not given', () => {
+  const limits = (...flags: string[]) => loadConfig({ flags: [...BASE, ...flags] }).ensemble;
+  assert.equal(limits()?.leaderConnectTimeout, 1000);
+  assert.equal(limits('connectToLearnerMasterLimit=3')?.leaderConnectTimeout, 300);
+  assert.equal(limits()?.greetingTimeout, 1000);
+  assert.equal(limits('quorumCnxnTimeoutMs=70')?.greetingTimeout, 70);
+  assert.equal(limits('observer.election.DelayMs=-1')?.electionDelay, 0);
+});
+
+test('a connection that does not say whose it is goes after quorumCnxnTimeoutMs', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant'], { quorumCnxnTimeoutMs: 20, syncLimit: 10_000 });
+  await ensemble.start(1);
+  const socket = connect({ port: ensemble.electionPortOf(1), host: '127.0.0.1' });
+  socket.on('error', () => {});
+  await once(socket, 'close');
+  assert.ok(ensemble.said(1, /it does not say whose it is/));
+});
+
+/** An election port on a network that refuses the first so many times. */
+function failing(times: number, code: string, attempts: number): { port: ElectionPort; tried: () => number } {
+  let tried = 0;
+  const host = {
+    id: 1,
+    network: {
+      ...nodeNetwork,
+      listen: async (...args: Parameters<typeof nodeNetwork.listen>) => {
+        if (tried++ < times) throw Object.assign(new Error(code), { code });
+        return nodeNetwork.listen(...args);
+      },
+    },
+    runtime: { ...nodeRuntime, after: (_ms: number, run: () => void) => nodeRuntime.after(0, run) },
+    addresses: [{ host: '127.0.0.1', port: 0 }],
+    bindAttempts: attempts,
+    warn: () => {},
+  } as unknown as ElectionPortHost;
+  return { port: new ElectionPort(host), tried: () => tried };
+}
+
+test('the election port is tried as often as electionPortBindRetry says', async (t) => {
+  const enough = failing(2, 'ENOTFOUND', 3);
+  assert.ok((await enough.port.listen()) > 0);
+  atEnd(t, () => enough.port.close());
+  const tooFew = failing(2, 'ENOTFOUND', 2);
+  await assert.rejects(tooFew.port.listen(), /ENOTFOUND/);
+  assert.equal(tooFew.tried(), 2);
+  const endless = failing(7, 'ENOTFOUND', 0);
+  assert.ok((await endless.port.listen()) > 0);
+  atEnd(t, () => endless.port.close());
+  const taken = failing(1, 'EADDRINUSE', 3);
+  await assert.rejects(taken.port.listen(), /EADDRINUSE/);
+  assert.equal(taken.tried(), 1);
+});
+
+test('a peerType that the list contradicts is told', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant'], { peerType: 'observer' });
+  await ensemble.start(1);
+  assert.ok(ensemble.said(1, /peerType=observer, but server\.1 is a participant/));
+});
+
+test('a leader that nobody follows gives up once one that elected it looks again', async (t) => {
+  const settings = { 'leader.maxTimeToWaitForEpoch': 0, initLimit: 10_000, 'fastleader.maxNotificationInterval': 200 };
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], settings);
+  await ensemble.start(1);
+  const server = ensemble.server(1);
+  // Server 3 votes for server 1, and then is LOOKING again instead of following.
+  const port = ensemble.electionPortOf(1);
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  atEnd(t, () => socket.destroy());
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  const address = Buffer.from('127.0.0.1:1');
+  const greeting = Buffer.alloc(20);
+  greeting.writeBigInt64BE(-65536n);
+  greeting.writeBigInt64BE(3n, 8);
+  greeting.writeInt32BE(address.length, 16);
+  socket.write(Buffer.concat([greeting, address]));
+  const vote = (): void => {
+    const message = encodeNotification(PeerState.looking, { leader: 1, zxid: 0, round: 1, peerEpoch: 0 }, '');
+    const head = Buffer.alloc(4);
+    head.writeInt32BE(message.length);
+    socket.write(Buffer.concat([head, message]));
+  };
+  const timer = setInterval(vote, 5);
+  atEnd(t, () => clearInterval(timer));
+  await until(() => ensemble.said(1, /elected: this server leads/), 'elected');
+  await until(() => ensemble.said(1, /no longer leader: server 3 has not followed/), 'gave up');
+  assert.ok(server.ensembleStats.counts.disloyalVoters > 0);
+});
+
+test('an observer that has lost its leader waits a little before it looks for one', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'observer'], {
+    standaloneEnabled: false,
+    'observer.election.DelayMs': 1e9,
+  });
+  await ensemble.start(1);
+  await ensemble.start(2);
+  await ensemble.settled();
+  const looked = ensemble.server(2).ensembleStats.counts.looking;
+  await ensemble.stop(1);
+  await until(() => ensemble.said(2, /no longer observer/), 'noticed');
+  await ensemble.start(1);
+  await until(() => ensemble.server(1).notReady === undefined, 'the voter serves');
+  assert.equal(ensemble.server(2).ensembleStats.counts.looking, looked, 'it would come after days');
+  await ensemble.stop(2);
+});
