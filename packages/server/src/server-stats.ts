@@ -87,6 +87,8 @@ export class ServerStats {
   readonly fsyncTime = new Summary();
   readonly batchSize = new Summary();
   readonly snapshotTime = new Summary();
+  /** How long the process stood still, if that is measured. */
+  readonly pauseTime = new Summary();
   readonly requestQueueTime = new Summary();
   /** Latency of all requests, as srvr shows it. */
   readonly latency = new Summary();

@@ -11,6 +11,7 @@ import type { ClientConnection } from './net/client-connection.js';
 import { ClientPort } from './net/client-port.js';
 import { ConnectionThrottle } from './net/connection-throttle.js';
 import { type Network, nodeNetwork } from './net/network.js';
+import { monitorPauses } from './pause-monitor.js';
 import type { SessionOwner } from './request/client.js';
 import type { PendingWrite } from './request/fifo.js';
 import type { AuthRules } from './request/identity.js';
@@ -239,6 +240,7 @@ export abstract class Server {
           digestEnabled: config.digestAuthEnabled,
           digestAlg: config.digestAlg,
           superDigest: config.superDigest,
+          ensembleNames: config.ensembleNames,
         },
         extendedTypes: config.extendedTypesEnabled,
         requiredSchemes: config.requiredSchemes,
@@ -301,6 +303,7 @@ export abstract class Server {
         forceSync: config.forceSync,
         sizeLimitBytes: config.txnLogSizeLimit,
         flushDelayMs: config.flushDelay,
+        idleFlushMs: config.maxWriteQueuePollTime,
         maxBatchSize: config.maxBatchSize,
       },
       {
@@ -370,6 +373,9 @@ export abstract class Server {
     if (port !== undefined) this.boundPort = await this.port.listen(port, host, portUnification ? 'either' : 'plain');
     this.listening = true;
     this.every(SESSIONLESS_CHECK_MS, () => this.port.reapSessionless());
+    const { pauseMonitor } = this.config;
+    if (pauseMonitor !== undefined)
+      this.timers.push(monitorPauses(pauseMonitor, this.runtime, this.logger, this.stats.pauseTime));
     if (this.config.purgeIntervalHours > 0) {
       this.purge();
       this.every(this.config.purgeIntervalHours * HOUR_MS, () => this.purge());

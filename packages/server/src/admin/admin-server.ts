@@ -2,7 +2,12 @@
 // served; a port that is taken is told and does not stop the server.
 
 import { Readable } from 'node:stream';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Logger } from '../log.js';
 import type { Server } from '../server.js';
@@ -14,6 +19,7 @@ import {
   type Query,
   runAdminCommand,
 } from './commands.js';
+import { addStrictTransport, type HttpsSettings, httpsFactory } from './https.js';
 import { prettyJson } from './jackson.js';
 import { textOrStream } from './pieces.js';
 import { createRegistry } from './prometheus.js';
@@ -33,9 +39,21 @@ export interface AdminSettings {
     readonly restoreEnabled: boolean;
     /** Milliseconds. */
     readonly rateLimiterInterval: number;
+    /** Whether a proxy's word is taken for the address that a request comes from. */
+    readonly forwardedFor: boolean;
+    /** Undefined for HTTP alone. */
+    readonly https: HttpsSettings | undefined;
   };
   /** Undefined unless the Prometheus provider is chosen. */
-  readonly prometheus: { readonly host: string; readonly port: number; readonly exportProcess: boolean } | undefined;
+  readonly prometheus: PrometheusSettings | undefined;
+}
+
+export interface PrometheusSettings {
+  readonly host: string;
+  /** Undefined for HTTPS alone. */
+  readonly port: number | undefined;
+  readonly https: ({ readonly port: number } & HttpsSettings) | undefined;
+  readonly exportProcess: boolean;
 }
 
 /** A started HTTP server. */
@@ -54,30 +72,39 @@ export async function startAdminPorts(view: ServerView, settings: AdminSettings,
   const { admin, prometheus } = settings;
   const registry = createRegistry(view, prometheus?.exportProcess ?? true);
   const started: AdminPort[] = [];
-  const open = async (app: FastifyInstance, host: string, port: number, remedy: string): Promise<void> => {
+  const open = async (make: () => FastifyInstance, host: string, port: number, remedy: string): Promise<void> => {
+    let app: FastifyInstance | undefined;
     try {
+      app = make();
       const url = await app.listen({ host, port });
       logger.info({ url }, 'admin server listens');
-      started.push({ url, close: () => app.close() });
+      started.push({ url, close: () => app?.close() ?? Promise.resolve() });
     } catch (e) {
       const reason = (e as Error).message;
       logger.warn(
         { host, port },
         `the admin server is not there: ${reason}. Clients are served all the same; ${remedy}`,
       );
-      await app.close();
+      await app?.close();
     }
   };
   if (admin.enabled) {
-    const app = createAdminApp(view, registry, admin.commandUrl, admin.idleTimeout, limitsOf(admin), logger);
+    const make = (): FastifyInstance => createAdminApp(view, registry, admin, limitsOf(admin), logger);
     const remedy = 'admin.serverPort moves it, admin.enableServer=false switches it off';
-    await open(app, admin.address, admin.port, remedy);
+    await open(make, admin.address, admin.port, remedy);
   }
-  if (prometheus !== undefined) {
-    const app = Fastify({ forceCloseConnections: true });
-    addMetrics(app, registry);
-    await open(app, prometheus.host, prometheus.port, 'metricsProvider.httpPort moves it');
-  }
+  if (prometheus === undefined) return started;
+  const { host, port, https } = prometheus;
+  const openMetrics = async (at: number, option: string, settings: HttpsSettings | undefined): Promise<void> => {
+    const make = (): FastifyInstance => {
+      const app = newApp({ forceCloseConnections: true }, settings, logger);
+      addMetrics(app, registry);
+      return app;
+    };
+    await open(make, host, at, `metricsProvider.${option} moves it`);
+  };
+  if (port !== undefined && port !== https?.port) await openMetrics(port, 'httpPort', undefined);
+  if (https !== undefined) await openMetrics(https.port, 'httpsPort', https);
   return started;
 }
 
@@ -96,12 +123,12 @@ export function limitsOf(admin: AdminSettings['admin']): CommandLimits {
 export function createAdminApp(
   view: ServerView,
   registry: Registry,
-  commandUrl: string,
-  idleTimeout: number,
+  settings: Pick<AdminSettings['admin'], 'commandUrl' | 'idleTimeout' | 'forwardedFor' | 'https'>,
   limits: CommandLimits,
   logger: Logger,
 ): FastifyInstance {
-  const app = Fastify({ keepAliveTimeout: idleTimeout, forceCloseConnections: true });
+  const { commandUrl, idleTimeout, forwardedFor, https } = settings;
+  const app = newApp({ keepAliveTimeout: idleTimeout, forceCloseConnections: true }, https, logger);
   // A body is only of use to the command that reads it; it gets the bytes as they come.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, body, done) => done(null, body));
@@ -111,10 +138,29 @@ export function createAdminApp(
     if (status >= 500) logger.error({ url: request.url, error: error.message }, 'an admin command failed');
     errorPage(reply, status, error.message, request.url);
   });
-  addCommands(app, view, commandUrl, limits);
+  const addressOf = forwardedFor ? forwardedAddress : remoteAddress;
+  addCommands(app, view, commandUrl, limits, addressOf);
   addMetrics(app, registry);
   addProbes(app, view);
   return app;
+}
+
+function newApp(options: FastifyServerOptions, https: HttpsSettings | undefined, logger: Logger): FastifyInstance {
+  if (https === undefined) return Fastify(options);
+  const app = Fastify({ ...options, serverFactory: httpsFactory(https, logger) });
+  addStrictTransport(app);
+  return app;
+}
+
+function remoteAddress(request: FastifyRequest): string {
+  return request.ip.replace(/^::ffff:/, '');
+}
+
+/** Where the last proxy says that the request comes from. What stands before that the client itself may have written. */
+function forwardedAddress(request: FastifyRequest): string {
+  const told = request.headers['x-forwarded-for'];
+  const last = (typeof told === 'string' ? told : told?.at(-1))?.split(',').at(-1)?.trim();
+  return last ?? remoteAddress(request);
 }
 
 function addMetrics(app: FastifyInstance, registry: Registry): void {
@@ -133,7 +179,13 @@ function addProbes(app: FastifyInstance, view: ServerView): void {
   app.get('/health', async () => ({ healthy: true }));
 }
 
-function addCommands(app: FastifyInstance, view: ServerView, commandUrl: string, limits: CommandLimits): void {
+function addCommands(
+  app: FastifyInstance,
+  view: ServerView,
+  commandUrl: string,
+  limits: CommandLimits,
+  addressOf: (request: FastifyRequest) => string,
+): void {
   const url = commandUrl.replace(/\/+$/, '');
   const list = commandNames.map((name) => `<a href="${url}/${name}">${name}</a>\n<br/>\n`).join('');
   const sendList = (_request: FastifyRequest, reply: FastifyReply): FastifyReply =>
@@ -142,7 +194,7 @@ function addCommands(app: FastifyInstance, view: ServerView, commandUrl: string,
     runAdminCommand(view, limits, name, {
       query: firstValues(request.query as Readonly<Record<string, string | string[]>>),
       authorization: request.headers.authorization,
-      remoteAddress: request.ip.replace(/^::ffff:/, ''),
+      remoteAddress: addressOf(request),
       body: request.body instanceof Readable ? request.body : undefined,
     });
   app.get(url, sendList);

@@ -155,6 +155,12 @@ class RunningView implements ServerView {
         return port.stats.rejected;
       case 'sessionless_connections_expired':
         return port.stats.sessionlessExpired;
+      case 'ensemble_auth_success':
+        return port.stats.ensembleNamesRight;
+      case 'ensemble_auth_fail':
+        return port.stats.ensembleNamesWrong;
+      case 'ensemble_auth_skip':
+        return port.stats.ensembleNamesSkipped;
       case 'unsuccessful_handshake':
         return port.stats.handshakesFailed;
       case 'tls_handshake_exceeded':
@@ -197,6 +203,8 @@ class RunningView implements ServerView {
         return stats.updateLatency;
       case 'fsynctime':
         return stats.fsyncTime;
+      case 'jvm_pause_time_ms':
+        return stats.pauseTime;
       case 'snapshottime':
         return stats.snapshotTime;
       case 'request_throttle_queue_time_ms':

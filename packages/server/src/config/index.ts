@@ -1,9 +1,19 @@
 // The server's configuration as one typed object.
 
+import type { PauseLimits } from '../pause-monitor.js';
 import { type Ensemble, ensembleOf } from './ensemble.js';
 import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
 import { type QuorumAuthConfig, quorumAuthConfig, type SaslConfig, saslConfig } from './sasl.js';
-import { type QuorumTlsConfig, quorumTlsConfig, type TlsConfig, tlsConfig, wantsTls } from './tls.js';
+import {
+  adminHttpsConfig,
+  type HttpsConfig,
+  metricsHttpsConfig,
+  type QuorumTlsConfig,
+  quorumTlsConfig,
+  type TlsConfig,
+  tlsConfig,
+  wantsTls,
+} from './tls.js';
 
 export type { Ensemble } from './ensemble.js';
 export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './keys.js';
@@ -42,6 +52,7 @@ export interface ServerConfig {
   readonly forceSync: boolean;
   readonly fsyncWarningThreshold: number;
   readonly flushDelay: number;
+  readonly maxWriteQueuePollTime: number;
   readonly maxBatchSize: number;
   readonly snapshotCompression: '' | 'gz' | 'snappy';
   readonly snapshotTrustEmpty: boolean;
@@ -67,6 +78,8 @@ export interface ServerConfig {
   readonly anySaslUser: string | undefined;
   /** Schemes of which a client must have an identity; empty if it need not. */
   readonly requiredSchemes: readonly string[];
+  /** What clients may take this ensemble for, by scheme `ensemble`; null for anything, undefined if there is no such scheme. */
+  readonly ensembleNames: ReadonlySet<string> | null | undefined;
   /** Schemes of further providers (sasl, x509 …). */
   readonly extraSchemes: readonly string[];
   readonly reconfigEnabled: boolean;
@@ -103,9 +116,23 @@ export interface ServerConfig {
     readonly snapshotEnabled: boolean;
     readonly restoreEnabled: boolean;
     readonly rateLimiterInterval: number;
+    /** Whether a proxy's word is taken for the address that a request comes from. */
+    readonly forwardedFor: boolean;
+    /** Undefined for HTTP alone. */
+    readonly https: HttpsConfig | undefined;
   };
+  /** Undefined if pauses are not looked for. */
+  readonly pauseMonitor: PauseLimits | undefined;
   /** Undefined unless the Prometheus provider is chosen. */
-  readonly prometheus: { readonly host: string; readonly port: number; readonly exportProcess: boolean } | undefined;
+  readonly prometheus:
+    | {
+        readonly host: string;
+        /** Undefined for HTTPS alone. */
+        readonly port: number | undefined;
+        readonly https: ({ readonly port: number } & HttpsConfig) | undefined;
+        readonly exportProcess: boolean;
+      }
+    | undefined;
   readonly auditEnabled: boolean;
   /** Undefined for a standalone server. */
   readonly ensemble: Ensemble | undefined;
@@ -139,10 +166,12 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
   const where = settings.path ?? 'configuration';
 
   const schemes: string[] = [];
+  let ensembleNames: ReadonlySet<string> | null | undefined;
   for (const [name, value] of settings.families) {
     if (name.startsWith('authProvider.')) {
       if (value.endsWith('SASLAuthenticationProvider')) schemes.push('sasl');
       else if (value.endsWith('X509AuthenticationProvider')) schemes.push('x509');
+      else if (value.endsWith('EnsembleAuthenticationProvider')) ensembleNames = namesOf(s('ensembleAuthName'));
       else
         warnings.push(
           `${placeOf(name)}: ${name}=${value}: a Java class cannot be loaded here; its scheme is not available`,
@@ -205,6 +234,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     forceSync: s('forceSync') !== 'no',
     fsyncWarningThreshold: n('fsync.warningthresholdms'),
     flushDelay: n('flushDelay'),
+    maxWriteQueuePollTime: n('maxWriteQueuePollTime') < 0 ? n('flushDelay') / 3 : n('maxWriteQueuePollTime'),
     maxBatchSize: n('maxBatchSize'),
     snapshotCompression: s('snapshot.compression.method') as ServerConfig['snapshotCompression'],
     snapshotTrustEmpty: b('snapshot.trust.empty'),
@@ -225,6 +255,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     digestAlg: s('DigestAuthenticationProvider.digestAlg') ?? 'SHA1',
     digestAuthEnabled: b('DigestAuthenticationProvider.enabled'),
     sasl,
+    ensembleNames,
     anySaslUser: s('letAnySaslUserDoX'),
     requiredSchemes,
     extraSchemes: schemes,
@@ -264,11 +295,21 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
       snapshotEnabled: b('admin.snapshot.enabled'),
       restoreEnabled: b('admin.restore.enabled'),
       rateLimiterInterval: n('admin.rateLimiterIntervalInMS'),
+      https: adminHttpsConfig(settings, warnings),
+      forwardedFor: b('IPAuthenticationProvider.usexforwardedfor'),
     },
+    pauseMonitor: b('jvm.pause.monitor')
+      ? {
+          sleepTime: n('jvm.pause.sleep.time.ms'),
+          infoThreshold: n('jvm.pause.info-threshold.ms'),
+          warnThreshold: n('jvm.pause.warn-threshold.ms'),
+        }
+      : undefined,
     prometheus: wantsPrometheus(settings)
       ? {
           host: s('metricsProvider.httpHost') ?? '0.0.0.0',
-          port: n('metricsProvider.httpPort'),
+          port: metricsPort(settings),
+          https: metricsHttpsConfig(settings, warnings),
           exportProcess: b('metricsProvider.exportJvmInfo'),
         }
       : undefined,
@@ -280,6 +321,16 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     path: settings.path,
     warnings,
   });
+}
+
+/** Apache's servers up to 3.9 have it at 7000; later ones have none where there is one with TLS. */
+function metricsPort({ values }: Settings): number | undefined {
+  const port = values.get('metricsProvider.httpPort') as number | undefined;
+  return port ?? (values.has('metricsProvider.httpsPort') ? undefined : 7000);
+}
+
+function namesOf(text: string | undefined): ReadonlySet<string> | null {
+  return text === undefined ? null : new Set(text.split(',').map((name) => name.trim()));
 }
 
 const METRICS_PROVIDERS = [

@@ -35,7 +35,23 @@ export interface QuorumTlsConfig {
   readonly timeout: number;
 }
 
-type Prefix = 'ssl.' | 'ssl.quorum.';
+/** HTTPS of the admin server or of the metrics. */
+export interface HttpsConfig {
+  readonly tls: TlsConfig;
+  /** Whether HTTP is taken at the same port. */
+  readonly accepts: 'tls' | 'either';
+}
+
+type Prefix = 'ssl.' | 'ssl.quorum.' | 'metricsProvider.ssl.';
+type ClientAuth = TlsConfig['clientAuth'];
+
+/** Who a client without a trusted certificate is told to go by, and the option that says so. */
+interface ClientAuthRule {
+  readonly need: ClientAuth;
+  /** The option as it can be written to let everybody in. */
+  readonly option: string;
+  readonly off: string;
+}
 
 /** Whether a client port with TLS is asked for. */
 export function wantsTls({ values }: Settings): boolean {
@@ -52,7 +68,7 @@ export function tlsConfig(settings: Settings, warnings: string[]): TlsConfig {
     );
   }
   return {
-    ...common(settings, 'ssl.', warnings),
+    ...common(settings, 'ssl.', 'a client port with TLS', ownRule(settings, 'ssl.'), warnings),
     reload: values.get('client.certReload') === true,
     superUser: (values.get('X509AuthenticationProvider.superUser') as string | undefined) || undefined,
     handshakeLimit: values.get('netty.server.outstandingHandshake.limit') as number,
@@ -70,7 +86,7 @@ export function quorumTlsConfig(settings: Settings, warnings: string[]): QuorumT
   if (!dials && !either) return undefined;
   return {
     tls: {
-      ...common(settings, 'ssl.quorum.', warnings),
+      ...common(settings, 'ssl.quorum.', 'TLS between servers', ownRule(settings, 'ssl.quorum.'), warnings),
       reload: values.get('sslQuorumReloadCertFiles') === true,
       superUser: undefined,
       handshakeLimit: 0,
@@ -82,9 +98,64 @@ export function quorumTlsConfig(settings: Settings, warnings: string[]): QuorumT
   };
 }
 
+/** Parts of a TLS configuration that HTTP has no options for. */
+const WITHOUT_OPTIONS = { superUser: undefined, handshakeLimit: 0 } as const;
+
+/**
+ * HTTPS of the admin server, with the stores of TLS between servers as with Apache's; undefined for HTTP alone.
+ * @throws ConfigError if it cannot work with these options
+ */
+export function adminHttpsConfig(settings: Settings, warnings: string[]): HttpsConfig | undefined {
+  const { values } = settings;
+  const b = (name: string): boolean => values.get(`admin.${name}`) === true;
+  if (!b('enableServer') || (!b('forceHttps') && !b('portUnification'))) return undefined;
+  const need = b('needClientAuth') ? 'need' : 'none';
+  const rule: ClientAuthRule = { need, option: 'admin.needClientAuth', off: 'false' };
+  return {
+    tls: {
+      ...common(settings, 'ssl.quorum.', 'HTTPS of the admin server', rule, warnings),
+      ...WITHOUT_OPTIONS,
+      verifyClientHost: false,
+      reload: values.get('sslQuorumReloadCertFiles') === true,
+    },
+    accepts: b('forceHttps') ? 'tls' : 'either',
+  };
+}
+
+/** Likewise of the metrics: `metricsProvider.ssl.*`. */
+export function metricsHttpsConfig(
+  settings: Settings,
+  warnings: string[],
+): ({ readonly port: number } & HttpsConfig) | undefined {
+  const { values } = settings;
+  const port = values.get('metricsProvider.httpsPort') as number | undefined;
+  if (port === undefined) return undefined;
+  const b = (name: string): boolean => values.get(`metricsProvider.ssl.${name}`) === true;
+  const need = b('need.client.auth') ? 'need' : b('want.client.auth') ? 'want' : 'none';
+  const option = `metricsProvider.ssl.${need === 'need' ? 'need' : 'want'}.client.auth`;
+  const rule: ClientAuthRule = { need, option, off: 'false' };
+  return {
+    port,
+    tls: {
+      ...common(settings, 'metricsProvider.ssl.', 'metrics over HTTPS', rule, warnings),
+      ...WITHOUT_OPTIONS,
+      verifyClientHost: false,
+      reload: true, // as Apache's does
+    },
+    accepts: values.get('metricsProvider.httpPort') === port ? 'either' : 'tls',
+  };
+}
+
+function ownRule({ values }: Settings, prefix: Prefix): ClientAuthRule {
+  const need = (values.get(`${prefix}clientAuth`) ?? 'need') as ClientAuth;
+  return { need, option: `${prefix}clientAuth`, off: 'none' };
+}
+
 function common(
   settings: Settings,
   prefix: Prefix,
+  what: string,
+  { need, option, off }: ClientAuthRule,
   warnings: string[],
 ): Omit<TlsConfig, 'reload' | 'superUser' | 'handshakeLimit'> {
   const { values } = settings;
@@ -92,17 +163,13 @@ function common(
   const s = (name: string): string | undefined => (values.get(prefix + name) as string | undefined) || undefined;
   const fail = (option: string, what: string): ConfigError =>
     new ConfigError(`${settings.placeOf(prefix + option)}: ${what}`);
-  const what = prefix === 'ssl.' ? 'a client port with TLS' : 'TLS between servers';
-
   const keyStore = store(settings, prefix, 'keyStore');
   if (keyStore === undefined)
     throw fail('keyStore.location', `${what} needs ${prefix}keyStore.location (a PEM, PKCS12 or JKS file)`);
   const trustStore = store(settings, prefix, 'trustStore');
-  const clientAuth = (s('clientAuth') ?? 'need') as TlsConfig['clientAuth'];
-  if (clientAuth !== 'none' && trustStore === undefined) {
-    throw fail(
-      'clientAuth',
-      `${prefix}clientAuth=${clientAuth} needs ${prefix}trustStore.location, the authorities of the certificates; ${prefix}clientAuth=none lets everybody in without one`,
+  if (need !== 'none' && trustStore === undefined) {
+    throw new ConfigError(
+      `${settings.placeOf(option)}: ${option}=${String(settings.values.get(option))} needs ${prefix}trustStore.location, the authorities of the certificates; ${option}=${off} lets everybody in without one`,
     );
   }
   if (b('crl') || b('ocsp')) {
@@ -120,7 +187,7 @@ function common(
   return {
     keyStore,
     trustStore,
-    clientAuth,
+    clientAuth: need,
     ...versions(settings, prefix, warnings),
     cipherSuites: list(s('ciphersuites')),
     verifyClientHost: b('hostnameVerification') && b('clientHostnameVerification'),

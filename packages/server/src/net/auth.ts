@@ -10,6 +10,8 @@ export interface AuthSettings {
   readonly digestAlg: string;
   /** `user:base64hash` of the superuser. */
   readonly superDigest: string | undefined;
+  /** What clients may take this ensemble for, by scheme `ensemble`; null for anything, undefined if there is no such scheme. */
+  readonly ensembleNames: ReadonlySet<string> | null | undefined;
 }
 
 /** `user:base64(hash(user:password))`, as it stands in ACLs. */

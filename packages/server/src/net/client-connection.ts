@@ -313,6 +313,10 @@ export class ClientConnection implements Client, TurnTaker {
       this.abort('undecodable auth packet');
       return;
     }
+    if (scheme === 'ensemble' && this.port.authSettings.ensembleNames !== undefined) {
+      this.checkEnsemble(xid, token, this.port.authSettings.ensembleNames);
+      return;
+    }
     const proved = authenticate(this.port.authSettings, scheme, token, this.remoteAddress, this.identities);
     if (proved === null) {
       this.port.stats.authFailed++;
@@ -321,6 +325,24 @@ export class ClientConnection implements Client, TurnTaker {
       return;
     }
     this.addIdentities(proved);
+    this.output().header(xid, 0, ErrorCode.Ok);
+  }
+
+  /**
+   * A client says which ensemble it means to talk to. One that is wrong here is not told so, as it would give up: without an
+   * answer it tries its next server. Source: EnsembleAuthenticationProvider of Apache ZooKeeper.
+   */
+  private checkEnsemble(xid: number, token: Buffer | null, names: ReadonlySet<string> | null): void {
+    const { stats } = this.port;
+    if (names === null || token === null || token.length === 0) {
+      stats.ensembleNamesSkipped++;
+    } else if (names.has(token.toString())) {
+      stats.ensembleNamesRight++;
+    } else {
+      stats.ensembleNamesWrong++;
+      this.abort('the client looks for another ensemble');
+      return;
+    }
     this.output().header(xid, 0, ErrorCode.Ok);
   }
 

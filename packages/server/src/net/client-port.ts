@@ -69,6 +69,10 @@ export class PortStats {
   sessionlessExpired = 0;
   /** Connections that clients let go without closing their sessions. */
   dropped = 0;
+  /** Names of ensembles that clients told: this one's, another's, and those that were not compared. */
+  ensembleNamesRight = 0;
+  ensembleNamesWrong = 0;
+  ensembleNamesSkipped = 0;
   handshakesFailed = 0;
   handshakesRefused = 0;
   largeRequestsRejected = 0;

@@ -30,6 +30,8 @@ export interface TxnLogOptions {
   readonly sizeLimitBytes: number;
   /** Milliseconds to gather entries for before a batch is written; 0 writes as soon as the disk is free. */
   readonly flushDelayMs: number;
+  /** Without a further entry for so many milliseconds such a wait ends, too. */
+  readonly idleFlushMs: number;
   /** Entries that end such a wait early. */
   readonly maxBatchSize: number;
 }
@@ -106,6 +108,8 @@ export class TxnLog {
   private rollWanted = false;
   private failed = false;
   private delay: Timer | undefined;
+  /** When the batch that waits is written at the latest. */
+  private flushAt = 0;
   private idle: (() => void) | null = null;
   private readonly waiting: (() => void)[] = [];
   private closing: Promise<void> | null = null;
@@ -135,9 +139,13 @@ export class TxnLog {
   /** Begins to write what has gathered, unless a batch is on its way: then it follows by itself. */
   flush(): void {
     if (this.inFlight || this.batch.count === 0 || this.failed) return;
-    const { flushDelayMs, maxBatchSize } = this.options;
-    if (flushDelayMs > 0 && this.batch.count < maxBatchSize) {
-      this.delay ??= this.runtime.after(flushDelayMs, () => this.write());
+    const { flushDelayMs, idleFlushMs, maxBatchSize } = this.options;
+    const now = this.runtime.now();
+    if (this.delay === undefined) this.flushAt = now + flushDelayMs;
+    const wait = Math.min(idleFlushMs, this.flushAt - now);
+    if (wait > 0 && this.batch.count < maxBatchSize) {
+      this.delay?.cancel();
+      this.delay = this.runtime.after(wait, () => this.write());
       return;
     }
     this.write();

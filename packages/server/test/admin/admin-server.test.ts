@@ -19,8 +19,16 @@ function limits(clock: Clock, options: { enabled?: boolean } = {}): CommandLimit
   return { snapshotEnabled: enabled, restoreEnabled: enabled, snapshotRate: rate(), restoreRate: rate() };
 }
 
-function appOf(t: TestContext, view: FakeView, with_ = limits({ now: 0 }), url = '/commands') {
-  const app = createAdminApp(view, createRegistry(view, false), url, 30_000, with_, silentLogger);
+const HTTP = { commandUrl: '/commands', idleTimeout: 30_000, forwardedFor: false, https: undefined };
+
+function appOf(t: TestContext, view: FakeView, with_ = limits({ now: 0 }), url = '/commands', more = {}) {
+  const app = createAdminApp(
+    view,
+    createRegistry(view, false),
+    { ...HTTP, commandUrl: url, ...more },
+    with_,
+    silentLogger,
+  );
   t.after(() => app.close());
   return app;
 }
@@ -153,7 +161,7 @@ test('a command that fails gives a page with status 500, and is logged', async (
   };
   const errors: object[] = [];
   const logger = { ...silentLogger, error: (fields: object) => errors.push(fields) };
-  const app = createAdminApp(view, createRegistry(view, false), '/commands', 1000, limits({ now: 0 }), logger);
+  const app = createAdminApp(view, createRegistry(view, false), HTTP, limits({ now: 0 }), logger);
   t.after(() => app.close());
   assert.equal((await app.inject('/commands/dirs')).statusCode, 500);
   assert.equal(errors.length, 1);
@@ -193,6 +201,18 @@ test('a snapshot is streamed with its zxid and size', async (t) => {
   assert.equal(reply.headers.snapshot_size, '5');
   assert.equal(reply.body, 'bytes');
   assert.deepEqual(view.calls, ['authorize digest super:secret from 127.0.0.1']);
+});
+
+test('behind a proxy, what it says is where a request comes from', async (t) => {
+  const view = withSnapshot();
+  const headers = { ...AUTH, 'x-forwarded-for': '6.6.6.6, 10.1.2.3' };
+  const behind = appOf(t, view, limits({ now: 0 }), '/commands', { forwardedFor: true });
+  await behind.inject({ url: '/commands/snapshot', headers });
+  await appOf(t, view).inject({ url: '/commands/snapshot', headers });
+  assert.deepEqual(view.calls, [
+    'authorize digest super:secret from 10.1.2.3', // what the client itself may have written stands before it
+    'authorize digest super:secret from 127.0.0.1',
+  ]);
 });
 
 test('with streaming=false the snapshot is only taken', async (t) => {
@@ -320,6 +340,8 @@ function settings(admin: Partial<AdminSettings['admin']>, prometheus?: AdminSett
     snapshotEnabled: true,
     restoreEnabled: true,
     rateLimiterInterval: 300_000,
+    forwardedFor: false,
+    https: undefined,
   };
   return { admin: { ...all, ...admin }, prometheus };
 }
@@ -334,7 +356,7 @@ test('a port that is taken is told with the keys that move it, and the other one
   const logger = { ...silentLogger, warn: (_fields: object, message: string) => warnings.push(message) };
   const started = await startAdminPorts(
     new FakeView(),
-    settings({ port }, { host: '127.0.0.1', port: 0, exportProcess: false }),
+    settings({ port }, { host: '127.0.0.1', port: 0, https: undefined, exportProcess: false }),
     logger,
   );
   t.after(() => Promise.all(started.map((one) => one.close())));

@@ -23,7 +23,8 @@ function answer(word: string, view: FakeView): string {
 async function command(t: TestContext, view: FakeView, name: string): Promise<string> {
   const rate = new RateLimit(1000, () => 0);
   const limits = { snapshotEnabled: true, restoreEnabled: true, snapshotRate: rate, restoreRate: rate };
-  const app = createAdminApp(view, createRegistry(view, false), '/commands', 30_000, limits, silentLogger);
+  const settings = { commandUrl: '/commands', idleTimeout: 30_000, forwardedFor: false, https: undefined };
+  const app = createAdminApp(view, createRegistry(view, false), settings, limits, silentLogger);
   t.after(() => app.close());
   return (await app.inject(`/commands/${name}`)).body;
 }

@@ -12,7 +12,7 @@ async function logOf(dir: string, sizes: readonly number[]): Promise<Buffer> {
     nodeDisk,
     dir,
     0,
-    { preAllocBytes: 0, forceSync: false, sizeLimitBytes: 0, flushDelayMs: 0, maxBatchSize: 1000 },
+    { preAllocBytes: 0, forceSync: false, sizeLimitBytes: 0, idleFlushMs: 0, flushDelayMs: 0, maxBatchSize: 1000 },
     { onDurable: () => {}, onFatal: (e) => assert.fail(e), onSync: () => {} },
     nodeRuntime,
   );

@@ -12,6 +12,7 @@ const OPTIONS: TxnLogOptions = {
   forceSync: true,
   sizeLimitBytes: 0,
   flushDelayMs: 0,
+  idleFlushMs: 0,
   maxBatchSize: 1000,
 };
 
@@ -220,12 +221,21 @@ test('zeros are written ahead and never meet a batch', () => {
 });
 
 test('a delayed batch goes on its way once it has maxBatchSize entries', () => {
-  const { held: disk, log } = held({ flushDelayMs: 60_000, maxBatchSize: 3 });
+  const { held: disk, log } = held({ flushDelayMs: 60_000, idleFlushMs: 60_000, maxBatchSize: 3 });
   for (let zxid = 1; zxid <= 3; zxid++) {
     assert.equal(disk.waiting.length, 0);
     log.append(entry(zxid), zxid);
     log.flush();
   }
+  disk.next('create');
+});
+
+test('a delayed batch goes on its way once nothing was added for a while', async () => {
+  const { held: disk, log } = held({ flushDelayMs: 3_600_000, idleFlushMs: 1, maxBatchSize: 3 });
+  log.append(entry(1), 1);
+  log.flush();
+  assert.equal(disk.waiting.length, 0);
+  while (disk.waiting.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   disk.next('create');
 });
 

@@ -1,0 +1,53 @@
+// HTTPS for the admin server and for the metrics: Node's HTTP server behind the TLS that clients' ports have, so that stores,
+// cipher suites and new certificates work alike. Source: JettyAdminServer and UnifiedConnectionFactory of Apache ZooKeeper.
+
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from '../log.js';
+import { TlsEntry, type TlsSettings } from '../net/tls/tls-entry.js';
+import { nodeRuntime } from '../runtime.js';
+
+export interface HttpsSettings {
+  readonly tls: TlsSettings;
+  /** Whether requests without TLS are taken, too. */
+  readonly accepts: 'tls' | 'either';
+}
+
+const HANDSHAKE_MS = 10_000;
+/** What browsers are told for a day: only by TLS, as Apache's server tells them. */
+const STRICT = 'max-age=86400; includeSubDomains';
+
+/**
+ * A factory of such servers, as Fastify takes it.
+ * @throws TlsError if the stores cannot be used
+ */
+export function httpsFactory({ tls, accepts }: HttpsSettings, logger: Logger): (handler: RequestListener) => Server {
+  const refused = (address: string, reason: string): void =>
+    logger.warn({ address }, `a connection to the admin server is refused: ${reason}`);
+  const entry = new TlsEntry(tls, HANDSHAKE_MS, nodeRuntime, {
+    onRefused: refused,
+    onFailed: refused,
+    onReloaded: (path) => logger.info({ path }, 'certificates of the admin server read again'),
+    onReloadFailed: (path, error) =>
+      logger.error({ path, error: error.message }, 'certificates of the admin server could not be read again'),
+  });
+  return (handler) => {
+    const server = createServer(handler);
+    const [take] = server.listeners('connection');
+    if (take === undefined) throw new Error('an HTTP server takes connections');
+    const hand = (socket: unknown): void => void Reflect.apply(take, server, [socket]);
+    server.removeAllListeners('connection');
+    server.on('connection', (socket: Socket) => entry.take(socket, accepts, { onPlain: hand, onSecure: hand }));
+    server.on('close', () => entry.close());
+    return server;
+  };
+}
+
+/** Tells those who come by TLS to do so from now on. */
+export function addStrictTransport(app: FastifyInstance): void {
+  app.addHook('onSend', async (request, reply) => {
+    if ((request.raw.socket as TLSSocket).encrypted === true) reply.header('Strict-Transport-Security', STRICT);
+  });
+}
