@@ -1,21 +1,13 @@
 // Notices when the process stood still: for garbage collection, a suspended machine, or code that does not return. Source:
 // JvmPauseMonitor of Apache ZooKeeper, with its options `jvm.pause.*`.
 
+import type { PauseConfig } from './config/index.js';
 import type { Logger } from './log.js';
 import type { Runtime, Timer } from './runtime.js';
 import type { Summary } from './server-stats.js';
 
-/** Milliseconds. */
-export interface PauseLimits {
-  /** How often is looked. */
-  readonly sleepTime: number;
-  /** Longer pauses are told. */
-  readonly infoThreshold: number;
-  readonly warnThreshold: number;
-}
-
 /** Adds how much later than due each look came to `pauses`, and logs what is long. */
-export function monitorPauses(limits: PauseLimits, runtime: Runtime, logger: Logger, pauses: Summary): Timer {
+export function monitorPauses(limits: PauseConfig, runtime: Runtime, logger: Logger, pauses: Summary): Timer {
   const { sleepTime, infoThreshold, warnThreshold } = limits;
   let timer: Timer;
   const arm = (): void => {

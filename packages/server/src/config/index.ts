@@ -1,6 +1,5 @@
 // The server's configuration as one typed object.
 
-import type { PauseLimits } from '../pause-monitor.js';
 import { type Ensemble, ensembleOf } from './ensemble.js';
 import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
 import { type QuorumAuthConfig, quorumAuthConfig, type SaslConfig, saslConfig } from './sasl.js';
@@ -20,6 +19,15 @@ export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './key
 export { clientPlace, ownMember } from './own-member.js';
 export { ConfigError, type Sources } from './parse.js';
 export { parseProperties } from './properties.js';
+
+/** When pauses of the process are told, in milliseconds. */
+export interface PauseConfig {
+  /** How often is looked. */
+  readonly sleepTime: number;
+  /** Longer pauses are told. */
+  readonly infoThreshold: number;
+  readonly warnThreshold: number;
+}
 
 /** Times in milliseconds, sizes in bytes unless the name says otherwise. */
 export interface ServerConfig {
@@ -122,7 +130,7 @@ export interface ServerConfig {
     readonly https: HttpsConfig | undefined;
   };
   /** Undefined if pauses are not looked for. */
-  readonly pauseMonitor: PauseLimits | undefined;
+  readonly pauseMonitor: PauseConfig | undefined;
   /** Undefined unless the Prometheus provider is chosen. */
   readonly prometheus:
     | {
