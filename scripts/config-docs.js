@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { environmentName, KEY_FAMILIES, KEYS } from '../packages/server/dist/config/index.js';
 
-const effects = { honoured: 'Honoured', ignored: 'Accepted without effect', ensemble: 'For ensembles' };
+const effects = { honoured: 'Honoured', ignored: 'Accepted without effect' };
 const cell = (text) => String(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
 let text = `# Configuration
 

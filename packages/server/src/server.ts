@@ -218,6 +218,7 @@ export abstract class Server {
       upgradeLocalSessions: config.ensemble?.upgradeLocalSessions ?? false,
       keepsRequests: config.auditEnabled,
       largeThreshold: config.largeRequestThreshold,
+      eagerAcl: config.eagerAclCheck ? this.auth : undefined,
       staleConnectionCheck: config.requestThrottle.staleConnectionCheck,
       staleLatencyCheck: config.requestThrottle.staleLatencyCheck,
     };
@@ -261,6 +262,7 @@ export abstract class Server {
         keepAlive: config.clientTcpKeepAlive,
         largeRequestThreshold: config.largeRequestThreshold,
         largeRequestMaxBytes: config.largeRequestMaxBytes,
+        dropsHandshakesEarly: config.dropsHandshakesEarly,
       },
       {
         onResponse: (bytes) => this.stats.onResponse(bytes),

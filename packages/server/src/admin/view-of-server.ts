@@ -165,6 +165,8 @@ class RunningView implements ServerView {
         return port.stats.handshakesFailed;
       case 'tls_handshake_exceeded':
         return port.stats.handshakesRefused;
+      case 'cnxn_closed_without_zk_server_running':
+        return port.stats.droppedEarly;
       case 'large_requests_rejected':
         return port.stats.largeRequestsRejected;
       case 'request_throttle_wait_count':

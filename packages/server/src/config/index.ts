@@ -91,6 +91,10 @@ export interface ServerConfig {
   /** Schemes of further providers (sasl, x509 …). */
   readonly extraSchemes: readonly string[];
   readonly reconfigEnabled: boolean;
+  /** Whether learners refuse what their own tree does not permit. */
+  readonly eagerAclCheck: boolean;
+  /** Whether connections with TLS are closed, before the handshake, while nothing is served. */
+  readonly dropsHandshakesEarly: boolean;
   readonly requestThrottle: {
     readonly maxRequests: number;
     readonly stallTime: number;
@@ -268,6 +272,8 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     requiredSchemes,
     extraSchemes: schemes,
     reconfigEnabled: b('reconfigEnabled'),
+    eagerAclCheck: b('enableEagerACLCheck'),
+    dropsHandshakesEarly: b('netty.server.earlyDropSecureConnectionHandshakes'),
     requestThrottle: {
       maxRequests: n('request_throttle_max_requests'),
       stallTime: n('request_throttle_stall_time'),

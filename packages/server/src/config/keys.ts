@@ -14,8 +14,8 @@ export interface Key {
   readonly choices?: readonly string[];
   readonly unit?: string;
   readonly meaning: string;
-  /** `ignored`: accepted so that existing files work, without effect in this server. `ensemble`: for servers of an ensemble. */
-  readonly effect: 'honoured' | 'ignored' | 'ensemble';
+  /** `ignored`: accepted so that existing files work, without effect in this server. */
+  readonly effect: 'honoured' | 'ignored';
   /** The Java system property, where it is not `zookeeper.` and the name. */
   readonly property?: string;
 }
@@ -32,7 +32,6 @@ const key = (name: string, type: KeyType, fallback: Key['default'], meaning: str
 });
 
 const ignored: Extra = { effect: 'ignored' };
-const ensemble: Extra = { effect: 'ensemble' };
 const ms: Extra = { unit: 'ms', min: 0 };
 
 export const KEYS: readonly Key[] = [
@@ -88,7 +87,12 @@ export const KEYS: readonly Key[] = [
     -1,
     'TLS handshakes under way at once, beyond which connections are refused; -1 for no limit.',
   ),
-  key('netty.server.earlyDropSecureConnectionHandshakes', 'bool', false, 'TLS handshakes during a stop.', ignored),
+  key(
+    'netty.server.earlyDropSecureConnectionHandshakes',
+    'bool',
+    false,
+    'Whether connections to secureClientPort are closed before the handshake while nothing is served.',
+  ),
   // TLS for clients
   key('ssl.keyStore.location', 'path', undefined, "The server's key and certificates: a PEM, PKCS12 or JKS file."),
   key('ssl.keyStore.password', 'text', undefined, 'Its password.'),
@@ -254,7 +258,7 @@ export const KEYS: readonly Key[] = [
     undefined,
     'Names of this ensemble, separated by commas: clients that tell another (scheme ensemble) are turned away. Needs authProvider.1=org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider.',
   ),
-  key('enableEagerACLCheck', 'bool', false, 'Whether a follower checks ACLs before it forwards.', ensemble),
+  key('enableEagerACLCheck', 'bool', false, 'Whether followers and observers check ACLs before they forward a write.'),
   // throttling
   key('largeRequestThreshold', 'int', -1, 'Requests longer than this count as large; -1 for none.', { unit: 'bytes' }),
   key(
@@ -517,9 +521,9 @@ export const KEYS: readonly Key[] = [
       min: 0,
     },
   ),
-  key('leader.closeSocketAsync', 'bool', false, 'Closing of connections to learners.', ensemble),
-  key('learner.asyncSending', 'bool', false, 'Sending by learners.', ensemble),
-  key('learner.closeSocketAsync', 'bool', false, 'Closing of connections by learners.', ensemble),
+  key('leader.closeSocketAsync', 'bool', false, 'Closing a connection never waits here, as with true.', ignored),
+  key('learner.asyncSending', 'bool', false, 'Sending never waits here, as with true.', ignored),
+  key('learner.closeSocketAsync', 'bool', false, 'Closing a connection never waits here, as with true.', ignored),
   key('leaderConnectDelayDuringRetryMs', 'int', 100, 'Connecting to the leader again.', ms),
   key('observer.reconnectDelayMs', 'int', 0, 'Up to how long an observer waits before it dials the leader.', ms),
   key(
@@ -536,7 +540,13 @@ export const KEYS: readonly Key[] = [
     'How much an observer may leave unread before the follower that serves it lets it go.',
     { unit: 'bytes', min: 1 },
   ),
-  key('follower.skipLearnerRequestToNextProcessor', 'bool', false, 'Forwarded requests in the Java server.', ensemble),
+  key(
+    'follower.skipLearnerRequestToNextProcessor',
+    'bool',
+    false,
+    'Forwarded requests of observers are not queued here, as with true.',
+    ignored,
+  ),
   key('sslQuorum', 'bool', false, 'Whether servers speak TLS with each other, at election and quorum ports.'),
   key(
     'portUnification',
@@ -638,7 +648,7 @@ export const KEYS: readonly Key[] = [
     'zkquorum/localhost',
     'Principal of the servers that this one dials; `_HOST` stands for the host of each.',
   ),
-  key('quorum.cnxn.threads.size', 'int', 20, 'Threads of the Java server.', ensemble),
+  key('quorum.cnxn.threads.size', 'int', 20, 'Threads of the Java server.', ignored),
   key('fips-mode', 'bool', true, 'TLS in the Java server.', ignored),
 ];
 

@@ -33,6 +33,8 @@ export interface ClientPortLimits {
   readonly largeRequestThreshold: number;
   /** Bytes of large requests in work beyond which the connection of a further one is closed. */
   readonly largeRequestMaxBytes: number;
+  /** Whether connections with TLS are closed, before the handshake, while nothing is served. */
+  readonly dropsHandshakesEarly: boolean;
 }
 
 export interface ClientPortHooks {
@@ -75,6 +77,8 @@ export class PortStats {
   ensembleNamesSkipped = 0;
   handshakesFailed = 0;
   handshakesRefused = 0;
+  /** Connections that were closed before the handshake as nothing was served. */
+  droppedEarly = 0;
   largeRequestsRejected = 0;
 
   /** Begins all anew but what is told of identities. */
@@ -479,6 +483,11 @@ export class ClientPort implements TlsTaker {
   private acceptSlot(socket: Connection, entry: 'tls' | 'either'): void {
     this.beginTurn();
     if (this.full(socket)) return;
+    if (entry === 'tls' && this.limits.dropsHandshakesEarly && this.current === null) {
+      this.stats.droppedEarly++;
+      this.reject(socket, 'nothing is served yet, so that a handshake would be in vain');
+      return;
+    }
     const address = plainAddress(socket.remoteAddress ?? '');
     socket.on('close', () => this.release(address));
     socket.on('error', () => {});

@@ -7,8 +7,9 @@ import type { DataTree } from '../tree/data-tree.js';
 import { TXN_HEADER_SIZE, TxnHeaderAt, zxidOf } from '../tree/txn-types.js';
 import type { Client, SessionOwner } from './client.js';
 import { decodeCreate, decodeDelete, decodeMulti, decodeSetAcl, decodeSetData, killsApache } from './decode.js';
+import { eagerAclProblem } from './eager-acl.js';
 import { PendingWrite, type WaitingRead } from './fifo.js';
-import { type Identity, MOST_IDENTITIES } from './identity.js';
+import { type AuthRules, type Identity, MOST_IDENTITIES } from './identity.js';
 import { type ProcessorHooks, type ProcessorOptions, RequestProcessor } from './processor.js';
 import type { Reads } from './reads.js';
 
@@ -35,6 +36,7 @@ export class ForwardingProcessor extends RequestProcessor {
   private multiTypes: number[] | null = null;
   /** Writes that were forwarded for connections that are gone: session → cxids, oldest first. */
   private readonly orphans = new Map<bigint, number[]>();
+  private readonly eagerAcl: AuthRules | undefined;
   private readonly probes: { readonly cxid: number; readonly done: () => void }[] = [];
 
   constructor(
@@ -47,6 +49,7 @@ export class ForwardingProcessor extends RequestProcessor {
   ) {
     super(tree, sessions, reads, hooks, options);
     this.link = link;
+    this.eagerAcl = options.eagerAcl;
   }
 
   protected submitWrite(
@@ -62,7 +65,9 @@ export class ForwardingProcessor extends RequestProcessor {
     write.identities = client.identities;
     if (this.keepsRequests) write.request = Buffer.from(buf.subarray(start, end));
     this.multiTypes = null;
-    const problem = this.tooMany(client.identities) ? ErrorCode.BadArguments : this.judge(op, buf, start, end);
+    let problem = this.tooMany(client.identities) ? ErrorCode.BadArguments : this.judge(op, buf, start, end);
+    if (problem === ErrorCode.Ok && this.eagerAcl !== undefined)
+      problem = eagerAclProblem(this.tree, this.eagerAcl, op, this.reader.reset(buf, start, end), client.identities);
     if (problem !== ErrorCode.Ok) {
       this.answerHere(client, write, problem);
       return;

@@ -9,6 +9,7 @@ import { timeOf } from '../tree/txn-types.js';
 import type { Client, SessionOwner } from './client.js';
 import { makesEphemeral } from './decode.js';
 import { PendingWrite, type Request, WaitingRead } from './fifo.js';
+import type { AuthRules } from './identity.js';
 import type { Reads } from './reads.js';
 import { ReplyBuffer } from './reply-buffer.js';
 
@@ -38,6 +39,8 @@ export interface ProcessorOptions {
   readonly keepsRequests: boolean;
   /** Requests longer than this, in bytes, count as large. */
   readonly largeThreshold: number;
+  /** What a learner refuses writes by before it forwards them (enableEagerACLCheck); undefined for nothing. */
+  readonly eagerAcl?: AuthRules | undefined;
   /** Whether answers to connections that have ended count as stale. */
   readonly staleConnectionCheck: boolean;
   /** Whether answers that took longer than the session's timeout do. */

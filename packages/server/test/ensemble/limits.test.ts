@@ -1,14 +1,18 @@
 // The options that say how long and how often servers wait for each other.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { ErrorCode, type JuteWriter, OpCode, Perms, writeAclList } from '@nodekeeper/protocol';
 import { loadConfig } from '../../dist/config/index.js';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
 import { ElectionPort, type ElectionPortHost } from '../../dist/net/election-port.js';
 import { nodeNetwork } from '../../dist/net/network.js';
 import { nodeRuntime } from '../../dist/runtime.js';
-import { atEnd } from '../server/raw-client.js';
+import { atEnd, RawClient } from '../server/raw-client.js';
 import { Ensemble } from './ensemble.js';
 
 const MEMBERS = ['server.1=127.0.0.1:1:2', 'server.2=127.0.0.1:3:4', 'initLimit=10', 'syncLimit=5', 'clientPort=1'];
@@ -126,4 +130,54 @@ test('an observer that has lost its leader waits a little before it looks for on
   await until(() => ensemble.server(1).notReady === undefined, 'the voter serves');
   assert.equal(ensemble.server(2).ensembleStats.counts.looking, looked, 'it would come after days');
   await ensemble.stop(2);
+});
+
+test('with enableEagerACLCheck a follower refuses what its own tree does not permit', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { enableEagerACLCheck: true });
+  const id = await ensemble.follower();
+  const client = await ensemble.client(id);
+  const acl = (perms: number) => (w: JuteWriter) => writeAclList(w, [{ perms, scheme: 'world', id: 'anyone' }]);
+  const create = (path: string, perms: number) =>
+    client.request(OpCode.create, (w) => {
+      w.string(path).buffer(Buffer.alloc(0));
+      acl(perms)(w);
+      w.int(0);
+    });
+  const set = (path: string) => client.request(OpCode.setData, (w) => w.string(path).buffer(null).int(-1));
+  assert.equal((await create('/readable', Perms.read)).error, 0);
+  await ensemble.level();
+  const { lastZxid } = ensemble.server(id);
+  assert.equal((await set('/readable')).error, ErrorCode.NoAuth);
+  assert.equal((await create('/readable/x', Perms.all)).error, ErrorCode.NoAuth);
+  const remove = (path: string) => client.request(OpCode.delete, (w) => w.string(path).int(-1));
+  const badAcl = await client.request(OpCode.create, (w) => {
+    w.string('/y').buffer(Buffer.alloc(0));
+    writeAclList(w, [{ perms: 31, scheme: 'no such', id: 'x' }]);
+    w.int(0);
+  });
+  assert.equal(badAcl.error, ErrorCode.InvalidAcl);
+  assert.equal(ensemble.server(id).lastZxid, lastZxid, 'the leader was not asked');
+  assert.equal((await set('/nowhere')).error, ErrorCode.NoNode);
+  assert.equal((await remove('/readable')).error, 0, 'the parent permits it');
+  await ensemble.level();
+  assert.equal(ensemble.server(id).lastZxid, lastZxid + 2, 'the leader was');
+});
+
+test('with earlyDropSecureConnectionHandshakes nobody shakes hands with a server that serves nothing', async (t) => {
+  const fixtures = fileURLToPath(new URL('../../test/fixtures/tls/', import.meta.url));
+  const ensemble = await Ensemble.of(t, ['participant', 'participant'], {
+    'netty.server.earlyDropSecureConnectionHandshakes': true,
+    secureClientPort: 0,
+    secureClientPortAddress: '127.0.0.1',
+    'ssl.keyStore.location': join(fixtures, 'server.pem'),
+    'ssl.clientAuth': 'none',
+  });
+  await ensemble.start(1);
+  const options = { ca: readFileSync(join(fixtures, 'ca.pem')) };
+  await assert.rejects(RawClient.secure(t, ensemble.server(1).boundSecurePort, options));
+  assert.equal(ensemble.server(1).port.stats.droppedEarly, 1);
+  await ensemble.start(2);
+  await ensemble.settled();
+  const client = await RawClient.secure(t, ensemble.server(1).boundSecurePort, options);
+  assert.equal(await client.handshake(), true);
 });
