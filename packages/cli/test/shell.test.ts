@@ -8,9 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Client } from '@nodekeeper/client';
 import { loadConfig, startServer } from '@nodekeeper/server';
 import { parseShellArguments } from '../dist/shell/arguments.js';
 import { COLOURED, coloursFor, PLAIN } from '../dist/shell/colours.js';
+import type { Context } from '../dist/shell/command.js';
+import { nodeCommands } from '../dist/shell/commands/nodes.js';
 import { parseOptions } from '../dist/shell/options.js';
 import { checkPath } from '../dist/shell/path-check.js';
 import { parseQuota, quotaText } from '../dist/shell/quota-text.js';
@@ -180,6 +183,31 @@ test('deleteall deletes what is below, in transactions of the given size', async
   said.length = 0;
   await shell.execute('deleteall /d -b 4');
   assert.deepEqual(said, ['{"path":"/d","deleted":27}']);
+});
+
+test('a node with more children than a call takes arguments is listed', async () => {
+  const names = Array.from({ length: 200_000 }, (_, i) => `n${i}`);
+  const client = {
+    drained: async () => {},
+    getChildren: async (path: string) => ({ children: path === '/' ? [...names] : [], stat: {} }),
+  } as unknown as Client;
+  const context: Context = { client, watches: {} as Context['watches'], json: false };
+  const command = nodeCommands.find(({ name }) => name === 'ls');
+  assert.ok(command);
+  const reply = await command.run(context, parseOptions(['-R', '/'], command));
+  assert.equal(reply.lines?.length, 200_001);
+});
+
+test('an interrupt ends the command that runs, and the shell', async (t) => {
+  const { shell, said } = await shellAt(t, await serve(t));
+  const { client } = shell;
+  client.getData = () => new Promise((_, reject) => client.once('state', () => reject(new Error('over'))));
+  const running = shell.execute('get /');
+  shell.interrupt();
+  await running;
+  assert.equal(shell.exitCode, 130);
+  assert.equal(shell.isOver, true);
+  assert.deepEqual(said, []);
 });
 
 test('commands, options and paths are completed', async (t) => {

@@ -9,9 +9,12 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Client, connect, nextEvent } from '@nodekeeper/client';
 import { loadConfig, startServer } from '@nodekeeper/server';
+import { runMove } from '../dist/tools/nodes/copy.js';
 import { fromDocument } from '../dist/tools/nodes/document.js';
 import { filterOf } from '../dist/tools/nodes/look.js';
 import type { TreeNode } from '../dist/tools/nodes/subtree.js';
+import type { Output } from '../dist/tools/output.js';
+import { Progress } from '../dist/tools/progress.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -108,7 +111,8 @@ test('an import changes what differs, and only that', async (t) => {
   const { out, code } = await tools('import', file, `${at}/app`, '--delete');
   // Its ACL allows nobody to change it back.
   assert.equal(code, 1);
-  assert.equal(out, '');
+  assert.match(out, /^change \/app\/text$/m, 'what was done all the same is told');
+  assert.doesNotMatch(out, /\/app\/empty/);
   const rest = await tools('import', file, `${at}/app`, '--delete', '--no-acl');
   assert.equal(rest.code, 0, rest.err);
   assert.equal((await client.getData('/app/text')).data?.toString(), 'grüß\nGott');
@@ -288,4 +292,72 @@ test('a document may be written by hand', async (t) => {
   // The server takes it for a node with a time to live: it has no children, and goes.
   const { watcher, event } = nextEvent();
   if ((await client.exists('/short', { watcher })) !== null) assert.equal((await event).type, 'nodeDeleted');
+});
+
+test('a node that changes while its subtree is moved stays, and what was done is told', async (t) => {
+  const { client } = await serve(t);
+  await client.create('/from', { data: 'root' });
+  await client.create('/from/x', { data: 'old' });
+  await client.create('/to', { data: 'there already, so that it is no single transaction' });
+  const said: string[] = [];
+  const output: Output = {
+    json: false,
+    line: (text) => said.push(text),
+    part: (text) => said.push(text),
+    note: (text) => said.push(text),
+    progress: () => {},
+    value: (value) => said.push(JSON.stringify(value)),
+  };
+  const create = client.create.bind(client);
+  client.create = async (path, options) => {
+    const created = await create(path, options);
+    await client.setData('/from/x', 'new');
+    return created;
+  };
+  const move = runMove(
+    { client, path: '/from', name: '/from' },
+    { client, path: '/to', name: '/to' },
+    { force: true, acl: true, dryRun: false },
+    output,
+  );
+  await assert.rejects(move, /\/from\/x has changed since it was copied, and stays/);
+  assert.equal((await client.getData('/from/x')).data?.toString(), 'new');
+  assert.ok(said.some((line) => /^0 of 2 changes were made/.test(line)));
+});
+
+test('an import that fails tells what it has done', async (t) => {
+  const { at, client } = await serve(t);
+  await client.create('/app', { data: 'x' });
+  await client.create('/app/mine', { mode: 'ephemeral' });
+  const file = join(temporary(t), 'tree.json');
+  const nodes = ['/', '/first', '/mine', '/mine/child'].map((path) => ({ path, data: 'x' }));
+  writeFileSync(file, JSON.stringify({ format: 'nodekeeper-tree/1', root: '/app', nodes }));
+  const failed = await tools('import', file, `${at}/app`);
+  assert.equal(failed.code, 1);
+  assert.match(failed.out, /^create \/app\/first$/m);
+  assert.match(failed.err, /2 of 3 changes were made/);
+  assert.match(failed.err, /Ephemerals cannot have children/);
+});
+
+test('progress is shown on a terminal, now and then, and gives way to what is printed', () => {
+  let now = 0;
+  const written: string[] = [];
+  const terminal = { write: (text: string) => written.push(text) > 0 } as unknown as NodeJS.WriteStream;
+  const progress = new Progress(terminal, () => now);
+  progress.show(1, undefined, 'nodes read');
+  progress.clear();
+  assert.deepEqual(written, [], 'nothing for what is done at once');
+  now = 200;
+  progress.show(12_345, undefined, 'nodes read');
+  progress.show(12_346, undefined, 'nodes read');
+  now = 400;
+  progress.show(7, 2000, 'changes');
+  progress.clear();
+  progress.clear();
+  const clear = '\r\x1b[K';
+  assert.deepEqual(written, [`${clear}12,345 nodes read`, `${clear}7 of 2,000 changes`, clear]);
+  const none = new Progress(undefined, () => now);
+  now = 9999;
+  none.show(1, 2, 'changes');
+  assert.equal(written.length, 3);
 });

@@ -14,6 +14,8 @@ import { splitWords } from './words.js';
 
 /** How long a command waits for a connection, in milliseconds. */
 const CONNECT_WAIT = 5000;
+/** As shells tell it of a command that Ctrl-C ended. */
+const INTERRUPTED = 130;
 /** Lines that `history` shows before the last. */
 const SHOWN_LINES = 10;
 
@@ -113,9 +115,17 @@ export class Shell {
       const isPartial = await this.dispatch(words);
       this.exitCode = isPartial ? 1 : 0;
     } catch (error) {
+      if (this.exitCode === INTERRUPTED && this.isOver) return;
       this.exitCode = exitCodeOf(error instanceof NotedError ? error.cause : error);
       this.fail(error);
     }
+  }
+
+  /** Ends the shell, and the command that runs, if one does. */
+  interrupt(): void {
+    this.isOver = true;
+    this.exitCode = INTERRUPTED;
+    void this.close();
   }
 
   async close(): Promise<void> {

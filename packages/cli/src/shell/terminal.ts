@@ -45,6 +45,19 @@ export async function runTerminal(shell: Shell, streams: Streams, history: Histo
     reader.setPrompt(shell.prompt);
     reader.prompt(true);
   };
+  // What is typed is given up; a command that runs ends with its session; at an empty line the shell ends.
+  reader.on('SIGINT', () => {
+    if (isPrompting && reader.line !== '') {
+      process.stdout.write('^C\n');
+      reader.write(null, { ctrl: true, name: 'e' });
+      reader.write(null, { ctrl: true, name: 'u' });
+      prompt();
+      return;
+    }
+    process.stdout.write(isPrompting ? '\n' : '^C\n');
+    shell.interrupt();
+    reader.close();
+  });
   prompt();
   for await (const line of reader) {
     isPrompting = false;

@@ -10,6 +10,7 @@ import type { CopyOptions } from './nodes/copy.js';
 import type { DiffOptions, FindOptions } from './nodes/look.js';
 import type { Connecting, Place } from './nodes/place.js';
 import { Failure, type Output } from './output.js';
+import { Progress } from './progress.js';
 
 interface Common {
   readonly json?: boolean;
@@ -50,11 +51,17 @@ class Run {
   readonly output: Output;
 
   constructor(json: boolean) {
+    const progress = new Progress(process.stderr.isTTY && !json ? process.stderr : undefined);
+    streams.around = (write) => {
+      progress.clear();
+      write();
+    };
     this.output = {
       json,
       line: (text) => streams.line(text),
       part: (text) => streams.part(text),
       note: (text) => streams.note(text),
+      progress: (done, total, what) => progress.show(done, total, what),
       value: (value) => streams.line(JSON.stringify(value)),
     };
   }

@@ -19,6 +19,8 @@ export interface Output {
   part(text: string): void;
   /** To stderr. */
   note(text: string): void;
+  /** How far long work is; shown on a terminal only. `total` undefined while it is not known. */
+  progress(done: number, total: number | undefined, what: string): void;
   /** One JSON object on a line. */
   value(value: unknown): void;
 }

@@ -290,7 +290,7 @@ async function subtree(client: Client, root: string, watch: boolean): Promise<Li
       await client.drained();
     }
     const found = (await Promise.all(answers)).filter((one) => one !== undefined);
-    all.push(...found);
+    for (const one of found) all.push(one); // there can be more than a call takes arguments
     level = found.flatMap(({ children }) => children);
   }
   return all;

@@ -19,7 +19,8 @@ export type Change =
   | { readonly action: 'create'; readonly path: string; readonly node: WantedNode }
   | { readonly action: 'setData'; readonly path: string; readonly data: Buffer | null }
   | { readonly action: 'setAcl'; readonly path: string; readonly acl: readonly Acl[] }
-  | { readonly action: 'delete'; readonly path: string };
+  /** Of any version unless it says which. */
+  | { readonly action: 'delete'; readonly path: string; readonly version?: number };
 
 export interface ChangeRules {
   /** Whether nodes that are there are changed; if not, they stay as they are. */
@@ -66,20 +67,37 @@ export function sameAcl(a: readonly Acl[], b: readonly Acl[]): boolean {
   return aclText(a) === aclText(b);
 }
 
-/** Does the changes in order, many at a time. Rejects with the first error; those behind it may have been done. */
-export async function applyChanges(client: Client, changes: readonly Change[]): Promise<void> {
+/**
+ * Does the changes in order, many at a time. Rejects with the first error; those behind it may have been done, and what was done
+ * is printed then.
+ */
+export async function applyChanges(client: Client, changes: readonly Change[], output: Output): Promise<void> {
   const calls: Promise<unknown>[] = [];
+  const done = new Set<Change>();
   let failure: unknown;
   for (const change of changes) {
     if (failure !== undefined) break;
-    const call = apply(client, change).catch((error: unknown) => {
-      failure ??= error;
-    });
+    const call = apply(client, change).then(
+      () => {
+        done.add(change);
+        output.progress(done.size, changes.length, 'changes');
+      },
+      (error: unknown) => {
+        failure ??= error;
+      },
+    );
     calls.push(call);
     await client.drained();
   }
   await Promise.all(calls);
-  if (failure !== undefined) throw failure;
+  if (failure === undefined) return;
+  printChanges(
+    changes.filter((change) => done.has(change)),
+    true,
+    output,
+  );
+  if (!output.json) output.note(`${done.size} of ${changes.length} changes were made:`);
+  throw failure;
 }
 
 async function apply(client: Client, change: Change): Promise<unknown> {
@@ -95,7 +113,7 @@ async function apply(client: Client, change: Change): Promise<unknown> {
     case 'setAcl':
       return client.setACL(change.path, change.acl);
     case 'delete':
-      return client.delete(change.path).catch((error: unknown) => {
+      return client.delete(change.path, { version: change.version ?? -1 }).catch((error: unknown) => {
         if (!isKeeperError(error, 'NoNode')) throw error;
       });
   }

@@ -5,7 +5,7 @@ import { aclText, statJson } from '../../shell/texts.js';
 import { Failure, type Output } from '../output.js';
 import { sameAcl, sameData } from './changes.js';
 import type { Place } from './place.js';
-import { isEphemeral, joined, readSubtree, type TreeNode } from './subtree.js';
+import { isEphemeral, joined, reading, readSubtree, type TreeNode } from './subtree.js';
 
 /** Data that is shown, in characters. */
 const SHOWN = 60;
@@ -15,7 +15,10 @@ export async function runTree(
   { depth, data = false }: { readonly depth?: number; readonly data?: boolean },
   output: Output,
 ): Promise<void> {
-  const nodes = await readSubtree(client, path, depth === undefined ? {} : { depth });
+  const nodes = await readSubtree(client, path, {
+    onRead: reading(output),
+    ...(depth === undefined ? {} : { depth }),
+  });
   if (output.json) {
     for (const node of nodes) output.value({ path: joined(path, node.below), ...summary(node) });
     return;
@@ -73,7 +76,7 @@ export interface FindOptions {
 
 export async function runFind({ client, path }: Place, options: FindOptions, output: Output): Promise<void> {
   const isWanted = filterOf(options);
-  for (const node of await readSubtree(client, path)) {
+  for (const node of await readSubtree(client, path, { onRead: reading(output) })) {
     const at = joined(path, node.below);
     if (!isWanted(node, at)) continue;
     if (output.json) output.value({ path: at, ...summary(node) });
@@ -151,7 +154,16 @@ export interface DiffOptions {
 
 /** Resolves with whether there is a difference. */
 export async function runDiff(left: Place, right: Place, { acl, data }: DiffOptions, output: Output): Promise<boolean> {
-  const [a, b] = await Promise.all([left, right].map(({ client, path }) => readSubtree(client, path, { acl })));
+  const counts = [0, 0];
+  const [a, b] = await Promise.all(
+    [left, right].map(({ client, path }, i) => {
+      const onRead = (count: number): void => {
+        counts[i] = count;
+        output.progress((counts[0] ?? 0) + (counts[1] ?? 0), undefined, 'nodes read');
+      };
+      return readSubtree(client, path, { acl, onRead });
+    }),
+  );
   const there = new Map((a ?? []).map((node) => [node.below, node]));
   const here = new Map((b ?? []).map((node) => [node.below, node]));
   let isDifferent = false;

@@ -1,7 +1,7 @@
 // All nodes from a path on, read many at a time.
 
 import { type Acl, type Client, isKeeperError, type Stat } from '@nodekeeper/client';
-import { Failure } from '../output.js';
+import { Failure, type Output } from '../output.js';
 
 export interface TreeNode {
   /** Below the root of the walk: empty for the root, else `/a/b`. */
@@ -18,6 +18,8 @@ export interface WalkOptions {
   readonly acl?: boolean;
   /** Levels below the root that are read; all if not given. */
   readonly depth?: number;
+  /** Is told how many nodes have been read. */
+  readonly onRead?: (count: number) => void;
 }
 
 /** The server's own nodes, which are no part of what belongs to users. */
@@ -35,14 +37,16 @@ export function joined(path: string, below: string): string {
 export async function readSubtree(
   client: Client,
   root: string,
-  { acl = false, depth }: WalkOptions = {},
+  { acl = false, depth, onRead = () => {} }: WalkOptions = {},
 ): Promise<TreeNode[]> {
   const found = new Map<string, TreeNode>();
   let level = [''];
+  let count = 0;
   for (let at = 0; level.length > 0; at++) {
     const reads: Promise<TreeNode | undefined>[] = [];
     for (const below of level) {
-      reads.push(readNode(client, joined(root, below), below, acl));
+      const read = readNode(client, joined(root, below), below, acl);
+      reads.push(read.finally(() => onRead(++count)));
       await client.drained();
     }
     const nodes = (await Promise.all(reads)).filter((node) => node !== undefined);
@@ -55,13 +59,19 @@ export async function readSubtree(
   return inOrder(found);
 }
 
+/** Shows how many nodes have been read. */
+export function reading(output: Output): (count: number) => void {
+  return (count) => output.progress(count, undefined, 'nodes read');
+}
+
 async function readNode(client: Client, path: string, below: string, withAcl: boolean): Promise<TreeNode | undefined> {
   try {
-    const [{ data, stat }, { children }, acl] = await Promise.all([
+    const [{ data, stat }, acl] = await Promise.all([
       client.getData(path),
-      client.getChildren(path),
       withAcl ? client.getACL(path).then((answer) => answer.acl) : [],
     ]);
+    // Most nodes are leaves, which need not be asked for their children.
+    const children = stat.numChildren === 0 ? [] : (await client.getChildren(path)).children;
     return { below, stat, data, children: children.sort(), acl };
   } catch (error) {
     if (isKeeperError(error, 'NoNode')) return undefined;

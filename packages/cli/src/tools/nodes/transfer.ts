@@ -6,7 +6,7 @@ import { Failure, type Output } from '../output.js';
 import { applyChanges, changesTo, printChanges } from './changes.js';
 import { fromDocument, toDocument } from './document.js';
 import type { Place } from './place.js';
-import { readSubtree, type TreeNode } from './subtree.js';
+import { reading, readSubtree, type TreeNode } from './subtree.js';
 
 export interface ExportOptions {
   readonly format: 'json' | 'yaml';
@@ -20,7 +20,7 @@ export async function runExport(
   { format, file, acl }: ExportOptions,
   output: Output,
 ): Promise<void> {
-  const { document, ephemerals } = toDocument(path, await readSubtree(client, path, { acl }));
+  const { document, ephemerals } = toDocument(path, await readSubtree(client, path, { acl, onRead: reading(output) }));
   const text = format === 'yaml' ? toYaml(document, { lineWidth: 0 }) : `${JSON.stringify(document, null, 2)}\n`;
   if (file === undefined) output.line(text.trimEnd());
   else writeFileSync(file, text);
@@ -44,11 +44,11 @@ export async function runImport(
   output: Output,
 ): Promise<void> {
   const wanted = fromDocument(parse(read(file), file), options.acl);
-  const existing = await present(readSubtree(client, path, { acl: true }));
+  const existing = await present(readSubtree(client, path, { acl: true, onRead: reading(output) }));
   const changes = changesTo(path, wanted, existing, { overwrite: !options.keep, remove: options.remove });
   if (!options.dryRun) {
     if (existing.length === 0) await client.ensurePath(path.slice(0, path.lastIndexOf('/')) || '/');
-    await applyChanges(client, changes);
+    await applyChanges(client, changes, output);
   }
   printChanges(changes, !options.dryRun, output);
   if (!output.json) output.note(`${changes.length} changes${options.dryRun ? ' would be made' : ''}`);
