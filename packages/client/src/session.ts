@@ -86,6 +86,7 @@ export class Session implements ConnectionHandler {
   private readonly opening: Opening;
   private readonly maxOutstanding: number;
   private readonly maxRequest: number;
+  private readonly srvRefresh: number;
   private readonly identities: Identity[];
   /** Those whose replies are due, in order. */
   private authReplies: Identity[] = [];
@@ -107,6 +108,8 @@ export class Session implements ConnectionHandler {
   private readonly over = new AbortController();
   private running: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
+  /** Ends the looking at SRV records. */
+  private following = new AbortController();
 
   constructor(target: ConnectString, options: ClientOptions, hooks: SessionHooks) {
     this.options = options;
@@ -115,6 +118,7 @@ export class Session implements ConnectionHandler {
     this.timeout = options.sessionTimeout ?? 30_000;
     this.maxOutstanding = options.maxOutstanding ?? 1000;
     this.maxRequest = options.maxRequest ?? MAX_REQUEST;
+    this.srvRefresh = options.srvRefresh ?? SRV_REFRESH;
     this.ticket = options.session ?? NO_SESSION;
     this.seenReadWrite = options.session !== undefined;
     const { minDelay = 50, maxDelay = 2000 } = options.reconnect ?? {};
@@ -405,13 +409,14 @@ export class Session implements ConnectionHandler {
       const began = performance.now();
       this.attach(connection, response);
       if (response.readOnly) void this.seekReadWrite(ended.signal);
-      if (this.hosts.isSrv) void this.followSrv(ended.signal);
+      this.followSrv(this.srvRefresh);
       const reason = await connection.closed;
       // Not for one that is lost at once, time and again: then the pauses grow.
       if (connection.lastReceived - began >= USEFUL_CONNECTION) this.hosts.served();
       this.detach(connection, reason);
     } finally {
       ended.abort();
+      this.following.abort();
       clearTimeout(timer);
       release();
       connection.destroy('done');
@@ -520,9 +525,16 @@ export class Session implements ConnectionHandler {
     }
   }
 
-  /** Moves when the SRV records change and the load is to be spread anew. */
-  private async followSrv(ended: AbortSignal): Promise<void> {
-    while (await hasPassed(this.options.srvRefresh ?? SRV_REFRESH, ended)) {
+  /** If the servers are those of SRV records, looks at them now and then, and moves when the load is to be spread anew. */
+  private followSrv(firstDelay: number): void {
+    this.following.abort();
+    if (!this.hosts.isSrv) return;
+    this.following = new AbortController();
+    void this.lookAtSrv(firstDelay, this.following.signal);
+  }
+
+  private async lookAtSrv(firstDelay: number, ended: AbortSignal): Promise<void> {
+    for (let delay = firstDelay; await hasPassed(delay, ended); delay = this.srvRefresh) {
       if ((await this.hosts.refresh()) && !ended.aborted) this.lose('moving to another server');
     }
   }
@@ -539,6 +551,7 @@ export class Session implements ConnectionHandler {
     const target = parseConnectString(text);
     if (target.chroot !== '' && target.chroot !== this.chroot) throw new TypeError('the chroot cannot be changed');
     if (this.hosts.update(target)) this.lose('moving to another server');
+    else if (this.connection !== undefined) this.followSrv(0);
   }
 
   // ---- the end ----

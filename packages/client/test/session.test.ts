@@ -419,6 +419,20 @@ test('a client goes where the SRV records say, with its session', async (t) => {
   assert.equal(client.sessionId, sessionId);
 });
 
+test('a connected client is given the name of SRV records, and follows them', async (t) => {
+  const { clientPort } = await serve(t);
+  const one = await Relay.start(t, clientPort);
+  const two = await Relay.start(t, clientPort);
+  const resolver = {
+    lookup: (host: string) => Promise.resolve([host]),
+    resolveSrv: () => Promise.resolve([{ host: '127.0.0.1', port: two.port }]),
+  };
+  const client = await open(t, one.port, { resolver });
+  const reconnected = next(client, 'reconnected');
+  client.updateServerList('dns-srv://_zookeeper._tcp.test');
+  assert.equal((await reconnected).server, `127.0.0.1:${two.port}`);
+});
+
 test('a name that cannot be resolved is told when connecting fails', async (t) => {
   const resolver = {
     lookup: () => Promise.reject(new Error('no such name')),
