@@ -126,9 +126,10 @@ test('one-shot watches fire after a reconnect for what has changed meanwhile, an
   assert.equal(text(await kept.event), 'nodeDataChanged /kept');
 });
 
-test('watches of more paths than one request holds are all set again', async (t) => {
+/** Watches for 1.2 MB of paths, more than jute.maxbuffer; with a persistent one beside them, setWatches2 has to do it. */
+async function rearmMany(t: TestContext, isBesidePersistent: boolean): Promise<void> {
   const { relay, client, other } = await stage(t);
-  const name = 'n'.repeat(400); // 1.2 MB in all: more than jute.maxbuffer
+  const name = 'n'.repeat(400);
   const count = 3000;
   let fired = 0;
   let allFired: () => void = () => {};
@@ -140,7 +141,7 @@ test('watches of more paths than one request holds are all set again', async (t)
     if (fired === count) allFired();
   };
   await client.ensurePath('/many');
-  await client.watch('/persistent').ready; // then setWatches2 has to do it
+  if (isBesidePersistent) await client.watch('/persistent').ready;
   await Promise.all(Array.from({ length: count }, (_, i) => client.exists(`/many/${name}${i}`, { watcher })));
   await cut(relay, client, async () => {
     for (let i = 0; i < count; i += 2) void other.create(`/many/${name}${i}`);
@@ -148,7 +149,10 @@ test('watches of more paths than one request holds are all set again', async (t)
   });
   for (let i = 1; i < count; i += 2) void other.create(`/many/${name}${i}`);
   await done;
-});
+}
+
+test('watches of more paths than one request holds are all set again', (t) => rearmMany(t, false));
+test('so they are beside a persistent watch', (t) => rearmMany(t, true));
 
 test('one-shot watches end with the session, and say so', async (t) => {
   const { relay, client, other } = await stage(t, { tickTime: 50, sessionTimeout: 300 });
