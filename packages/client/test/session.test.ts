@@ -155,9 +155,9 @@ test('an expired session is told, and a new one takes its place', async (t) => {
 });
 
 test('without renewal the client ends with its session', async (t) => {
-  const { clientPort } = await serve(t, { tickTime: 50 });
+  const { clientPort } = await serve(t, { tickTime: 200 });
   const relay = await Relay.start(t, clientPort);
-  const client = await open(t, relay.port, { sessionTimeout: 200, renewSession: false });
+  const client = await open(t, relay.port, { sessionTimeout: 1000, renewSession: false });
   const observer = await open(t, clientPort);
   await client.create('/e', { mode: 'ephemeral' });
   const gone = new Promise((resolve) => void observer.exists('/e', { watcher: resolve }));
@@ -171,9 +171,9 @@ test('without renewal the client ends with its session', async (t) => {
 });
 
 test('calls are not kept longer than a session when no server is there', async (t) => {
-  const { clientPort } = await serve(t, { tickTime: 50 });
+  const { clientPort } = await serve(t, { tickTime: 200 });
   const relay = await Relay.start(t, clientPort);
-  const client = await open(t, relay.port, { sessionTimeout: 300 });
+  const client = await open(t, relay.port, { sessionTimeout: 1000 });
   relay.down();
   await next(client, 'suspended');
   const error = (await client.create('/x').catch((e: unknown) => e)) as KeeperError;
