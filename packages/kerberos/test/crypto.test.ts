@@ -67,6 +67,10 @@ test('aes128-cts-hmac-sha256-128 and aes256-cts-hmac-sha384-192, RFC 8009, A', (
   ] as const) {
     assert.equal(key.enctype.encrypt(key.bytes, 2, hex(plain), hex(confounder)).toString('hex'), cipher);
     assert.equal(key.decrypt(2, hex(cipher)).toString('hex'), plain);
+    const changed = hex(cipher);
+    changed[changed.length - 1] = (changed.at(-1) as number) ^ 1;
+    assert.throws(() => key.decrypt(2, changed), /not encrypted with this key/);
+    assert.throws(() => key.decrypt(3, hex(cipher)), /not encrypted with this key/);
   }
   const text = hex('000102030405060708090a0b0c0d0e0f1011121314');
   assert.equal(key128.checksum(2, text).toString('hex'), 'd78367186643d67b411cba9139fc1dee');

@@ -90,6 +90,17 @@ test('a wrong key, and an answer that is not the KDC’s, are told', async (t) =
     kdc.damage = flip(at);
     await assert.rejects(log(), KerberosError, `byte ${at}`);
   }
+  let old: Buffer | undefined;
+  kdc.damage = (reply) => {
+    old ??= reply;
+    return old;
+  };
+  await assert.rejects(log(), KerberosError, 'the second answer is the first again');
+  await assert.rejects(log(), /the KDC answers another request/);
+  kdc.damage = (reply) => reply;
+  kdc.favourite = parsePrincipal('bob@EXAMPLE');
+  await assert.rejects(log(), /to bob@EXAMPLE/);
+  kdc.favourite = undefined;
   kdc.damage = (reply) => reply.subarray(0, 9);
   await assert.rejects(log(), KerberosError);
   kdc.damage = (reply) => reply;

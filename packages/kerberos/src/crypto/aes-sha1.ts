@@ -12,14 +12,24 @@ const ENCRYPTION = 0xaa;
 const INTEGRITY = 0x55;
 const CHECKSUM = 0x99;
 
-/** The key for a usage and a purpose. */
-export function deriveKey(key: Buffer, usage: number, purpose: number): Buffer {
+/** By usage and purpose, of which there are a few: the same for all keys. */
+const folded = new Map<number, Buffer>();
+
+function foldedConstant(usage: number, purpose: number): Buffer {
   const constant = Buffer.alloc(5);
   constant.writeUInt32BE(usage);
   constant[4] = purpose;
+  const id = constant.readUIntBE(0, 5);
+  const known = folded.get(id) ?? nFold(constant, BLOCK);
+  folded.set(id, known);
+  return known;
+}
+
+/** The key for a usage and a purpose. */
+export function deriveKey(key: Buffer, usage: number, purpose: number): Buffer {
   const ecb = createCipheriv(`aes-${key.length * 8}-ecb`, key, null).setAutoPadding(false);
   const parts: Buffer[] = [];
-  for (let block = nFold(constant, BLOCK); parts.length * BLOCK < key.length; ) {
+  for (let block = foldedConstant(usage, purpose); parts.length * BLOCK < key.length; ) {
     block = ecb.update(block);
     parts.push(block);
   }

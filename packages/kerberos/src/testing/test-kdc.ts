@@ -21,6 +21,8 @@ export class TestKdc {
   private readonly own: KeytabEntry;
   /** Changes an answer on its way. */
   damage: (reply: Buffer) => Buffer = (reply) => reply;
+  /** Who gets the tickets, if it is not who asks for them. */
+  favourite: Principal | undefined;
   /** For how long tickets hold, milliseconds. */
   lifetime = HOUR;
 
@@ -93,7 +95,8 @@ export class TestKdc {
     return entry;
   }
 
-  private reply(type: number, service: KeytabEntry, client: Principal, nonce: number, key: Key, usage: number): Buffer {
+  private reply(type: number, service: KeytabEntry, asker: Principal, nonce: number, key: Key, usage: number): Buffer {
+    const client = this.favourite ?? asker;
     const now = Date.now();
     const issued = issueTicket(service, client, { start: now, end: now + this.lifetime });
     const part = der.sequence({
