@@ -239,3 +239,55 @@ test('options that cannot work stop the start and say why', (t) => {
   fails(/needs a section Other in the JAAS file/, ...all, 'server.saslLoginContext=Other');
   fails(/needs username/, ...all, 'learner.saslLoginContext=Nobody');
 });
+
+test('Kerberos between servers needs a keytab on both sides, and krb5.conf where this server dials', (t) => {
+  const dir = dataDir(t);
+  const jaas = join(dir, 'jaas.conf');
+  const krb5 = join(dir, 'krb5.conf');
+  const keytab = join(dir, 'keytab');
+  writeFileSync(keytab, keytabOf([MEMBER]));
+  writeFileSync(krb5, '[libdefaults]\ndefault_realm = EXAMPLE\n');
+  const own = `com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true keyTab="${keytab}" principal="zkquorum/localhost"`;
+  const load = (text: string, ...options: string[]): ServerConfig => {
+    writeFileSync(jaas, text);
+    const flags = [
+      'server.1=127.0.0.1:1:2',
+      'server.2=127.0.0.1:3:4',
+      'initLimit=10',
+      'syncLimit=5',
+      'quorum.auth.enableSasl=true',
+    ];
+    return loadConfig({ flags: [...flags, `java.security.auth.login.config=${jaas}`, ...options] });
+  };
+  const dials = 'quorum.auth.learnerRequireSasl=true';
+  const both = `QuorumServer { ${own}; }; QuorumLearner { ${own}; };`;
+  const host = 'quorum.auth.kerberos.servicePrincipal=zkquorum/_HOST';
+  const { quorumAuth } = load(both, dials, host, `java.security.krb5.conf=${krb5}`);
+  assert.deepEqual(quorumAuth?.service?.principal, MEMBER.principal);
+  assert.deepEqual(quorumAuth?.login, {
+    principal: 'zkquorum/localhost@EXAMPLE',
+    keytab,
+    config: krb5,
+    servicePrincipal: 'zkquorum/_HOST',
+  });
+  assert.equal(load(both, `java.security.krb5.conf=${krb5}`).quorumAuth?.login, undefined);
+  const fails = (message: RegExp, text: string, ...options: string[]): void => {
+    assert.throws(
+      () => load(text, ...options),
+      (error: Error) => error instanceof ConfigError && message.test(error.message),
+    );
+  };
+  const digest = 'org.apache.zookeeper.server.auth.DigestLoginModule required username="a" password="b"';
+  fails(
+    /QuorumServer and QuorumLearner .* have to be of one kind/,
+    `QuorumServer { ${own}; }; QuorumLearner { ${digest}; };`,
+    dials,
+  );
+  fails(/krb5\.conf|nowhere/, both, dials, 'java.security.krb5.realm=EXAMPLE', 'java.security.krb5.conf=/nowhere');
+  fails(
+    /section QuorumLearner .*has no key of other@EXAMPLE/,
+    both.replace(/"zkquorum\/localhost"(?=; };$)/, '"other"'),
+    dials,
+    `java.security.krb5.conf=${krb5}`,
+  );
+});
