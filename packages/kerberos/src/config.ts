@@ -17,6 +17,8 @@ export interface Krb5Config {
   readonly defaultRealm: string | undefined;
   /** The KDCs by realm, in the order they are to be asked. */
   readonly kdcs: ReadonlyMap<string, readonly KdcAddress[]>;
+  /** Whether KDCs of realms that have none here are looked for in the DNS (dns_lookup_kdc). */
+  readonly dnsLookup: boolean;
   /** Realms by host name, or by a domain that begins with a dot. */
   readonly domainRealms: ReadonlyMap<string, string>;
 }
@@ -53,6 +55,7 @@ function withIncludes(path: string, budget: { left: number }): string {
 /** @throws KerberosError that says which line is not understood */
 export function parseKrb5Config(text: string): Krb5Config {
   let defaultRealm: string | undefined;
+  let dnsLookup = true;
   const kdcs = new Map<string, KdcAddress[]>();
   const domainRealms = new Map<string, string>();
   let section = '';
@@ -75,9 +78,10 @@ export function parseKrb5Config(text: string): Krb5Config {
     if (match === null) throw new KerberosError(`line ${index + 1} is not understood`);
     const [, name = '', value = ''] = match;
     if (value === '{') open.push(name);
-    else if (section === 'libdefaults' && open.length === 0 && name === 'default_realm')
-      defaultRealm ??= unquoted(value);
-    else if (section === 'domain_realm' && open.length === 0) domainRealms.set(name.toLowerCase(), unquoted(value));
+    else if (section === 'libdefaults' && open.length === 0) {
+      if (name === 'default_realm') defaultRealm ??= unquoted(value);
+      else if (name === 'dns_lookup_kdc') dnsLookup = !/^(n|no|false|f|nil|0|off)$/i.test(unquoted(value));
+    } else if (section === 'domain_realm' && open.length === 0) domainRealms.set(name.toLowerCase(), unquoted(value));
     else if (section === 'realms' && open.length === 1 && name === 'kdc') {
       const realm = open[0] ?? '';
       const list = kdcs.get(realm) ?? [];
@@ -85,7 +89,7 @@ export function parseKrb5Config(text: string): Krb5Config {
       for (const address of unquoted(value).split(/\s+/)) if (!/^https?:/.test(address)) list.push(addressOf(address));
     }
   }
-  return { defaultRealm, kdcs, domainRealms };
+  return { defaultRealm, kdcs, dnsLookup, domainRealms };
 }
 
 function unquoted(value: string): string {

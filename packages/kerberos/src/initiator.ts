@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import { type Krb5Config, loadKrb5Config, realmOfHost } from './config.js';
 import { loadCredentialCache } from './credential-cache.js';
 import { KerberosError } from './errors.js';
-import { askKdc } from './kdc.js';
+import { askKdc, kdcsOf } from './kdc.js';
 import { asRequest, readAsReply, readTgsReply, type TicketRequest, tgsRequest } from './kdc-messages.js';
 import { Keytab } from './keytab.js';
 import { formatPrincipal, type Principal, parsePrincipal, samePrincipal } from './principal.js';
@@ -63,7 +63,7 @@ export class Initiator {
 
   private async ask(client: Principal, service: Principal, granting: ServiceTicket): Promise<ServiceTicket> {
     const wanted = this.request(client, service, granting.end);
-    return readTgsReply(await askKdc(this.kdcs(client), tgsRequest(wanted, granting)), granting, wanted);
+    return readTgsReply(await this.askKdc(client, tgsRequest(wanted, granting)), granting, wanted);
   }
 
   private fromKeytab(path: string): { readonly client: Principal; readonly granting: () => Promise<ServiceTicket> } {
@@ -75,7 +75,7 @@ export class Initiator {
       const [newest] = new Keytab(path).keysOf(client);
       if (newest === undefined) throw new KerberosError('no key');
       const wanted = this.request(client, service, this.now() + LIFETIME);
-      const reply = await askKdc(this.kdcs(client), asRequest(wanted, newest.key));
+      const reply = await this.askKdc(client, asRequest(wanted, newest.key));
       return this.keep(readAsReply(reply, newest.key, wanted));
     };
     return { client, granting };
@@ -103,10 +103,8 @@ export class Initiator {
     return { client, service, till, nonce: randomInt(2 ** 31), now: this.now() };
   }
 
-  private kdcs({ realm }: Principal): readonly { readonly host: string; readonly port: number }[] {
-    const addresses = this.config.kdcs.get(realm);
-    if (addresses === undefined) throw new KerberosError(`krb5.conf names no KDC of realm ${realm}`);
-    return addresses;
+  private async askKdc({ realm }: Principal, request: Buffer): Promise<Buffer> {
+    return askKdc(await kdcsOf(this.config, realm), request);
   }
 
   private held(client: Principal, service: Principal): ServiceTicket | undefined {

@@ -1,12 +1,43 @@
-// Asks the KDCs of a realm, one after the other, over TCP. Source: RFC 4120, 7.2.2: four bytes length, then the message.
+// Finds the KDCs of a realm, and asks them one after the other over TCP. Source: RFC 4120, 7.2.2: four bytes length, then the
+// message; 7.2.3.2: their names in the DNS.
 
+import { resolveSrv } from 'node:dns/promises';
 import { connect } from 'node:net';
-import type { KdcAddress } from './config.js';
+import type { KdcAddress, Krb5Config } from './config.js';
 import { KerberosError } from './errors.js';
 
 /** For one KDC, in milliseconds. */
 const TIMEOUT = 10_000;
 const LONGEST_REPLY = 1 << 17;
+
+/** Looks up records, as Node's resolveSrv does. */
+export type SrvLookup = (
+  name: string,
+) => Promise<
+  readonly { readonly name: string; readonly port: number; readonly priority: number; readonly weight: number }[]
+>;
+
+/**
+ * The KDCs that krb5.conf names, or else those in the DNS, the preferred ones first.
+ * @throws KerberosError if there are none
+ */
+export async function kdcsOf(
+  config: Krb5Config,
+  realm: string,
+  lookup: SrvLookup = resolveSrv,
+): Promise<readonly KdcAddress[]> {
+  const named = config.kdcs.get(realm) ?? [];
+  if (named.length > 0) return named;
+  const problem = `krb5.conf names no KDC of realm ${realm}`;
+  if (!config.dnsLookup) throw new KerberosError(problem);
+  try {
+    const records = [...(await lookup(`_kerberos._tcp.${realm}`))];
+    records.sort((a, b) => a.priority - b.priority || b.weight - a.weight);
+    return records.map(({ name, port }) => ({ host: name, port }));
+  } catch (error) {
+    throw new KerberosError(`${problem}, nor does the DNS: ${(error as Error).message}`);
+  }
+}
 
 /**
  * The answer of the first that gives one.

@@ -1,5 +1,6 @@
 // Where a client's tickets come from: a keytab, what kinit left, the KDC; and krb5.conf, which says where that is.
 import assert from 'node:assert/strict';
+import type { SrvRecord } from 'node:dns';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -19,7 +20,7 @@ import {
   realmOfHost,
 } from '@nodekeeper/kerberos';
 import { keytabOf, newEntry, TestKdc } from '@nodekeeper/kerberos/testing';
-import { askKdc } from '../dist/kdc.js';
+import { askKdc, kdcsOf } from '../dist/kdc.js';
 import { MIT_CACHE } from './recorded.js';
 
 const SERVICE = newEntry(parsePrincipal('zookeeper/host@EXAMPLE'));
@@ -41,7 +42,7 @@ async function realm(t: TestContext): Promise<Realm> {
   const config = join(dir, 'krb5.conf');
   writeFileSync(
     config,
-    `[libdefaults]\ndefault_realm = EXAMPLE\n[realms]\nEXAMPLE = {\nkdc = 127.0.0.1:1\nkdc = 127.0.0.1:${port}\n}\n[domain_realm]\nfar = OTHER\n`,
+    `[libdefaults]\ndefault_realm = EXAMPLE\ndns_lookup_kdc = false\n[realms]\nEXAMPLE = {\nkdc = 127.0.0.1:1\nkdc = 127.0.0.1:${port}\n}\n[domain_realm]\nfar = OTHER\n`,
   );
   const keytab = join(dir, 'keytab');
   writeFileSync(keytab, keytabOf([ALICE]));
@@ -187,6 +188,27 @@ test('a client logs in to the host that the connect string names, or to the serv
   const silent = await kerberosLogin({ principal: 'alice', keytab, config }).begin('host');
   silent.first();
   assert.throws(() => silent.answer(null), /offers no Kerberos/);
+});
+
+test('KDCs that krb5.conf does not name are looked for in the DNS, unless it says no', async () => {
+  const record = (name: string, priority: number, weight: number): SrvRecord => ({ name, port: 88, priority, weight });
+  const asked: string[] = [];
+  const lookup = async (name: string): Promise<SrvRecord[]> => {
+    asked.push(name);
+    return [record('last', 2, 9), record('second', 1, 1), record('first', 1, 2)];
+  };
+  const config = (more: string): ReturnType<typeof parseKrb5Config> =>
+    parseKrb5Config(`[libdefaults]\n${more}\n[realms]\nNAMED = {\nkdc = here\n}\n`);
+  const found = await kdcsOf(config(''), 'EXAMPLE', lookup);
+  assert.deepEqual(
+    found.map(({ host, port }) => `${host}:${port}`),
+    ['first:88', 'second:88', 'last:88'],
+  );
+  assert.deepEqual(await kdcsOf(config(''), 'NAMED', lookup), [{ host: 'here', port: 88 }]);
+  await assert.rejects(kdcsOf(config('dns_lookup_kdc = no'), 'EXAMPLE', lookup), /names no KDC of realm EXAMPLE$/);
+  assert.deepEqual(asked, ['_kerberos._tcp.EXAMPLE']);
+  const fails = (): Promise<never> => Promise.reject(new Error('no such name'));
+  await assert.rejects(kdcsOf(config(''), 'EXAMPLE', fails), /nor does the DNS: no such name/);
 });
 
 test('krb5.conf is read as far as it is needed', (t) => {
