@@ -62,6 +62,10 @@ function readEntry(bytes: Buffer): KeytabEntry | undefined {
   }
 }
 
+function rank({ key }: KeytabEntry): number {
+  return ENCTYPES.indexOf(key.enctype);
+}
+
 /** A keytab file, read again when it has changed, so that new keys need no restart. */
 export class Keytab {
   readonly path: string;
@@ -73,13 +77,13 @@ export class Keytab {
   }
 
   /**
-   * The keys of the principal, the newest first.
+   * The keys of the principal, the newest first, and of those the one of the most usual encryption type.
    * @throws KerberosError if the file cannot be read, or has none
    */
   keysOf(principal: Principal): KeytabEntry[] {
     this.refresh();
     const keys = this.entries.filter((entry) => samePrincipal(entry.principal, principal));
-    if (keys.length > 0) return keys.sort((a, b) => b.kvno - a.kvno);
+    if (keys.length > 0) return keys.sort((a, b) => b.kvno - a.kvno || rank(a) - rank(b));
     const name = `${principal.components.join('/')}@${principal.realm}`;
     throw new KerberosError(`keytab ${this.path} has no key of ${name} of a known encryption type`);
   }

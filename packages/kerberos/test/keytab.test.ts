@@ -56,9 +56,14 @@ test('a keytab file that has changed is read again; its keys are found by princi
   assert.throws(() => keytab.keysOf(principal), /keytab .*: ENOENT/);
   writeFileSync(path, keytabOf([newEntry(parsePrincipal('other/h@R'), 18, 9)]));
   assert.throws(() => keytab.keysOf(principal), /has no key of zookeeper\/h@R/);
-  writeFileSync(path, keytabOf([newEntry(principal, 18, 1), newEntry(principal, 18, 2)]));
+  writeFileSync(path, keytabOf([18, 20, 17, 18].map((enctype, i) => newEntry(principal, enctype, i === 0 ? 1 : 2))));
   assert.deepEqual(
-    keytab.keysOf(principal).map(({ kvno }) => kvno),
-    [2, 1],
+    keytab.keysOf(principal).map(({ kvno, key }) => [kvno, key.enctype.id]),
+    [
+      [2, 18],
+      [2, 17],
+      [2, 20],
+      [1, 18],
+    ],
   );
 });

@@ -6,7 +6,7 @@ import { aesSha1 } from './aes-sha1.js';
 import { aesSha2 } from './aes-sha2.js';
 import type { Enctype } from './enctype.js';
 
-/** The best first. The order is that of MIT's and Java's defaults. */
+/** The order is that of MIT's and Java's defaults: what every KDC knows comes first. */
 export const ENCTYPES: readonly Enctype[] = [
   aesSha1(18, 16, 32),
   aesSha1(17, 15, 16),

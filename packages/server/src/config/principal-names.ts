@@ -3,10 +3,7 @@
 
 import { KerberosError } from '@nodekeeper/kerberos';
 
-interface Rule {
-  /** Undefined for rule DEFAULT. */
-  readonly mapping: Mapping | undefined;
-}
+type Rule = 'DEFAULT' | Mapping;
 
 interface Mapping {
   /** How many components the principals have that it is for. */
@@ -56,9 +53,9 @@ export class PrincipalNames {
   }
 
   private shortName(parts: readonly string[]): string | undefined {
-    for (const { mapping } of this.rules) {
-      const name = mapping === undefined ? this.defaultName(parts) : apply(mapping, parts);
-      if (name !== undefined) return /[/@]/.test(name) ? undefined : name;
+    for (const rule of this.rules) {
+      const name = rule === 'DEFAULT' ? this.defaultName(parts) : apply(rule, parts);
+      if (name !== undefined) return name === '' || /[/@]/.test(name) ? undefined : name;
     }
     return undefined;
   }
@@ -74,18 +71,17 @@ function parseRules(text: string): Rule[] {
     const match = RULE.exec(rest);
     if (match === null) throw new Error(`${rest} is no rule`);
     const [all, isDefault, components = '', format = '', pattern, from, to = '', global] = match;
-    rules.push({
-      mapping:
-        isDefault !== undefined
-          ? undefined
-          : {
-              components: Number(components),
-              format: checked(format, Number(components)),
-              match: pattern === undefined ? undefined : new RegExp(`^(?:${pattern})$`),
-              replace: from === undefined ? undefined : replacer(new RegExp(from, global ?? ''), to),
-            },
-    });
     rest = rest.slice(all.length);
+    if (isDefault !== undefined) {
+      rules.push('DEFAULT');
+      continue;
+    }
+    rules.push({
+      components: Number(components),
+      format: checked(format, Number(components)),
+      match: pattern === undefined ? undefined : new RegExp(`^(?:${pattern})$`),
+      replace: from === undefined ? undefined : replacer(new RegExp(from, global), to),
+    });
   }
   return rules;
 }

@@ -37,6 +37,7 @@ test('rules are tried in turn, those for as many components as there are', () =>
 
 test('a rule that makes no plain name is as if there was none', () => {
   assert.equal(names('RULE:[1:$1@$0] DEFAULT').nameOf('ann@HOME'), 'ann@HOME');
+  assert.equal(names('RULE:[1:$1]s/.*//', { removeRealm: true }).nameOf('ann@HOME'), 'ann@HOME');
   assert.equal(names('RULE:[1:$1@$0]', { removeRealm: true }).nameOf('ann@HOME'), 'ann@HOME');
 });
 
