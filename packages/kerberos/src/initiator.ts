@@ -26,6 +26,15 @@ const MARGIN = 60_000;
 /** For how long tickets are asked for, in milliseconds; the KDC gives shorter ones if it is set up so. */
 const LIFETIME = 24 * 3_600_000;
 
+/** Where a client's first tickets are. */
+interface Source {
+  readonly client: Principal;
+  /** A ticket for the service that is there already. */
+  readonly found: (service: Principal) => ServiceTicket | undefined;
+  /** The ticket for the KDC, which gives the others. */
+  readonly granting: () => Promise<ServiceTicket>;
+}
+
 export class Initiator {
   private readonly options: InitiatorOptions;
   private readonly config: Krb5Config;
@@ -51,14 +60,16 @@ export class Initiator {
    * @throws KerberosError if there is none
    */
   async ticketFor(service: string): Promise<ServiceTicket> {
-    const { client, granting } =
+    const { client, found, granting } =
       this.options.keytab === undefined ? this.fromCache() : this.fromKeytab(this.options.keytab);
     const host = /\/([^@]*)$/.exec(service)?.[1] ?? '';
     const principal = parsePrincipal(service, realmOfHost(this.config, host) ?? client.realm);
     if (principal.realm !== client.realm) {
       throw new KerberosError(`${formatPrincipal(principal)} is in another realm than ${formatPrincipal(client)}`);
     }
-    return this.held(client, principal) ?? this.keep(await this.ask(client, principal, await granting()));
+    return (
+      this.held(client, principal) ?? found(principal) ?? this.keep(await this.ask(client, principal, await granting()))
+    );
   }
 
   private async ask(client: Principal, service: Principal, granting: ServiceTicket): Promise<ServiceTicket> {
@@ -66,7 +77,7 @@ export class Initiator {
     return readTgsReply(await this.askKdc(client, tgsRequest(wanted, granting)), granting, wanted);
   }
 
-  private fromKeytab(path: string): { readonly client: Principal; readonly granting: () => Promise<ServiceTicket> } {
+  private fromKeytab(path: string): Source {
     const client = parsePrincipal(this.options.principal ?? '', this.config.defaultRealm);
     const service = grantingService(client);
     const granting = async (): Promise<ServiceTicket> => {
@@ -78,25 +89,26 @@ export class Initiator {
       const reply = await this.askKdc(client, asRequest(wanted, newest.key));
       return this.keep(readAsReply(reply, newest.key, wanted));
     };
-    return { client, granting };
+    return { client, found: () => undefined, granting };
   }
 
   /** Read each time: kinit may have been there again. */
-  private fromCache(): { readonly client: Principal; readonly granting: () => Promise<ServiceTicket> } {
+  private fromCache(): Source {
     const path = cachePath(this.options.cache);
     const { principal, tickets } = loadCredentialCache(path);
-    const service = grantingService(principal);
+    const found = (service: Principal): ServiceTicket | undefined =>
+      tickets.find((ticket) => samePrincipal(ticket.service, service) && this.isGood(ticket));
     const wanted = this.options.principal;
     if (wanted !== undefined && !samePrincipal(principal, parsePrincipal(wanted, this.config.defaultRealm))) {
       throw new KerberosError(`credential cache ${path} is ${formatPrincipal(principal)}'s, not ${wanted}'s`);
     }
     const granting = async (): Promise<ServiceTicket> => {
-      const good = tickets.find((ticket) => samePrincipal(ticket.service, service) && this.isGood(ticket));
+      const good = found(grantingService(principal));
       if (good === undefined)
         throw new KerberosError(`credential cache ${path} has no ticket that holds; kinit makes one`);
       return good;
     };
-    return { client: principal, granting };
+    return { client: principal, found, granting };
   }
 
   private request(client: Principal, service: Principal, till: number): TicketRequest {

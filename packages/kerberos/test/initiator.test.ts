@@ -165,6 +165,8 @@ test('what kinit left is read, and used as long as it holds', async (t) => {
   await assert.rejects(late.ticketFor('zookeeper/host'), /has no ticket that holds/);
   const early = new Initiator({ cache, config }, () => end - 3_600_000);
   await assert.rejects(early.ticketFor('zookeeper/host'), /names no KDC of realm EXAMPLE.TEST/);
+  const known = await early.ticketFor('krbtgt/EXAMPLE.TEST');
+  assert.equal(known.end, end, 'what is in the cache needs no KDC');
   const other = new Initiator({ cache, config, principal: 'bob' });
   await assert.rejects(other.ticketFor('zookeeper/host'), /is alice@EXAMPLE.TEST's, not bob's/);
   await assert.rejects(new Initiator({ cache: 'KEYRING:x', config }).ticketFor('a/b'), /only those of type FILE/);
