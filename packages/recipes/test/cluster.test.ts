@@ -121,6 +121,26 @@ test('who was away gets what is kept, and is told what is not', async (t) => {
   assert.ok(again?.type === 'message' && again.value === 'again');
 });
 
+test('a subscriber whose session ends while it reads goes on in the next one', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const topic = new Topic(direct, '/on', stringSerializer);
+  const stream = new Topic(client, '/on', stringSerializer).subscribe();
+  await stream.ready;
+  const lost = relay.failAt('getData', 'beforeSend');
+  await topic.publish('a');
+  await lost;
+  relay.down();
+  await expire(server, client);
+  relay.up();
+  await topic.publish('b');
+  for (const expected of ['a', 'b']) {
+    const { value } = await stream.next();
+    assert.ok(value?.type === 'message' && value.value === expected, `${expected} is delivered`);
+  }
+});
+
 for (const step of STEPS) {
   test(`a message is published once though the connection is lost ${step}`, async (t) => {
     const server = await serve(t);

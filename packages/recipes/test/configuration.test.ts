@@ -117,6 +117,23 @@ for (const step of STEPS) {
   });
 }
 
+test('a change whose answer was lost is not made again because others have written since', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, other] = [await open(t, relay.port), await open(t, server.clientPort)];
+  await using mine = await new LiveConfiguration(client, '/since', { schema, initial }).start();
+  await using theirs = await new LiveConfiguration(other, '/since', { schema, initial }).start();
+  const lost = relay.failAt('multi', 'afterCommit');
+  const editing = mine.edit(({ limit, name }) => ({ limit: limit + 1, name }));
+  await lost;
+  relay.down();
+  await theirs.edit(({ limit, name }) => ({ limit: limit + 10, name }));
+  relay.up();
+  await editing;
+  assert.equal((await theirs.edit((same) => same)).limit, 12);
+  assert.equal(mine.values.limit, 12);
+});
+
 test('a gap and another session are lived through', async (t) => {
   const server = await serve(t);
   const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];

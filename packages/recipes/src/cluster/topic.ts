@@ -5,7 +5,7 @@ import { createOnce, protectedName } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { followChildren } from '../base/follow.js';
 import { join, recipePath } from '../base/paths.js';
-import { persist, persistOverSessions } from '../base/persist.js';
+import { persistOverSessions } from '../base/persist.js';
 import { compareSequences, sequenceAfter } from '../base/sequence.js';
 import type { Serializer } from '../base/serializer.js';
 import { deferred } from '../base/wait.js';
@@ -196,7 +196,7 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
 
   private async deliver(fresh: readonly Kept[], missed: number): Promise<void> {
     const reads = fresh.map(({ name }) =>
-      persist(() => this.client.getData(join(this.path, name))).catch((error) => {
+      persistOverSessions(this.client, () => this.client.getData(join(this.path, name))).catch((error) => {
         if (!isKeeperError(error, 'NoNode')) throw error;
       }),
     );

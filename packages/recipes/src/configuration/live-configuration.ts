@@ -252,7 +252,7 @@ export class LiveConfiguration<T extends object>
     }
   }
 
-  /** The node as it was written; undefined if somebody else was quicker, so that all is to be looked at again. */
+  /** The node since it was written; undefined if somebody else was quicker, so that all is to be looked at again. */
   private async commit({ node, values }: Draft<T>): Promise<NodeData | undefined> {
     const data = Buffer.from(JSON.stringify(values));
     if (node?.data?.equals(data)) return node;
@@ -268,7 +268,7 @@ export class LiveConfiguration<T extends object>
       if (!error.outcomeUnknown) return undefined;
       const now = await this.read();
       const made = await this.readEntry(nameOf(version));
-      if (made?.id === id && now !== null) return now.stat.version === version ? now : undefined;
+      if (made?.id === id && now !== null) return now; // others may have written since
       const isOpen = now !== null && now.stat.version > version && made === undefined;
       if (isOpen) throw error; // so much was written since that the history does not tell any more
       return undefined;
@@ -288,7 +288,7 @@ export class LiveConfiguration<T extends object>
         .create(join(this.path, HISTORY))
         .create(this.entryPath(nameOf(0)), { data: entry })
         .commit();
-      return stat ?? (await persist(() => this.client.exists(this.path))) ?? undefined;
+      return stat ?? (await persistOverSessions(this.client, () => this.client.exists(this.path))) ?? undefined;
     } catch (error) {
       if (isKeeperError(error, 'NodeExists')) return undefined;
       if (!isKeeperError(error, 'NoNode')) throw error;
@@ -334,7 +334,8 @@ export class LiveConfiguration<T extends object>
 
   private async historyNames(): Promise<string[]> {
     try {
-      const { children } = await persist(() => this.client.getChildren(join(this.path, HISTORY)));
+      const reads = () => this.client.getChildren(join(this.path, HISTORY));
+      const { children } = await persistOverSessions(this.client, reads);
       return children.sort();
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return [];
@@ -344,7 +345,7 @@ export class LiveConfiguration<T extends object>
 
   private async readEntry(name: string): Promise<Entry | undefined> {
     try {
-      const { data } = await persist(() => this.client.getData(this.entryPath(name)));
+      const { data } = await persistOverSessions(this.client, () => this.client.getData(this.entryPath(name)));
       return JSON.parse(data?.toString() ?? '') as Entry;
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return undefined;

@@ -7,7 +7,7 @@ import { RecipeError } from '../base/errors.js';
 import { followData } from '../base/follow.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { parentOf, recipePath } from '../base/paths.js';
-import { persist, persistOverSessions } from '../base/persist.js';
+import { persistOverSessions } from '../base/persist.js';
 import { int32Serializer, type Serializer } from '../base/serializer.js';
 import { deferred } from '../base/wait.js';
 import { setIfVersion } from './set-if-version.js';
@@ -136,7 +136,7 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
     const data = this.serializer.serialize(this.seed);
     for (;;) {
       try {
-        await persist(() => this.client.create(this.path, { data }));
+        await persistOverSessions(this.client, () => this.client.create(this.path, { data }));
         return;
       } catch (error) {
         if (isKeeperError(error, 'NodeExists')) return;

@@ -3,7 +3,7 @@
 import { type Client, EventStream, isKeeperError } from '@nodekeeper/client';
 import { RecipeError } from '../base/errors.js';
 import { join, recipePath } from '../base/paths.js';
-import { persist } from '../base/persist.js';
+import { persistOverSessions } from '../base/persist.js';
 import { compareSequences, sequenceAfter } from '../base/sequence.js';
 import { changed } from '../base/watching.js';
 import { contendersAmong } from '../locks/names.js';
@@ -47,7 +47,7 @@ export async function getParticipants(client: Client, path: string, order: Order
 
 async function childrenOf(client: Client, path: string): Promise<readonly string[]> {
   try {
-    return (await persist(() => client.getChildren(path))).children;
+    return (await persistOverSessions(client, () => client.getChildren(path))).children;
   } catch (error) {
     if (isKeeperError(error, 'NoNode')) return [];
     throw error;
@@ -56,7 +56,7 @@ async function childrenOf(client: Client, path: string): Promise<readonly string
 
 async function read(client: Client, path: string): Promise<Participant | undefined> {
   try {
-    const { data, stat } = await persist(() => client.getData(path));
+    const { data, stat } = await persistOverSessions(client, () => client.getData(path));
     return { id: data?.toString() ?? '', path, isLeader: false, fencingToken: stat.czxid };
   } catch (error) {
     if (isKeeperError(error, 'NoNode')) return undefined;

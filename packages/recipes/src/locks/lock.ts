@@ -1,10 +1,10 @@
 // What all locks have in common: owners that may enter again, limits in time, loss, and giving back.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Client, Data } from '@nodekeeper/client';
+import { type Client, type Data, isKeeperError } from '@nodekeeper/client';
 import { RecipeError } from '../base/errors.js';
 import { join, recipePath } from '../base/paths.js';
-import { deleteForSure, persist } from '../base/persist.js';
+import { deleteForSure, persistOverSessions } from '../base/persist.js';
 import { type Seat, Tenure, type TenureOptions } from '../base/tenure.js';
 import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { type Contest, contend } from './contend.js';
@@ -126,12 +126,18 @@ export abstract class Lock {
 
   /** Paths of the nodes in line, the holder's first. */
   async getParticipantNodes(): Promise<string[]> {
-    const stat = await persist(() => this.client.exists(this.path));
-    if (stat === null) return [];
-    const { children } = await persist(() => this.client.getChildren(this.path));
-    return contendersAmong(children)
+    return contendersAmong(await this.children())
       .filter((contender) => this.isParticipant(contender))
       .map(({ name }) => join(this.path, name));
+  }
+
+  private async children(): Promise<readonly string[]> {
+    try {
+      return (await persistOverSessions(this.client, () => this.client.getChildren(this.path))).children;
+    } catch (error) {
+      if (isKeeperError(error, 'NoNode')) return [];
+      throw error;
+    }
   }
 
   /** By what the owner holds the lock. */

@@ -5,7 +5,7 @@ import { type Client, type CreatedNode, type Data, isKeeperError } from '@nodeke
 import { createOnce, giveUp, protectedName } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { join, nameOf, recipePath } from '../base/paths.js';
-import { deleteForSure, persist } from '../base/persist.js';
+import { deleteForSure, persist, persistOverSessions } from '../base/persist.js';
 import { Tenure, type TenureOptions } from '../base/tenure.js';
 import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { changed } from '../base/watching.js';
@@ -110,7 +110,7 @@ export class InterProcessSemaphoreV2 {
   /** Paths of the leases that are held, or are about to be. */
   async getParticipantNodes(): Promise<string[]> {
     try {
-      const { children } = await persist(() => this.client.getChildren(this.leases));
+      const { children } = await persistOverSessions(this.client, () => this.client.getChildren(this.leases));
       return children.map((name) => join(this.leases, name));
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return [];
@@ -175,15 +175,22 @@ export class InterProcessSemaphoreV2 {
   /** kazoo writes the limit into the node, and refuses another. */
   private async declare(): Promise<void> {
     if (this.isDeclared || this.options.layout !== 'kazoo') return;
-    await persist(() => this.client.ensurePath(this.path));
-    const { data, stat } = await persist(() => this.client.getData(this.path));
-    const known = data?.toString() ?? '';
-    if (known === '') {
-      await this.client.setData(this.path, String(this.maxLeases), { version: stat.version }).catch(async (error) => {
-        if (!isKeeperError(error, 'BadVersion')) throw error;
-        await this.declare();
+    const { client, path } = this;
+    let known = '';
+    while (known === '') {
+      known = await persistOverSessions(client, async () => {
+        await client.ensurePath(path);
+        const { data, stat } = await client.getData(path);
+        if (data !== null && data.length > 0) return data.toString();
+        const limit = String(this.maxLeases);
+        await client.setData(path, limit, { version: stat.version });
+        return limit;
+      }).catch((error) => {
+        if (isKeeperError(error, 'BadVersion')) return ''; // others were quicker, or ourselves
+        throw error;
       });
-    } else if (/^\d+$/.test(known) && Number(known) !== this.maxLeases) {
+    }
+    if (/^\d+$/.test(known) && Number(known) !== this.maxLeases) {
       throw new RecipeError('BadArgument', this.who.recipe, this.path, `the limit is ${known}, not ${this.maxLeases}`);
     }
     this.isDeclared = true;

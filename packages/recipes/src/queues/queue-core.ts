@@ -242,7 +242,8 @@ async function listItems<T>(client: Client, layout: QueueLayout<T>, signal: Abor
       const names = value.children.filter(layout.isItem).sort(layout.compare);
       return { names, whenChanged: fired, hasChanged: hasFired, forget };
     } catch (error) {
-      if (isKeeperError(error, 'NoNode')) await persist(() => ensureContainers(client, layout.entries));
+      if (isKeeperError(error, 'NoNode'))
+        await persistOverSessions(client, () => ensureContainers(client, layout.entries));
       else if (!isKeeperError(error, 'SessionExpired') || client.isOver) throw error;
     }
   }

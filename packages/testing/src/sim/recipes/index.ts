@@ -2,12 +2,16 @@
 
 import type { Scenario } from './scenario.js';
 import { cacheScenario } from './scenarios/cache.js';
+import { configurationScenario } from './scenarios/configuration.js';
 import { counterScenario } from './scenarios/counter.js';
+import { doubleBarrierScenario } from './scenarios/double-barrier.js';
 import { latchScenario, selectorScenario } from './scenarios/election.js';
 import { mutexScenario } from './scenarios/mutex.js';
 import { queueScenario } from './scenarios/queue.js';
 import { readWriteLockScenario } from './scenarios/read-write-lock.js';
 import { semaphoreScenario } from './scenarios/semaphore.js';
+import { sharedCountScenario } from './scenarios/shared-count.js';
+import { topicScenario } from './scenarios/topic.js';
 
 export const SCENARIOS = {
   mutex: mutexScenario,
@@ -19,6 +23,10 @@ export const SCENARIOS = {
   queue: () => queueScenario(false),
   lockedQueue: () => queueScenario(true),
   cache: cacheScenario,
+  sharedCount: sharedCountScenario,
+  configuration: configurationScenario,
+  doubleBarrier: doubleBarrierScenario,
+  topic: topicScenario,
 } satisfies Record<string, () => Scenario>;
 
 export type RecipeName = keyof typeof SCENARIOS;

@@ -36,8 +36,11 @@ export interface Scenario {
   check(decided: Decided): Iterable<Finding>;
   /** Whether a node may stay when all have ended. */
   mayStay(path: string): boolean;
-  /** What is not yet as it has to be in the end; undefined if all is. */
-  missing?(decided: Decided): string | undefined;
+  /**
+   * What is not yet as it has to be in the end; undefined if all is.
+   * @param isAlive whether the client of this name is
+   */
+  missing?(decided: Decided, isAlive: (name: string) => boolean): string | undefined;
 }
 
 /** Resolves when the condition holds. */

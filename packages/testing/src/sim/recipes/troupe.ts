@@ -61,8 +61,9 @@ export class Troupe {
   /** What is not as it has to be while the programs still run, once nothing is wrong any more. */
   unequal(): string | undefined {
     const decided = new Decided(this.truth);
+    const isAlive = (name: string): boolean => this.players.some((player) => player.name === name && player.alive);
     for (const scenario of this.scenarios.values()) {
-      const missing = scenario.missing?.(decided);
+      const missing = scenario.missing?.(decided, isAlive);
       if (missing !== undefined) return missing;
     }
     return undefined;
