@@ -283,6 +283,8 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
         this.next = this.leader;
         return false;
       }
+      // Apache's server goes on leading when those who agreed to its removal died before they could say so, and commits nothing.
+      if (!server.membership.committed.verifier.isVoter(this.leader)) return false;
     }
     // What a snapshot held of later transactions has been committed by now: from here on digests must match.
     tree.digestComparedFrom = tree.lastProcessedZxid;

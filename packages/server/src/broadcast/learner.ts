@@ -56,7 +56,7 @@ export interface LearnerHost {
   proposeConfig(entry: Buffer): void;
   /** The configuration in the entry is committed. Returns whether this server has to leave its leader for `designated`. */
   activateConfig(entry: Buffer, designated: number): boolean;
-  /** The leader is followed: clients may be served. False if this server has to come again, as it has another role now. */
+  /** The leader is followed: clients may be served. False if it is to be left: this server or the leader has another role now. */
   established(epoch: number): boolean;
   /** Applies a committed entry and answers who waits for it. */
   committed(entry: Buffer, zxid: number): void;
@@ -332,7 +332,7 @@ export class Learner {
     this.state = 'serving';
     this.link.send(PacketType.ack, this.epoch * EPOCH);
     if (!this.host.established(this.epoch)) {
-      this.link.close('this server has another role, by reconfiguration');
+      this.link.close('this server has another role, or its leader has, by reconfiguration');
       return;
     }
     this.served = true;

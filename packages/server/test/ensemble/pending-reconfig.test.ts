@@ -92,6 +92,19 @@ test('members that Apache’s leader sends with NEWLEADER before they are commit
   assert.equal(membership.committed.version, next);
 });
 
+test('a leader who is no voter by the members that are in force is left', async (t) => {
+  const { ensemble, leader, membership } = await one(t);
+  const follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  const text = members(ensemble, EPOCH, [1, 3]);
+  await follower.newLeader(1, text);
+  await follower.upToDate();
+  await follower.end();
+  assert.equal(membership.committed.version, EPOCH);
+  while (ensemble.server(1).mode !== 'looking') await new Promise((resolve) => setTimeout(resolve, 2));
+});
+
 test('a follower that cannot write down the members that are committed ends, and does not go on without the transaction', async (t) => {
   let full = false;
   const disk: Disk = {
