@@ -39,6 +39,7 @@ export interface Disk {
   createLog(path: string, durable: boolean, done: (error: Error | null, file: LogFile | null) => void): void;
   create(path: string): Promise<WritableFile>;
   rename(from: string, to: string): void;
+  /** Nothing if it is not there: old files may be purged at any time. */
   remove(path: string): void;
   /** Gives a file a size, at most what it has, and makes it durable with everything in it. */
   truncate(path: string, size: number): void;

@@ -89,7 +89,13 @@ export const nodeDisk: Disk = {
   },
 
   rename: renameSync,
-  remove: unlinkSync,
+  remove(path) {
+    try {
+      unlinkSync(path);
+    } catch (e) {
+      if (!isMissing(e)) throw e;
+    }
+  },
 
   truncate(path, size) {
     const fd = openSync(path, 'r+');

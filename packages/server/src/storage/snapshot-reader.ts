@@ -76,7 +76,8 @@ export async function loadSnapshotStream(stream: Readable, sink: SnapshotSink): 
 
 /** Whether the file looks like a snapshot: a plain one ends with the seal's path. */
 export function quickTest(disk: Disk, dir: string, name: SnapshotName): boolean {
-  const file = disk.open(join(dir, name.file));
+  const file = openIfThere(disk, join(dir, name.file));
+  if (file === undefined) return false;
   try {
     const head = Buffer.alloc(8);
     if (file.read(head, 0, 8, 0) < 8) return false;
@@ -88,6 +89,16 @@ export function quickTest(disk: Disk, dir: string, name: SnapshotName): boolean 
     return tail.equals(SEAL_END);
   } finally {
     file.close();
+  }
+}
+
+/** An old snapshot may be purged by another thread after it was listed. */
+function openIfThere(disk: Disk, path: string): ReadableFile | undefined {
+  try {
+    return disk.open(path);
+  } catch (e) {
+    if (disk.size(path) === undefined) return undefined;
+    throw e;
   }
 }
 

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { nodeDisk, openDataDir, purge } from '../../dist/storage/index.js';
-import { copyOf, recoverDir } from './fixtures.js';
+import { nodeDisk, openDataDir, purge, recover } from '../../dist/storage/index.js';
+import { replaceHistory } from '../../dist/storage/rewrite.js';
+import { copyOf, MAX_ENTRY, newDatabase, recoverDir } from './fixtures.js';
 
 function open(dir: string) {
   return openDataDir(nodeDisk, dir, dir, true);
@@ -43,6 +44,18 @@ test('a damaged snapshot does not count among those that stay', async (t) => {
   const deleted = await purge(nodeDisk, open(dir), 3);
   assert.deepEqual(deleted.sort(), ['log.1', 'log.18', 'snapshot.0', 'snapshot.17', 'snapshot.28']);
   assert.equal((await recoverDir(dir)).recovered.lastZxid, 0x7f);
+});
+
+test('old files that are purged by another thread meanwhile are missed by nobody', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const dirs = open(dir);
+  // As listed a moment before.
+  const disk = { ...nodeDisk, list: (of: string) => [...nodeDisk.list(of), 'snapshot.1', 'log.1'] };
+  await purge(nodeDisk, dirs, 3);
+  const options = { maxEntry: MAX_ENTRY, trustEmptySnapshot: false, onWarning: () => {} };
+  assert.equal((await recover(disk, dirs, newDatabase(), options)).lastZxid, 0x7f);
+  replaceHistory(disk, dirs, 'snapshot.6c');
+  assert.deepEqual(readdirSync(dirs.snapshots), ['snapshot.6c']);
 });
 
 test('nothing is deleted while there are fewer whole snapshots than shall stay', async (t) => {
