@@ -22,7 +22,8 @@ const { values: options } = parseArgs({
 
 if (options.help) {
   console.log(`usage: npm run test:faults -- [--servers NNN]... [--faults LIST] [--seconds S] [--runs N] [--clients N] [--seed N]
-  --servers  one letter each, N for Nodekeeper and A for Apache's server; by turns if there are several. NNN if not given
+  --servers  one letter each, N for Nodekeeper and A for Apache's server; observers behind a plus sign, as in NNA+N;
+             by turns if there are several. NNN if not given
   --faults   of ${Object.keys(FAULTS).join(', ')}; all if not given
   --seconds  how long faults go on, in each run
   --changes  members leave and join; the network between servers is left alone then

@@ -33,7 +33,7 @@ const CFG = {
 };
 
 export interface RunSettings {
-  /** A letter for each server, N or A. */
+  /** A letter for each server, N or A; those behind a plus sign are observers. */
   readonly cast: string;
   /** Of the faults. */
   readonly names: readonly string[];
@@ -55,8 +55,8 @@ export interface RunResult {
 export async function run(settings: RunSettings): Promise<RunResult> {
   const { cast, names, seconds, seed, tell } = settings;
   const random = chance(seed);
-  const kinds = [...cast].map((letter): Kind => (letter === 'A' ? 'apache' : 'nodekeeper'));
-  const ensemble = await Ensemble.create({ kinds, cfg: CFG });
+  const [kinds, observers] = cast.split('+').map(kindsOf);
+  const ensemble = await Ensemble.create({ kinds, observers: observers ?? [], cfg: CFG });
   const changes = settings.changes ? Changes.of(ensemble) : undefined;
   const wires = settings.changes ? undefined : await Wires.between(ensemble);
   const disks = names.includes('disk') ? SmallDisks.of(ensemble) : undefined;
@@ -119,6 +119,8 @@ export async function run(settings: RunSettings): Promise<RunResult> {
     }
   }
 }
+
+const kindsOf = (letters: string): Kind[] => [...letters].map((one) => (one === 'A' ? 'apache' : 'nodekeeper'));
 
 async function prepare(ensemble: Ensemble): Promise<void> {
   const session = await Session.open(ensemble.members[0].ports.client);
