@@ -1,13 +1,24 @@
 // The shells that come with ZooKeeper, driven by recorded sessions: zkCli.sh of the Java client, cli_mt of the C client.
 
 import { fileURLToPath } from 'node:url';
+import { apacheClassPath } from '../servers/index.js';
 import type { ShellKind } from './recorded-shell.js';
 
 const MAIN = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
 
+/** Debian's, or the one of the jars in the folder of NODEKEEPER_APACHE_JARS. */
+function zkCli(): string {
+  if (process.env.NODEKEEPER_APACHE_JARS === undefined) return '/usr/share/zookeeper/bin/zkCli.sh';
+  const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error';
+  // JLine would repeat what it reads.
+  const jars = apacheClassPath().split(':');
+  const path = jars.filter((jar) => !jar.includes('jline')).join(':');
+  return `java $CLIENT_JVMFLAGS ${quiet} -cp '${path}' org.apache.zookeeper.ZooKeeperMain`;
+}
+
 export const ZKCLI: ShellKind = {
   session: 'zkcli/session.txt',
-  command: (port) => `/usr/share/zookeeper/bin/zkCli.sh -server 127.0.0.1:${port}`,
+  command: (port) => `${zkCli()} -server 127.0.0.1:${port}`,
   env: { CLIENT_JVMFLAGS: '-Dfile.encoding=UTF-8 -XX:TieredStopAtLevel=1' },
   // Needs no connection, and is answered at once.
   mark: 'printwatches',

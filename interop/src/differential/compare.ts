@@ -3,9 +3,9 @@
 import { existsSync } from 'node:fs';
 import { OpCode } from '@nodekeeper/protocol';
 import { type ServerLike, startMember } from '../ensemble/as-server.js';
-import { ask } from '../ensemble/words.js';
 import { harmsEnsembles } from '../servers/harmful.js';
 import { type Kind, startServer } from '../servers/index.js';
+import { isFrom39 } from '../servers/version.js';
 import { generate } from './generate.js';
 import { isKnown } from './known-differences.js';
 import { type Item, type RunOptions, runSequence, type Target } from './run.js';
@@ -60,7 +60,7 @@ export class Pair {
       throw failed.reason;
     }
     const running = servers.map((s) => (s as PromiseFulfilledResult<ServerLike>).value) as [ServerLike, ServerLike];
-    return new Pair(variant, pipeline, running, typeof tested !== 'string', await follows39(running[0].port));
+    return new Pair(variant, pipeline, running, typeof tested !== 'string', await isFrom39(running[0].port));
   }
 
   get reference(): Target {
@@ -148,14 +148,6 @@ function only(steps: readonly Step[], suits: (step: Step) => boolean): Step[] {
       kept[kept.length - 1] = { ...last, hold: false };
   }
   return kept;
-}
-
-/** Whether the server says that it is 3.9 or later. */
-async function follows39(port: number): Promise<boolean> {
-  const version = /^Zookeeper version: (\d+)\.(\d+)\./.exec((await ask(port, 'srvr')) ?? '');
-  if (version === null) throw new Error("Apache's server doesn't tell its version by srvr");
-  const [, major, minor] = version.map(Number) as [number, number, number];
-  return major > 3 || (major === 3 && minor >= 9);
 }
 
 /** Whether 3.9 and ours answer alike: 3.9 gives no zxid to a write that it can't decode, and deletes containers for clients. */

@@ -9,7 +9,9 @@ import { generate } from '../differential/generate.js';
 import { runSequence } from '../differential/run.js';
 import { RawSession } from '../differential/session.js';
 import { type Kind, type RunningServer, startServer } from '../servers/index.js';
+import { isFrom39 } from '../servers/version.js';
 import { call, dumpTree, superSession } from './dump.js';
+import { restore, takeSnapshot, withCommands } from './over-http.js';
 
 const SUPER = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU='; // super:test
 const PROPS = {
@@ -115,6 +117,48 @@ for (const [killed, next] of [
       }
     }),
   );
+}
+
+if (await apacheIsFrom39()) {
+  for (const [from, to] of [
+    ['apache', 'nodekeeper'],
+    ['nodekeeper', 'apache'],
+  ] as const) {
+    await check(`a snapshot goes from ${from} to ${to} over HTTP`, () => overHttp(from, to));
+  }
+}
+
+async function apacheIsFrom39(): Promise<boolean> {
+  const server = await startServer('apache');
+  try {
+    return await isFrom39(server.port);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function overHttp(from: Kind, to: Kind): Promise<void> {
+  let before: Map<string, string> | undefined;
+  let snapshot: Buffer | undefined;
+  for (const kind of [from, to]) {
+    const { cfg, props } = await withCommands();
+    const adminPort = cfg['admin.serverPort'] as string;
+    const extended = { extendedTypesEnabled: 'true', ...cfg };
+    const server = await startServer(kind, { cfg: extended, props: { ...PROPS, ...props } });
+    try {
+      const target = { kind, port: server.port, mustAuthenticate: false };
+      await runSequence(target, generate(kind === from ? 1 : 2, 100, `/${kind}`), { comparesOld: false });
+      if (before === undefined || snapshot === undefined) {
+        before = await dump(server);
+        snapshot = await takeSnapshot(server, adminPort);
+      } else {
+        await restore(server, adminPort, snapshot);
+        assertSame(before, await dump(server));
+      }
+    } finally {
+      await server.stop();
+    }
+  }
 }
 
 /** Creates nodes until the connection is gone, several at a time. */
