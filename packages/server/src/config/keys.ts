@@ -662,7 +662,6 @@ export const KEY_FAMILIES: readonly { readonly prefix: string; readonly meaning:
   { prefix: 'superUser.', meaning: 'A further SASL user that may do everything.' },
   { prefix: 'sasl.', meaning: 'SASL of the Java server.' },
   { prefix: 'kerberos.', meaning: 'Kerberos of the Java server.' },
-  { prefix: 'security.', meaning: 'Kerberos of the Java server.' },
   { prefix: 'pathStats.', meaning: 'Counts per path in the Java server.' },
 ];
 
