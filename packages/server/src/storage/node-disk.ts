@@ -93,7 +93,7 @@ export const nodeDisk: Disk = {
     try {
       unlinkSync(path);
     } catch (e) {
-      if (!isMissing(e)) throw e;
+      if (systemCode(e) !== 'ENOENT') throw e;
     }
   },
 
