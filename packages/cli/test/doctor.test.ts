@@ -317,11 +317,11 @@ test('findings are told with their remedies, and counted', () => {
     '! b: odd',
     '    → look',
     '',
-    '0 problems, 1 warnings.',
+    '0 problems, 1 warning.',
     '✘ c: bad',
     '    → do this',
     '    → and that',
     '',
-    '1 problems, 1 warnings.',
+    '1 problem, 1 warning.',
   ]);
 });

@@ -1,6 +1,7 @@
 // A server of an ensemble: holds elections, and between them is a leader, a follower or an observer (leading.ts, following.ts).
 // What outlives those roles, the history and the members, is replica.ts's.
 
+import { PacketTrace, type TracedPacket } from './broadcast/packet-trace.js';
 import { RecentProposals } from './broadcast/recent-proposals.js';
 import type { ServerConfig } from './config/index.js';
 import { ConfigError } from './config/parse.js';
@@ -177,6 +178,7 @@ export class EnsembleServer extends Replica {
     await this.role?.finish();
     const closing = super.close();
     this.election.stop();
+    this.hesitation?.cancel();
     this.endReadOnly();
     this.hesitation?.cancel();
     const votes = this.electionPort.close();
@@ -413,6 +415,22 @@ export class EnsembleServer extends Replica {
   }
 
   // ---- roles ----
+
+  /** What keeps the last packets of a connection to another server; undefined if that is not asked for. */
+  newTrace(): PacketTrace | undefined {
+    const { tracedPackets } = this.ensemble;
+    if (tracedPackets === 0) return undefined;
+    const text = ({ at, name }: TracedPacket): string => `${new Date(at).toISOString()} ${name}`;
+    return new PacketTrace(
+      tracedPackets,
+      () => this.runtime.wallTime(),
+      (remote, sent, received) =>
+        this.logger.warn(
+          { remote, sent: sent.map(text), received: received.map(text) },
+          'the last packets of a connection that ended',
+        ),
+    );
+  }
 
   /** Only a leader ends sessions. */
   expireSession(id: bigint): boolean {

@@ -147,8 +147,12 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
   private follow(wire: Connection): void {
     const { server } = this;
     this.connectedAt = server.runtime.now();
-    const open = (events: LinkEvents): PacketLink =>
-      new PacketLink(wire, server.port.turns, server.maxPacket, (action) => server.guard(action), events);
+    const open = (events: LinkEvents): PacketLink => {
+      const guard = (action: () => void): void => server.guard(action);
+      const link = new PacketLink(wire, server.port.turns, server.maxPacket, guard, events);
+      link.trace = server.newTrace();
+      return link;
+    };
     this.learner = new Learner(this, open);
   }
 

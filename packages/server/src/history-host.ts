@@ -2,6 +2,7 @@
 
 import type { HistoryHost, LogCursor } from './broadcast/learner-master.js';
 import type { Outbox } from './broadcast/packet-link.js';
+import type { PacketTrace } from './broadcast/packet-trace.js';
 import type { RecentProposals } from './broadcast/recent-proposals.js';
 import type { BodySource } from './broadcast/snapshot-stream.js';
 import type { SyncKind } from './broadcast/sync-limits.js';
@@ -51,6 +52,10 @@ export class ServerHistory extends RoleHost implements HistoryHost {
     const newest = sortedSnapshots(disk.list(dirs.snapshots))[0];
     const snapshotSize = newest === undefined ? 0 : (disk.size(`${dirs.snapshots}/${newest.file}`) ?? 0);
     return DiskCursor.open(disk, dirs.logs, zxid, snapshotSize * ensemble.snapshotSizeFactor);
+  }
+
+  newTrace(): PacketTrace | undefined {
+    return this.server.newTrace();
   }
 
   guard(action: () => void): void {

@@ -62,8 +62,16 @@ export class Report {
     const [problems, warnings] = [this.count('problem'), this.count('warning')];
     if (!this.json) {
       this.say('');
-      this.say(problems + warnings === 0 ? 'Nothing is wrong.' : `${problems} problems, ${warnings} warnings.`);
+      this.say(
+        problems + warnings === 0
+          ? 'Nothing is wrong.'
+          : `${counted(problems, 'problem')}, ${counted(warnings, 'warning')}.`,
+      );
     }
     return problems > 0 ? 1 : 0;
   }
+}
+
+function counted(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }

@@ -78,6 +78,7 @@ export class LearnerHandler implements SessionOwner {
         master.left(this, reason);
       },
     });
+    this.link.trace = master.host.newTrace?.();
   }
 
   /** Takes bytes that were read from the connection before. */

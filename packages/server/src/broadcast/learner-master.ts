@@ -4,6 +4,7 @@ import type { ForeignRequest } from '../request/originating.js';
 import type { Runtime } from '../runtime.js';
 import type { LearnerHandler } from './learner-handler.js';
 import type { Outbox } from './packet-link.js';
+import type { PacketTrace } from './packet-trace.js';
 import type { RecentProposals } from './recent-proposals.js';
 import type { BodySource } from './snapshot-stream.js';
 import type { BroadcastStats } from './stats.js';
@@ -41,6 +42,8 @@ export interface HistoryHost {
   snapshotBody(): BodySource & { readonly zxid: number; end(): void };
   /** The log from a transaction on, or undefined where it does not reach back that far or is too long. */
   logAfter(zxid: number): LogCursor | undefined;
+  /** What keeps the packets of a connection; undefined for nothing. */
+  newTrace?(): PacketTrace | undefined;
   guard(action: () => void): void;
   info(message: string): void;
   warn(message: string): void;

@@ -2,7 +2,8 @@
 
 import type { Identity } from '../request/identity.js';
 import type { ReplyBuffer } from '../request/reply-buffer.js';
-import { type Packet, PacketError, PacketReader, writePacket, writeRequest } from './packet.js';
+import { type Packet, PacketError, PacketReader, PacketType, writePacket, writeRequest } from './packet.js';
+import type { PacketTrace } from './packet-trace.js';
 
 /** What is needed of a connection. */
 export interface Wire {
@@ -49,6 +50,8 @@ export class PacketLink {
   private out: ReplyBuffer | null = null;
   private corked = false;
   private closed = false;
+  /** Keeps the last packets; undefined unless that is asked for. */
+  trace: PacketTrace | undefined;
   packetsSent = 0;
   /** Of the last packet with one; -1 before. */
   lastZxid = -1;
@@ -71,7 +74,9 @@ export class PacketLink {
     this.outbox = outbox;
     this.events = events;
     this.reader = new PacketReader(maxData, (packet) => {
-      if (!this.closed) events.onPacket(packet);
+      if (this.closed) return;
+      this.trace?.received(packet.type);
+      events.onPacket(packet);
     });
     const closed = (reason: string): void => {
       if (!this.closed) guard(() => this.close(reason));
@@ -133,6 +138,7 @@ export class PacketLink {
   send(type: number, zxid: number, data: Buffer | null = null, start = 0, end = data?.length ?? 0): void {
     if (this.closed) return;
     this.packetsSent++;
+    this.trace?.sent(type);
     if (zxid > 0) this.lastZxid = zxid;
     const out = this.output();
     writePacket(out, type, zxid, data, start, end);
@@ -140,7 +146,9 @@ export class PacketLink {
   }
 
   sendRequest(session: bigint, cxid: number, op: number, body: Buffer, ids: readonly Identity[] | null): void {
-    if (!this.closed) writeRequest(this.output(), session, cxid, op, body, ids);
+    if (this.closed) return;
+    this.trace?.sent(PacketType.request);
+    writeRequest(this.output(), session, cxid, op, body, ids);
   }
 
   private output(): ReplyBuffer {
@@ -204,6 +212,7 @@ export class PacketLink {
     // What was written is still sent, unless it is so much that the other side does not seem to take it: it might never.
     if (this.wire.writableLength > MOST_LEFT_BEHIND) this.wire.destroy();
     else this.wire.destroySoon();
+    this.trace?.tell(this.remote);
     this.events.onClosed(reason);
   }
 }

@@ -59,6 +59,8 @@ export interface Ensemble {
   /** How much log, in snapshots, is read for a learner; negative for none. */
   readonly snapshotSizeFactor: number;
   readonly forceSnapshotSync: boolean;
+  /** Packets of a connection to another server, each way, that are told when it ends; 0 for none. */
+  readonly tracedPackets: number;
   readonly leaderServes: boolean;
   readonly standaloneEnabled: boolean;
   readonly localSessions: boolean;
@@ -68,6 +70,9 @@ export interface Ensemble {
   /** Whether a server without a quorum serves reads. */
   readonly readOnlyMode: boolean;
 }
+
+/** So long at least a connection to the election port has to say whose it is, as it may come from far away. */
+const LEAST_GREETING_MS = 1000;
 
 const MEMBER_LINE = /^(server|group|weight)\.(\d+)$/;
 
@@ -162,6 +167,7 @@ export function ensembleOf(settings: Settings): {
     ackLoggingFrequency: n('leader.ackLoggingFrequency'),
     snapshotSizeFactor: n('snapshotSizeFactor'),
     forceSnapshotSync: b('forceSnapshotSync'),
+    tracedPackets: b('messageTracker.Enabled') ? n('messageTracker.BufferSize') : 0,
     leaderServes: values.get('leaderServes') === 'yes',
     standaloneEnabled,
     localSessions: b('localSessionsEnabled'),

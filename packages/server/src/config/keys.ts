@@ -346,8 +346,13 @@ export const KEYS: readonly Key[] = [
   key('jvm.pause.info-threshold.ms', 'int', 1000, 'Longer pauses are logged as information.', ms),
   key('jvm.pause.warn-threshold.ms', 'int', 10000, 'Longer pauses are logged as a warning.', ms),
   key('jvm.pause.sleep.time.ms', 'int', 500, 'How often is looked.', { unit: 'ms', min: 1 }),
-  key('messageTracker.Enabled', 'bool', false, 'Tracing in the Java server.', ignored),
-  key('messageTracker.BufferSize', 'int', 10, 'Tracing in the Java server.', ignored),
+  key(
+    'messageTracker.Enabled',
+    'bool',
+    false,
+    'Whether the last packets between leader and learner are logged when their connection ends.',
+  ),
+  key('messageTracker.BufferSize', 'int', 10, 'How many, each way.', { min: 1 }),
   key('pathStats.enabled', 'bool', false, 'Counts per path in the Java server.', ignored),
   key('intBufferStartingSizeBytes', 'int', 1024, 'Buffers of the Java server.', ignored),
   key('jmx.log4j.disable', 'bool', false, 'Logging of the Java server.', ignored),
@@ -652,18 +657,39 @@ export const KEYS: readonly Key[] = [
   key('fips-mode', 'bool', true, 'TLS in the Java server.', ignored),
 ];
 
-/** Families of keys that end in something free. */
-export const KEY_FAMILIES: readonly { readonly prefix: string; readonly meaning: string }[] = [
-  { prefix: 'server.', meaning: 'A member of the ensemble: host:quorumPort:electionPort[:role][;[host:]clientPort].' },
-  { prefix: 'group.', meaning: 'A group of members, for hierarchical quorums.' },
-  { prefix: 'weight.', meaning: "A member's weight, for hierarchical quorums." },
-  { prefix: 'authProvider.', meaning: 'A further authentication provider, by its Java class.' },
-  { prefix: 'metricsProvider.', meaning: 'An option of the metrics provider.' },
-  { prefix: 'superUser.', meaning: 'A further SASL user that may do everything.' },
-  { prefix: 'sasl.', meaning: 'SASL of the Java server.' },
-  { prefix: 'kerberos.', meaning: 'Kerberos of the Java server.' },
-  { prefix: 'pathStats.', meaning: 'Counts per path in the Java server.' },
+/** Keys that end in something free. */
+export interface KeyFamily {
+  readonly prefix: string;
+  readonly meaning: string;
+  /** Whether a number has to follow. */
+  readonly isNumbered: boolean;
+  readonly effect: Key['effect'];
+}
+
+const family = (prefix: string, meaning: string, extra: Partial<KeyFamily> = {}): KeyFamily => ({
+  prefix,
+  meaning,
+  isNumbered: false,
+  effect: 'honoured',
+  ...extra,
+});
+
+export const KEY_FAMILIES: readonly KeyFamily[] = [
+  family('server.', 'A member of the ensemble: host:quorumPort:electionPort[:role][;[host:]clientPort].', {
+    isNumbered: true,
+  }),
+  family('group.', 'A group of members, for hierarchical quorums.', { isNumbered: true }),
+  family('weight.', "A member's weight, for hierarchical quorums.", { isNumbered: true }),
+  family('authProvider.', 'A further authentication provider, by its Java class.'),
+  family('superUser.', 'A further SASL user that may do everything.'),
+  family('metricsProvider.', 'Metrics of the Java server.', { effect: 'ignored' }),
+  family('sasl.', 'SASL of the Java server.', { effect: 'ignored' }),
+  family('kerberos.', 'Kerberos of the Java server.', { effect: 'ignored' }),
+  family('pathStats.', 'Counts per path in the Java server.', { effect: 'ignored' }),
 ];
+
+/** What the variables of this server begin with. */
+export const OWN_VARIABLES = 'NODEKEEPER_';
 
 const byName = new Map(KEYS.map((k) => [k.name, k]));
 const byProperty = new Map(KEYS.map((k) => [k.property ?? `zookeeper.${k.name}`, k]));
@@ -676,14 +702,30 @@ export const keyByEnvironment = (variable: string): Key | undefined => byEnviron
 /** The environment variable of a key: `snapCount` is NODEKEEPER_SNAP_COUNT, `4lw.commands.whitelist` NODEKEEPER_4LW_COMMANDS_WHITELIST. */
 export function environmentName(name: string): string {
   const words = name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/[.-]/g, '_');
-  return `NODEKEEPER_${words.toUpperCase()}`;
+  return `${OWN_VARIABLES}${words.toUpperCase()}`;
+}
+
+/** The key of a numbered family that a variable stands for: NODEKEEPER_SERVER_1 is server.1, NODEKEEPER_AUTH_PROVIDER_1 authProvider.1. */
+export function numberedByEnvironment(variable: string): string | undefined {
+  const [, words, number] = /^(NODEKEEPER_[A-Z_]+)_(\d+)$/.exec(variable) ?? [];
+  const found = KEY_FAMILIES.find(({ prefix }) => words === environmentName(prefix.slice(0, -1)));
+  return found === undefined || found.effect === 'ignored' ? undefined : `${found.prefix}${number}`;
 }
 
 /** The known key that is nearest to a name that is not known; undefined if none is near. */
-export function nearestKey(name: string): string | undefined {
+export const nearestKey = (name: string): string | undefined => nearest(name, byName.keys());
+
+/** Likewise the variable. */
+export function nearestVariable(name: string): string | undefined {
+  const bare = (variable: string): string => variable.slice(OWN_VARIABLES.length);
+  const found = nearest(bare(name), [...byEnvironment.keys()].map(bare));
+  return found === undefined ? undefined : `${OWN_VARIABLES}${found}`;
+}
+
+function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of byName.keys()) {
+  for (const candidate of candidates) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), bestDistance);
     if (distance < bestDistance) {
       bestDistance = distance;

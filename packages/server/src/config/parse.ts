@@ -10,6 +10,9 @@ import {
   keyByName,
   keyByProperty,
   nearestKey,
+  nearestVariable,
+  numberedByEnvironment,
+  OWN_VARIABLES,
 } from './keys.js';
 import { parseProperties } from './properties.js';
 
@@ -60,6 +63,11 @@ const DOCKER: Readonly<Record<string, string>> = {
   ZOO_4LW_COMMANDS_WHITELIST: '4lw.commands.whitelist',
 };
 
+/** Those that are no options: of the shell, and of the logger. */
+const OTHER_VARIABLES: ReadonlySet<string> = new Set(['NODEKEEPER_HISTORY', 'NODEKEEPER_LOG_LEVEL']);
+/** Kubernetes tells of a service `nodekeeper-client` by NODEKEEPER_CLIENT_PORT and others. */
+const KUBERNETES = /^(tcp|udp|sctp):\/\//;
+
 /** @throws ConfigError naming the place, the key and what is allowed */
 export function readSettings(sources: Sources): Settings {
   const values = new Map<string, Value>();
@@ -77,13 +85,30 @@ export function readSettings(sources: Sources): Settings {
       if (known.effect === 'ignored') warnings.push(`${where}: ${known.name} has no effect here (${known.meaning})`);
       return;
     }
-    if (KEY_FAMILIES.some((family) => bare.startsWith(family.prefix))) {
+    const near = nearestKey(name);
+    const family = KEY_FAMILIES.find(({ prefix }) => bare.startsWith(prefix));
+    if (family !== undefined && (family.effect === 'honoured' || near === undefined)) {
+      const { prefix, isNumbered, effect, meaning } = family;
+      if (isNumbered && !/^\d+$/.test(bare.slice(prefix.length)))
+        throw new ConfigError(`${where}: ${bare}: a number is expected behind '${prefix}' (${meaning})`);
+      if (effect === 'ignored') warnings.push(`${where}: ${bare} has no effect here (${meaning})`);
       families.set(bare, value);
       places.set(bare, where);
       return;
     }
-    const near = nearestKey(name);
     warnings.push(`${where}: '${name}' is not a known option${near === undefined ? '' : `; did you mean '${near}'?`}`);
+  };
+
+  /** A variable of this server's that stands for no key alone: for one of a family, or by mistake. */
+  const putUnlisted = (variable: string, value: string): void => {
+    const numbered = numberedByEnvironment(variable);
+    if (numbered !== undefined) put(numbered, value, `environment variable ${variable}`);
+    else if (!OTHER_VARIABLES.has(variable)) {
+      // One that resembles none may be somebody else's.
+      const near = nearestVariable(variable);
+      if (near !== undefined)
+        warnings.push(`environment variable ${variable} stands for no option; did you mean ${near}?`);
+    }
   };
 
   const read = sources.read ?? ((path) => readFileSync(path, 'utf8'));
@@ -97,11 +122,12 @@ export function readSettings(sources: Sources): Settings {
     for (const { key, value, line } of parseProperties(text)) put(key, value, `${sources.file}:${line}`);
   }
   for (const [variable, value] of Object.entries(sources.environment ?? {})) {
-    if (value === undefined) continue;
+    if (value === undefined || KUBERNETES.test(value)) continue;
     const docker = DOCKER[variable];
     const known = keyByEnvironment(variable);
     if (docker !== undefined) put(docker, value, `environment variable ${variable}`);
     else if (known !== undefined) put(known.name, value, `environment variable ${variable}`);
+    else if (variable.startsWith(OWN_VARIABLES)) putUnlisted(variable, value);
   }
   for (const flag of sources.flags ?? []) {
     const match = /^(?:-D)?([^=]+)=(.*)$/s.exec(flag);

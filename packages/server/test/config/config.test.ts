@@ -77,6 +77,37 @@ test('what 3.9.5 knows and this server has no use for is known too, and so is ev
   );
 });
 
+test('families: what has no effect is told, a member needs a number, variables stand for numbered ones', (t) => {
+  const path = file(t, 'dataDir=/d\nclientPort=1\nmetricsProvider.httpPrt=1\nsasl.client=x\nkerberos.foo=1\n');
+  const { warnings } = loadConfig({ file: path });
+  assert.match(
+    warnings[0] ?? '',
+    /zoo\.cfg:3: 'metricsProvider\.httpPrt' is not a known option; did you mean 'metricsProvider\.httpPort'/,
+  );
+  assert.match(warnings[1] ?? '', /zoo\.cfg:4: sasl\.client has no effect here/);
+  assert.match(warnings[2] ?? '', /zoo\.cfg:5: kerberos\.foo has no effect here/);
+  const wrong = file(t, 'dataDir=/d\nclientPort=1\nserver.one=a:1:2\n');
+  assert.throws(() => loadConfig({ file: wrong }), /zoo\.cfg:3: server\.one: a number is expected behind 'server\.'/);
+  const environment = {
+    NODEKEEPER_SERVER_1: 'a:1:2',
+    NODEKEEPER_SERVER_2: 'b:1:2',
+    NODEKEEPER_INIT_LIMIT: '5',
+    NODEKEEPER_SYNC_LIMIT: '5',
+    NODEKEEPER_AUTH_PROVIDER_1: 'org.apache.zookeeper.server.auth.SASLAuthenticationProvider',
+    NODEKEEPER_SNAPCOUNT: '1',
+    NODEKEEPER_HISTORY: '/tmp/h',
+    NODEKEEPER_SERVICE_HOST: '10.0.0.1',
+    NODEKEEPER_SERVICE_PORT: '2181',
+    NODEKEEPER_CLIENT_PORT: 'tcp://10.0.0.1:2181',
+  };
+  const config = loadConfig({ environment });
+  assert.deepEqual(config.ensemble?.members.verifier.voters, [1, 2]);
+  assert.deepEqual(config.extraSchemes, ['sasl']);
+  assert.deepEqual(config.warnings, [
+    'environment variable NODEKEEPER_SNAPCOUNT stands for no option; did you mean NODEKEEPER_SNAP_COUNT?',
+  ]);
+});
+
 for (const [line, said] of [
   ['tickTime=fast', /zoo\.cfg:3: tickTime=fast: a whole number of at least 1 \(ms\) is expected/],
   ['tickTime=0', /a whole number of at least 1/],
