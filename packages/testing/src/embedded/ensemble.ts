@@ -10,6 +10,7 @@ import type { ChaosOptions } from './chaos-plan.js';
 import { TestClock } from './clock.js';
 import { Member, type Settings, type World } from './member.js';
 import { freePorts } from './ports.js';
+import { StartingLine } from './starting-line.js';
 import { type DroppedReply, type ReplyChoice, Switchboard } from './switchboard.js';
 
 export interface TestServerOptions {
@@ -67,8 +68,9 @@ export class TestEnsemble implements AsyncDisposable {
         return [`server.${i + 1}`, `127.0.0.1:${quorum}:${election}:${role};127.0.0.1:${client}`];
       }),
     );
-    const clientPorts = ports.filter((_, i) => i % 3 === 0);
-    return TestEnsemble.open(clientPorts, servers, { ...SETTINGS, ...lines, ...options.settings }, options.logger);
+    const portsOf = (use: number): number[] => ports.filter((_, i) => i % 3 === use);
+    const settings = { ...SETTINGS, ...lines, ...options.settings };
+    return TestEnsemble.open(portsOf(0), servers, settings, options.logger, new StartingLine(portsOf(2)));
   }
 
   /** A standalone server, with everything that can be done to server 1 of an ensemble. @throws the system's error, EADDRINUSE among them */
@@ -82,10 +84,22 @@ export class TestEnsemble implements AsyncDisposable {
     voters: number,
     settings: Settings,
     logger: ServerOptions['logger'],
+    line?: StartingLine,
   ): Promise<TestEnsemble> {
     const ensemble = new TestEnsemble(clientPorts, voters, settings, logger);
+    const { switchboard } = ensemble.world;
+    switchboard.startingLine = line;
+    const start = async (member: Member): Promise<void> => {
+      try {
+        await member.start();
+      } finally {
+        line?.open(); // all are there, or one will not come
+      }
+    };
     try {
-      await Promise.all([...ensemble.members.values()].map((member) => member.start()));
+      const starts = await Promise.allSettled([...ensemble.members.values()].map(start));
+      switchboard.startingLine = undefined;
+      for (const outcome of starts) if (outcome.status === 'rejected') throw outcome.reason;
       await ensemble.ready();
     } catch (e) {
       await ensemble.close();

@@ -1,4 +1,4 @@
-// The real file system, made slow or made to fail on demand, for one embedded server.
+// A disk made slow or made to fail on demand, for one embedded server.
 
 import type { Disk, LogFile, WritableFile } from '@nodekeeper/server';
 

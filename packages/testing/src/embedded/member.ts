@@ -3,10 +3,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig, type RunningServer, type ServerConfig, type ServerOptions, startServer } from '@nodekeeper/server';
-import { nodeDisk } from '@nodekeeper/server/storage';
+
 import type { TestClock } from './clock.js';
 import { DiskFaults, faultyDisk } from './faulty-disk.js';
 import type { Switchboard } from './switchboard.js';
+import { unsyncedDisk } from './unsynced-disk.js';
 
 /** Settings of zoo.cfg. */
 export type Settings = Readonly<Record<string, string | number | boolean>>;
@@ -74,7 +75,7 @@ export class Member {
     const { switchboard, clock, logger } = this.world;
     const running = await startServer(config, {
       ...(logger === undefined ? {} : { logger }),
-      disk: faultyDisk(nodeDisk, this.disk),
+      disk: faultyDisk(unsyncedDisk, this.disk),
       network: switchboard.of(this.id, { client: this.clientPort, tls: tlsPorts(config) }),
       runtime: clock,
       onFatal: (error) => {

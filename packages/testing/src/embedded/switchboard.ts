@@ -3,6 +3,7 @@
 
 import type { Connection, Listener, Network } from '@nodekeeper/server';
 import { ReplyFrames, type ReplyHeader } from './reply-frames.js';
+import type { StartingLine } from './starting-line.js';
 import { Wire } from './wire.js';
 
 /** What a server listens at. */
@@ -56,6 +57,9 @@ export class Switchboard {
   private readonly cuts = new Set<string>();
   private readonly losses = new Set<Loss>();
 
+  /** Until servers that start together all listen where they wait for votes. */
+  startingLine: StartingLine | undefined;
+
   constructor(real: Network) {
     this.real = real;
   }
@@ -89,6 +93,7 @@ export class Switchboard {
         );
         this.listening.set(listener.port, id);
         place.listeners.add(listener);
+        await this.startingLine?.arrive(options.port);
         return listener;
       },
       connect: (host, port, options) => {
