@@ -136,7 +136,7 @@ export class FastLeaderElection {
     if (this.finalizing !== undefined) {
       // Silence is being waited for: only a better vote counts now.
       if (!this.beatsProposal(n)) {
-        this.armFinalize();
+        this.considerInSilence(n);
         return;
       }
       this.finalizing.cancel();
@@ -153,6 +153,14 @@ export class FastLeaderElection {
         this.considerSettled(n);
         break;
     }
+  }
+
+  /** Whoever could have had a better vote may be found to agree: then silence need not be waited for. */
+  private considerInSilence(n: Notification): void {
+    if (n.state === PeerState.looking && sameVote(n, this.proposal))
+      this.inRound.set(n.from, { vote: voteOf(n), state: n.state, version: n.version });
+    if (this.mayChange()) this.armFinalize();
+    else this.finish(this.proposal);
   }
 
   private considerLooking(n: Notification): void {

@@ -54,6 +54,16 @@ test('a better vote that comes within the wait for silence changes the outcome',
   assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
 });
 
+test('when everybody agrees, nobody waits for silence', () => {
+  const e = new VirtualElection([1, 2, 3, 4, 5]);
+  for (const id of [1, 2, 3, 4]) e.start(id, NEW);
+  e.advance(150);
+  for (const id of [1, 2, 3, 4]) assert.equal(e.outcome()[id], 'looking');
+  e.start(5, NEW);
+  for (const id of [1, 2, 3, 4]) assert.equal(e.outcome()[id], 'following 5');
+  assert.equal(e.outcome()[5], 'leading 5');
+});
+
 test('a server that begins to look a moment after another is told the better vote at once', () => {
   const e = new VirtualElection([1, 2, 3]);
   for (const id of [1, 2, 3]) e.start(id, { epoch: 1, zxid: 8 });
