@@ -2,7 +2,7 @@
 
 import { TestEnsemble, type TestEnsembleOptions, type TestServerOptions } from './embedded/ensemble.js';
 import { TestServer } from './embedded/server.js';
-import type { PlanOptions, Result } from './sim/index.js';
+import type { PlanOptions, Result, SimulatedProgram } from './sim/index.js';
 
 export type { AdvanceOptions } from './embedded/advance.js';
 export type { Chaos } from './embedded/chaos.js';
@@ -10,7 +10,15 @@ export { CHAOS_KINDS, type ChaosFault, type ChaosKind, type ChaosOptions } from 
 export type { Settings } from './embedded/member.js';
 export type { ReplyHeader } from './embedded/reply-frames.js';
 export type { DroppedReply, ReplyChoice } from './embedded/switchboard.js';
-export type { Fault, Plan, PlanOptions, Result, Violation } from './sim/index.js';
+export type {
+  Fault,
+  Plan,
+  PlanOptions,
+  Result,
+  SimulatedClient,
+  SimulatedProgram,
+  Violation,
+} from './sim/index.js';
 export { TestEnsemble, type TestEnsembleOptions, TestServer, type TestServerOptions };
 
 /** A server on a port of its own, ready for clients. */
@@ -22,13 +30,25 @@ export const startEnsemble = (servers: number, options?: TestEnsembleOptions): P
 
 export interface SimulateOptions extends PlanOptions {
   readonly seed: string | number;
+  /** What the clients do, instead of what the seed has them do. */
+  readonly program?: SimulatedProgram;
 }
+
+/** Simulations take the process's clocks while they last. */
+let lastSimulation: Promise<unknown> = Promise.resolve();
 
 /**
  * Runs an ensemble in simulated time, with simulated clients, disks and network, and with faults from the seed: the same seed, the same
- * run, byte for byte. Resolves with what happened and which guarantees the checkers found broken.
+ * run, byte for byte. Resolves with what happened and which guarantees the checkers, or the program, found broken.
  */
-export async function simulate({ seed, ...size }: SimulateOptions): Promise<Result> {
+export function simulate(options: SimulateOptions): Promise<Result> {
+  const result = lastSimulation.then(() => runSimulation(options));
+  lastSimulation = result.catch(() => {}); // whoever asked is told
+  return result;
+}
+
+async function runSimulation({ seed, program, ...options }: SimulateOptions): Promise<Result> {
   const sim = await import('./sim/index.js');
-  return sim.simulate(sim.makePlan(seed, size));
+  if (program === undefined) return sim.simulate(sim.makePlan(seed, options));
+  return sim.simulate(sim.makePlan(seed, { ...options, recipes: 'own' }), sim.ownScenario(program));
 }

@@ -56,8 +56,10 @@ export interface PlanOptions {
   readonly servers?: number;
   readonly observers?: number;
   readonly spares?: number;
-  /** Recipes that the clients use; `none` for single calls. */
-  readonly recipes?: readonly RecipeName[] | 'none';
+  /** How many clients there are; 2 to 4. */
+  readonly clients?: number;
+  /** Recipes that the clients use; `none` for single calls, `own` for a program of the caller's. */
+  readonly recipes?: readonly RecipeName[] | 'none' | 'own';
 }
 
 type Size = Required<Pick<PlanOptions, 'servers' | 'observers' | 'spares'>>;
@@ -88,25 +90,20 @@ const DURATION = 6000;
 
 export function makePlan(seed: string | number, options: PlanOptions = {}): Plan {
   const random = new Random(seed);
-  const { recipes: asked, ...sizes } = options;
+  const { recipes: asked, clients: clientCount, ...sizes } = options;
   const size = { ...drawSize(random.fork('size')), ...sizes };
-  const recipes = asked === 'none' ? [] : (asked ?? drawRecipes(random.fork('recipes')));
+  const recipes = typeof asked === 'string' ? [] : (asked ?? drawRecipes(random.fork('recipes')));
+  const programs = asked === 'own' || recipes.length > 0;
   const machines = machinesOf(size);
-  const clients = Array.from({ length: 2 + random.int(3) }, () => ({
+  const drawn = 2 + random.int(3);
+  const clients = Array.from({ length: clientCount ?? drawn }, () => ({
     sessionTimeout: random.pick([1000, 2000, 4000]),
     window: random.pick([1, 1, 4, 16]),
     stay: random.chance(0.3) ? random.between(50, 1000) : 0,
   }));
   const observing = random.fork('observing');
   const mayDrift = random.chance(0.5);
-  const faults = makeFaults(
-    random.fork('faults'),
-    DURATION,
-    machines,
-    clients.length,
-    size.spares === 0,
-    recipes.length > 0,
-  );
+  const faults = makeFaults(random.fork('faults'), DURATION, machines, clients.length, size.spares === 0, programs);
   return {
     seed: String(seed),
     ...size,
@@ -126,10 +123,9 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
     },
     clients,
     recipes,
-    operations:
-      recipes.length > 0
-        ? []
-        : makeOperations(random.fork('operations'), DURATION, clients.length, faults, size.spares === 0 ? 0 : machines),
+    operations: programs
+      ? []
+      : makeOperations(random.fork('operations'), DURATION, clients.length, faults, size.spares === 0 ? 0 : machines),
     faults,
     healAt: DURATION,
   };

@@ -14,6 +14,8 @@ import { SimNetwork } from './network.js';
 import { machinesOf, type Plan } from './plan.js';
 import { firstFiles, programOf } from './program.js';
 import { Random } from './random.js';
+import { scenariosOf } from './recipes/index.js';
+import type { Scenario } from './recipes/scenario.js';
 import { Troupe } from './recipes/troupe.js';
 import { virtualize } from './recipes/virtual-process.js';
 import { Scheduler, world } from './scheduler.js';
@@ -52,8 +54,9 @@ const LOOK_EVERY = 20;
 /** A run may not go on for ever. */
 const MOST_EVENTS = 3_000_000;
 
-export async function simulate(plan: Plan): Promise<Result> {
-  return new Simulation(plan).run();
+/** @param own what clients do instead of what the plan says, if that was made for it */
+export async function simulate(plan: Plan, own?: Scenario): Promise<Result> {
+  return new Simulation(plan, own).run();
 }
 
 class Simulation {
@@ -72,7 +75,7 @@ class Simulation {
   private readonly lines: string[] = [];
   private readonly hash: Hash = createHash('sha256');
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, own: Scenario | undefined) {
     this.plan = plan;
     this.random = new Random(`${plan.seed}/run`);
     this.network = new SimNetwork(this.scheduler, this.random.fork('network'));
@@ -106,7 +109,8 @@ class Simulation {
       };
       return machine;
     });
-    this.troupe = plan.recipes.length > 0 ? new Troupe(plan, this.troupeHost()) : undefined;
+    const scenarios = own === undefined ? scenariosOf(plan.recipes) : new Map([['program', own]]);
+    this.troupe = scenarios.size > 0 ? new Troupe(plan, scenarios, this.troupeHost()) : undefined;
     this.callers = this.troupe === undefined ? plan.clients.map((setting, i) => this.makeClient(setting, i)) : [];
     this.clients = this.troupe?.players ?? this.callers;
   }
@@ -122,7 +126,7 @@ class Simulation {
     };
   }
 
-  private troupeHost(): ConstructorParameters<typeof Troupe>[1] {
+  private troupeHost(): ConstructorParameters<typeof Troupe>[2] {
     return {
       scheduler: this.scheduler,
       network: this.network,

@@ -31,6 +31,10 @@ export const SCENARIOS = {
 
 export type RecipeName = keyof typeof SCENARIOS;
 
+export function scenariosOf(names: readonly RecipeName[]): Map<string, Scenario> {
+  return new Map(names.map((name) => [name, SCENARIOS[name]()]));
+}
+
 /** What the command line says: names, `all`, or `none`. @throws Error for names that are none */
 export function recipesFrom(text: string): RecipeName[] | 'none' {
   if (text === 'none') return 'none';

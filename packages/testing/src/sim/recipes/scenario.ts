@@ -34,6 +34,8 @@ export interface Scenario {
   play(part: Part): Promise<void>;
   /** What is wrong, once all have ended. */
   check(decided: Decided): Iterable<Finding>;
+  /** Whether it may leave watches and listeners too. */
+  readonly mayLeaveAnything?: boolean;
   /** Whether a node may stay when all have ended. */
   mayStay(path: string): boolean;
   /**

@@ -8,7 +8,6 @@ import type { Random } from '../random.js';
 import type { Scheduler } from '../scheduler.js';
 import type { Truth } from '../truth.js';
 import { Decided } from './decided.js';
-import { SCENARIOS } from './index.js';
 import { Player } from './player.js';
 import type { Scenario } from './scenario.js';
 
@@ -36,9 +35,9 @@ export class Troupe {
   private readonly truth: Truth;
   private orders = 0;
 
-  constructor(plan: Plan, host: TroupeHost) {
+  constructor(plan: Plan, scenarios: ReadonlyMap<string, Scenario>, host: TroupeHost) {
     this.truth = host.truth;
-    this.scenarios = new Map(plan.recipes.map((name) => [name, SCENARIOS[name]()]));
+    this.scenarios = scenarios;
     const servers = Array.from({ length: machinesOf(plan) }, (_, i) => serverHost(i));
     this.players = plan.clients.map((setting, i) => {
       const name = `c${i + 1}`;
@@ -74,6 +73,7 @@ export class Troupe {
    * @param watches that servers have
    */
   leftBehind(watches: number): string | undefined {
+    if ([...this.scenarios.values()].some(({ mayLeaveAnything }) => mayLeaveAnything)) return undefined;
     const listening = this.players.filter(({ listeners }) => listeners > 0).map(({ name }) => name);
     if (listening.length > 0) return `listeners are left on the clients of ${listening.join(', ')}`;
     if (watches > 0) return `${watches} watches are left`;
