@@ -71,9 +71,6 @@ export interface Ensemble {
   readonly readOnlyMode: boolean;
 }
 
-/** So long at least a connection to the election port has to say whose it is, as it may come from far away. */
-const LEAST_GREETING_MS = 1000;
-
 const MEMBER_LINE = /^(server|group|weight)\.(\d+)$/;
 
 interface MemberLine {
