@@ -122,8 +122,17 @@ export class EnsembleServer extends Replica {
     const server = new EnsembleServer(config, { ensemble, id, own, opened, recent }, options);
     if (ensemble.peerType !== undefined && ensemble.peerType !== own.role)
       server.logger.warn({}, `peerType=${ensemble.peerType}, but server.${id} is a ${own.role}: that counts`);
+    if (opened.recovered.fresh) server.tellOfEmptiness();
     if (opened.recovered.fresh && opened.trusted) await server.writeSnapshot();
     return server;
+  }
+
+  /** What was lost by mistake could be voted away: it is known which server began with nothing. */
+  private tellOfEmptiness(): void {
+    this.logger.warn(
+      {},
+      `${this.config.dataDir} is empty: this server begins without any history. If it had some, have a majority of the others up before it`,
+    );
   }
 
   get mode(): string {

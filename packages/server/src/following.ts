@@ -126,7 +126,9 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     const timer = server.runtime.after(connectTimeout, () =>
       server.guard(() => failed(`no answer within ${connectTimeout} ms`)),
     );
-    wire.on('error', (error) => server.guard(() => failed(error.message)));
+    wire.on('error', (error) =>
+      server.guard(() => failed(error.code === 'ECONNREFUSED' ? 'nothing listens there' : error.message)),
+    );
     const connected = (): void => {
       if (decided || this.over) return;
       decided = true;

@@ -51,7 +51,8 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
   }
 
   get waitsFor(): string {
-    return 'a quorum that follows';
+    const { problem } = this.port;
+    return `a quorum that follows${problem === undefined ? '' : `: ${problem}`}`;
   }
 
   get leaderId(): number {

@@ -14,6 +14,8 @@ export class LearnerPort {
   /** Connections of which it is not known yet whose they are. */
   private readonly proving = new Set<Connection>();
   private closed = false;
+  /** Why it does not listen; undefined while it does. */
+  problem: string | undefined;
 
   /** @param onLearner takes a connection that has proved whose it is, and what came on it since; runs as a turn */
   constructor(server: EnsembleServer, name: string, onLearner: (wire: Connection, first?: Buffer) => void) {
@@ -40,9 +42,13 @@ export class LearnerPort {
         );
         if (this.closed) await listener.close();
         else this.listeners.push(listener);
+        this.problem = undefined;
         return;
       } catch (e) {
-        if (!told) this.warn(`the ${name} ${host ?? '*'}:${port} cannot be opened: ${(e as Error).message}`);
+        const error = e as Error & { code?: string };
+        const why = error.code === 'EADDRINUSE' ? 'another process has it' : error.message;
+        this.problem = `the ${name} ${host ?? '*'}:${port} cannot be opened: ${why}`;
+        if (!told) this.warn(this.problem);
         told = true;
         await new Promise<void>((resolve) => server.runtime.after(REBIND_MS, resolve));
       }

@@ -82,6 +82,8 @@ export class ElectionPort {
   private addresses: readonly ElectionAddress[];
   private listeners: readonly Listener[] = [];
   private nameless = 0;
+  /** Servers that are no members, of which that was said. */
+  private readonly toldOf = new Set<number>();
   private closed = false;
 
   constructor(host: ElectionPortHost) {
@@ -391,6 +393,7 @@ export class ElectionPort {
       wire.destroy();
       return;
     }
+    if (!this.closed && id >= 0 && this.isStranger(id)) this.tellOfStranger(id, wire);
     if (this.closed || (!this.peers.has(id) && this.isStranger(id) && this.strangers >= MOST_STRANGERS)) {
       wire.destroy();
       return;
@@ -407,6 +410,15 @@ export class ElectionPort {
     wire.destroySoon();
     this.dial(peer);
     this.forgetStranger(peer);
+  }
+
+  /** Once for each: one that is to be taken in comes again and again. */
+  private tellOfStranger(id: number, { remoteAddress }: Connection): void {
+    if (this.toldOf.has(id) || this.toldOf.size >= MOST_STRANGERS) return;
+    this.toldOf.add(id);
+    this.host.warn(
+      `server ${id} at ${remoteAddress ?? ''} is no member, its vote does not count: it waits to be taken in, or belongs to another ensemble`,
+    );
   }
 
   // ---- the pair's connection ----

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
 import { ElectionPort } from '../../dist/net/election-port.js';
@@ -10,21 +10,7 @@ import { nodeNetwork } from '../../dist/net/network.js';
 import { nodeRuntime } from '../../dist/runtime.js';
 import { atEnd } from '../server/raw-client.js';
 import { Ensemble } from './ensemble.js';
-
-async function greet(t: TestContext, port: number, id: bigint, address = '127.0.0.1:1'): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  atEnd(t, () => socket.destroy());
-  socket.on('error', () => {});
-  await once(socket, 'connect');
-  const text = Buffer.from(address);
-  const greeting = Buffer.alloc(20 + text.length);
-  greeting.writeBigInt64BE(-65536n);
-  greeting.writeBigInt64BE(id, 8);
-  greeting.writeInt32BE(text.length, 16);
-  text.copy(greeting, 20);
-  socket.write(greeting);
-  return socket;
-}
+import { greet } from './greet.js';
 
 /** A message that is no vote, with members. */
 function vote(socket: Socket, config: string): void {
