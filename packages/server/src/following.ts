@@ -18,6 +18,7 @@ import type { Identity } from './request/identity.js';
 import type { Role } from './role.js';
 import { RoleHost } from './role-host.js';
 import type { Timer } from './runtime.js';
+import { Patience } from './session/patience.js';
 import { SessionTable } from './session/session-table.js';
 
 /** The leader opens its port when it has heard of its election: first dials may come too early. Milliseconds. */
@@ -314,8 +315,13 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
       },
     };
     this.pingedAt = server.port.now;
+    const patience = new Patience(server.config.tickTime, server.port.now);
     if (server.ensemble.localSessions)
-      this.expiry = server.runtime.every(EXPIRY_CHECK_MS, () => server.guard(() => processor.expireLocal()));
+      this.expiry = server.runtime.every(EXPIRY_CHECK_MS, () =>
+        server.guard(() => {
+          if (patience.mayExpire(server.port.now)) processor.expireLocal();
+        }),
+      );
     const took = server.runtime.now() - this.connectedAt;
     (this.observer ? this.stats.observerSyncTime : this.stats.followerSyncTime).add(took);
     server.established(epoch, { tree, sessions, processor });

@@ -5,13 +5,10 @@ import { ContainerManager } from './request/containers.js';
 import { OriginatingProcessor, type Proposals } from './request/originating.js';
 import type { Preparer } from './request/prepare.js';
 import type { Server } from './server.js';
+import { Patience } from './session/patience.js';
 import { Session, SessionTable } from './session/session-table.js';
 
 const EXPIRY_CHECK_MS = 100;
-/** A process that comes so late to a check stood still (SIGSTOP, a machine that was moved). Milliseconds. */
-const STOOD_STILL_MS = 500;
-/** Of so many ticks one may be given after such a halt: an overloaded server is late all the time. */
-const TICKS_A_GRACE = 10;
 const CONTAINER_STEP_MS = 100;
 
 export class Origin {
@@ -19,9 +16,6 @@ export class Origin {
   readonly processor: OriginatingProcessor;
   private readonly server: Server;
   private readonly containers: ContainerManager;
-  private expiryCheckedAt = 0;
-  /** Until then no session expires. */
-  private graceUntil = Number.NEGATIVE_INFINITY;
 
   constructor(server: Server, proposals: Proposals, preparer: Preparer) {
     const { config, database } = server;
@@ -62,26 +56,13 @@ export class Origin {
 
   /** Begins what time does. `every` does something at an interval, in milliseconds. */
   start(every: (ms: number, action: () => void) => void): void {
-    const { config, stats } = this.server;
-    this.expiryCheckedAt = this.server.port.now;
+    const { config, stats, port } = this.server;
+    const patience = new Patience(config.tickTime, port.now);
     every(EXPIRY_CHECK_MS, () => {
-      if (this.mayExpire()) stats.staleSessionsExpired += this.processor.expireSessions();
+      if (patience.mayExpire(port.now)) stats.staleSessionsExpired += this.processor.expireSessions();
     });
     every(config.containerCheckInterval, () => this.containers.collect(this.processor.wallTime));
     const perStep = Math.max(1, Math.floor((config.containerMaxPerMinute * CONTAINER_STEP_MS) / 60_000));
     every(CONTAINER_STEP_MS, () => this.containers.deleteSome(perStep));
-  }
-
-  /**
-   * After this server stood still, signs of life of clients and learners are waiting to be read, and learners have to be asked for
-   * more: nobody is taken for dead before there was a tick of time for that.
-   */
-  private mayExpire(): boolean {
-    const { port, config } = this.server;
-    const { now } = port;
-    const stood = now - this.expiryCheckedAt > STOOD_STILL_MS;
-    this.expiryCheckedAt = now;
-    if (stood && now > this.graceUntil + TICKS_A_GRACE * config.tickTime) this.graceUntil = now + config.tickTime;
-    return now >= this.graceUntil;
   }
 }

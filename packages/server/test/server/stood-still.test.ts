@@ -1,28 +1,51 @@
 // A server whose process stood still: who has shown a sign of life meanwhile is not dead, and who has not is.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OpCode } from '@nodekeeper/protocol';
+import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import { RawClient, serve } from './raw-client.js';
 
-/** Stops this thread, and with it the server in it, as SIGSTOP would. */
-function standStill(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+/** Time that passes only as the test says, while timers go by the real one. */
+class Clock {
+  now = 1000;
+  private checks = 0;
+  private readonly waiting: (() => void)[] = [];
+  readonly runtime: Runtime = {
+    ...nodeRuntime,
+    now: () => this.now,
+    every: (ms, action) =>
+      nodeRuntime.every(ms, () => {
+        action();
+        this.checks++;
+        for (const wake of this.waiting.splice(0)) wake();
+      }),
+  };
+
+  /** Some time has passed, and sessions were looked at since. */
+  async pass(ms: number): Promise<void> {
+    this.now += ms;
+    // Several things are done at an interval.
+    for (const end = this.checks + 6; this.checks < end; )
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
 }
 
-test('a session whose sign of life waits to be read when the server wakes up lives on, a silent one expires', async (t) => {
-  const { server, clientPort } = await serve(t, { tickTime: 500 });
-  const silent = await RawClient.open(t, clientPort, { timeout: 1000 });
-  await silent.create('/silent', '', 1);
-  const alive = await RawClient.open(t, clientPort, { timeout: 1000 });
-  await alive.create('/alive', '', 1);
-  assert.equal(alive.timeout, 1000);
-  alive.send(OpCode.ping);
-  standStill(2500);
-  assert.equal((await alive.reply()).error, 0);
-  const pinging = setInterval(() => alive.send(OpCode.ping, undefined, -2), 50);
-  t.after(() => clearInterval(pinging));
-  await silent.closed();
+test('a session whose sign of life is read after the server wakes up lives on, a silent one expires', async (t) => {
+  const clock = new Clock();
+  const { server, clientPort } = await serve(t, { tickTime: 2000 }, { runtime: clock.runtime });
+  const silent = await RawClient.open(t, clientPort, { timeout: 4000 });
+  const alive = await RawClient.open(t, clientPort, { timeout: 4000 });
+  await clock.pass(100);
+  await clock.pass(60_000);
+  assert.equal((await alive.ping()).error, 0);
+  while (!silent.ended) await clock.pass(400);
   assert.equal(alive.ended, false);
-  assert.equal(server.database.sessionTimeouts.has(silent.id), false);
-  assert.equal(server.database.sessionTimeouts.has(alive.id), true);
+  assert.deepEqual([...server.database.sessionTimeouts.keys()], [alive.id]);
+});
+
+test('a server that is late again and again lets the silent expire all the same', async (t) => {
+  const clock = new Clock();
+  const { clientPort } = await serve(t, { tickTime: 2000 }, { runtime: clock.runtime });
+  const silent = await RawClient.open(t, clientPort, { timeout: 4000 });
+  for (let i = 0; i < 100 && !silent.ended; i++) await clock.pass(1000);
+  assert.equal(silent.ended, true);
 });
