@@ -32,6 +32,9 @@ const CFG = {
   'autopurge.snapRetainCount': '3',
 };
 
+/** A Java virtual machine that has just started on a busy machine takes seconds for what it does in milliseconds later. */
+const SLOWER_CFG = { ...CFG, tickTime: '600' };
+
 export interface RunSettings {
   /** A letter for each server, N or A; those behind a plus sign are observers. */
   readonly cast: string;
@@ -56,7 +59,11 @@ export async function run(settings: RunSettings): Promise<RunResult> {
   const { cast, names, seconds, seed, tell } = settings;
   const random = chance(seed);
   const [kinds, observers] = cast.split('+').map(kindsOf);
-  const ensemble = await Ensemble.create({ kinds, observers: observers ?? [], cfg: CFG });
+  const ensemble = await Ensemble.create({
+    kinds,
+    observers: observers ?? [],
+    cfg: cast.includes('A') ? SLOWER_CFG : CFG,
+  });
   const changes = settings.changes ? Changes.of(ensemble) : undefined;
   const wires = settings.changes ? undefined : await Wires.between(ensemble);
   const disks = names.includes('disk') ? SmallDisks.of(ensemble) : undefined;

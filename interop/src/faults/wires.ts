@@ -7,7 +7,7 @@ import type { Ensemble } from '../ensemble/ensemble.js';
 import { HOST, nextPort } from '../ensemble/ports.js';
 
 /** Whoever dials a relay is connected at once: so long it waits for a server that does not listen yet, as if that took the call late. */
-const REACHED_MS = 1500;
+const REACHED_MS = 6000;
 const RETRY_MS = 20;
 
 function reach(target: number, near: Socket, until: number, then: (far: Socket) => void): void {
