@@ -9,8 +9,11 @@ export interface Variant {
 }
 
 const SUPER_DIGEST = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU='; // super:test
-/** No session may expire during a sequence, however slow the machine is: it would take a zxid on one server alone. */
-const LASTING = { snapCount: '1000000', minSessionTimeout: '30000', maxSessionTimeout: '120000' };
+/**
+ * No session may expire while the servers run, however slow the machine is, nor those that sequences leave behind: it would take a
+ * zxid on one server before the other.
+ */
+const LASTING = { snapCount: '1000000', minSessionTimeout: '900000', maxSessionTimeout: '1200000' };
 const USUAL = {
   ...LASTING,
   extendedTypesEnabled: 'true',
