@@ -134,9 +134,11 @@ export class FastLeaderElection {
 
   private consider(n: Notification): void {
     if (this.finalizing !== undefined) {
-      // Silence is being waited for: only a better vote counts now.
+      // Silence is being waited for: only a better vote counts now, or the last of those who can have one.
       if (!this.beatsProposal(n)) {
-        this.considerInSilence(n);
+        if (n.state === PeerState.looking && n.round === this.round) this.record(n);
+        if (this.mayChange()) this.armFinalize();
+        else this.finish(this.proposal);
         return;
       }
       this.finalizing.cancel();
@@ -153,14 +155,6 @@ export class FastLeaderElection {
         this.considerSettled(n);
         break;
     }
-  }
-
-  /** Whoever could have had a better vote may be found to agree: then silence need not be waited for. */
-  private considerInSilence(n: Notification): void {
-    if (n.state === PeerState.looking && sameVote(n, this.proposal))
-      this.inRound.set(n.from, { vote: voteOf(n), state: n.state, version: n.version });
-    if (this.mayChange()) this.armFinalize();
-    else this.finish(this.proposal);
   }
 
   private considerLooking(n: Notification): void {
@@ -180,8 +174,12 @@ export class FastLeaderElection {
       // It was not looking yet when the better vote was told, and would wait until that is told again.
       this.host.send(n.from, PeerState.looking, this.proposal);
     }
-    this.inRound.set(n.from, { vote: voteOf(n), state: n.state, version: n.version });
+    this.record(n);
     this.checkRound();
+  }
+
+  private record(n: Notification): void {
+    this.inRound.set(n.from, { vote: voteOf(n), state: n.state, version: n.version });
   }
 
   /** Whether the sender's vote is one that it has told before. */
@@ -256,9 +254,14 @@ export class FastLeaderElection {
     });
   }
 
-  /** A leader other than oneself must itself say that it leads; oneself only in the own round. */
+  /**
+   * A leader other than oneself must itself say that it leads. Oneself only in the own round, and only with the history that was
+   * voted for: this server may have lost some since, and who follows has not looked again.
+   */
   private leaderIsThere(table: ReadonlyMap<number, TableEntry>, n: Notification): boolean {
-    if (n.leader === this.host.id) return n.round === this.round;
+    const { host } = this;
+    if (n.leader === host.id)
+      return n.round === this.round && !host.isUntrusted() && !beats(n, { ...host.initialVote(), round: n.round });
     return table.get(n.leader)?.state === PeerState.leading;
   }
 

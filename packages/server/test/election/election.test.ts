@@ -35,6 +35,12 @@ test('when 3 and 5 die, the longest history wins, then the highest id: of (1,8) 
   assert.deepEqual(e.outcome(), { 1: 'following 2', 2: 'leading 2', 4: 'following 2' });
 });
 
+test('when all who could have a better vote have voted alike, nobody waits for silence', () => {
+  const e = new VirtualElection([1, 2, 3, 4, 5]);
+  for (const id of [1, 2, 3, 4, 5]) e.start(id, NEW);
+  assert.deepEqual(new Set(Object.values(e.outcome())), new Set(['following 5', 'leading 5']));
+});
+
 test('the epoch counts before the zxid', () => {
   const vote = (leader: number, peerEpoch: number, zxid: number) => ({ leader, peerEpoch, zxid, round: 1 });
   assert.ok(beats(vote(1, 2, 5), vote(2, 1, 9)));
@@ -113,6 +119,18 @@ test('a server whose data may be missing elects nobody', () => {
   e.advance(10_000);
   assert.deepEqual(e.outcome(), { 1: 'looking', 2: 'looking' });
 });
+
+for (const lost of ['knows that', 'does not know that'] as const) {
+  test(`a server that ${lost} it has lost what it was voted for does not lead those who follow it already`, () => {
+    const e = new VirtualElection([1, 2, 3]);
+    for (const id of [1, 2, 3]) e.start(id, { epoch: 1, zxid: id === 3 ? 0x100000008 : 0x100000005 });
+    assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
+    e.stop(3);
+    e.start(3, { epoch: 1, zxid: 0x100000002 }, lost === 'knows that');
+    e.advance(1000);
+    assert.equal(e.outcome()[3], 'looking');
+  });
+}
 
 test('groups decide by weight, and nobody without weight leads', () => {
   const groups = hierarchicalQuorum([1, 2, 3, 4, 5, 6, 7], [[1, 2, 3], [4, 5, 6], [7]], new Map([[7, 0]]));

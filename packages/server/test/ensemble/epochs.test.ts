@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
+import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { RawClient } from '../server/raw-client.js';
 import { Ensemble } from './ensemble.js';
 
@@ -37,6 +38,21 @@ test('connections that wait for nothing live through a change of leaders, with s
   assert.equal((await a.request(OpCode.closeSession)).error, 0);
   await b.request(OpCode.sync, (w) => w.string('/'));
   assert.equal(await b.getData('/eph'), undefined);
+});
+
+test('a leader that is stopped hands over: nobody waits for its vote, or for a time-out', async (t) => {
+  // The 200 ms in which an election waits for a better vote never end, and nobody is missed for minutes.
+  const runtime: Runtime = { ...nodeRuntime, after: (ms, action) => nodeRuntime.after(ms === 200 ? 1e6 : ms, action) };
+  const settings = { syncLimit: 1000, initLimit: 1000, 'fastleader.minNotificationInterval': 50 };
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], settings);
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id, {}, { runtime })));
+  const leader = await ensemble.settled();
+  const client = await ensemble.client(await ensemble.follower());
+  await client.create('/n');
+  await ensemble.level();
+  await ensemble.stop(leader);
+  assert.notEqual(await ensemble.settled(), leader);
+  await set(client, 'on the connection that it had');
 });
 
 test('without a leader connections are given up in time for their clients to look elsewhere', async (t) => {
