@@ -2,7 +2,7 @@
 // reading while the client does not take its replies, and keeps nothing for it that has no bound.
 
 import { ErrorCode, JuteReader, OpCode } from '@nodekeeper/protocol';
-import type { Client, SessionOwner } from '../request/client.js';
+import { type Client, DEPARTED, type SessionOwner } from '../request/client.js';
 import { Fifo } from '../request/fifo.js';
 import { allows, type Identity } from '../request/identity.js';
 import { isWrite } from '../request/processor.js';
@@ -667,7 +667,8 @@ export class ClientConnection implements Client, TurnTaker {
     this.unread = NOTHING;
     this.unreadStart = 0;
     this.unreadEnd = 0;
-    if (this.session?.owner === this) this.session.owner = undefined;
+    // Not nobody: requests that are still on their way from where the client was before would be taken for newer ones.
+    if (this.session?.owner === this) this.session.owner = DEPARTED;
     this.port.left(this);
   }
 }

@@ -13,6 +13,9 @@ export interface SessionOwner {
   close(reason: string): void;
 }
 
+/** A connection that has ended, and of which nothing more is kept: what it is not is a server that may still ask for something. */
+export const DEPARTED: SessionOwner = { closed: true, close() {} };
+
 export interface Client extends Watcher, SessionOwner {
   /** Replaced as a whole when an identity is added, so that a queued request can keep the set it was parsed with. */
   identities: readonly Identity[];

@@ -6,7 +6,7 @@ import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree, MultiListener } from '../tree/data-tree.js';
 import type { NodeId } from '../tree/node-store.js';
 import { timeOf } from '../tree/txn-types.js';
-import type { Client, SessionOwner } from './client.js';
+import { type Client, DEPARTED, type SessionOwner } from './client.js';
 import { makesEphemeral } from './decode.js';
 import { PendingWrite, type Request, WaitingRead } from './fifo.js';
 import type { AuthRules } from './identity.js';
@@ -177,7 +177,7 @@ export abstract class RequestProcessor implements MultiListener {
     const before = client.fifo.length;
     if (isWrite(op) && !(op === OpCode.reconfig && !this.decodesReconfig(buf, start, end))) {
       // A closed connection owns nothing, but what it had asked for before is done (see the request throttler).
-      if (session.owner !== client && !(client.closed && session.owner === undefined)) {
+      if (session.owner !== client && !(client.closed && session.owner === DEPARTED)) {
         client.close('session moved');
         return;
       }

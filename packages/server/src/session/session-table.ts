@@ -1,7 +1,7 @@
 // The sessions of this server: who is alive, until when, and whose. Deadlines are rounded up to ticks, so that touching a
 // session mostly changes nothing. Source: SessionTrackerImpl and ExpiryQueue of Apache ZooKeeper.
 
-/** One session. `owner` is what holds it now: a connection, or undefined while it is disconnected. */
+/** One session. `owner` is what held it last: a connection; undefined where nobody has. */
 export class Session<Owner> {
   readonly id: bigint;
   readonly idHi: number;

@@ -41,9 +41,10 @@ test('connections that wait for nothing live through a change of leaders, with s
 });
 
 test('a leader that is stopped hands over: nobody waits for its vote, or for a time-out', async (t) => {
-  // The 200 ms in which an election waits for a better vote never end, and nobody is missed for minutes.
+  // The 200 ms in which an election waits for a better vote never end (votes are sent again after 70, 140, 280 …), and nobody is
+  // missed for minutes.
   const runtime: Runtime = { ...nodeRuntime, after: (ms, action) => nodeRuntime.after(ms === 200 ? 1e6 : ms, action) };
-  const settings = { syncLimit: 1000, initLimit: 1000, 'fastleader.minNotificationInterval': 50 };
+  const settings = { syncLimit: 1000, initLimit: 1000, 'fastleader.minNotificationInterval': 70 };
   const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], settings);
   await Promise.all([1, 2, 3].map((id) => ensemble.start(id, {}, { runtime })));
   const leader = await ensemble.settled();

@@ -2,8 +2,11 @@
 // connection, so a commit must not be taken for that of a later request with the same number.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
+import { ErrorCode, JuteReader, JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
+import { PacketType } from '../../dist/broadcast/packet.js';
+import { TxnHeaderAt } from '../../dist/tree/txn-types.js';
 import { Ensemble } from './ensemble.js';
+import { RawLearner } from './raw-learner.js';
 
 /** Keeps a server's log from being written; call what it returns to let it go on. */
 function holdLog(ensemble: Ensemble, id: number): () => void {
@@ -67,3 +70,22 @@ for (const where of [
     assert.equal(error, -110, 'the answer is that of the create');
   });
 }
+
+test('what a session asked for where it was before is refused, though its newer connection has ended too', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  await ensemble.level();
+  const before = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+  await before.follow(4, ensemble.server(leader).lastZxid);
+  client.socket.destroy();
+  const { port } = ensemble.server(leader);
+  await turns(100_000, () => [...port.connections].length === 0);
+  const late = new JuteWriter();
+  createExisting(late);
+  before.request(client.id, XID, OpCode.create, Buffer.from(late.bytes()));
+  const { data } = await before.until(PacketType.proposal);
+  const r = new JuteReader(data ?? Buffer.alloc(0), TxnHeaderAt.type);
+  assert.deepEqual([r.int(), r.int()], [OpCode.error, ErrorCode.SessionMoved]);
+});
