@@ -89,6 +89,34 @@ test('an item whose handler fails is put again, or deleted', async (t) => {
   await childCount(client, '/q', 0);
 });
 
+test('consumers that wait hear of the death of another, although no item has come or gone', async (t) => {
+  const server = await serve(t);
+  const [client, other, watching] = await Promise.all([0, 1, 2].map(() => open(t, server.clientPort)));
+  const options = { lockPath: '/l' };
+  const first = new DistributedQueue(client, '/q', stringSerializer, options);
+  const second = new DistributedQueue(other, '/q', stringSerializer, options);
+  let finish: () => void = () => {};
+  const begun = new Promise<void>((hasBegun) => {
+    first.consume(() => {
+      hasBegun();
+      return new Promise((resolve) => {
+        finish = resolve;
+      });
+    });
+  });
+  await first.put('a');
+  await begun;
+  const got: string[] = [];
+  second.consume((item) => void got.push(item));
+  // The first watches the items, the second these and the locks.
+  await until(async () => (await leftovers(watching, server)).watches === 3, 'the second waits');
+  await expire(server, client);
+  await until(() => got.length === 1, 'the item goes to the second');
+  finish();
+  await Promise.all([first.close(), second.close()]);
+  await until(async () => (await leftovers(watching, server)).watches === 0, 'no watch is left');
+});
+
 test('an item of a consumer whose session ends goes to another, and the first is told', async (t) => {
   const server = await serve(t);
   const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];

@@ -109,8 +109,9 @@ export async function leftovers(client: Client, server: RunningServer): Promise<
     }
   };
   await walk('/');
-  const summary = await fourLetterWord(server, 'wchs');
-  return { nodes, watches: Number(/Total watches:(\d+)/.exec(summary)?.[1]) };
+  // `wchs` counts those of data only.
+  const report = await fourLetterWord(server, 'mntr');
+  return { nodes, watches: Number(/zk_watch_count\t(\d+)/.exec(report)?.[1]) };
 }
 
 /** The answer to a four-letter word. */

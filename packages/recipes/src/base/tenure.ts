@@ -50,6 +50,9 @@ export class Tenure {
   }
 
   get isLost(): boolean {
+    const isStrict = this.grace === undefined || this.grace <= 0;
+    if (isStrict && performance.now() >= this.client.sessionSafeUntil)
+      this.lose('the process was held up, or the connection is away, for as long as the session may last');
     return this.controller.signal.aborted;
   }
 

@@ -157,7 +157,9 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
       const seat = { path, token: stat.czxid, session: stat.ephemeralOwner };
       const tenure = new Tenure(this.client, seat, { recipe: RECIPE, path: this.path });
       this.untilShown(server.id, path, tenure.over);
-      return tenure.isLost ? undefined : new Choice(this.client, server, tenure);
+      if (!tenure.isLost) return new Choice(this.client, server, tenure);
+      void deleteSoon(this.client, path); // should the session live on
+      return undefined;
     } catch (error) {
       this.forgetPending(server.id);
       await giveUp(this.client, creating);

@@ -168,7 +168,10 @@ export class InterProcessSemaphoreV2 {
   private leaseOf({ path, stat }: CreatedNode): Lease | undefined {
     const seat = { path, token: stat.czxid, session: stat.ephemeralOwner };
     const tenure = new Tenure(this.client, seat, this.who, this.options);
-    if (tenure.isLost) return undefined;
+    if (tenure.isLost) {
+      void deleteForSure(this.client, path).catch(() => {}); // should the session live on
+      return undefined;
+    }
     return new LeaseHold(this.client, tenure, this.who);
   }
 

@@ -377,12 +377,15 @@ class Consumer<T> implements QueueConsumer {
       let consumed = 0;
       let skipped = 0;
       let misses = 0;
+      const missed: string[] = [];
       const work = async (): Promise<void> => {
         while (next < due.length && !this.isClosing) {
-          if (await this.consumeItem(due[next++] as string)) {
+          const name = due[next++] as string;
+          if (await this.consumeItem(name)) {
             consumed++;
             misses = 0;
           } else {
+            missed.push(name);
             // Others work on the same list: what is farther down is less sought after.
             const jump = Math.floor(Math.random() * Math.min(misses++, MAX_JUMP));
             next += jump;
@@ -395,9 +398,29 @@ class Consumer<T> implements QueueConsumer {
       await Promise.all(Array.from({ length: concurrency }, work));
       await Promise.all(this.settling); // else the next list would have them still
       if (consumed + skipped > 0 || this.isClosing) return;
-      await whenDue(listing.names, this.layout, listing.whenChanged, this.closing.signal);
+      await this.untilMore(listing, missed);
     } finally {
       listing.forget();
+    }
+  }
+
+  /** Resolves when it is worth looking again. Who holds the lock of an item that was missed may die, which changes no item. */
+  private async untilMore({ names, whenChanged }: Listing, missed: readonly string[]): Promise<void> {
+    const { locks } = this.layout;
+    if (locks === undefined || missed.length === 0) {
+      await whenDue(names, this.layout, whenChanged, this.closing.signal);
+      return;
+    }
+    const watched = await readWatched(this.client, locks, 'children', this.closing.signal).catch((error) => {
+      if (!isKeeperError(error, 'NoNode')) throw error; // no locks: the items have gone
+    });
+    if (watched === undefined) return;
+    try {
+      const held = new Set(watched.value.children);
+      if (missed.some((name) => !held.has(name))) return;
+      await whenDue(names, this.layout, Promise.race([whenChanged, watched.fired]), this.closing.signal);
+    } finally {
+      watched.forget();
     }
   }
 
@@ -424,6 +447,10 @@ class Consumer<T> implements QueueConsumer {
     if (locked === undefined) return false;
     const { seat, data } = locked;
     const tenure = new Tenure(this.client, seat, { recipe: 'queue', path });
+    if (tenure.isLost) {
+      await deleteForSure(this.client, lock); // should the session live on
+      return false;
+    }
     const context = { signal: tenure.signal, fencingToken: seat.token };
     const isDone = await this.handle(name, data ?? Buffer.alloc(0), context);
     tenure.end();

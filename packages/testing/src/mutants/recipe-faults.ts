@@ -93,6 +93,27 @@ export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
     "if (isKeeperError(error, 'NoNode'))\n                return { seat, data: null };\n            throw error;\n        }\n    }\n    /** The lock, if it is ours. */",
   ),
   inRecipe(
+    'consumers do not hear of the death of one that holds an item',
+    'lockedQueue',
+    'queues/queue-core.js',
+    'if (locks === undefined || missed.length === 0) {',
+    'if (true) {',
+  ),
+  inRecipe(
+    'an edit that is in the history is made again if others have written since',
+    'configuration',
+    'configuration/live-configuration.js',
+    'if (made?.id === id && now !== null)\n                return now;',
+    'if (made?.id === id && now !== null)\n                return now.stat.version === version ? now : undefined;',
+  ),
+  inRecipe(
+    'a subscriber gives up when its session ends',
+    'topic',
+    'cluster/topic.js',
+    'const reads = fresh.map(({ name }) => persistOverSessions(this.client, () => this.client.getData(join(this.path, name)))',
+    'const reads = fresh.map(({ name }) => this.client.getData(join(this.path, name))',
+  ),
+  inRecipe(
     'a cache does not read again what it may have missed',
     'cache',
     'caches/cache.js',

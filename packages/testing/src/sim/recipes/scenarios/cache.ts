@@ -44,6 +44,7 @@ export function cacheScenario(): Scenario {
       part.ended();
       await until(part, part.othersHaveEnded);
       await until(part, () => isEqual);
+      caches.delete(part.name);
       await cache.close();
     },
     missing(decided, isAlive) {

@@ -30,6 +30,7 @@ export function configurationScenario(): Scenario {
       part.ended();
       await until(part, part.othersHaveEnded);
       await until(part, () => isEqual);
+      configurations.delete(part.name);
       await configuration.close();
     },
     missing({ model }, isAlive) {

@@ -28,6 +28,7 @@ export function sharedCountScenario(): Scenario {
       part.ended();
       await until(part, part.othersHaveEnded);
       await until(part, () => isEqual);
+      counts.delete(part.name);
       await count.close();
     },
     missing({ model }, isAlive) {
