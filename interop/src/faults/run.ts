@@ -118,12 +118,11 @@ export async function run(settings: RunSettings): Promise<RunResult> {
     };
   } finally {
     for (const client of clients) client.abandon();
+    const keep = failed && settings.keep;
     await ensemble.close(true);
     await wires?.stop();
-    if (!(failed && settings.keep)) {
-      disks?.unmount();
-      await ensemble.close();
-    }
+    disks?.unmount(keep);
+    if (!keep) await ensemble.close();
   }
 }
 

@@ -1,7 +1,7 @@
 // Data directories on small disks of their own, which a test can fill: a tmpfs for each server. Needs the right to mount.
 
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Ensemble } from '../ensemble/ensemble.js';
 import type { Member } from '../ensemble/member.js';
@@ -45,8 +45,12 @@ export class SmallDisks {
     for (const member of this.#members) rmSync(filler(member), { force: true });
   }
 
-  unmount(): void {
-    for (const member of this.#members) execFileSync('umount', ['-l', member.dataDir]);
+  /** Takes the disks away; what is on them is copied beside them first if it shall be kept. */
+  unmount(keep = false): void {
+    for (const member of this.#members) {
+      if (keep) cpSync(member.dataDir, `${member.dataDir}-kept`, { recursive: true });
+      execFileSync('umount', ['-l', member.dataDir]);
+    }
   }
 }
 
