@@ -5,12 +5,12 @@ import { writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Keytab, parsePrincipal } from '@nodekeeper/kerberos';
-import { keytabOf, newEntry, TestKdc } from '@nodekeeper/kerberos/testing';
+import { GssapiClient, Keytab, type Principal, parsePrincipal } from '@nodekeeper/kerberos';
+import { issueTicket, keytabOf, newEntry, TestKdc } from '@nodekeeper/kerberos/testing';
 import { ConfigError, loadConfig, type ServerConfig } from '../../dist/config/index.js';
 import { DigestMd5Client, SaslError } from '../../dist/net/sasl/digest-md5.js';
 import { QuorumAuth } from '../../dist/net/sasl/quorum-auth.js';
-import type { QuorumAuthSettings, TicketLogin } from '../../dist/net/sasl/quorum-login.js';
+import { memberLogins, type QuorumAuthSettings, type TicketLogin } from '../../dist/net/sasl/quorum-login.js';
 import { dataDir } from '../server/raw-client.js';
 
 const QUORUM = { protocol: 'zookeeper-quorum', realm: 'zk-quorum-sasl-md5' };
@@ -192,6 +192,24 @@ test('only principals with the host of a member are let in', async (t) => {
   const proved = outcome((done) => foreigner.prove(dialler, 'localhost', done));
   assert.match((await demanded).problem ?? '', /a ticket for zkquorum\/localhost@OTHER/);
   assert.match((await proved).problem ?? '', /refuses the login/);
+});
+
+test('a principal of another realm is no member, whatever its name', async (t) => {
+  const newLogin = memberLogins(
+    await kerberos(t),
+    () => Date.now(),
+    () => new Set(['localhost']),
+  );
+  const lets = (client: Principal): string | undefined => {
+    const login = newLogin();
+    // The flag: the KDC has checked the realms between.
+    const proof = new GssapiClient(issueTicket(MEMBER, client, { flags: 0x00080000 }));
+    proof.answer(login.answer(proof.first()) ?? NOTHING);
+    login.answer(proof.answer(login.answer(NOTHING) ?? NOTHING));
+    return login.user;
+  };
+  assert.equal(lets(MEMBER.principal), 'zkquorum/localhost@EXAMPLE');
+  assert.throws(() => lets(FOREIGNER.principal), /zkquorum\/localhost@OTHER is no member's principal/);
 });
 
 test('a server without a ticket says why, and dials nobody', async (t) => {
