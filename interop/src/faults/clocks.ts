@@ -1,4 +1,5 @@
-// Wall clocks of servers that jump: libfaketime reads an offset from a file of each server, before every call.
+// Wall clocks of servers that jump: libfaketime reads an offset from a file of each server, before every call. Java virtual machines
+// ask for the time so often that they would do nothing else: only this project's servers get such clocks.
 
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,10 +9,10 @@ import type { Member } from '../ensemble/member.js';
 const LIBRARY = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 
 export class Clocks {
-  readonly #members: readonly Member[];
+  readonly members: readonly Member[];
 
   private constructor(members: readonly Member[]) {
-    this.#members = members;
+    this.members = members;
     for (const member of members) {
       this.set(member, 0);
       member.env = {
@@ -24,9 +25,10 @@ export class Clocks {
     }
   }
 
-  /** Undefined where Debian's package `faketime` is not installed. */
+  /** Undefined where Debian's package `faketime` is not installed, or all servers are Apache's. */
   static of(ensemble: Ensemble): Clocks | undefined {
-    return existsSync(LIBRARY) ? new Clocks(ensemble.members) : undefined;
+    const members = ensemble.members.filter(({ kind }) => kind === 'nodekeeper');
+    return existsSync(LIBRARY) && members.length > 0 ? new Clocks(members) : undefined;
   }
 
   /** The server's clock goes wrong by that much, from now on. */
@@ -35,7 +37,7 @@ export class Clocks {
   }
 
   reset(): void {
-    for (const member of this.#members) this.set(member, 0);
+    for (const member of this.members) this.set(member, 0);
   }
 }
 

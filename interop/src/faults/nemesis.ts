@@ -144,7 +144,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
 
   clock: async (stage) => {
-    const member = any(stage);
+    const member = shuffled(stage).find((m) => stage.clocks?.members.includes(m)) ?? any(stage);
     const seconds = Math.round((stage.random() - 0.5) * 7200);
     stage.clocks?.set(member, seconds);
     return `clock of ${member.id} ${seconds} s`;
