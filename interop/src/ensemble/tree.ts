@@ -3,6 +3,7 @@
 import type { Acl, Stat } from '@nodekeeper/protocol';
 import type { Member } from './member.js';
 import { Session } from './session.js';
+import { monitored } from './words.js';
 
 export interface Node {
   readonly data: Buffer | null;
@@ -76,4 +77,12 @@ export async function assertEqualTrees(members: readonly Member[]): Promise<Tree
     }
   }
   return trees[0];
+}
+
+/** What a server has counted of transactions whose digest is not its tree's. Apache's before 3.6 count none. */
+export async function assertNoMismatches({ id, kind, ports }: Member): Promise<void> {
+  const metrics = await monitored(ports.client);
+  if (kind === 'apache' && metrics.size > 0 && !metrics.has('digest_mismatches_count')) return;
+  const mismatches = metrics.get('digest_mismatches_count');
+  if (mismatches !== '0') throw new Error(`server ${id} (${kind}) has seen ${mismatches} digest mismatches`);
 }

@@ -4,8 +4,7 @@ import { audit } from '../audit.js';
 import { diskTrees } from '../disk.js';
 import { Load } from '../load.js';
 import type { Scenario } from '../scenario.js';
-import { assertEqualTrees } from '../tree.js';
-import { monitored } from '../words.js';
+import { assertEqualTrees, assertNoMismatches } from '../tree.js';
 
 export const forming: Scenario = {
   id: 'forming',
@@ -19,8 +18,7 @@ export const forming: Scenario = {
     await load.stop();
     audit(load, await assertEqualTrees(ensemble.members));
     for (const member of ensemble.members) {
-      const mismatches = (await monitored(member.ports.client)).get('digest_mismatches_count');
-      if (mismatches !== '0') throw new Error(`server ${member.id} has seen ${mismatches} digest mismatches`);
+      await assertNoMismatches(member);
     }
     await Promise.all(ensemble.members.map((m) => m.kill()));
     await diskTrees(ensemble.members);

@@ -5,8 +5,7 @@ import { CreateMode, type JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } fr
 import type { Member } from '../member.js';
 import type { Scenario } from '../scenario.js';
 import { ok, Session } from '../session.js';
-import { assertEqualTrees } from '../tree.js';
-import { monitored } from '../words.js';
+import { assertEqualTrees, assertNoMismatches } from '../tree.js';
 
 const CONTAINER = 'a container by way of create';
 const POISON: readonly [name: string, op: number, body: (w: JuteWriter) => void][] = [
@@ -90,9 +89,7 @@ export const poison: Scenario = {
     if ((await ensemble.leader()) !== leader) throw new Error('the leader has changed');
     await assertEqualTrees(ensemble.members);
     for (const member of ensemble.members) {
-      const mismatches = (await monitored(member.ports.client)).get('digest_mismatches_count');
-      if (mismatches !== '0')
-        throw new Error(`server ${member.id} (${member.kind}) has seen ${mismatches} digest mismatches`);
+      await assertNoMismatches(member);
     }
     // What is on their disks must not keep them from starting.
     await Promise.all(ensemble.members.map((m) => m.stop()));

@@ -7,9 +7,9 @@ import type { Ensemble } from '../ensemble.js';
 import { Load } from '../load.js';
 import type { Member } from '../member.js';
 import type { Scenario } from '../scenario.js';
-import { assertEqualTrees } from '../tree.js';
+import { assertEqualTrees, assertNoMismatches } from '../tree.js';
 import { until } from '../until.js';
-import { ask, monitored } from '../words.js';
+import { ask } from '../words.js';
 import { settle } from './failover.js';
 import { addDynamic, dynamicThree, lineOf, reconfig, startWith } from './reconfig.js';
 
@@ -114,8 +114,7 @@ async function sameDigests(fresh: Member, voters: readonly Member[]): Promise<vo
     return both.length > 0;
   });
   for (const member of [fresh, ...voters]) {
-    const mismatches = (await monitored(member.ports.client)).get('digest_mismatches_count');
-    if (mismatches !== '0') throw new Error(`server ${member.id} has seen ${mismatches} digest mismatches`);
+    await assertNoMismatches(member);
   }
 }
 
