@@ -5,6 +5,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFi
 import { hostname, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ConnectionOptions } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { clientPlace, loadConfig, type ServerConfig } from '@nodekeeper/server/config';
 import { Command } from 'commander';
@@ -20,6 +21,8 @@ const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const STOP_TIMEOUT_MS = 30_000;
 const POLL_MS = 25;
 const NOT_SERVING = 'The server runs, but does not serve: it looks for a leader.';
+const TLS_NOTE =
+  'To ask for its mode over TLS: CLIENT_JVMFLAGS="-Dzookeeper.ssl.trustStore.location=… -Dzookeeper.ssl.keyStore.location=…"';
 const NOT_RUNNING = 'Error contacting service. It is probably not running.';
 
 /** For an option that may come several times. */
@@ -123,7 +126,8 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (e) {
-    if (!(e instanceof Error) || !(e instanceof UsageError || e.name === 'ConfigError')) throw e;
+    if (!(e instanceof Error) || !(e instanceof UsageError || e.name === 'ConfigError' || e.name === 'TlsError'))
+      throw e;
     process.stderr.write(`${e.message}\n`);
     process.exit(2);
   }
@@ -276,16 +280,25 @@ async function stop(args: ServerArguments, quiet = false): Promise<void> {
   if (!quiet) console.log('STOPPED');
 }
 
+/** TLS as zkServer.sh has its client told; undefined if it is not. */
+async function clientTls(): Promise<ConnectionOptions | undefined> {
+  const properties = (process.env.CLIENT_JVMFLAGS ?? '').split(/\s+/).filter((word) => word.startsWith('-D'));
+  if (!properties.some((word) => word.startsWith('-Dzookeeper.ssl.'))) return undefined;
+  const { readClientConfiguration } = await import('./shell/client-configuration.js');
+  const lines = [...properties.map((word) => word.slice(2)), 'zookeeper.client.secure=true'];
+  return readClientConfiguration(lines.join('\n'));
+}
+
 async function status(args: ServerArguments): Promise<void> {
   const c = config(args);
   const place = clientPlace(c);
   const secure = place.port === undefined;
   const host = secure ? (c.secureClientPortAddress ?? 'localhost') : place.host;
   const port = place.port ?? c.secureClientPort ?? 0;
-  // Over TLS the words need a certificate, so there the mode is not asked.
-  const text = secure ? undefined : await fourLetterWord(host, port, 'srvr');
+  const tls = secure ? await clientTls() : undefined;
+  const text = secure && tls === undefined ? undefined : await fourLetterWord(host, port, 'srvr', undefined, tls);
   const mode = /^Mode: .*$/m.exec(text ?? '')?.[0];
-  const running = secure ? await accepts(host, port) : mode !== undefined;
+  const running = secure && tls === undefined ? await accepts(host, port) : mode !== undefined;
   const members = c.ensemble === undefined ? undefined : await memberStatuses(c);
   if (args.json) {
     console.log(
@@ -301,6 +314,7 @@ async function status(args: ServerArguments): Promise<void> {
     console.log(`Client port found: ${port}. Client address: ${host}. Client SSL: ${secure}.`);
     const absent = text === undefined ? NOT_RUNNING : NOT_SERVING;
     console.log(mode ?? (running ? 'The server accepts connections.' : absent));
+    if (secure && tls === undefined) process.stderr.write(`${TLS_NOTE}\n`);
     if (members !== undefined) {
       console.log('');
       printMembers(members);

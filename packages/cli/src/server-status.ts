@@ -1,19 +1,25 @@
 // Asks a server how it is, over its client port.
 
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 
-/** Sends a four-letter word; the reply, or undefined if there is none in time. */
+/**
+ * Sends a four-letter word; the reply, or undefined if there is none in time.
+ * @param tls over TLS, with this certificate and these authorities; undefined for without
+ */
 export function fourLetterWord(
   host: string,
   port: number,
   word: string,
   timeoutMs = 5000,
+  tls?: ConnectionOptions,
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
     let text = '';
-    const socket = connect({ host, port });
+    const name = isIP(host) === 0 ? { servername: host } : {};
+    const socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...name, ...tls });
     socket.setTimeout(timeoutMs, () => socket.destroy());
-    socket.on('connect', () => socket.write(word));
+    socket.on(tls === undefined ? 'connect' : 'secureConnect', () => socket.write(word));
     socket.on('data', (chunk) => {
       text += chunk.toString();
     });

@@ -44,7 +44,12 @@ async function zooCfg(t: TestContext, lines: string[] = []): Promise<{ file: str
 }
 
 function run(...args: string[]): { code: number | null; out: string; err: string } {
-  const result = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', timeout: 60_000 });
+  return runWith({}, ...args);
+}
+
+function runWith(more: NodeJS.ProcessEnv, ...args: string[]): { code: number | null; out: string; err: string } {
+  const env = { ...process.env, ...more };
+  const result = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', timeout: 60_000, env });
   return { code: result.status, out: result.stdout, err: result.stderr };
 }
 
@@ -81,6 +86,28 @@ test('start, status, start again, stop, stop again: outputs and exit codes are t
   const nothing = run('stop', file);
   assert.equal(nothing.code, 0);
   assert.match(nothing.out, /no zookeeper to stop \(could not find file/);
+});
+
+test('a server with TLS alone tells its mode to who has a certificate', async (t) => {
+  const stores = fileURLToPath(new URL('../../server/test/fixtures/tls/', import.meta.url));
+  const { file, port } = await zooCfg(t, [
+    `ssl.keyStore.location=${stores}server.pem`,
+    `ssl.trustStore.location=${stores}ca.pem`,
+  ]);
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/clientPort/g, 'secureClientPort'));
+  t.after(() => run('stop', file));
+  assert.equal(run('start', file).code, 0);
+  const first = `Client port found: ${port}. Client address: 127.0.0.1. Client SSL: true.\n`;
+  const unasked = run('status', file);
+  assert.equal(unasked.out, `${first}The server accepts connections.\n`);
+  assert.match(unasked.err, /CLIENT_JVMFLAGS/);
+  const keyStore = `-Dzookeeper.ssl.keyStore.location=${stores}client.pem`;
+  const trusting = `-Dzookeeper.ssl.trustStore.location=${stores}ca.pem -Dzookeeper.ssl.hostnameVerification=false`;
+  const asked = runWith({ CLIENT_JVMFLAGS: `${keyStore} ${trusting}` }, 'status', file);
+  assert.equal(asked.out, `${first}Mode: standalone\n`);
+  assert.equal(asked.code, 0);
+  const refused = runWith({ CLIENT_JVMFLAGS: trusting }, 'status', file);
+  assert.equal(refused.code, 1, 'it needs a certificate');
 });
 
 test('a port that is taken is told with its owner and ways out', async (t) => {

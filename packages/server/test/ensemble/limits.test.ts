@@ -181,3 +181,17 @@ test('with earlyDropSecureConnectionHandshakes nobody shakes hands with a server
   const client = await RawClient.secure(t, ensemble.server(1).boundSecurePort, options);
   assert.equal(await client.handshake(), true);
 });
+
+test('with messageTracker.Enabled both sides tell the last packets of a connection that ended', async (t) => {
+  const settings = { 'messageTracker.Enabled': true, 'messageTracker.BufferSize': 3 };
+  const ensemble = await Ensemble.ofThree(t, settings);
+  const leader = await ensemble.settled();
+  const id = await ensemble.follower();
+  const client = await ensemble.client(leader);
+  await client.request(OpCode.setData, (w) => w.string('/').buffer(null).int(-1));
+  await ensemble.level();
+  await ensemble.stop(id);
+  const told = /the last packets of a connection that ended .*"sent":\[("[^"]+ [A-Z]+",?){3}\],"received":\["/;
+  await until(() => ensemble.said(leader, told), 'the leader tells');
+  assert.ok(ensemble.said(id, /the last packets of a connection that ended .*"sent":\[[^\]]*Z ACK"/));
+});
