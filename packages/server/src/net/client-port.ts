@@ -420,10 +420,18 @@ export class ClientPort implements TlsTaker {
     for (const connection of waiting) connection.limitLifted();
   }
 
-  /** Counts every client that is connected as heard now, as if each had sent a ping. */
-  hearAll(): void {
+  /** Ids of the sessions that are connected here. */
+  get connectedSessions(): bigint[] {
+    return [...this.connections].flatMap(({ session }) => (session === undefined ? [] : [session.id]));
+  }
+
+  /** Counts these clients as heard now, as if each had sent a ping. */
+  hear(ids: Iterable<bigint>): void {
     if (this.current === null) return;
-    for (const { session } of this.connections) if (session !== undefined) this.sessions.touch(session, this.now);
+    for (const id of ids) {
+      const session = this.sessions.get(id);
+      if (session !== undefined) this.sessions.touch(session, this.now);
+    }
   }
 
   /** Closes connections that have been without a session for too long. */

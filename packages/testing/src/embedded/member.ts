@@ -108,10 +108,18 @@ export class Member {
     if (running !== undefined) await this.disk.hurryUntil(running.close());
   }
 
-  /** Counts the clients that are connected as heard now. */
-  hearClients(): void {
+  /** The sessions that are connected to it and heard. */
+  get heardSessions(): bigint[] {
     const server = this.running?.server;
-    if (server !== undefined && this.isReachable) server.guard(() => server.port.hearAll());
+    return server !== undefined && this.isReachable && server.notReady === undefined
+      ? server.port.connectedSessions
+      : [];
+  }
+
+  /** Counts clients as heard now, wherever they are connected. */
+  hear(sessions: readonly bigint[]): void {
+    const server = this.running?.server;
+    if (this.isReachable) server?.guard(() => server.port.hear(sessions));
   }
 }
 
