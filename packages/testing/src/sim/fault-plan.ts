@@ -66,6 +66,8 @@ type Maker = (random: Random, at: number, world: World) => Fault[];
 interface World {
   readonly servers: number;
   readonly clients: number;
+  /** Milliseconds. */
+  readonly duration: number;
   /** The server whose disk decays, if one does. */
   readonly rotten: number;
 }
@@ -214,6 +216,13 @@ const PROGRAM_MAKERS: readonly (readonly [Kind, Maker])[] = [
     ],
   ],
   [
+    'clientDies',
+    // So late that its session ends when the others have nothing new to do.
+    (random, _at, { clients, duration }) => [
+      { at: duration - random.between(1, 1500), kind: 'clientDies', client: random.int(clients) },
+    ],
+  ],
+  [
     'clientLoses',
     (random, at, { clients }) =>
       Array.from({ length: 1 + random.int(6) }, () => ({
@@ -239,7 +248,7 @@ export function makeFaults(
   decay: boolean,
   programs: boolean,
 ): Fault[] {
-  const world = { servers, clients, rotten: random.int(servers) };
+  const world = { servers, clients, duration, rotten: random.int(servers) };
   const makers = programs ? [...MAKERS, ...PROGRAM_MAKERS, ...PROGRAM_MAKERS] : MAKERS;
   const mix = makers.filter(([kind]) => (decay || kind !== 'flip') && random.chance(kind === 'crash' ? 0.6 : 0.3));
   if (mix.length === 0) return [];

@@ -42,7 +42,7 @@ export function queueScenario(locked: boolean): Scenario {
         async (item, { fencingToken }) => {
           const delivery = { consumer: part.name, token: fencingToken, at: part.now(), isDone: false };
           deliveries.set(item, [...(deliveries.get(item) ?? []), delivery]);
-          await part.sleep(random.between(0, 20));
+          await part.sleep(random.chance(0.1) ? random.between(0, 1500) : random.between(0, 20));
           delivery.isDone = true;
         },
         { concurrency: random.pick([1, 3]) },
