@@ -15,6 +15,8 @@ export interface PlantedFault {
   readonly to: string;
   /** Where it shows; an ensemble of three unless said otherwise. */
   readonly servers?: number;
+  /** The kind of violation that has to be among those found; any if not given. */
+  readonly finds?: string;
 }
 
 const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
@@ -31,6 +33,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     from: 'this.disk.syncDirLater(this.dir, (syncError) => {',
     to: '((_dir, done) => done(null))(this.dir, (syncError) => {',
     servers: 1,
+    finds: 'durability',
   },
   {
     name: 'a write that failed is taken for durable',
@@ -106,6 +109,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     file: 'storage/epochs.js',
     from: "this.acceptedEpoch = this.write('acceptedEpoch', epoch);",
     to: 'this.acceptedEpoch = epoch;',
+    finds: 'start',
   },
   {
     name: 'the new epoch is not above what learners have accepted',
@@ -142,24 +146,28 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     file: 'broadcast/leader.js',
     from: 'if (!this.enough(alive)) {',
     to: 'if (false) {',
+    finds: 'liveness',
   },
   {
     name: 'a client may go back to an older state',
     file: 'net/client-port.js',
     from: 'if (lastZxidSeen > this.tree.lastProcessedZxid) {',
     to: 'if (false) {',
+    finds: 'time',
   },
   {
     name: 'a follower answers a sync by itself',
     file: 'request/forwarding.js',
     from: 'if (request === null)\n            return false;\n        const session = client.session;\n        this.forwardSync',
     to: 'return true;\n        const session = client.session;\n        this.forwardSync',
+    finds: 'linearizability',
   },
   {
     name: 'reads do not wait for the writes before them',
     file: 'request/processor.js',
     from: 'else if (client.fifo.length > 0 || (op === OpCode.sync',
     to: 'else if ((op === OpCode.sync',
+    finds: 'fifo',
   },
   {
     name: 'the version given to a set is not compared',
@@ -167,6 +175,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     from: 'if (request.version !== -1 && request.version !== node.version)\n            return ErrorCode.BadVersion;\n        const version = (node.version + 1) | 0;\n        this.entry.string(path).buffer',
     to: 'const version = (node.version + 1) | 0;\n        this.entry.string(path).buffer',
     servers: 1,
+    finds: 'answers',
   },
   {
     name: 'a session leaves an ephemeral behind',
@@ -174,6 +183,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     from: 'const paths = this.ephemeralsOf(id, author);',
     to: 'const paths = this.ephemeralsOf(id, author); if (paths.size > 1) paths.delete([...paths][0]);',
     servers: 1,
+    finds: 'digest',
   },
   {
     name: 'sessions expire early',
@@ -181,6 +191,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     from: '(Math.floor((now + session.timeout) / this.tick) + 1)',
     to: '(Math.floor((now + session.timeout / 4) / this.tick) + 1)',
     servers: 1,
+    finds: 'sessions',
   },
   {
     name: 'a deleted node does not fire its watches',
@@ -188,6 +199,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     from: 'const told = this.trigger(this.data, EventType.nodeDeleted, path, zxid, aclId);',
     to: 'const told = undefined;',
     servers: 1,
+    finds: 'watches',
   },
   {
     name: 'watches set again do not look at what was missed',
@@ -213,6 +225,36 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     file: 'request/reads.js',
     from: 'watches.addPersistent(path, client, kind === 3',
     to: '(() => {})(path, client, kind === 3',
+  },
+  {
+    name: 'a request is forwarded twice',
+    file: 'request/forwarding.js',
+    from: 'this.link.request(session.id, xid, op, buf.subarray(start, end), client.identities);',
+    to: 'for (const _ of [1, 2]) this.link.request(session.id, xid, op, buf.subarray(start, end), client.identities);',
+    finds: 'order',
+  },
+  {
+    name: 'learners are proposed another transaction than the leader logs',
+    file: 'broadcast/leader.js',
+    from: 'learner.proposal(zxid, entry);',
+    to: 'learner.proposal(zxid, ((other) => { other[27] ^= 1; return other; })(Buffer.from(entry)));',
+    finds: 'one-history',
+  },
+  {
+    name: 'nodes with children are deleted',
+    file: 'request/prepare.js',
+    from: '            return ErrorCode.NotEmpty;\n        this.entry.string(path);',
+    to: '            this.now;\n        this.entry.string(path);',
+    servers: 1,
+    finds: 'transactions',
+  },
+  {
+    name: 'replies have lengths that cannot be',
+    file: 'request/reply-buffer.js',
+    from: 'this.view.setInt32(start, this.pos - start - 4);',
+    to: 'this.view.setInt32(start, start - this.pos);',
+    servers: 1,
+    finds: 'protocol',
   },
 ];
 

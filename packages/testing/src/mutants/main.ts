@@ -52,7 +52,7 @@ function firstFailure(servers: number, recipe: string, options: readonly string[
   });
 }
 
-async function tell({ name, servers = 3, recipe = 'none' }: PlantedFault): Promise<boolean> {
+async function tell({ name, servers = 3, recipe = 'none', finds }: PlantedFault): Promise<boolean> {
   const began = performance.now();
   const found = await firstFailure(servers, recipe, ['--plant', name, '--seeds', values.seeds]);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
@@ -62,6 +62,11 @@ async function tell({ name, servers = 3, recipe = 'none' }: PlantedFault): Promi
   }
   if (typeof (await firstFailure(servers, recipe, ['--seed', String(found.seed)])) !== 'string') {
     console.log(`UNSURE  ${name}: seed ${found.seed} fails without it too`);
+    return false;
+  }
+  const kinds = [...new Set(found.violations.map(({ kind }) => kind))];
+  if (finds !== undefined && !kinds.includes(finds)) {
+    console.log(`MISSED  ${name}: seed ${found.seed} breaks ${kinds.join(', ')}, not ${finds}`);
     return false;
   }
   const [{ kind, message } = { kind: '', message: '' }] = found.violations;
