@@ -112,12 +112,6 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     finds: 'start',
   },
   {
-    name: 'the new epoch is not above what learners have accepted',
-    file: 'broadcast/leader.js',
-    from: 'if (handler.acceptedEpoch >= this.candidate)',
-    to: 'if (false)',
-  },
-  {
     name: 'the leader does not look whether a learner is ahead',
     file: 'broadcast/leader.js',
     from: 'if (peerEpoch > currentEpoch || (peerEpoch === currentEpoch && peerZxid > lastZxid)) {',
