@@ -180,12 +180,17 @@ function runningPid(file: string): number | undefined {
   }
 }
 
+/** Whether the process runs. One that has ended may stay in the table until its parent looks, in some containers for ever. */
 function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch {
     return false;
+  }
+  try {
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  } catch {
+    return true; // no /proc here, or not ours to read
   }
 }
 

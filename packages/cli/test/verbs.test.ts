@@ -258,3 +258,19 @@ function freeRange(): number {
     if (ports.every((port) => findPortOwner(port) === undefined)) return first;
   }
 }
+
+test('stop does not wait for a process that has ended and is still in the table', {
+  skip: !existsSync('/proc'),
+}, async (t) => {
+  const { file, dataDir } = await zooCfg(t);
+  mkdirSync(dataDir);
+  // A shell that starts the server and never asks for its end.
+  const parent = spawn('sh', [
+    '-c',
+    `"${process.execPath}" "${MAIN}" start-foreground "${file}" & echo $! > "${dataDir}/zookeeper_server.pid"; exec sleep 60`,
+  ]);
+  t.after(() => parent.kill());
+  const deadline = performance.now() + 30_000;
+  while (run('status', file).code !== 0) assert.ok(performance.now() < deadline, 'it starts');
+  assert.equal(run('stop', file).out, 'Stopping zookeeper ... STOPPED\n');
+});

@@ -402,7 +402,8 @@ export abstract class Server {
     await this.log.close().catch((error: Error) => {
       if (!this.failed) throw error; // otherwise onFatal was told
     });
-    await this.snapshotting;
+    // The log has all of it: a snapshot of a large tree would hold up the end for seconds.
+    if (this.snapshotting !== null) await this.giveUpSnapshot();
     await this.lock?.release();
   }
 
@@ -447,6 +448,7 @@ export abstract class Server {
     this.snapshotting = this.writeSnapshot()
       .then(() => {})
       .catch((error: Error) => {
+        if (this.stopping) return;
         this.stats.snapshotErrors++;
         this.logger.error(
           { error: error.message },

@@ -57,9 +57,9 @@ async function start(config: ServerConfig, options: ServerOptions, audit: Audit 
     server,
     adminStarted: admin.then(() => {}),
     async close() {
-      const parts = await admin;
       audit?.stopping();
       await server.close();
+      const parts = await admin;
       await Promise.all(parts.map((part) => part.close()));
     },
   };

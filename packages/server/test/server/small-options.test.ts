@@ -1,13 +1,15 @@
 // Options of the client port and of the process that few use.
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { OpCode } from '@nodekeeper/protocol';
+import { OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { viewOf } from '../../dist/admin/view-of-server.js';
 import { loadConfig } from '../../dist/config/index.js';
 import { silentLogger } from '../../dist/log.js';
 import { monitorPauses } from '../../dist/pause-monitor.js';
 import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import { Summary } from '../../dist/server-stats.js';
+import type { RunningServer } from '../../dist/start.js';
 import { RawClient, serve } from './raw-client.js';
 
 const ENSEMBLE = { 'authProvider.1': 'org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider' };
@@ -75,4 +77,37 @@ test('pauses are looked for only if that is asked for', async (t) => {
 test('a wait for further writes ends a third of flushDelay after the last, unless told otherwise', () => {
   assert.equal(loadConfig({ flags: ['flushDelay=30'] }).maxWriteQueuePollTime, 10);
   assert.equal(loadConfig({ flags: ['flushDelay=30', 'maxWriteQueuePollTime=4'] }).maxWriteQueuePollTime, 4);
+});
+
+test('a server that stops does not wait for the snapshot that it is writing', async (t) => {
+  let held: (() => void) | undefined;
+  const runtime: Runtime = {
+    ...nodeRuntime,
+    // Turns between slices come only when the test lets them.
+    soon: (action) => {
+      if (server?.snapshotting == null) nodeRuntime.soon(action);
+      else if (server.stopping) nodeRuntime.soon(action);
+      else held = action;
+    },
+  };
+  let server: RunningServer['server'] | undefined;
+  const running = await serve(t, {}, { runtime });
+  server = running.server;
+  const { dirs } = server;
+  const client = await RawClient.open(t, running.clientPort);
+  for (let i = 0; i < 50; i++)
+    await client.request(OpCode.create, (w) => {
+      w.string(`/n${i}`).buffer(Buffer.alloc(10_000));
+      writeAclList(w, OPEN_ACL_UNSAFE);
+      w.int(0);
+    });
+  const before = readdirSync(dirs.snapshots).filter((name) => name.startsWith('snapshot.'));
+  server.startSnapshot();
+  while (held === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+  const closed = running.close();
+  nodeRuntime.soon(held);
+  await closed;
+  const after = readdirSync(dirs.snapshots).filter((name) => /snapshot/.test(name));
+  assert.deepEqual(after, before, 'no further one, and nothing half written');
+  assert.equal(server.stats.snapshotErrors, 0);
 });
