@@ -10,6 +10,9 @@ import { counterOf, EPOCH, EPOCH_LIMIT, epochOf, follows } from './recent-propos
 import type { SyncKind } from './sync-limits.js';
 import { planSync } from './sync-plan.js';
 
+/** An election takes one epoch: who claims to be so many ahead is no member, and would use up those that there are. */
+const MOST_EPOCHS_AHEAD = 100_000;
+
 type State =
   | 'introducing'
   | 'promised'
@@ -206,7 +209,8 @@ export class LearnerHandler implements SessionOwner {
     this.id = id;
     this.participates = type === PacketType.followerInfo;
     this.acceptedEpoch = epochOf(zxid);
-    if (this.acceptedEpoch >= EPOCH_LIMIT - 1) {
+    const most = Math.min(EPOCH_LIMIT - 2, this.master.epoch + MOST_EPOCHS_AHEAD);
+    if (this.acceptedEpoch > most) {
       this.link.close(`server ${id} has accepted epoch ${this.acceptedEpoch}, which cannot be`);
       return;
     }

@@ -97,6 +97,20 @@ test('junk at the quorum port ends that connection and nothing else', async (t) 
   }
 });
 
+test('who claims to be a member that is far ahead takes no epochs away', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const missed = await ensemble.follower();
+  await ensemble.stop(missed);
+  await ensemble.settled();
+  const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+  learner.socket.write(packet(PacketType.followerInfo, 200_000n << 32n, learnerInfo(missed)));
+  while ((await learner.next()) !== undefined);
+  assert.ok(ensemble.said(leader, /has accepted epoch 200000, which cannot be/));
+  assert.equal(await ensemble.settled(), leader);
+  assert.equal(ensemble.server(leader).epochs.accepted, 1);
+});
+
 test('junk behind a good handshake ends that connection and nothing else', async (t) => {
   const ensemble = await Ensemble.ofThree(t);
   const leader = await ensemble.settled();
