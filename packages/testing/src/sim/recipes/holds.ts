@@ -64,7 +64,8 @@ export class HoldBook {
       order: part.nextOrder(),
       until: Number.POSITIVE_INFINITY,
       untilTime: Number.POSITIVE_INFINITY,
-      isTimely: part.isTimely && !waitsForTheServer,
+      // What was lost before it was handed over was never held.
+      isTimely: part.isTimely && !waitsForTheServer && !signal.aborted,
     };
     this.holds.push(hold);
     part.trace(`holds ${path}, token 0x${fencingToken.toString(16)}`);
