@@ -11,7 +11,6 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { loadConfig, startServer } from '@nodekeeper/server';
 import { parseServerArguments } from '../dist/arguments.js';
 import { checkClient } from '../dist/doctor/client.js';
 import { type Finding, Report } from '../dist/doctor/findings.js';
@@ -20,15 +19,9 @@ import { clockOf, parseSrvr, reach } from '../dist/doctor/probes.js';
 import { checkServer } from '../dist/doctor/server.js';
 import { findPortOwner } from '../dist/port-owner.js';
 import { parseShellArguments } from '../dist/shell/arguments.js';
+import { freePort, MAIN, serve, temporary } from './support.js';
 
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const PEMS = fileURLToPath(new URL('../../client/test/fixtures/tls/', import.meta.url));
-
-function temporary(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-doctor-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 async function listen(t: TestContext, server: Server): Promise<number> {
   const sockets = new Set<Socket>();
@@ -40,29 +33,6 @@ async function listen(t: TestContext, server: Server): Promise<number> {
     server.close();
   });
   return (server.address() as { port: number }).port;
-}
-
-/** A port that nobody listens on. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function serve(t: TestContext): Promise<string> {
-  const flags = [
-    `dataDir=${temporary(t)}`,
-    'clientPort=0',
-    'clientPortAddress=127.0.0.1',
-    'admin.enableServer=false',
-    'preAllocSize=64',
-  ];
-  const server = await startServer(loadConfig({ flags }));
-  t.after(() => server.close());
-  return `127.0.0.1:${server.clientPort}`;
 }
 
 /** What is found, as `level about: message`; troubles only if told so. */
@@ -101,7 +71,7 @@ test('where nothing is wrong, nothing is found', async (t) => {
 });
 
 test('a server that is down, and a name that nobody knows', async () => {
-  const port = await closedPort();
+  const port = await freePort();
   assert.deepEqual(await client('-server', `127.0.0.1:${port}`), [
     `problem 127.0.0.1:${port}: connections are refused: nobody listens there`,
   ]);
@@ -165,7 +135,7 @@ test('a port that another process has is told with the process', async (t) => {
 });
 
 test('myid: missing, of nobody, of another machine', async (t) => {
-  const [c, q, e] = [await closedPort(), await closedPort(), await closedPort()];
+  const [c, q, e] = [await freePort(), await freePort(), await freePort()];
   const lines = [
     `clientPort=${c}`,
     'initLimit=5',
@@ -188,7 +158,7 @@ test('myid: missing, of nobody, of another machine', async (t) => {
 });
 
 test('members that are down keep a quorum from forming', async (t) => {
-  const ports = await Promise.all(Array.from({ length: 9 }, closedPort));
+  const ports = await Promise.all(Array.from({ length: 9 }, freePort));
   const elections = await listen(t, createServer());
   const lines = [
     `clientPort=${ports[0]}`,
@@ -289,12 +259,12 @@ test('the clock of another server is read from its HTTP port', async (t) => {
   date = new Date(Date.now() + 60_000).toUTCString();
   const ahead = await clockOf('127.0.0.1', port, '/', 2000);
   assert.ok(ahead !== undefined && Math.abs(ahead.ahead - 60_000) <= ahead.error + 500);
-  assert.equal(await clockOf('127.0.0.1', await closedPort(), '/', 2000), undefined);
+  assert.equal(await clockOf('127.0.0.1', await freePort(), '/', 2000), undefined);
 });
 
 test('a port is open, refused or silent', async (t) => {
   assert.equal((await reach('127.0.0.1', await listen(t, createServer()), 2000)).how, 'open');
-  assert.equal((await reach('127.0.0.1', await closedPort(), 2000)).how, 'refused');
+  assert.equal((await reach('127.0.0.1', await freePort(), 2000)).how, 'refused');
 });
 
 test('the answer to srvr is understood, and no other', () => {

@@ -2,23 +2,19 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { parsePrincipal } from '@nodekeeper/kerberos';
 import { keytabOf, newEntry, TestKdc } from '@nodekeeper/kerberos/testing';
-import { loadConfig, startServer } from '@nodekeeper/server';
+import { MAIN, start, temporary } from './support.js';
 
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const SERVICE = newEntry(parsePrincipal('zookeeper/host@EXAMPLE'));
 const ALICE = newEntry(parsePrincipal('alice@EXAMPLE'));
 
 /** A KDC and a server; resolves with the folder of keytab and krb5.conf, and the server's address. */
 async function realm(t: TestContext): Promise<{ readonly dir: string; readonly server: string }> {
-  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-kerberos-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporary(t);
   const kdc = new TestKdc('EXAMPLE', [SERVICE, ALICE]);
   const port = await kdc.start();
   t.after(() => kdc.close());
@@ -28,16 +24,11 @@ async function realm(t: TestContext): Promise<{ readonly dir: string; readonly s
   writeFileSync(join(dir, 'krb5.conf'), `[libdefaults]\ndefault_realm = EXAMPLE\n${realms}`);
   const module = 'com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true';
   writeFileSync(join(dir, 'jaas'), `Server { ${module} keyTab="${keytab}" principal="zookeeper/host@EXAMPLE"; };`);
-  const flags = [
-    `dataDir=${join(dir, 'data')}`,
-    'clientPort=0',
-    'clientPortAddress=127.0.0.1',
-    'admin.enableServer=false',
-    'preAllocSize=64',
+  const server = await start(
+    join(dir, 'data'),
     `java.security.auth.login.config=${join(dir, 'jaas')}`,
     `java.security.krb5.conf=${join(dir, 'krb5.conf')}`,
-  ];
-  const server = await startServer(loadConfig({ flags }));
+  );
   t.after(() => server.close());
   return { dir, server: `127.0.0.1:${server.clientPort}` };
 }

@@ -2,14 +2,11 @@
 // prints is tested in interop/.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@nodekeeper/client';
-import { loadConfig, startServer } from '@nodekeeper/server';
 import { parseShellArguments } from '../dist/shell/arguments.js';
 import { COLOURED, coloursFor, PLAIN } from '../dist/shell/colours.js';
 import type { Context } from '../dist/shell/command.js';
@@ -21,48 +18,11 @@ import { Shell } from '../dist/shell/shell.js';
 import { complete, History } from '../dist/shell/terminal.js';
 import { hexDump, parseAcl } from '../dist/shell/texts.js';
 import { splitWords } from '../dist/shell/words.js';
-
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-
-function temporary(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-shell-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-/** A server in this process; resolves with its address. */
-async function serve(t: TestContext): Promise<string> {
-  const flags = [
-    `dataDir=${temporary(t)}`,
-    'clientPort=0',
-    'clientPortAddress=127.0.0.1',
-    'admin.enableServer=false',
-    'preAllocSize=64',
-  ];
-  const server = await startServer(loadConfig({ flags }));
-  t.after(() => server.close());
-  return `127.0.0.1:${server.clientPort}`;
-}
-
-interface Run {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
+import { type Run, runMain, serve, temporary } from './support.js';
 
 /** `nodekeeper shell` as a process, with lines typed into it. */
 function run(args: readonly string[], input = ''): Promise<Run> {
-  const child = spawn(process.execPath, [MAIN, 'shell', ...args], { stdio: 'pipe' });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    out += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    err += chunk.toString();
-  });
-  child.stdin.end(input);
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+  return runMain(['shell', ...args], input);
 }
 
 /** A shell in this process, and what it prints. */

@@ -4,10 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { connect, isKeeperError } from '@nodekeeper/client';
-
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+import { MAIN } from './support.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: what JSON says is up to the test
 type Json = any;

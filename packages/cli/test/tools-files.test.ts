@@ -3,23 +3,16 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { MAIN, temporary } from './support.js';
 
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const STORAGE = fileURLToPath(new URL('../../server/test/fixtures/storage/', import.meta.url));
 const DATA = join(STORAGE, 'standalone-3.8.0/version-2');
 const LOG = join(DATA, 'log.1');
 const SNAPSHOT = join(DATA, 'snapshot.6c');
-
-function temporary(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-tools-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 function tools(...args: string[]): { code: number | null; lines: string[]; err: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'tools', ...args], {

@@ -1,41 +1,21 @@
 // Tools on nodes: export and import, tree and find, cp, mv and diff, within one server and between two.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { type Client, connect, nextEvent } from '@nodekeeper/client';
-import { loadConfig, startServer } from '@nodekeeper/server';
 import { runMove } from '../dist/tools/nodes/copy.js';
 import { fromDocument } from '../dist/tools/nodes/document.js';
 import { filterOf } from '../dist/tools/nodes/look.js';
 import type { TreeNode } from '../dist/tools/nodes/subtree.js';
 import type { Output } from '../dist/tools/output.js';
 import { Progress } from '../dist/tools/progress.js';
-
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-
-function temporary(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-tools-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
+import { type Run, runMain, start, temporary } from './support.js';
 
 /** A server in this process, and a client of it. */
 async function serve(t: TestContext): Promise<{ at: string; client: Client }> {
-  const flags = [
-    `dataDir=${temporary(t)}`,
-    'clientPort=0',
-    'clientPortAddress=127.0.0.1',
-    'admin.enableServer=false',
-    'extendedTypesEnabled=true',
-    'znode.container.checkIntervalMs=50',
-    'preAllocSize=64',
-  ];
-  const server = await startServer(loadConfig({ flags }));
+  const server = await start(temporary(t), 'extendedTypesEnabled=true', 'znode.container.checkIntervalMs=50');
   const at = `127.0.0.1:${server.clientPort}`;
   const client = await connect(at);
   t.after(async () => {
@@ -45,24 +25,7 @@ async function serve(t: TestContext): Promise<{ at: string; client: Client }> {
   return { at, client };
 }
 
-interface Run {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function tools(...args: string[]): Promise<Run> {
-  const child = spawn(process.execPath, [MAIN, 'tools', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    out += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    err += chunk.toString();
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
-}
+const tools = (...args: string[]): Promise<Run> => runMain(['tools', ...args]);
 
 /** Some nodes of every kind. */
 async function plant(client: Client): Promise<void> {

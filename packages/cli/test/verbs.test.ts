@@ -2,29 +2,17 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { findPortOwner } from '../dist/port-owner.js';
-
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
+import { freePort, MAIN, temporary } from './support.js';
 
 async function zooCfg(t: TestContext, lines: string[] = []): Promise<{ file: string; port: number; dataDir: string }> {
-  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-cli-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporary(t);
   const port = await freePort();
   const file = join(dir, 'zoo.cfg');
   const dataDir = join(dir, 'data');
@@ -217,8 +205,7 @@ test('a testing server tells where it is, and goes with its standard input', asy
 });
 
 test('an ensemble in one command: files as by hand, roles told, stopped again', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-cli-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporary(t);
   const first = freeRange();
   t.after(() => run('ensemble', '--stop', '--dir', dir));
   const started = run(
