@@ -133,32 +133,34 @@ export class FastLeaderElection {
   }
 
   private consider(n: Notification): void {
-    if (this.finalizing !== undefined) {
-      // Silence is being waited for: only a better vote counts now, or the last of those who can have one.
-      if (!this.beatsProposal(n)) {
-        if (n.state === PeerState.looking && n.round === this.round) this.record(n);
-        if (this.mayChange()) this.armFinalize();
-        else this.finish(this.proposal);
-        return;
-      }
-      this.finalizing.cancel();
-      this.finalizing = undefined;
-    }
-    this.armResend();
     if (!this.isVoter(n.leader)) return;
-    switch (n.state) {
-      case PeerState.looking:
-        this.considerLooking(n);
-        break;
-      case PeerState.following:
-      case PeerState.leading:
-        this.considerSettled(n);
-        break;
+    const silent = this.finalizing !== undefined && !this.endsSilence(n);
+    if (!silent) {
+      this.finalizing?.cancel();
+      this.finalizing = undefined;
+      this.armResend();
     }
+    if (n.state === PeerState.following || n.state === PeerState.leading) this.considerSettled(n);
+    else if (n.state === PeerState.looking && !silent) this.considerLooking(n);
+    else if (n.state === PeerState.looking && n.round === this.round) this.record(n);
+    if (silent && this.active) this.finishOrWait();
+  }
+
+  /**
+   * Silence is being waited for, of those who look: only a better vote ends it, or a later round, whose sender would otherwise be
+   * left behind and look again.
+   */
+  private endsSilence(n: Notification): boolean {
+    if (n.state !== PeerState.looking || !this.hasVote(n)) return false;
+    return n.round > this.round || (n.round === this.round && this.beatsProposal(n));
+  }
+
+  private hasVote(n: Notification): boolean {
+    return !this.host.isUntrusted() && n.zxid !== -1;
   }
 
   private considerLooking(n: Notification): void {
-    if (this.host.isUntrusted() || n.zxid === -1) return;
+    if (!this.hasVote(n)) return;
     if (n.round > this.round) {
       this.round = n.round;
       this.inRound.clear();
@@ -191,7 +193,10 @@ export class FastLeaderElection {
   /** Whether those who vote as this server does are enough. */
   private checkRound(): void {
     if (this.finalizing !== undefined || !this.active) return;
-    if (!this.enough((id) => this.agreesHere(id))) return;
+    if (this.enough((id) => this.agreesHere(id))) this.finishOrWait();
+  }
+
+  private finishOrWait(): void {
     if (this.mayChange()) this.armFinalize();
     else this.finish(this.proposal);
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { beats, decodeNotification, encodeNotification } from '../../dist/election/notification.js';
+import { beats, decodeNotification, encodeNotification, PeerState } from '../../dist/election/notification.js';
 import { hierarchicalQuorum } from '../../dist/quorum/quorum-verifier.js';
 import { VirtualElection } from './virtual-election.js';
 
@@ -80,6 +80,27 @@ test('a server that begins to look a moment after another is told the better vot
   e.look(1);
   e.advance(250); // the silence that is waited for, and not also the pause until votes are told again
   assert.deepEqual(e.outcome(), { 1: 'following 2', 2: 'leading 2' });
+});
+
+test('a server of a later round is heard while silence is waited for', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  // 2 and 3 agree, and wait for 1, which has been through a round with others before it hears of theirs.
+  e.cut.add('1>2').add('1>3').add('2>1').add('3>1');
+  e.start(1, NEW);
+  e.start(2, NEW);
+  e.start(3, NEW);
+  e.cut.clear();
+  e.look(1);
+  assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
+});
+
+test('who waits for silence hears that the others have settled', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  e.cut.add('1>2');
+  for (const id of [1, 2, 3]) e.start(id, NEW);
+  assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'looking', 3: 'leading 3' });
+  e.of(2).receive({ ...e.of(1).vote, from: 1, state: PeerState.following, version: 2, config: undefined });
+  assert.equal(e.outcome()[2], 'following 3');
 });
 
 test('a server that comes back alone does not unseat a leader that the others follow', () => {

@@ -1,3 +1,4 @@
+// Summaries of measured values: how close their quantiles are to the exact ones.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
