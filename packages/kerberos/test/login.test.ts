@@ -218,10 +218,12 @@ test('a damaged answer of the service is not believed, at every byte', () => {
     const server = new GssapiServer(service);
     return { client: one, server, proof: server.answer(one.first()) ?? NOTHING };
   };
+  // Integers are as long as their values need, so an answer can be a few bytes shorter than the one before.
   const { length } = client().proof;
   for (let at = 0; at < length; at++) {
     for (const damage of [cut, flipped]) {
       const { client: one, proof } = client();
+      if (at >= proof.length) continue;
       assert.throws(() => one.answer(damage(proof, at)), KerberosError, `${damage.name} at ${at}`);
     }
   }
