@@ -1,6 +1,7 @@
 // What the writes that are on their way to the log will have done to the nodes they concern: `prepare` judges a request
 // against the tree plus these. A record is changed by no other write than the one that made it, so that a failed multi can take
-// its own back.
+// its own back. Records are used again, and found through a table of their own: thousands of young objects that live until their
+// write is durable are just what a generational collector is slow at (a Map's outgrown tables kept them alive for longer still).
 // Source: PrepRequestProcessor.outstandingChanges of Apache ZooKeeper.
 
 import type { Acl } from '@nodekeeper/protocol';
@@ -8,32 +9,26 @@ import { crcFinish } from '../tree/crc32.js';
 import type { DataTree } from '../tree/data-tree.js';
 import { crcStat, F, NodeFlag, type NodeId } from '../tree/node-store.js';
 
+const STAT_WORDS = 17;
+
 /** The state of one node after some write. `stat` holds a node record's first 17 words. */
 export class NodeChange {
-  readonly path: string;
+  path = '';
+  hash = 0;
   /** Of the write that makes this change; 0 for a copy of the tree. */
   zxid = 0;
   exists = true;
-  stat: number[];
+  readonly stat = new Int32Array(STAT_WORDS);
   acl: readonly Acl[] | undefined;
   aclId = 0; // of the tree's table; 0 where `acl` is newer
   crcState = 0;
   digest = 0;
   inDigest = true;
   ephemeral = false;
-
-  constructor(path: string, stat: number[]) {
-    this.path = path;
-    this.stat = stat;
-  }
-
-  /** A node that is not there (any more). */
-  static gone(path: string, zxid: number): NodeChange {
-    const change = new NodeChange(path, []);
-    change.zxid = zxid;
-    change.exists = false;
-    return change;
-  }
+  /** The next in the same bucket of the table; only the latest change of a path is in one. */
+  chained: NodeChange | null = null;
+  /** Whether it is a copy of the tree that nothing but the write under judgement knows. */
+  lent = false;
 
   get cversion(): number {
     return this.stat[F.cversion] as number;
@@ -55,31 +50,23 @@ export class NodeChange {
     return this.stat[F.dataLength] as number;
   }
 
-  /** A copy for a later write to change. */
-  copy(zxid: number): NodeChange {
-    const copy = new NodeChange(this.path, this.stat.slice());
-    copy.zxid = zxid;
-    copy.acl = this.acl;
-    copy.aclId = this.aclId;
-    copy.crcState = this.crcState;
-    copy.digest = this.digest;
-    copy.inDigest = this.inDigest;
-    copy.ephemeral = this.ephemeral;
-    return copy;
-  }
-
   refreshDigest(): void {
     this.digest = this.inDigest ? crcFinish(crcStat(this.crcState, this.stat, 0)) : 0;
   }
 }
 
-const STAT_WORDS = 17;
+const FIRST_BUCKETS = 1024;
+const POOL_LIMIT = 8192;
 
 export class PendingChanges {
   private readonly tree: DataTree;
-  private readonly latest = new Map<string, NodeChange>();
+  /** The latest change of each path, by hash. */
+  private buckets: (NodeChange | null)[] = new Array<NodeChange | null>(FIRST_BUCKETS).fill(null);
+  private paths = 0;
   private readonly inOrder: NodeChange[] = [];
   private head = 0;
+  private readonly pool: NodeChange[] = [];
+  private readonly lent: NodeChange[] = [];
   /** Pending changes that make or delete an ephemeral. */
   ephemeralChanges = 0;
 
@@ -91,34 +78,50 @@ export class PendingChanges {
     return this.inOrder.length - this.head;
   }
 
-  /** The node as the next write will find it, or undefined if it will not be there. */
+  /** The next write is judged: what the last one was told of the tree, and did not change, it needs no more. */
+  begin(): void {
+    const { lent } = this;
+    for (let i = 0; i < lent.length; i++) {
+      const change = lent[i] as NodeChange;
+      if (change.lent) this.release(change);
+    }
+    lent.length = 0;
+  }
+
+  /** The node as the next write will find it, or undefined if it will not be there. Valid until {@link begin}. */
   find(path: string): NodeChange | undefined {
-    const pending = this.latest.get(path);
-    if (pending !== undefined) return pending.exists ? pending : undefined;
-    const id = this.tree.store.findString(path);
-    return id === 0 ? undefined : this.fromTree(path, id);
+    const { store } = this.tree;
+    const hash = store.encode(path);
+    const pending = this.latest(path, hash);
+    if (pending !== null) return pending.exists ? pending : undefined;
+    const id = store.findEncoded(hash);
+    return id === 0 ? undefined : this.fromTree(path, hash, id);
   }
 
   /** The digest of the node as {@link find} would tell it; 0 if it will not be there. */
   digestOf(path: string): number {
-    const pending = this.latest.get(path);
-    if (pending !== undefined) return pending.exists ? pending.digest : 0;
-    const id = this.tree.store.findString(path);
-    return id === 0 ? 0 : this.tree.store.digest(id);
+    const { store } = this.tree;
+    const hash = store.encode(path);
+    const pending = this.latest(path, hash);
+    if (pending !== null) return pending.exists ? pending.digest : 0;
+    const id = store.findEncoded(hash);
+    return id === 0 ? 0 : store.digest(id);
   }
 
-  private fromTree(path: string, id: NodeId): NodeChange {
+  private fromTree(path: string, hash: number, id: NodeId): NodeChange {
     const { store } = this.tree;
     const page = store.page(id);
     const at = store.base(id);
-    const stat: number[] = [];
-    for (let i = 0; i < STAT_WORDS; i++) stat.push(page[at + i] as number);
-    const change = new NodeChange(path, stat);
+    const change = this.take(path, hash);
+    const { stat } = change;
+    for (let i = 0; i < STAT_WORDS; i++) stat[i] = page[at + i] as number;
     change.aclId = page[at + F.aclId] as number;
     change.acl = this.tree.acls.get(change.aclId);
     change.crcState = page[at + F.crcState] as number;
     change.digest = (page[at + F.digest] as number) >>> 0;
     change.inDigest = ((page[at + F.flags] as number) & NodeFlag.noDigest) === 0;
+    change.lent = true;
+    this.lent.push(change);
     return change;
   }
 
@@ -128,15 +131,44 @@ export class PendingChanges {
    */
   change(node: NodeChange, zxid: number): NodeChange {
     if (node.zxid === zxid) return node;
-    const change = node.zxid === 0 ? node : node.copy(zxid);
+    const change = node.zxid === 0 ? node : this.copy(node);
     change.zxid = zxid;
     change.ephemeral = false;
     this.add(change);
     return change;
   }
 
+  private copy(node: NodeChange): NodeChange {
+    const copy = this.take(node.path, node.hash);
+    for (let i = 0; i < STAT_WORDS; i++) copy.stat[i] = node.stat[i] as number;
+    copy.acl = node.acl;
+    copy.aclId = node.aclId;
+    copy.crcState = node.crcState;
+    copy.digest = node.digest;
+    copy.inDigest = node.inDigest;
+    return copy;
+  }
+
+  /** The record of a node that a write creates, all zero; {@link add} makes it known. */
+  created(path: string, zxid: number): NodeChange {
+    const change = this.take(path, this.tree.store.encode(path));
+    change.stat.fill(0);
+    change.zxid = zxid;
+    return change;
+  }
+
+  /** The node is not there any more after that write. */
+  remove(path: string, zxid: number, ephemeral: boolean): void {
+    const change = this.take(path, this.tree.store.encode(path));
+    change.zxid = zxid;
+    change.exists = false;
+    change.ephemeral = ephemeral;
+    this.add(change);
+  }
+
   add(change: NodeChange): void {
-    this.latest.set(change.path, change);
+    change.lent = false;
+    this.insert(change);
     this.inOrder.push(change);
     if (change.ephemeral) this.ephemeralChanges++;
   }
@@ -148,33 +180,36 @@ export class PendingChanges {
 
   /** Takes back what was added since the mark; what was pending before is pending again. */
   rollback(mark: number): void {
+    // Not released: the write that is judged may still hold them.
     const taken = this.inOrder.splice(mark);
     for (const change of taken) {
       if (change.ephemeral) this.ephemeralChanges--;
-      this.latest.delete(change.path);
+      this.unlink(change);
     }
     if (taken.length === 0) return;
     const paths = new Set(taken.map((change) => change.path));
     for (let i = this.head; i < this.inOrder.length; i++) {
       const change = this.inOrder[i] as NodeChange;
-      if (paths.has(change.path)) this.latest.set(change.path, change);
+      if (paths.has(change.path)) this.insert(change);
     }
   }
 
   /** Forgets the changes that the tree now has. */
   applied(zxid: number): void {
-    while (this.head < this.inOrder.length) {
-      const change = this.inOrder[this.head] as NodeChange;
+    const { inOrder } = this;
+    while (this.head < inOrder.length) {
+      const change = inOrder[this.head] as NodeChange;
       if (change.zxid > zxid) break;
-      if (this.latest.get(change.path) === change) this.latest.delete(change.path);
-      if (change.ephemeral) this.ephemeralChanges--;
       this.head++;
+      this.unlink(change);
+      if (change.ephemeral) this.ephemeralChanges--;
+      this.release(change);
     }
-    if (this.head === this.inOrder.length) {
-      this.inOrder.length = 0;
+    if (this.head === inOrder.length) {
+      inOrder.length = 0;
       this.head = 0;
-    } else if (this.head > 4096 && this.head * 2 > this.inOrder.length) {
-      this.inOrder.splice(0, this.head);
+    } else if (this.head > 4096 && this.head * 2 > inOrder.length) {
+      inOrder.splice(0, this.head);
       this.head = 0;
     }
   }
@@ -182,5 +217,78 @@ export class PendingChanges {
   /** The pending changes, oldest first. */
   *values(): Generator<NodeChange> {
     for (let i = this.head; i < this.inOrder.length; i++) yield this.inOrder[i] as NodeChange;
+  }
+
+  // ---- records ----
+
+  private take(path: string, hash: number): NodeChange {
+    const change = this.pool.pop() ?? new NodeChange();
+    change.path = path;
+    change.hash = hash;
+    return change;
+  }
+
+  private release(change: NodeChange): void {
+    change.path = '';
+    change.zxid = 0;
+    change.exists = true;
+    change.acl = undefined;
+    change.aclId = 0;
+    change.crcState = 0;
+    change.digest = 0;
+    change.inDigest = true;
+    change.ephemeral = false;
+    change.lent = false;
+    if (this.pool.length < POOL_LIMIT) this.pool.push(change);
+  }
+
+  // ---- the table ----
+
+  private latest(path: string, hash: number): NodeChange | null {
+    let change = this.buckets[hash & (this.buckets.length - 1)] as NodeChange | null;
+    while (change !== null && (change.hash !== hash || change.path !== path)) change = change.chained;
+    return change;
+  }
+
+  /** Puts a change in the place of the one that was the latest of its path. */
+  private insert(change: NodeChange): void {
+    const before = this.latest(change.path, change.hash);
+    if (before === change) return;
+    if (before !== null) this.unlink(before);
+    if (this.paths >= this.buckets.length) this.grow();
+    const at = change.hash & (this.buckets.length - 1);
+    change.chained = this.buckets[at] as NodeChange | null;
+    this.buckets[at] = change;
+    this.paths++;
+  }
+
+  /** Takes a change out of the table, if it is the latest of its path. */
+  private unlink(change: NodeChange): void {
+    const at = change.hash & (this.buckets.length - 1);
+    let before: NodeChange | null = null;
+    for (let here = this.buckets[at] as NodeChange | null; here !== null; here = here.chained) {
+      if (here === change) {
+        if (before === null) this.buckets[at] = change.chained;
+        else before.chained = change.chained;
+        change.chained = null;
+        this.paths--;
+        return;
+      }
+      before = here;
+    }
+  }
+
+  private grow(): void {
+    const old = this.buckets;
+    this.buckets = new Array<NodeChange | null>(old.length * 2).fill(null);
+    for (const first of old) {
+      for (let change = first; change !== null; ) {
+        const next: NodeChange | null = change.chained;
+        const at = change.hash & (this.buckets.length - 1);
+        change.chained = this.buckets[at] as NodeChange | null;
+        this.buckets[at] = change;
+        change = next;
+      }
+    }
   }
 }

@@ -23,7 +23,7 @@ import { DIGEST_VERSION, TreeDigest } from '../tree/digest.js';
 import { F } from '../tree/node-store.js';
 import { OwnerKind, ownerKind, ttlOwnerHi } from '../tree/owner.js';
 import { TXN_DIGEST_SIZE, TXN_HEADER_SIZE, TxnHeaderAt } from '../tree/txn-types.js';
-import { NodeChange, PendingChanges } from './changes.js';
+import { type NodeChange, PendingChanges } from './changes.js';
 import {
   type CreateRequest,
   createProblem,
@@ -168,6 +168,7 @@ export class Preparer {
 
   // TxnHeader: long clientId, int cxid, long zxid, long time, int type
   private begin(type: number, author: Author, cxid: number, zxid: number, time: number): void {
+    this.pending.begin();
     if (this.pending.size === 0) this.digest.copyFrom(this.tree.digest);
     this.zxid = zxid;
     this.time = time;
@@ -253,8 +254,7 @@ export class Preparer {
     else entry.bool(ephemeral).int(cversion);
 
     this.changeParent(parent, cversion, 1);
-    const node = new NodeChange(path, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    node.zxid = this.zxid;
+    const node = this.pending.created(path, this.zxid);
     setLong(node.stat, F.czxid, this.zxid);
     setLong(node.stat, F.mzxid, this.zxid);
     setLong(node.stat, F.pzxid, this.zxid);
@@ -476,9 +476,7 @@ export class Preparer {
 
   private removeNode(path: string, digest: number, ephemeral: boolean): void {
     this.digest.subtract(digest);
-    const gone = NodeChange.gone(path, this.zxid);
-    gone.ephemeral = ephemeral;
-    this.pending.add(gone);
+    this.pending.remove(path, this.zxid, ephemeral);
   }
 
   /** Computes the digest of a node with new data. */
@@ -508,7 +506,7 @@ export class Preparer {
 
 const NOBODY: Author = { idHi: 0, idLo: 0 };
 
-function setLong(stat: number[], field: number, value: number): void {
+function setLong(stat: Int32Array, field: number, value: number): void {
   const hi = Math.floor(value / 4294967296);
   stat[field] = hi;
   stat[field + 1] = (value - hi * 4294967296) | 0;

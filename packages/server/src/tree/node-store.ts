@@ -4,7 +4,7 @@
 
 import { Arena, type Handle } from './arena.js';
 import { CRC_START, crcBytes, crcFinish, crcWord } from './crc32.js';
-import { hashPath, PathIndex } from './path-index.js';
+import { hashByte, hashEnd, hashPath, hashStart, PathIndex } from './path-index.js';
 
 /** Names a node's record; 0 is no node. An id is used again after its node is gone. */
 export type NodeId = number;
@@ -63,6 +63,7 @@ export class NodeStore {
   private freeHead: NodeId = 0; // linked through the word `parent`, inverted so that it is no node's id
   private limit = 1; // first id never given out
   private scratch = Buffer.allocUnsafe(1024);
+  private encoded = 0; // bytes in it
   /** Freed while someone still walks a copy of a child list; really freed when nobody does. */
   private readonly limbo: NodeId[] = [];
   private holds = 0;
@@ -114,7 +115,38 @@ export class NodeStore {
   /** The node of the path in `buf[start, end)`, or 0. The empty path names the root. */
   find(buf: Buffer, start: number, end: number): NodeId {
     if (start === end) return ROOT;
-    const hash = hashPath(buf, start, end, this.seed);
+    return this.lookup(hashPath(buf, start, end, this.seed), buf, start, end);
+  }
+
+  findString(path: string): NodeId {
+    return this.findEncoded(this.encode(path));
+  }
+
+  /** Encodes a path for {@link findEncoded}, until the next one is; returns its hash. */
+  encode(path: string): number {
+    const { length } = path;
+    if (length * 3 > this.scratch.length) this.scratch = Buffer.allocUnsafe(length * 4);
+    const { scratch } = this;
+    let hash = hashStart(length, this.seed);
+    for (let i = 0; i < length; i++) {
+      const unit = path.charCodeAt(i);
+      if (unit >= 0x80) {
+        this.encoded = scratch.write(path, 'utf8');
+        return hashPath(scratch, 0, this.encoded, this.seed);
+      }
+      scratch[i] = unit;
+      hash = hashByte(hash, unit);
+    }
+    this.encoded = length;
+    return hashEnd(hash);
+  }
+
+  /** The node of the path that was encoded last, with its hash. */
+  findEncoded(hash: number): NodeId {
+    return this.encoded === 0 ? ROOT : this.lookup(hash, this.scratch, 0, this.encoded);
+  }
+
+  private lookup(hash: number, buf: Buffer, start: number, end: number): NodeId {
     const table = this.index.table(hash);
     const mask = table.length - 1;
     for (let slot = PathIndex.slot(table, hash); ; slot = (slot + 2) & mask) {
@@ -122,11 +154,6 @@ export class NodeStore {
       if (id === 0) return 0;
       if (table[slot] === hash && this.hasPath(id, buf, start, end)) return id;
     }
-  }
-
-  findString(path: string): NodeId {
-    if (path.length * 3 > this.scratch.length) this.scratch = Buffer.allocUnsafe(path.length * 4);
-    return this.find(this.scratch, 0, this.scratch.write(path, 'utf8'));
   }
 
   private hasPath(id: NodeId, buf: Buffer, start: number, end: number): boolean {

@@ -6,9 +6,24 @@ const FIRST_CAPACITY = 8;
 
 /** A seeded hash of the path's bytes; the seed keeps clients from choosing colliding names. */
 export function hashPath(buf: Uint8Array, start: number, end: number, seed: number): number {
-  let h = seed ^ (end - start);
-  for (let i = start; i < end; i++) h = Math.imul(h ^ (buf[i] as number), 0x01000193);
-  h ^= h >>> 15;
+  let hash = hashStart(end - start, seed);
+  for (let i = start; i < end; i++) hash = hashByte(hash, buf[i] as number);
+  return hashEnd(hash);
+}
+
+/** {@link hashPath} byte by byte: the start, for the number of bytes that will come, */
+export function hashStart(length: number, seed: number): number {
+  return seed ^ length;
+}
+
+/** each byte in turn, */
+export function hashByte(hash: number, byte: number): number {
+  return Math.imul(hash ^ byte, 0x01000193);
+}
+
+/** and the end. */
+export function hashEnd(hash: number): number {
+  let h = hash ^ (hash >>> 15);
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;
   return h | 0;
