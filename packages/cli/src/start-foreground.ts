@@ -1,5 +1,6 @@
 // Runs a server until it is told to stop.
 
+import { setFlagsFromString } from 'node:v8';
 import { createLogger, loadConfig, type RunningServer, type ServerConfig, startServer } from '@nodekeeper/server';
 import { parseServerArguments, sourcesOf, UsageError } from './arguments.js';
 import { portTakenMessage } from './port-taken.js';
@@ -12,6 +13,9 @@ export async function startForeground(args: readonly string[]): Promise<void> {
     const parsed = parseServerArguments(args);
     config = loadConfig(sourcesOf(parsed));
     const server = await startServer(config, { logger: await createLogger() });
+    // What a server makes on its way is dead within milliseconds, so a small young generation serves as well as the 16 MB that V8
+    // lets it grow to, in a third of the pause and 25 MB less memory with 10,000 connections (docs/decisions/0009).
+    setFlagsFromString('--semi-space-growth-factor=1');
     let stopping = false;
     const stop = (): void => {
       if (stopping) return;

@@ -1,6 +1,6 @@
 // The package's public face.
 export { ConfigError, loadConfig, type ServerConfig } from './config/index.js';
-export { EnsembleServer } from './ensemble-server.js';
+export type { EnsembleServer } from './ensemble-server.js';
 export { createLogger, type Logger, silentLogger } from './log.js';
 export { type Connection, type Listener, type ListenOptions, type Network, nodeNetwork } from './net/network.js';
 export type { Runtime, Timer } from './runtime.js';

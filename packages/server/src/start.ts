@@ -3,7 +3,6 @@
 import { Audit } from './admin/audit.js';
 import { FourLetterWords } from './admin/four-letter.js';
 import type { ServerConfig } from './config/index.js';
-import { EnsembleServer } from './ensemble-server.js';
 import { silentLogger } from './log.js';
 import type { Server, ServerOptions } from './server.js';
 import { StandaloneServer } from './standalone-server.js';
@@ -35,10 +34,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
 }
 
 async function start(config: ServerConfig, options: ServerOptions, audit: Audit | undefined): Promise<RunningServer> {
-  const server: Server =
-    config.ensemble === undefined
-      ? await StandaloneServer.open(config, options)
-      : await EnsembleServer.open(config, options);
+  const server = await openServer(config, options);
   const words = new FourLetterWords(server);
   server.isCommand = (code) => words.isCommand(code);
   server.runCommand = (connection, code, rest) => words.run(connection, code, rest);
@@ -63,6 +59,12 @@ async function start(config: ServerConfig, options: ServerOptions, audit: Audit 
       await Promise.all(parts.map((part) => part.close()));
     },
   };
+}
+
+async function openServer(config: ServerConfig, options: ServerOptions): Promise<Server> {
+  if (config.ensemble === undefined) return StandaloneServer.open(config, options);
+  const { EnsembleServer } = await import('./ensemble-server.js'); // a fifth of all files, which a lone server does not wait for
+  return EnsembleServer.open(config, options);
 }
 
 async function startAdminLater(server: Server): Promise<{ close(): PromiseLike<unknown> }[]> {

@@ -13,7 +13,7 @@ export interface TurnTaker {
 
 const FIRST_SIZE = 4096;
 const LARGEST_KEPT = 256 * 1024;
-const POOL_LIMIT = 128;
+const POOL_LIMIT = 1024;
 /** After so many connections were written to, the clock is looked at. */
 const FLUSHED_AT_ONCE = 32;
 /** After so many milliseconds of work new input is looked at, before those who wait for more turns go on. */

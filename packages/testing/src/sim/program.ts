@@ -1,13 +1,7 @@
 // The servers under test, as programs for simulated machines.
 
-import {
-  type Disk,
-  EnsembleServer,
-  loadConfig,
-  type Server,
-  type ServerConfig,
-  StandaloneServer,
-} from '@nodekeeper/server';
+import { type Disk, loadConfig, type Server, type ServerConfig, StandaloneServer } from '@nodekeeper/server';
+import { EnsembleServer } from '@nodekeeper/server/ensemble-server';
 import { CLIENT_PORT, memberLine } from './hosts.js';
 import type { Process, Program } from './machine.js';
 import type { Plan } from './plan.js';
