@@ -29,7 +29,7 @@ export interface SnapshotOptions {
 }
 
 const SLICE = 32 * 1024;
-const SYNC_EVERY = 8 * 1024 * 1024;
+const SYNC_EVERY = 1024 * 1024;
 const SNAPPY_BLOCK = 32 * 1024;
 
 /** Turns slices into what stands in the file. */

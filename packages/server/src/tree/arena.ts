@@ -101,7 +101,7 @@ export class Arena {
 
   private openChunk(): void {
     if (this.chunkBytes.length === 1 << (31 - CHUNK_UNIT_SHIFT)) throw new RangeError('node data exceeds 32 GB');
-    const memory = new ArrayBuffer(CHUNK_SIZE);
+    const memory = uncounted(CHUNK_SIZE, this.chunkBytes.length);
     this.chunkBytes.push(Buffer.from(memory));
     this.chunkInts.push(new Int32Array(memory));
     // Unit 0 of the first chunk stays unused: handle 0 means no block.
@@ -116,4 +116,16 @@ export class Arena {
     this.largeInts[at] = new Int32Array(memory);
     return ~at;
   }
+}
+
+/** One in so many pieces of memory is of a kind that V8 counts. */
+const COUNTED = 16;
+
+/**
+ * Memory for good. V8 counts ArrayBuffers and begins a full collection for every 8 MB more of them, five times a second while
+ * nodes are created; shared ones it does not count. Some have to be, for a tree that is replaced as a whole to be noticed.
+ * @param index of the piece among its like
+ */
+export function uncounted(bytes: number, index: number): ArrayBuffer | SharedArrayBuffer {
+  return index % COUNTED === 0 ? new ArrayBuffer(bytes) : new SharedArrayBuffer(bytes);
 }

@@ -2,7 +2,7 @@
 // lists in the arena. Nothing here is a JavaScript object per node, so the garbage collector never sees the tree
 // (docs/decisions/0002). Knows records and links; the rules of ZooKeeper stand in data-tree.ts.
 
-import { Arena, type Handle } from './arena.js';
+import { Arena, type Handle, uncounted } from './arena.js';
 import { CRC_START, crcBytes, crcFinish, crcWord } from './crc32.js';
 import { hashByte, hashEnd, hashPath, hashStart, PathIndex } from './path-index.js';
 
@@ -50,6 +50,7 @@ const WORDS_SHIFT = 5;
 const PAGE_SHIFT = 12;
 const PAGE_NODES = 1 << PAGE_SHIFT;
 const PAGE_MASK = PAGE_NODES - 1;
+const PAGE_BYTES = PAGE_NODES << (WORDS_SHIFT + 2);
 const FIRST_CHILD_CAPACITY = 5; // with the words before it 32 bytes
 /** What stands in front of a child list: what is below the node, not counting the node itself. */
 const Below = { nodes: 0, bytes: 1 } as const;
@@ -405,7 +406,8 @@ export class NodeStore {
       this.freeHead = ~this.get(id, F.parent);
       return id;
     }
-    if (this.limit >>> PAGE_SHIFT === this.pages.length) this.pages.push(new Int32Array(PAGE_NODES << WORDS_SHIFT));
+    const { length } = this.pages;
+    if (this.limit >>> PAGE_SHIFT === length) this.pages.push(new Int32Array(uncounted(PAGE_BYTES, length)));
     return this.limit++;
   }
 
