@@ -126,13 +126,7 @@ export class Connection {
     this.flushing = false;
     const w = this.writer;
     if (w.pos === 0 || this.socket.destroyed) return;
-    let out: Buffer;
-    if (w.pos > COPY_LIMIT) {
-      out = w.bytes();
-      w.buf = Buffer.allocUnsafe(16 * 1024);
-    } else {
-      out = Buffer.from(w.bytes());
-    }
+    const out = w.pos > COPY_LIMIT ? w.take(16 * 1024) : Buffer.from(w.bytes());
     w.clear();
     this.lastSent = performance.now();
     this.congested = !this.socket.write(out);

@@ -53,7 +53,14 @@ export class JuteReader {
   }
 
   int(): number {
-    return this.buf.readInt32BE(this.take(4));
+    const at = this.take(4);
+    const { buf } = this;
+    return (
+      ((buf[at] as number) << 24) |
+      ((buf[at + 1] as number) << 16) |
+      ((buf[at + 2] as number) << 8) |
+      (buf[at + 3] as number)
+    );
   }
 
   /** A signed 64-bit number that the caller knows to fit into 53 bits (zxids, times). */

@@ -1,8 +1,32 @@
 // Strings as Java's jute has them: decoded as UTF-8, encoded one UTF-16 unit at a time (so that characters beyond U+FFFF
 // become two 3-byte surrogates, CESU-8).
 
+/** The ASCII text that was decoded last, with its bytes: requests tend to name the same path several times in a row. */
+let lastText = '';
+const lastBytes = new Uint8Array(256);
+
 /** Decodes `buf[start, end)`; short ASCII, which nearly every path is, takes the fast way. */
 export function decodeUtf8(buf: Buffer, start: number, end: number): string {
+  const length = end - start;
+  if (length > lastBytes.length) return decodeLong(buf, start, end);
+  if (length === lastText.length && isLast(buf, start, end)) return lastText;
+  lastText = '';
+  for (let i = start, k = 0; i < end; i++, k++) {
+    const byte = buf[i] as number;
+    if (byte >= 0x80) return decodeBeyondAscii(buf, start, end);
+    lastBytes[k] = byte;
+  }
+  lastText = buf.toString('latin1', start, end);
+  return lastText;
+}
+
+/** Whether these are the bytes that were decoded last. Compared from the end: paths differ there. */
+function isLast(buf: Buffer, start: number, end: number): boolean {
+  for (let i = end - 1, k = end - start - 1; i >= start; i--, k--) if (buf[i] !== lastBytes[k]) return false;
+  return true;
+}
+
+function decodeLong(buf: Buffer, start: number, end: number): string {
   for (let i = start; i < end; i++) {
     if ((buf[i] as number) >= 0x80) return decodeBeyondAscii(buf, start, end);
   }
@@ -25,6 +49,9 @@ function decodeBeyondAscii(buf: Buffer, start: number, end: number): string {
   }
   return text + buf.toString('utf8', done, end);
 }
+
+/** The most bytes that {@link encodeString} writes for one UTF-16 unit. */
+export const MOST_BYTES = 3;
 
 /** The number of bytes that {@link encodeString} writes for `s`. */
 export function encodedLength(s: string): number {

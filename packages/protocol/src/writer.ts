@@ -1,28 +1,36 @@
 // Jute encoding: appends to a buffer that grows. All numbers are big-endian; see docs/protocol.md for the encodings.
 
-import { encodedLength, encodeString } from './strings.js';
+import { encodeString, MOST_BYTES } from './strings.js';
 
-/** Appends records to a growing buffer; `take` hands out what was written. */
+/** Appends records to a growing buffer. */
 export class JuteWriter {
-  buf: Buffer;
+  private memory: Buffer;
+  private view: DataView;
   pos = 0;
 
   constructor(initialSize = 256) {
-    this.buf = Buffer.allocUnsafe(initialSize);
+    this.memory = Buffer.allocUnsafe(initialSize);
+    this.view = viewOf(this.memory);
+  }
+
+  /** What is written into; another one after it has grown or was {@link take}n. */
+  get buf(): Buffer {
+    return this.memory;
   }
 
   /** Makes room for `bytes` more. */
   reserve(bytes: number): void {
     const need = this.pos + bytes;
-    if (need <= this.buf.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(need, this.buf.length * 2));
-    this.buf.copy(grown, 0, 0, this.pos);
-    this.buf = grown;
+    if (need <= this.memory.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(need, this.memory.length * 2));
+    this.memory.copy(grown, 0, 0, this.pos);
+    this.memory = grown;
+    this.view = viewOf(grown);
   }
 
   byte(v: number): this {
     this.reserve(1);
-    this.buf[this.pos++] = v;
+    this.memory[this.pos++] = v;
     return this;
   }
 
@@ -30,9 +38,12 @@ export class JuteWriter {
     return this.byte(v ? 1 : 0);
   }
 
+  /** @throws RangeError if it is no signed 32-bit integer */
   int(v: number): this {
+    if (v !== (v | 0)) throw new RangeError(`${v} is no 32-bit integer`);
     this.reserve(4);
-    this.pos = this.buf.writeInt32BE(v, this.pos);
+    this.view.setInt32(this.pos, v);
+    this.pos += 4;
     return this;
   }
 
@@ -40,15 +51,15 @@ export class JuteWriter {
   long53(v: number): this {
     this.reserve(8);
     const hi = Math.floor(v / 4294967296);
-    this.buf.writeInt32BE(hi, this.pos);
-    this.buf.writeUInt32BE(v - hi * 4294967296, this.pos + 4);
-    this.pos += 8;
+    this.int(hi);
+    this.view.setUint32(this.pos, v - hi * 4294967296);
+    this.pos += 4;
     return this;
   }
 
   long(v: bigint): this {
     this.reserve(8);
-    this.pos = this.buf.writeBigInt64BE(BigInt.asIntN(64, v), this.pos);
+    this.pos = this.memory.writeBigInt64BE(BigInt.asIntN(64, v), this.pos);
     return this;
   }
 
@@ -56,17 +67,17 @@ export class JuteWriter {
     if (v === null) return this.int(-1);
     this.int(v.length);
     this.reserve(v.length);
-    this.buf.set(v, this.pos);
+    this.memory.set(v, this.pos);
     this.pos += v.length;
     return this;
   }
 
   string(v: string | null): this {
     if (v === null) return this.int(-1);
-    const n = encodedLength(v);
-    this.int(n);
-    this.reserve(n);
-    this.pos = encodeString(this.buf, this.pos, v);
+    this.reserve(4 + MOST_BYTES * v.length);
+    const end = encodeString(this.memory, this.pos + 4, v);
+    this.int(end - this.pos - 4);
+    this.pos = end;
     return this;
   }
 
@@ -79,11 +90,24 @@ export class JuteWriter {
 
   /** What was written so far, as a view; the writer must not be used again before `clear`. */
   bytes(): Buffer {
-    return this.buf.subarray(0, this.pos);
+    return this.memory.subarray(0, this.pos);
+  }
+
+  /** Hands over what was written so far, and begins with memory of its own for so many bytes. */
+  take(size: number): Buffer {
+    const taken = this.bytes();
+    this.memory = Buffer.allocUnsafe(size);
+    this.view = viewOf(this.memory);
+    this.pos = 0;
+    return taken;
   }
 
   clear(): this {
     this.pos = 0;
     return this;
   }
+}
+
+function viewOf(buf: Buffer): DataView {
+  return new DataView(buf.buffer, buf.byteOffset, buf.length);
 }

@@ -17,7 +17,7 @@ import {
   writeAclList,
 } from '@nodekeeper/protocol';
 import type { ReconfigRequest } from '../quorum/reconfigure.js';
-import { CRC_START, crcBytes } from '../tree/crc32.js';
+import { crcBytes } from '../tree/crc32.js';
 import type { DataTree } from '../tree/data-tree.js';
 import { DIGEST_VERSION, TreeDigest } from '../tree/digest.js';
 import { F } from '../tree/node-store.js';
@@ -64,7 +64,6 @@ export interface Author {
 
 const CONFIG_PATH = '/zookeeper/config';
 const PROTECTED = new Set(['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config']);
-const SCRATCH = Buffer.allocUnsafe(4096);
 
 export class Preparer {
   private readonly tree: DataTree;
@@ -78,6 +77,10 @@ export class Preparer {
   multiTypes: number[] = [];
   /** The path of the request that was prepared last, complete with its sequence number; null if it has none. */
   path: string | null = null;
+  // Of the path that was asked for last, which in a multi is often that of the next part too.
+  private goodPath = '/';
+  private child = '';
+  private parent = '';
   private zxid = 0;
   private time = 0;
   private author: Author = { idHi: 0, idLo: 0 };
@@ -224,19 +227,17 @@ export class Preparer {
     if (request.path === null) return ErrorCode.MarshallingError;
     let { path } = request;
     this.path = path;
-    const slash = path.lastIndexOf('/');
-    if (slash === -1 || path.includes('\0')) return ErrorCode.BadArguments;
+    if (!path.includes('/') || path.includes('\0')) return ErrorCode.BadArguments;
     const acl = fixupAcl(this.options.auth, request.acl, identities);
     if (typeof acl === 'number') return acl;
-    const parentName = slash === 0 ? '/' : path.slice(0, slash);
-    const parent = this.pending.find(parentName);
+    const parent = this.pending.find(this.parentOf(path));
     if (parent === undefined) return ErrorCode.NoNode;
     if (!this.allowed(parent, Perms.create, identities)) return ErrorCode.NoAuth;
     if (isSequential(flags)) {
       path += sequenceSuffix(parent.cversion);
       this.path = path;
     }
-    if (pathProblem(path) !== null) return ErrorCode.BadArguments;
+    if (this.badPath(path) !== ErrorCode.Ok) return ErrorCode.BadArguments;
     if (this.pending.find(path) !== undefined) return ErrorCode.NodeExists;
     if (this.kind(parent) === OwnerKind.ephemeral) return ErrorCode.NoChildrenForEphemerals;
     const length = request.data === null ? 0 : request.data.length;
@@ -284,7 +285,7 @@ export class Preparer {
     this.path = path;
     if (path === null) return ErrorCode.MarshallingError;
     if (!path.includes('/') || path.includes('\0') || PROTECTED.has(path)) return ErrorCode.BadArguments;
-    const parent = this.pending.find(parentPath(path));
+    const parent = this.pending.find(this.parentOf(path));
     if (parent === undefined) return ErrorCode.NoNode;
     if (!this.allowed(parent, Perms.delete, identities)) return ErrorCode.NoAuth;
     const node = this.pending.find(path);
@@ -396,7 +397,7 @@ export class Preparer {
   // MultiTxn: vector<Txn>, Txn: int type, buffer body. After the first failure everything is an error; then nothing is applied.
   private multi(ops: readonly SubRequest[], identities: readonly Identity[]): number {
     const { entry, pending } = this;
-    if (ops.some((op) => op.path === null)) return ErrorCode.MarshallingError;
+    for (const op of ops) if (op.path === null) return ErrorCode.MarshallingError;
     const mark = pending.mark();
     const hi = this.digest.hi;
     const lo = this.digest.lo;
@@ -447,7 +448,18 @@ export class Preparer {
 
   private badPath(path: string | null): number {
     if (path === null) return ErrorCode.BadArguments;
-    return pathProblem(path) === null ? ErrorCode.Ok : ErrorCode.BadArguments;
+    if (path === this.goodPath) return ErrorCode.Ok;
+    if (pathProblem(path) !== null) return ErrorCode.BadArguments;
+    this.goodPath = path;
+    return ErrorCode.Ok;
+  }
+
+  private parentOf(path: string): string {
+    if (path !== this.child) {
+      this.child = path;
+      this.parent = parentPath(path);
+    }
+    return this.parent;
   }
 
   private allowed(node: NodeChange, perms: number, identities: readonly Identity[]): boolean {
@@ -483,12 +495,7 @@ export class Preparer {
   private setContent(node: NodeChange, data: Buffer | null): void {
     node.inDigest = !node.path.startsWith('/zookeeper/');
     if (!node.inDigest || !this.options.digestEnabled) return;
-    let state = CRC_START;
-    if (node.path !== '/') {
-      const bytes = node.path.length * 3 > SCRATCH.length ? Buffer.from(node.path) : SCRATCH;
-      const n = bytes === SCRATCH ? SCRATCH.write(node.path, 'utf8') : bytes.length;
-      state = crcBytes(state, bytes, 0, n);
-    }
+    const state = this.tree.store.crcOfPath(node.path);
     node.crcState = data === null ? state : crcBytes(state, data, 0, data.length);
     node.refreshDigest();
   }

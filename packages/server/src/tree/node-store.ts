@@ -63,8 +63,8 @@ export class NodeStore {
   private readonly seed: number;
   private freeHead: NodeId = 0; // linked through the word `parent`, inverted so that it is no node's id
   private limit = 1; // first id never given out
-  private scratch = Buffer.allocUnsafe(1024);
-  private encoded = 0; // bytes in it
+  private encoded = new EncodedPath();
+  private encodedBefore = new EncodedPath();
   /** Freed while someone still walks a copy of a child list; really freed when nobody does. */
   private readonly limbo: NodeId[] = [];
   private holds = 0;
@@ -125,26 +125,26 @@ export class NodeStore {
 
   /** Encodes a path for {@link findEncoded}, until the next one is; returns its hash. */
   encode(path: string): number {
-    const { length } = path;
-    if (length * 3 > this.scratch.length) this.scratch = Buffer.allocUnsafe(length * 4);
-    const { scratch } = this;
-    let hash = hashStart(length, this.seed);
-    for (let i = 0; i < length; i++) {
-      const unit = path.charCodeAt(i);
-      if (unit >= 0x80) {
-        this.encoded = scratch.write(path, 'utf8');
-        return hashPath(scratch, 0, this.encoded, this.seed);
-      }
-      scratch[i] = unit;
-      hash = hashByte(hash, unit);
-    }
-    this.encoded = length;
-    return hashEnd(hash);
+    if (path === this.encoded.path) return this.encoded.hash;
+    // The last two are kept: a node and its parent are asked for by turns.
+    const { encodedBefore } = this;
+    this.encodedBefore = this.encoded;
+    this.encoded = encodedBefore;
+    if (path !== encodedBefore.path) encodedBefore.take(path, this.seed);
+    return encodedBefore.hash;
   }
 
   /** The node of the path that was encoded last, with its hash. */
   findEncoded(hash: number): NodeId {
-    return this.encoded === 0 ? ROOT : this.lookup(hash, this.scratch, 0, this.encoded);
+    const { bytes, length } = this.encoded;
+    return length === 0 ? ROOT : this.lookup(hash, bytes, 0, length);
+  }
+
+  /** The state of a digest after the path. */
+  crcOfPath(path: string): number {
+    if (path === '/') return CRC_START;
+    this.encode(path);
+    return this.encoded.crcState();
   }
 
   private lookup(hash: number, buf: Buffer, start: number, end: number): NodeId {
@@ -421,6 +421,41 @@ export class NodeStore {
 }
 
 const EMPTY = new Int32Array(0);
+
+/** A path as the index knows it. */
+class EncodedPath {
+  path: string | undefined;
+  bytes = Buffer.allocUnsafe(1024);
+  length = 0;
+  hash = 0;
+  private crc: number | undefined;
+
+  crcState(): number {
+    this.crc ??= crcBytes(CRC_START, this.bytes, 0, this.length);
+    return this.crc;
+  }
+
+  take(path: string, seed: number): void {
+    this.path = path;
+    this.crc = undefined;
+    const { length } = path;
+    if (length * 3 > this.bytes.length) this.bytes = Buffer.allocUnsafe(length * 4);
+    const { bytes } = this;
+    let hash = hashStart(length, seed);
+    for (let i = 0; i < length; i++) {
+      const unit = path.charCodeAt(i);
+      if (unit >= 0x80) {
+        this.length = bytes.write(path, 'utf8');
+        this.hash = hashPath(bytes, 0, this.length, seed);
+        return;
+      }
+      bytes[i] = unit;
+      hash = hashByte(hash, unit);
+    }
+    this.length = length;
+    this.hash = hashEnd(hash);
+  }
+}
 
 /** Adds to a 64-bit number that fits into 53 bits, its high word at `at`. */
 export function addLong(words: Int32Array, at: number, delta: number): void {
