@@ -19,7 +19,7 @@ import { clockOf, parseSrvr, reach } from '../dist/doctor/probes.js';
 import { checkServer } from '../dist/doctor/server.js';
 import { findPortOwner } from '../dist/port-owner.js';
 import { parseShellArguments } from '../dist/shell/arguments.js';
-import { freePort, MAIN, serve, temporary } from './support.js';
+import { atEnd, freePort, MAIN, serve, temporary } from './support.js';
 
 const PEMS = fileURLToPath(new URL('../../client/test/fixtures/tls/', import.meta.url));
 
@@ -28,7 +28,7 @@ async function listen(t: TestContext, server: Server): Promise<number> {
   server.on('connection', (socket) => sockets.add(socket));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => {
+  atEnd(t, () => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
@@ -195,7 +195,7 @@ test('an ensemble that runs is well, and one without its quorum is not', (t) => 
     const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
     return { code: status, out: stdout, err: stderr };
   };
-  t.after(() => {
+  atEnd(t, () => {
     run('ensemble', '--stop', '--dir', dir);
     rmSync(dir, { recursive: true, force: true });
   });

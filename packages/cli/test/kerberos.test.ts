@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parsePrincipal } from '@nodekeeper/kerberos';
 import { keytabOf, newEntry, TestKdc } from '@nodekeeper/kerberos/testing';
-import { MAIN, start, temporary } from './support.js';
+import { atEnd, MAIN, start, temporary } from './support.js';
 
 const SERVICE = newEntry(parsePrincipal('zookeeper/host@EXAMPLE'));
 const ALICE = newEntry(parsePrincipal('alice@EXAMPLE'));
@@ -17,7 +17,7 @@ async function realm(t: TestContext): Promise<{ readonly dir: string; readonly s
   const dir = temporary(t);
   const kdc = new TestKdc('EXAMPLE', [SERVICE, ALICE]);
   const port = await kdc.start();
-  t.after(() => kdc.close());
+  atEnd(t, () => kdc.close());
   const keytab = join(dir, 'keytab');
   writeFileSync(keytab, keytabOf([SERVICE, ALICE]));
   const realms = `[realms]\nEXAMPLE = {\nkdc = 127.0.0.1:${port}\n}\n`;
@@ -29,7 +29,7 @@ async function realm(t: TestContext): Promise<{ readonly dir: string; readonly s
     `java.security.auth.login.config=${join(dir, 'jaas')}`,
     `java.security.krb5.conf=${join(dir, 'krb5.conf')}`,
   );
-  t.after(() => server.close());
+  atEnd(t, () => server.close());
   return { dir, server: `127.0.0.1:${server.clientPort}` };
 }
 

@@ -18,7 +18,7 @@ import { Shell } from '../dist/shell/shell.js';
 import { complete, History } from '../dist/shell/terminal.js';
 import { hexDump, parseAcl } from '../dist/shell/texts.js';
 import { splitWords } from '../dist/shell/words.js';
-import { type Run, runMain, serve, temporary } from './support.js';
+import { atEnd, type Run, runMain, serve, temporary } from './support.js';
 
 /** `nodekeeper shell` as a process, with lines typed into it. */
 function run(args: readonly string[], input = ''): Promise<Run> {
@@ -34,7 +34,7 @@ async function shellAt(
   const said: string[] = [];
   const output = { line: (text: string) => said.push(text), note: (text: string) => said.push(`! ${text}`) };
   const shell = new Shell(await parseShellArguments(['-server', server, ...args]), output, false);
-  t.after(() => shell.close());
+  atEnd(t, () => shell.close());
   await shell.connected();
   return { shell, said };
 }

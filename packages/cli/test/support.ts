@@ -12,10 +12,26 @@ import { loadConfig, type RunningServer, startServer } from '@nodekeeper/server'
 
 export const MAIN: string = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
+const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
+
+/** Has something done when the test ends, what was asked for last first: a server stops before its folder goes. */
+export function atEnd(t: TestContext, action: () => unknown): void {
+  const known = cleanups.get(t);
+  if (known !== undefined) {
+    known.push(action);
+    return;
+  }
+  const actions = [action];
+  cleanups.set(t, actions);
+  t.after(async () => {
+    for (const next of actions.reverse()) await next();
+  });
+}
+
 /** A folder that goes with the test. */
 export function temporary(t: TestContext): string {
   const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-cli-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  atEnd(t, () => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
@@ -45,7 +61,7 @@ export function start(dataDir: string, ...more: string[]): Promise<RunningServer
 /** A server in this process that goes with the test; resolves with its address. */
 export async function serve(t: TestContext): Promise<string> {
   const server = await start(temporary(t));
-  t.after(() => server.close());
+  atEnd(t, () => server.close());
   return `127.0.0.1:${server.clientPort}`;
 }
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { connect, isKeeperError } from '@nodekeeper/client';
-import { MAIN } from './support.js';
+import { atEnd, MAIN } from './support.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: what JSON says is up to the test
 type Json = any;
@@ -19,7 +19,7 @@ interface Running {
 
 async function testingServer(t: TestContext, ...args: string[]): Promise<Running> {
   const child = spawn(process.execPath, [MAIN, 'testing-server', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-  t.after(() => child.kill('SIGKILL'));
+  atEnd(t, () => child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<Json> => JSON.parse((await lines.next()).value ?? 'null');
   return {

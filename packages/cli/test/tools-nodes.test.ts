@@ -11,14 +11,14 @@ import { filterOf } from '../dist/tools/nodes/look.js';
 import type { TreeNode } from '../dist/tools/nodes/subtree.js';
 import type { Output } from '../dist/tools/output.js';
 import { Progress } from '../dist/tools/progress.js';
-import { type Run, runMain, start, temporary } from './support.js';
+import { atEnd, type Run, runMain, start, temporary } from './support.js';
 
 /** A server in this process, and a client of it. */
 async function serve(t: TestContext): Promise<{ at: string; client: Client }> {
   const server = await start(temporary(t), 'extendedTypesEnabled=true', 'znode.container.checkIntervalMs=50');
   const at = `127.0.0.1:${server.clientPort}`;
   const client = await connect(at);
-  t.after(async () => {
+  atEnd(t, async () => {
     await client.close();
     await server.close();
   });

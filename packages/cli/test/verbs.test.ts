@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { findPortOwner } from '../dist/port-owner.js';
-import { freePort, MAIN, temporary } from './support.js';
+import { atEnd, freePort, MAIN, temporary } from './support.js';
 
 async function zooCfg(t: TestContext, lines: string[] = []): Promise<{ file: string; port: number; dataDir: string }> {
   const dir = temporary(t);
@@ -43,7 +43,7 @@ function runWith(more: NodeJS.ProcessEnv, ...args: string[]): { code: number | n
 
 test('start, status, start again, stop, stop again: outputs and exit codes are those of zkServer.sh', async (t) => {
   const { file, port, dataDir } = await zooCfg(t);
-  t.after(() => run('stop', file));
+  atEnd(t, () => run('stop', file));
   const started = run('start', file);
   assert.equal(started.code, 0, started.err);
   assert.equal(started.out, 'Starting zookeeper ... STARTED\n');
@@ -83,7 +83,7 @@ test('a server with TLS alone tells its mode to who has a certificate', async (t
     `ssl.trustStore.location=${stores}ca.pem`,
   ]);
   writeFileSync(file, readFileSync(file, 'utf8').replace(/clientPort/g, 'secureClientPort'));
-  t.after(() => run('stop', file));
+  atEnd(t, () => run('stop', file));
   assert.equal(run('start', file).code, 0);
   const first = `Client port found: ${port}. Client address: 127.0.0.1. Client SSL: true.\n`;
   const unasked = run('status', file);
@@ -102,7 +102,7 @@ test('a port that is taken is told with its owner and ways out', async (t) => {
   const { file, port } = await zooCfg(t);
   const other = createServer().listen(port, '127.0.0.1');
   await once(other, 'listening');
-  t.after(() => other.close());
+  atEnd(t, () => other.close());
   const child = spawn(process.execPath, [MAIN, 'start', file]);
   let text = '';
   child.stdout.on('data', (chunk) => (text += chunk));
@@ -122,7 +122,7 @@ test('a port between servers that is taken is told as such, not as the client po
   writeFileSync(join(dataDir, 'myid'), '1');
   const other = createServer().listen(electionPort, '127.0.0.1');
   await once(other, 'listening');
-  t.after(() => other.close());
+  atEnd(t, () => other.close());
   const child = spawn(process.execPath, [MAIN, 'start', file, '--set', 'snapCont=1']);
   let text = '';
   child.stdout.on('data', (chunk) => (text += chunk));
@@ -207,7 +207,7 @@ test('a testing server tells where it is, and goes with its standard input', asy
 test('an ensemble in one command: files as by hand, roles told, stopped again', async (t) => {
   const dir = temporary(t);
   const first = freeRange();
-  t.after(() => run('ensemble', '--stop', '--dir', dir));
+  atEnd(t, () => run('ensemble', '--stop', '--dir', dir));
   const started = run(
     'ensemble',
     '--detach',
@@ -256,7 +256,7 @@ test('stop does not wait for a process that has ended and is still in the table'
     '-c',
     `"${process.execPath}" "${MAIN}" start-foreground "${file}" & echo $! > "${dataDir}/zookeeper_server.pid"; exec sleep 60`,
   ]);
-  t.after(() => parent.kill());
+  atEnd(t, () => parent.kill());
   const deadline = performance.now() + 30_000;
   while (run('status', file).code !== 0) assert.ok(performance.now() < deadline, 'it starts');
   assert.equal(run('stop', file).out, 'Stopping zookeeper ... STOPPED\n');

@@ -50,9 +50,10 @@ class Place {
 export class Switchboard {
   private readonly real: Network;
   private readonly places = new Map<number, Place>();
-  /** The server that listens at a port, and the server whose outgoing connection has a port. */
+  /** The server that listens at a port. */
   private readonly listening = new Map<number, number>();
-  private readonly outgoing = new Map<number, number>();
+  /** Whose a connection between two ports is: one port can serve for connections to several others at once. */
+  private readonly outgoing = new Map<string, number>();
   private readonly between = new Map<Connection, number>();
   private readonly cuts = new Set<string>();
   private readonly losses = new Set<Loss>();
@@ -79,7 +80,7 @@ export class Switchboard {
         const listener = await this.real.listen(
           options,
           (connection) => {
-            const from = this.outgoing.get(connection.remotePort ?? 0);
+            const from = this.outgoing.get(`${connection.remotePort}>${connection.localPort}`);
             if (place.dead || (from !== undefined && this.isCut(from, id))) {
               connection.destroy();
               return;
@@ -101,7 +102,9 @@ export class Switchboard {
         const to = this.listening.get(port);
         this.keep(place, connection, to);
         connection.on('connect', () => {
-          if (connection.localPort !== undefined) this.outgoing.set(connection.localPort, id);
+          const ends = `${connection.localPort}>${port}`;
+          this.outgoing.set(ends, id);
+          connection.on('close', () => this.outgoing.delete(ends));
           if (to !== undefined && this.isCut(id, to)) connection.destroy();
         });
         return connection;
