@@ -90,6 +90,13 @@ export class JuteReader {
     return this.buf.subarray(at, at + n);
   }
 
+  /** Passes over a buffer, which then ends at {@link pos}; returns its length, -1 for null. */
+  skipBuffer(): number {
+    const n = this.length();
+    if (n > 0) this.take(n);
+    return n;
+  }
+
   /** A string, or null for length -1. Invalid UTF-8 decodes to U+FFFD as in Java. */
   string(): string | null {
     const n = this.length();

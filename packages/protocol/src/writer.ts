@@ -2,6 +2,9 @@
 
 import { encodeString, MOST_BYTES } from './strings.js';
 
+/** Up to so many bytes are copied one by one, which is faster than making the view that a copy as a whole needs. */
+const BY_HAND = 200;
+
 /** Appends records to a growing buffer. */
 export class JuteWriter {
   private memory: Buffer;
@@ -69,6 +72,18 @@ export class JuteWriter {
     this.reserve(v.length);
     this.memory.set(v, this.pos);
     this.pos += v.length;
+    return this;
+  }
+
+  /** `from[start, start + length)` as a buffer; null if the length is -1. */
+  bufferFrom(from: Buffer, start: number, length: number): this {
+    this.int(length);
+    if (length <= 0) return this;
+    this.reserve(length);
+    const { memory } = this;
+    if (length > BY_HAND) memory.set(from.subarray(start, start + length), this.pos);
+    else for (let i = 0; i < length; i++) memory[this.pos + i] = from[start + i] as number;
+    this.pos += length;
     return this;
   }
 

@@ -19,7 +19,9 @@ import { skipOpenAcl } from '../tree/open-acl.js';
 export interface CreateRequest {
   readonly type: number;
   readonly path: string | null;
-  readonly data: Buffer | null;
+  /** Where the data stand in the body, and how long they are: -1 for null. */
+  readonly dataAt: number;
+  readonly dataLength: number;
   readonly acl: readonly Acl[] | null;
   readonly flags: number;
   /** Milliseconds; -1 where the request has none. */
@@ -35,7 +37,9 @@ export interface DeleteRequest {
 export interface SetDataRequest {
   readonly type: number;
   readonly path: string | null;
-  readonly data: Buffer | null;
+  /** As in a {@link CreateRequest}. */
+  readonly dataAt: number;
+  readonly dataLength: number;
   readonly version: number;
 }
 
@@ -52,10 +56,11 @@ export type SubRequest = CreateRequest | DeleteRequest | SetDataRequest;
 // CreateRequest: ustring path, buffer data, vector<ACL> acl, int flags; CreateTTLRequest adds long ttl
 export function decodeCreate(type: number, r: JuteReader): CreateRequest {
   const path = r.string();
-  const data = r.buffer();
+  const dataLength = r.skipBuffer();
+  const dataAt = r.pos - dataLength;
   const acl = skipOpenAcl(r) ? OPEN_ACL_UNSAFE : readAclList(r);
   const flags = r.int();
-  return { type, path, data, acl, flags, ttl: type === OpCode.createTTL ? r.long53() : -1 };
+  return { type, path, dataAt, dataLength, acl, flags, ttl: type === OpCode.createTTL ? r.long53() : -1 };
 }
 
 /**
@@ -84,7 +89,9 @@ export function decodeDelete(type: number, r: JuteReader): DeleteRequest {
 
 // SetDataRequest: ustring path, buffer data, int version
 export function decodeSetData(r: JuteReader): SetDataRequest {
-  return { type: OpCode.setData, path: r.string(), data: r.buffer(), version: r.int() };
+  const path = r.string();
+  const dataLength = r.skipBuffer();
+  return { type: OpCode.setData, path, dataAt: r.pos - dataLength, dataLength, version: r.int() };
 }
 
 // SetACLRequest: ustring path, vector<ACL> acl, int version

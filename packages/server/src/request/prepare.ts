@@ -63,6 +63,7 @@ export interface Author {
 }
 
 const CONFIG_PATH = '/zookeeper/config';
+const NOTHING = Buffer.alloc(0);
 const PROTECTED = new Set(['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config']);
 
 export class Preparer {
@@ -81,6 +82,8 @@ export class Preparer {
   private goodPath = '/';
   private child = '';
   private parent = '';
+  /** What the request at hand was decoded from. */
+  private body: Buffer = NOTHING;
   private zxid = 0;
   private time = 0;
   private author: Author = { idHi: 0, idLo: 0 };
@@ -105,6 +108,7 @@ export class Preparer {
     time: number,
   ): number {
     this.begin(type, author, cxid, zxid, time);
+    this.body = body.buf;
     const mark = this.pending.mark();
     const { hi, lo } = this.digest;
     let error: number;
@@ -240,7 +244,7 @@ export class Preparer {
     if (this.badPath(path) !== ErrorCode.Ok) return ErrorCode.BadArguments;
     if (this.pending.find(path) !== undefined) return ErrorCode.NodeExists;
     if (this.kind(parent) === OwnerKind.ephemeral) return ErrorCode.NoChildrenForEphemerals;
-    const length = request.data === null ? 0 : request.data.length;
+    const length = Math.max(0, request.dataLength);
     const exceeded = this.quota(path, length, 1);
     if (exceeded !== ErrorCode.Ok) return exceeded;
 
@@ -248,7 +252,7 @@ export class Preparer {
     const ephemeral = isEphemeral(flags) && !container;
     const cversion = (parent.cversion + 1) | 0;
     const { entry } = this;
-    entry.string(path).buffer(request.data);
+    entry.string(path).bufferFrom(this.body, request.dataAt, request.dataLength);
     writeAclList(entry, acl);
     if (request.type === OpCode.createTTL) entry.int(cversion).long53(request.ttl);
     else if (container) entry.int(cversion);
@@ -274,7 +278,7 @@ export class Preparer {
     }
     node.acl = acl;
     node.aclId = acl === OPEN_ACL_UNSAFE ? -1 : 0;
-    this.setContent(node, request.data);
+    this.setContent(node, this.body, request.dataAt, length);
     this.digest.add(node.digest);
     this.pending.add(node);
     return ErrorCode.Ok;
@@ -319,19 +323,19 @@ export class Preparer {
     const node = this.pending.find(path);
     if (node === undefined) return ErrorCode.NoNode;
     if (!this.allowed(node, Perms.write, identities)) return ErrorCode.NoAuth;
-    const length = request.data === null ? 0 : request.data.length;
+    const length = Math.max(0, request.dataLength);
     const exceeded = this.quota(path, length - node.dataLength, 0);
     if (exceeded !== ErrorCode.Ok) return exceeded;
     if (request.version !== -1 && request.version !== node.version) return ErrorCode.BadVersion;
     const version = (node.version + 1) | 0;
-    this.entry.string(path).buffer(request.data).int(version);
+    this.entry.string(path).bufferFrom(this.body, request.dataAt, request.dataLength).int(version);
     this.digest.subtract(node.digest);
     const changed = this.pending.change(node, this.zxid);
     changed.stat[F.version] = version;
     changed.stat[F.dataLength] = length;
     setLong(changed.stat, F.mtime, this.time);
     setLong(changed.stat, F.mzxid, this.zxid);
-    this.setContent(changed, request.data);
+    this.setContent(changed, this.body, request.dataAt, length);
     this.digest.add(changed.digest);
     return ErrorCode.Ok;
   }
@@ -353,7 +357,7 @@ export class Preparer {
     changed.stat[F.dataLength] = data.length;
     setLong(changed.stat, F.mtime, this.time);
     setLong(changed.stat, F.mzxid, this.zxid);
-    this.setContent(changed, data);
+    this.setContent(changed, data, 0, data.length);
     return ErrorCode.Ok;
   }
 
@@ -491,12 +495,11 @@ export class Preparer {
     this.pending.remove(path, this.zxid, ephemeral);
   }
 
-  /** Computes the digest of a node with new data. */
-  private setContent(node: NodeChange, data: Buffer | null): void {
+  /** Computes the digest of a node with new data, `buf[start, start + length)`. */
+  private setContent(node: NodeChange, buf: Buffer, start: number, length: number): void {
     node.inDigest = !node.path.startsWith('/zookeeper/');
     if (!node.inDigest || !this.options.digestEnabled) return;
-    const state = this.tree.store.crcOfPath(node.path);
-    node.crcState = data === null ? state : crcBytes(state, data, 0, data.length);
+    node.crcState = crcBytes(this.tree.store.crcOfPath(node.path), buf, start, start + length);
     node.refreshDigest();
   }
 
