@@ -102,6 +102,7 @@ export class Session implements ConnectionHandler {
   /** `performance.now()` when the last request was sent that is answered: the server has heard from us since. */
   private heardSince = 0;
   /** The request that will show it next: its xid, 0 for none, and when it was sent. */
+  private readonly wantedTimeout: number;
   private probe = 0;
   private probeSent = 0;
   private lastFailure: Error | undefined;
@@ -115,7 +116,8 @@ export class Session implements ConnectionHandler {
     this.options = options;
     this.hooks = hooks;
     this.chroot = target.chroot;
-    this.timeout = options.sessionTimeout ?? 30_000;
+    this.wantedTimeout = Math.trunc(options.sessionTimeout ?? 30_000); // times that are computed are seldom whole
+    this.timeout = this.wantedTimeout;
     this.maxOutstanding = options.maxOutstanding ?? 1000;
     this.maxRequest = options.maxRequest ?? MAX_REQUEST;
     this.srvRefresh = options.srvRefresh ?? SRV_REFRESH;
@@ -426,11 +428,11 @@ export class Session implements ConnectionHandler {
   /** Undefined if the session has expired. */
   private async openSession(connection: Connection, endpoint: Endpoint): Promise<ConnectResponse | undefined> {
     const ticket = this.seenReadWrite ? this.ticket : NO_SESSION;
-    const { readOnly = false, sessionTimeout = 30_000, sasl } = this.options;
+    const { readOnly = false, sasl } = this.options;
     // Before a session is opened, which would be left behind if there is nothing to log in with.
     const login = sasl === undefined ? undefined : await beginLogin(sasl, endpoint.host);
     const sentAt = performance.now();
-    connection.send((w) => writeConnectRequest(w, ticket, this.lastZxid, sessionTimeout, readOnly));
+    connection.send((w) => writeConnectRequest(w, ticket, this.lastZxid, this.wantedTimeout, readOnly));
     const response = readConnectResponse(await nextFrame(connection));
     if (response === undefined) throw new Error(`${connection.remote} opens no sessions now`);
     if (response.timeout <= 0) {

@@ -115,7 +115,7 @@ test('a half-open connection is found by the pings that are not answered', async
 
 test('pings keep an idle session', async (t) => {
   const { clientPort } = await serve(t, { tickTime: 100 });
-  const client = await open(t, clientPort, { sessionTimeout: 1500 });
+  const client = await open(t, clientPort, { sessionTimeout: 1500.5 });
   assert.equal(client.sessionTimeout, 1500);
   let lost = 0;
   client.on('suspended', () => lost++);

@@ -143,7 +143,7 @@ export class FastLeaderElection {
     if (n.state === PeerState.following || n.state === PeerState.leading) this.considerSettled(n);
     else if (n.state === PeerState.looking && !silent) this.considerLooking(n);
     else if (n.state === PeerState.looking && n.round === this.round) this.record(n);
-    if (silent && this.active) this.finishOrWait();
+    if (silent && this.finalizing !== undefined) this.finishOrWait();
   }
 
   /**

@@ -1,0 +1,119 @@
+// Pending changes against a plain list of what each write did: records that are used again must never show another's state.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type NodeChange, PendingChanges } from '../../dist/request/changes.js';
+import { F } from '../../dist/tree/node-store.js';
+import { Harness } from '../tree/harness.js';
+
+/** A node as some write leaves it: what the test looks at. */
+type State = Readonly<Pick<NodeChange, 'path' | 'zxid' | 'exists' | 'ephemeral' | 'version'>>;
+
+/** Pending changes together with the list that they are to agree with. The tree has every second path and never changes. */
+class Pair {
+  readonly paths: readonly string[];
+  private readonly changes: PendingChanges;
+  private readonly tree = new Map<string, State>();
+  private list: State[] = [];
+  private zxid = 10_000;
+  private unique = 0;
+
+  constructor(count: number) {
+    const h = new Harness();
+    this.changes = new PendingChanges(h.tree);
+    this.paths = Array.from({ length: count }, (_, i) => (i % 3 === 0 ? `/ä${i}` : `/n${i}`));
+    for (const path of this.paths.filter((_, i) => i % 2 === 0)) {
+      h.create(path);
+      this.tree.set(path, { path, zxid: 0, exists: true, ephemeral: false, version: 0 });
+    }
+  }
+
+  /** One write: each part finds two nodes, as those of a multi do, then changes one and makes or deletes the other. */
+  write(parts: readonly (readonly [number, number, boolean])[], fails: boolean): void {
+    const { changes, list } = this;
+    const [length, zxid] = [list.length, ++this.zxid];
+    changes.begin();
+    const mark = changes.mark();
+    for (const [one, other, ephemeral] of parts) {
+      const path = this.paths[one] as string;
+      const node = this.find(path);
+      const above = this.find(this.paths[other] as string);
+      if (above !== undefined && one !== other) {
+        const version = ++this.unique;
+        changes.change(above, zxid).stat[F.version] = version;
+        const at = list.findLastIndex((state) => state.path === above.path);
+        const own = list[at]?.zxid === zxid; // then it goes on in the same record
+        const state = { path: above.path, zxid, exists: true, ephemeral: own && list[at]?.ephemeral === true, version };
+        list.splice(own ? at : list.length, 1, state);
+      }
+      this.compare(path, node);
+      const version = ++this.unique;
+      list.push({ path, zxid, exists: node === undefined, ephemeral, version });
+      if (node !== undefined) changes.remove(path, zxid, ephemeral);
+      if (node !== undefined) continue;
+      const created = changes.created(path, zxid);
+      assert.ok(created.stat.every((word) => word === 0) && created.acl === undefined && created.aclId === 0);
+      created.stat[F.version] = version;
+      created.ephemeral = ephemeral;
+      changes.add(created);
+    }
+    if (!fails) return;
+    changes.rollback(mark);
+    list.length = length;
+  }
+
+  /** So many of the pending writes are applied. */
+  apply(writes: number): void {
+    const applied = [...new Set(this.list.map(({ zxid }) => zxid))].slice(0, writes).at(-1) ?? 0;
+    this.changes.applied(applied);
+    this.list = this.list.filter(({ zxid }) => zxid > applied);
+  }
+
+  check(): void {
+    const { changes, list } = this;
+    changes.begin();
+    for (const path of this.paths) this.find(path);
+    const told = [...changes.values()].map((change) => [change.path, change.zxid, change.exists, change.ephemeral]);
+    const expected = list.map((state) => [state.path, state.zxid, state.exists, state.ephemeral]);
+    assert.deepEqual(told, expected);
+    assert.equal(changes.ephemeralChanges, list.filter(({ ephemeral }) => ephemeral).length);
+  }
+
+  private find(path: string): NodeChange | undefined {
+    const node = this.changes.find(path);
+    this.compare(path, node);
+    return node;
+  }
+
+  private compare(path: string, node: NodeChange | undefined): void {
+    const state = this.list.findLast((other) => other.path === path) ?? this.tree.get(path);
+    const expected = state?.exists === true ? [path, state.version] : undefined;
+    assert.deepEqual(node && [node.path, node.version], expected);
+  }
+}
+
+test('pending changes agree with a list of all writes, whatever fails and is applied in between', () => {
+  const part = fc.tuple(fc.nat(11), fc.nat(11), fc.boolean());
+  const write = fc.tuple(fc.array(part, { minLength: 1, maxLength: 6 }), fc.boolean(), fc.nat(3));
+  const property = fc.property(fc.array(write, { maxLength: 40, size: 'max' }), (writes) => {
+    const pair = new Pair(12);
+    for (const [parts, fails, applied] of writes) {
+      pair.write(parts, fails);
+      pair.apply(applied);
+      pair.check();
+    }
+  });
+  fc.assert(property, { numRuns: 300 });
+});
+
+test('the table of pending changes grows', () => {
+  const pair = new Pair(3000);
+  for (let i = 0; i < 3000; i += 3) pair.write([[i, (i + 1) % 3000, i % 2 === 0]], i % 7 === 3);
+  pair.write(
+    Array.from(pair.paths, (_, i) => [i, 2999 - i, i % 5 === 0] as const),
+    true,
+  );
+  pair.check();
+  pair.apply(500);
+  pair.check();
+});
