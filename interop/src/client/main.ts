@@ -196,10 +196,12 @@ const survives = (kind: Kind): Promise<void> =>
         const own = ensemble.ports.findIndex((port) => client.server === `127.0.0.1:${port}`) + 1;
         const victim = round === 0 ? own : leader;
         assert(victim !== undefined, 'nobody leads');
-        const change = next(client, 'reconnected');
+        // A connection that waits for nothing at that moment lives through a change of leaders.
+        const change = victim === own ? next(client, 'reconnected') : undefined;
         const writing = write(client, () => made++);
         await ensemble.kill(victim);
         await change;
+        await Promise.race([writing.more(2), writing.ended]);
         await client.sync();
         writing.stop();
         await writing.ended;
@@ -214,20 +216,37 @@ const survives = (kind: Kind): Promise<void> =>
     });
   });
 
+interface Writing {
+  /** Resolves when so many further nodes are made. */
+  more(count: number): Promise<void>;
+  stop(): void;
+  readonly ended: Promise<void>;
+}
+
 /** Creates protected nodes one after the other: each exactly once, whatever happens to the servers. */
-function write(client: Client, onMade: () => void): { stop(): void; ended: Promise<void> } {
+function write(client: Client, onMade: () => void): Writing {
   let isStopped = false;
+  let missing = 0;
+  let enough = (): void => {};
   const run = async (): Promise<void> => {
     while (!isStopped) {
       await client.create('/w-', { protect: true, mode: 'persistentSequential' });
       onMade();
+      if (--missing === 0) enough();
     }
   };
+  const ended = run();
+  ended.catch(() => {}); // whoever waits for it is told; if the check has failed already, nobody does
   return {
+    more: (count) =>
+      new Promise((resolve) => {
+        missing = count;
+        enough = resolve;
+      }),
     stop: () => {
       isStopped = true;
     },
-    ended: run(),
+    ended,
   };
 }
 
