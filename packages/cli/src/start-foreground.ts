@@ -14,7 +14,7 @@ export async function startForeground(args: readonly string[]): Promise<void> {
     config = loadConfig(sourcesOf(parsed));
     const server = await startServer(config, { logger: await createLogger() });
     // What a server makes on its way is dead within milliseconds, so a small young generation serves as well as the 16 MB that V8
-    // lets it grow to, in a third of the pause and 25 MB less memory with 10,000 connections (docs/decisions/0009).
+    // lets it grow to, with less memory (docs/decisions/0009).
     setFlagsFromString('--semi-space-growth-factor=1');
     let stopping = false;
     const stop = (): void => {

@@ -99,10 +99,11 @@ export class Session implements ConnectionHandler {
   private answered = false;
   private seenReadWrite = false;
   private lastContact = performance.now();
+  /** The time-out to ask for, in milliseconds. */
+  private readonly wantedTimeout: number;
   /** `performance.now()` when the last request was sent that is answered: the server has heard from us since. */
   private heardSince = 0;
   /** The request that will show it next: its xid, 0 for none, and when it was sent. */
-  private readonly wantedTimeout: number;
   private probe = 0;
   private probeSent = 0;
   private lastFailure: Error | undefined;

@@ -133,7 +133,6 @@ export class PendingChanges {
     if (node.zxid === zxid) return node;
     const change = node.zxid === 0 ? node : this.copy(node);
     change.zxid = zxid;
-    change.ephemeral = false;
     this.add(change);
     return change;
   }
@@ -256,10 +255,14 @@ export class PendingChanges {
     if (before === change) return;
     if (before !== null) this.unlink(before);
     if (this.paths >= this.buckets.length) this.grow();
+    this.link(change);
+    this.paths++;
+  }
+
+  private link(change: NodeChange): void {
     const at = change.hash & (this.buckets.length - 1);
     change.chained = this.buckets[at] as NodeChange | null;
     this.buckets[at] = change;
-    this.paths++;
   }
 
   /** Takes a change out of the table, if it is the latest of its path. */
@@ -284,9 +287,7 @@ export class PendingChanges {
     for (const first of old) {
       for (let change = first; change !== null; ) {
         const next: NodeChange | null = change.chained;
-        const at = change.hash & (this.buckets.length - 1);
-        change.chained = this.buckets[at] as NodeChange | null;
-        this.buckets[at] = change;
+        this.link(change);
         change = next;
       }
     }

@@ -11,17 +11,17 @@ export function hashPath(buf: Uint8Array, start: number, end: number, seed: numb
   return hashEnd(hash);
 }
 
-/** {@link hashPath} byte by byte: the start, for the number of bytes that will come, */
+/** The hash of a path whose bytes come one by one: how it begins, for their number. */
 export function hashStart(length: number, seed: number): number {
   return seed ^ length;
 }
 
-/** each byte in turn, */
+/** The hash with one byte more. */
 export function hashByte(hash: number, byte: number): number {
   return Math.imul(hash ^ byte, 0x01000193);
 }
 
-/** and the end. */
+/** The hash when all bytes have come: what {@link hashPath} tells of them at once. */
 export function hashEnd(hash: number): number {
   let h = hash ^ (hash >>> 15);
   h = Math.imul(h, 0x85ebca6b);
