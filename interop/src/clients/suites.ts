@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { firstPortOf } from '../ensemble/ports.js';
 import type { SuiteResult } from './scorecard.js';
 
 const DIST = fileURLToPath(new URL('..', import.meta.url));
 
-interface Suite {
+export interface Suite {
   readonly id: string;
   readonly title: string;
   readonly main: string;
@@ -80,11 +81,17 @@ export const SUITES: readonly Suite[] = [
 ];
 
 /** Runs the suite to its end; its output is shown when it failed. */
-export async function runSuite({ title, main, args }: Suite): Promise<SuiteResult> {
+export async function runSuite(suite: Suite): Promise<SuiteResult> {
+  const { title, main, args } = suite;
   const command = ['node', `interop/dist/${main}`, ...args].join(' ');
   const file = join(DIST, main);
   if (!existsSync(file)) return { title, command, ok: false, summary: 'it is not built' };
-  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // Suites beside one another, and those of another run, have different ports.
+  const port = firstPortOf(process.pid + SUITES.indexOf(suite));
+  const child = spawn(process.execPath, [file, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { INTEROP_PORT: String(port), ...process.env },
+  });
   let output = '';
   const keep = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-20_000);

@@ -6,8 +6,13 @@ import { createServer } from 'node:net';
 
 const COUNT = 200;
 /** Each run has ports of its own, as far as chance has it: several may be under way on one machine. */
-const FIRST = Number(process.env.INTEROP_PORT ?? 10_000 + (process.pid % 50) * COUNT);
+const FIRST = Number(process.env.INTEROP_PORT ?? firstPortOf(process.pid));
 export const HOST = '127.0.0.1';
+
+/** Where the ports of a run begin. 50 numbers in a row get different ones. */
+export function firstPortOf(run: number): number {
+  return 10_000 + (run % 50) * COUNT;
+}
 
 let next = 0;
 

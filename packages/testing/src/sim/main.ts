@@ -53,6 +53,10 @@ if (![first, count, jobs].every(Number.isInteger)) {
   console.error(HELP);
   process.exit(2);
 }
+if (Number(values.servers) === 1 && Number(values.spares ?? 0) + Number(values.observers ?? 0) > 0) {
+  console.error('--observers and --spares go with --servers 2 or more: a standalone server has no other members');
+  process.exit(2);
+}
 process.exitCode = jobs > 1 ? await runParallel(process.argv.slice(2), first, count, jobs) : await runHere();
 
 async function runHere(): Promise<number> {
