@@ -395,7 +395,8 @@ export class Session implements ConnectionHandler {
 
   /** Connects and serves until the connection is lost. */
   private async serve(endpoint: Endpoint): Promise<void> {
-    const limit = this.options.connectTimeout ?? Math.max(1000, this.timeout / this.hosts.size);
+    // A session outlives attempts that nobody answers: there is time for three, and for each server.
+    const limit = this.options.connectTimeout ?? Math.max(1000, this.timeout / Math.max(3, this.hosts.size));
     const socket = await dial(endpoint, this.opening, limit, this.over.signal);
     const { maxFrame = 64 * 1024 * 1024 } = this.options;
     const connection = new Connection(socket, { maxFrame, maxRequest: this.maxRequest });

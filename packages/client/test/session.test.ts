@@ -10,7 +10,7 @@ import { atEnd, begin, dataDir, open, serve } from './support.js';
 
 /** The next change of this name. */
 async function next(client: Client, name: 'connected' | 'suspended' | 'reconnected' | 'expired' | 'closed') {
-  const [change] = await once(client, name);
+  const [change] = await once(client, name, { signal: AbortSignal.timeout(60_000) });
   return change as StateChange;
 }
 

@@ -296,10 +296,14 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
       globalSessionWeight: n('connection_throttle_global_session_weight'),
       renewSessionWeight: n('connection_throttle_renew_session_weight'),
     },
-    fourLetterWords: (s('4lw.commands.whitelist') ?? '')
-      .split(',')
-      .map((word) => word.trim())
-      .filter((word) => word !== ''),
+    fourLetterWords: [
+      ...(s('4lw.commands.whitelist') ?? '')
+        .split(',')
+        .map((word) => word.trim())
+        .filter((word) => word !== ''),
+      // Clients of a server without quorum look for one that takes writes with it.
+      ...(b('readonlymode.enabled') ? ['isro'] : []),
+    ],
     admin: {
       enabled: b('admin.enableServer'),
       address: s('admin.serverAddress') ?? '0.0.0.0',

@@ -361,7 +361,7 @@ export const KEYS: readonly Key[] = [
     '4lw.commands.whitelist',
     'text',
     'srvr',
-    'Four-letter words that are answered, separated by commas; `*` for all.',
+    'Four-letter words that are answered, separated by commas; `*` for all. `srvr` always is, and `isro` with readonlymode.enabled.',
   ),
   key('admin.enableServer', 'bool', true, 'Whether there is an HTTP admin server.'),
   key('admin.serverAddress', 'text', '0.0.0.0', 'Where it listens.'),

@@ -600,6 +600,15 @@ test('four-letter words are answered before the handshake, those not on the list
   );
   assert.match(await ask('mntr'), /^zk_version\t/);
   assert.equal(await ask('stat'), 'stat is not executed because it is not in the whitelist.\n');
+  assert.equal(await ask('isro'), 'isro is not executed because it is not in the whitelist.\n');
+});
+
+test('where servers without quorum serve reads, the word by which clients look for another is always answered', async (t) => {
+  const { clientPort } = await serve(t, { '4lw.commands.whitelist': 'ruok', 'readonlymode.enabled': true });
+  const socket = connect({ port: clientPort, host: '127.0.0.1' }).end('isro');
+  let text = '';
+  for await (const chunk of socket) text += chunk;
+  assert.equal(text, 'rw');
 });
 
 test('a stop closes the clients and loses nothing that was acknowledged', async (t) => {
