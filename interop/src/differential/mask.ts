@@ -1,6 +1,6 @@
 // Makes frames of two servers comparable byte for byte: in a copy, what differs between two runs (zxids, times, session ids and
-// passwords, the order of children) is replaced by what must not differ (how far the zxid has moved, whether a time agrees with
-// its zxid, whose session it is, the sorted names). On the way the frame is put into words for people.
+// passwords, the order of ephemeral nodes) is replaced by what must not differ (how far the zxid has moved, whether a time agrees
+// with its zxid, whose session it is, the sorted paths). On the way the frame is put into words for people.
 
 import { JuteReader, OpCode, readAclList } from '@nodekeeper/protocol';
 import { keepsCreate2 } from './known-differences.js';
@@ -154,8 +154,10 @@ class Walk {
         this.words.push(`data=${this.data()}`);
         this.stat();
         return;
-      case OpCode.getChildren:
       case OpCode.getEphemerals:
+        this.words.push(`paths=${this.sorted(() => this.string())}`);
+        return;
+      case OpCode.getChildren:
         this.words.push(`names=${this.names()}`);
         return;
       case OpCode.getChildren2:
@@ -268,7 +270,7 @@ class Walk {
   }
 
   private names(): string {
-    return this.sorted(() => this.string());
+    return `[${Array.from({ length: this.r.int() }, () => this.string()).join(',')}]`;
   }
 
   /** Of a list without an order, the items sorted by their bytes. */

@@ -13,6 +13,7 @@ import {
   Perms,
   writeAclList,
 } from '@nodekeeper/protocol';
+import { childrenInOrder, MOST_ORDERED } from '../tree/child-order.js';
 import type { DataTree } from '../tree/data-tree.js';
 import { F, type NodeId } from '../tree/node-store.js';
 import { WatchEvent } from '../tree/watches.js';
@@ -27,7 +28,7 @@ export interface ReadObserver {
 }
 
 /** Lists longer than this leave in pieces, so that nobody waits for them. */
-const STREAM_FROM = 2000;
+const STREAM_FROM = MOST_ORDERED;
 /** A request of 1 MB can ask for the same long list many thousand times; no client takes replies near this size. */
 const LARGEST_MULTI_READ = 64 * 1024 * 1024;
 
@@ -208,8 +209,8 @@ export class Reads {
     out.int(count);
     if (count === 0) return;
     const prefix = store.namePrefix(node);
-    const { ints, at } = store.childInts(node);
     out.reserve(count * 4 + store.get(node, F.childNameBytes));
+    const { ints, at } = count > MOST_ORDERED ? store.childInts(node) : { ints: childrenInOrder(store, node), at: 0 };
     for (let i = 0; i < count; i++) writeName(out, store, ints[at + i] as number, prefix);
   }
 

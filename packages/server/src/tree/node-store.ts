@@ -45,6 +45,8 @@ export const NodeFlag = {
   /** Outside the digest: everything below /zookeeper/. */
   noDigest: 2,
 } as const;
+/** Above the flags: how often the table that Apache's server would keep the children's names in has doubled. */
+const DOUBLED_SHIFT = 8;
 
 const WORDS_SHIFT = 5;
 const PAGE_SHIFT = 12;
@@ -318,6 +320,11 @@ export class NodeStore {
     return { ints: this.arena.ints(handle), at: this.arena.intOffset(handle) + LIST_HEAD };
   }
 
+  /** The buckets of the table that Apache's server would keep the children's names in: see child-order.ts. */
+  childTable(id: NodeId): number {
+    return 8 << (this.get(id, F.flags) >> DOUBLED_SHIFT);
+  }
+
   /** How many nodes are below the node. */
   nodesBelow(id: NodeId): number {
     if (this.get(id, F.numChildren) === 0) return 0;
@@ -370,6 +377,8 @@ export class NodeStore {
     this.set(child, F.position, count);
     page[base + F.numChildren] = count + 1;
     page[base + F.childNameBytes] = (page[base + F.childNameBytes] as number) + nameLength;
+    const flags = page[base + F.flags] as number;
+    if (count + 1 > 6 << (flags >> DOUBLED_SHIFT)) page[base + F.flags] = flags + (1 << DOUBLED_SHIFT);
   }
 
   private removeChild(parent: NodeId, child: NodeId, nameLength: number): void {
