@@ -101,6 +101,18 @@ test('a dialled server must show a certificate of its address, from a known auth
   assert.notEqual(await say(t, lax.network.connect('127.0.0.1', stranger)), 'hello');
 });
 
+test('certificates that all have one name are told apart by who signed them', async (t) => {
+  const trust = { 'ssl.quorum.trustStore.location': at('same-ca.pem'), 'ssl.quorum.hostnameVerification': false };
+  const one = side(t, { ...trust, 'ssl.quorum.keyStore.location': at('same-client.pem') });
+  assert.equal(await say(t, one.network.connect('127.0.0.1', await echo(t, one))), 'hello');
+  for (const wrong of ['same-stranger', 'same-expired']) {
+    const other = side(t, { ...trust, 'ssl.quorum.keyStore.location': at(`${wrong}.pem`) });
+    assert.match(await say(t, one.network.connect('127.0.0.1', await echo(t, other))), /not trusted/);
+    assert.notEqual(await say(t, other.network.connect('127.0.0.1', await echo(t, one))), 'hello');
+  }
+  assert.equal(one.refused.length, 2);
+});
+
 test('a server that dials must show such a certificate too', async (t) => {
   const strict = side(t, { 'ssl.quorum.allowReverseDnsLookup': false });
   const port = await echo(t, strict);

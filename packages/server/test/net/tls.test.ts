@@ -87,6 +87,20 @@ test('without a certificate, or with one of an unknown authority, nobody comes i
   assert.equal(server.port.connections.size, 0);
 });
 
+test('certificates that all have one name are told apart by who signed them', async (t) => {
+  const { secureClientPort, server } = await serve(t, { ...TLS, 'ssl.trustStore.location': at('same-ca.pem') });
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const client = await RawClient.secure(t, secureClientPort, { ...as('same-client'), maxVersion });
+    assert.equal(await client.handshake(), true);
+    assert.equal(await createWith(client, `/${maxVersion}`, 'x509', 'CN=one name for all,O=Test'), 0);
+    assert.equal(await client.getData(`/${maxVersion}`), 'x');
+    for (const wrong of ['same-stranger', 'same-expired', 'same-server-only', 'client'])
+      await turnedAway(t, secureClientPort, { ...as(wrong), maxVersion });
+  }
+  assert.equal(server.port.stats.handshakesFailed, 8);
+  assert.equal(server.port.connections.size, 2);
+});
+
 test('plain bytes on the TLS port are turned away, and the port goes on', async (t) => {
   const { secureClientPort } = await serve(t, TLS);
   const plain = await RawClient.plain(t, secureClientPort);

@@ -19,6 +19,7 @@ import { cipherSuite } from './cipher-suites.js';
 import { namesHost } from './host-name.js';
 import { readKeyStore, readTrustStore, type StoreSettings, TlsError } from './key-store.js';
 import { subjectName } from './subject-name.js';
+import { distrust } from './trust.js';
 
 export interface TlsSettings {
   readonly keyStore: StoreSettings;
@@ -71,6 +72,8 @@ export class TlsEntry {
   private readonly server: Server;
   /** What connections of one's own are dialled with. */
   context: SecureContext;
+  /** The certificates of the trust store. */
+  anchors: readonly X509Certificate[];
   /** Sockets on which the handshake is under way, by {@link keyOf}. */
   private readonly shaking = new Map<string, { readonly socket: Socket; readonly taker: TlsTaker }>();
   /** Sockets of which it is not known yet whether they speak TLS. */
@@ -87,13 +90,14 @@ export class TlsEntry {
     this.hooks = hooks;
     this.runtime = runtime;
     this.timeout = handshakeTimeout;
-    const options = contextOptions(settings);
+    const { options, anchors } = contextOptions(settings);
     this.context = createSecureContext(options);
+    this.anchors = anchors;
     this.server = createServer({
       ...options,
       handshakeTimeout,
       requestCert: settings.clientAuth !== 'none',
-      rejectUnauthorized: settings.clientAuth === 'need',
+      rejectUnauthorized: false, // judged below
     });
     this.server.on('secureConnection', (socket) => void this.judge(socket));
     this.server.on('tlsClientError', (error, socket) => {
@@ -179,12 +183,17 @@ export class TlsEntry {
     };
     const identities: Identity[] = [];
     const raw = clientAuth === 'none' ? undefined : (socket.getPeerCertificate().raw as Buffer | undefined);
+    if (raw === undefined && clientAuth === 'need') {
+      refuse('the client has no certificate');
+      return;
+    }
     if (raw !== undefined) {
-      if (!socket.authorized) {
-        refuse(`the client's certificate is not trusted: ${String(socket.authorizationError)}`);
+      const certificate = new X509Certificate(raw);
+      const reason = distrust(socket, certificate, 'client', this.anchors);
+      if (reason !== undefined) {
+        refuse(`the client's certificate is not trusted: ${reason}`);
         return;
       }
-      const certificate = new X509Certificate(raw);
       if (verifyClientHost && !(await namesHost(certificate, socket.remoteAddress ?? '', reverseDns))) {
         refuse(`the client's certificate is not for its address`);
         return;
@@ -215,8 +224,9 @@ export class TlsEntry {
   /** What is read only half keeps the old certificates; the next change of the file is another attempt. */
   private readonly onChange = (): void => {
     try {
-      const options = contextOptions(this.settings);
+      const { options, anchors } = contextOptions(this.settings);
       this.context = createSecureContext(options);
+      this.anchors = anchors;
       this.server.setSecureContext(options);
       this.hooks.onReloaded(this.settings.keyStore.path);
     } catch (e) {
@@ -225,13 +235,16 @@ export class TlsEntry {
   };
 }
 
-function contextOptions(settings: TlsSettings): SecureContextOptions {
+function contextOptions(settings: TlsSettings): {
+  readonly options: SecureContextOptions;
+  readonly anchors: readonly X509Certificate[];
+} {
   const { key, chain } = readKeyStore(settings.keyStore);
-  const trusted = settings.trustStore === undefined ? undefined : readTrustStore(settings.trustStore);
+  const anchors = settings.trustStore === undefined ? undefined : readTrustStore(settings.trustStore);
   const options = {
     key: key.export({ type: 'pkcs8', format: 'pem' }),
     cert: chain.map((certificate) => certificate.toString()).join('\n'),
-    ...(trusted === undefined ? {} : { ca: trusted.map((certificate) => certificate.toString()) }),
+    ...(anchors === undefined ? {} : { ca: anchors.map((certificate) => certificate.toString()) }),
     ...(settings.cipherSuites.length === 0 ? {} : { ciphers: ciphers(settings.cipherSuites) }),
     minVersion: settings.minVersion,
     maxVersion: settings.maxVersion,
@@ -243,7 +256,7 @@ function contextOptions(settings: TlsSettings): SecureContextOptions {
   } catch (e) {
     throw new TlsError(`${settings.keyStore.path}: TLS cannot be offered: ${(e as Error).message}`);
   }
-  return options;
+  return { options, anchors: anchors ?? [] };
 }
 
 function ciphers(names: readonly string[]): string {

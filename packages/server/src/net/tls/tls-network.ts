@@ -8,6 +8,7 @@ import type { Runtime } from '../../runtime.js';
 import { type Connection, type Listener, type ListenOptions, type Network, nodeNetwork } from '../network.js';
 import { namesHost } from './host-name.js';
 import { TlsEntry, type TlsHooks, type TlsSettings } from './tls-entry.js';
+import { distrust } from './trust.js';
 
 export interface TlsNetworkSettings {
   readonly tls: TlsSettings;
@@ -49,11 +50,13 @@ export class TlsNetwork implements Network {
       port,
       secureContext: this.entry.context,
       ...(isIP(host) === 0 ? { servername: host } : {}),
-      checkServerIdentity: () => undefined, // by other rules below
+      // By other rules, below.
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
     });
     socket.setNoDelay(true);
     socket.setKeepAlive(options.keepAlive ?? false);
-    return new Dialled(socket, async (certificate) => {
+    return new Dialled(socket, this.entry.anchors, async (certificate) => {
       if (!verifyServerHost) return true;
       return namesHost(certificate, socket.remoteAddress ?? '', tls.reverseDns, host);
     });
@@ -69,10 +72,25 @@ export class TlsNetwork implements Network {
 class Dialled implements Connection {
   private readonly socket: TLSSocket;
 
-  constructor(socket: TLSSocket, isRight: (certificate: X509Certificate) => Promise<boolean>) {
+  constructor(
+    socket: TLSSocket,
+    anchors: readonly X509Certificate[],
+    isRight: (certificate: X509Certificate) => Promise<boolean>,
+  ) {
     this.socket = socket;
     socket.once('secureConnect', async () => {
-      const certificate = new X509Certificate(socket.getPeerCertificate().raw);
+      const raw = socket.getPeerCertificate().raw as Buffer | undefined;
+      if (raw === undefined) {
+        socket.destroy(new Error('the server has no certificate'));
+        return;
+      }
+      const certificate = new X509Certificate(raw);
+      // At once: nothing that it sends may be read before.
+      const reason = distrust(socket, certificate, 'server', anchors);
+      if (reason !== undefined) {
+        socket.destroy(new Error(`the server's certificate is not trusted: ${reason}`));
+        return;
+      }
       const right = await isRight(certificate);
       if (socket.destroyed) return;
       if (right) socket.emit('known');
