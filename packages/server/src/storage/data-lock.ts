@@ -6,14 +6,15 @@
 // never used again, so removing a dead one cannot hit a live one.
 
 import { randomBytes } from 'node:crypto';
-import { readdirSync, realpathSync, renameSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, realpathSync, renameSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join, relative } from 'node:path';
 import { StorageError } from './errors.js';
 import { systemCode } from './system-error.js';
 
 const LOCK = 'nodekeeper.lock.';
-const UNFINISHED = 'nodekeeper.tmp.';
+const UNFINISHED = 'nodekeeper.tmp.'; // no longer than LOCK
+const ID_LENGTH = 8;
 const LONGEST_SOCKET_PATH = 107; // sun_path, less its end; a longer one would be cut, not refused
 
 export interface DataLock {
@@ -47,12 +48,22 @@ export async function lockDataDirs(dirs: Iterable<string>): Promise<DataLock | u
  * @throws StorageError if another server has it
  */
 export async function lockDataDir(dataDir: string): Promise<DataLock | undefined> {
-  const id = randomBytes(4).toString('hex');
-  const unfinished = join(dataDir, UNFINISHED + id);
+  const { path, close: leave } = socketDir(dataDir);
+  try {
+    return await lockIn(dataDir, path);
+  } finally {
+    leave();
+  }
+}
+
+/** @param sockets the directory as sockets can be called by */
+async function lockIn(dataDir: string, sockets: string): Promise<DataLock | undefined> {
+  const id = randomBytes(ID_LENGTH / 2).toString('hex');
+  const unfinished = UNFINISHED + id;
   const own = LOCK + id;
-  const server = await listen(unfinished, dataDir);
+  const server = await listen(join(sockets, unfinished), dataDir);
   if (server === undefined) return undefined;
-  renameSync(unfinished, join(dataDir, own));
+  renameSync(join(dataDir, unfinished), join(dataDir, own));
   const lock: DataLock = {
     async release() {
       unlinkIfThere(join(dataDir, own));
@@ -62,7 +73,7 @@ export async function lockDataDir(dataDir: string): Promise<DataLock | undefined
   for (const name of readdirSync(dataDir)) {
     if (!name.startsWith(LOCK) || name === own) continue;
     const path = join(dataDir, name);
-    if (await isAlive(path)) {
+    if (await isAlive(join(sockets, name))) {
       await lock.release();
       throw new StorageError(
         path,
@@ -82,11 +93,10 @@ async function listen(path: string, dataDir: string): Promise<Server | undefined
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(socketPath(path), resolve);
+      server.listen(path, resolve);
     });
     return server;
   } catch (e) {
-    if (e instanceof StorageError) throw e;
     if (['EOPNOTSUPP', 'ENOTSUP', 'EPERM'].includes(systemCode(e) ?? '')) return undefined;
     throw new StorageError(
       dataDir,
@@ -99,7 +109,7 @@ async function listen(path: string, dataDir: string): Promise<Server | undefined
 
 function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(socketPath(path));
+    const socket = connect(path);
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);
@@ -109,12 +119,14 @@ function isAlive(path: string): Promise<boolean> {
   });
 }
 
-/** The absolute path, or the one from the working directory where that is too long. */
-function socketPath(path: string): string {
-  if (Buffer.byteLength(path) <= LONGEST_SOCKET_PATH) return path;
-  const short = relative(process.cwd(), path);
-  if (Buffer.byteLength(short) <= LONGEST_SOCKET_PATH) return short;
-  throw new StorageError(path, undefined, 'the path is too long for a lock', 'Use a shorter dataDir');
+/** The directory under a name short enough for sockets in it, until `close` is called. */
+function socketDir(dir: string): { readonly path: string; close(): void } {
+  for (const path of [dir, relative(process.cwd(), dir)])
+    if (Buffer.byteLength(join(path, LOCK)) + ID_LENGTH <= LONGEST_SOCKET_PATH) return { path, close: () => {} };
+  if (process.platform !== 'linux')
+    throw new StorageError(dir, undefined, 'the path is too long for a lock', 'Use a shorter dataDir');
+  const fd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
+  return { path: `/proc/self/fd/${fd}`, close: () => closeSync(fd) };
 }
 
 function close(server: Server): Promise<void> {

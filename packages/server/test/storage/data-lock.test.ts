@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { lockDataDirs } from '../../dist/storage/data-lock.js';
 import { lockDataDir, StorageError } from '../../dist/storage/index.js';
 import { temporaryDir } from './fixtures.js';
 
@@ -42,4 +44,20 @@ test('the lock of a killed process is taken over, by one at most of many that tr
   assert.equal(readdirSync(dir).length, 1, 'what the dead left is gone');
   await alone.release();
   assert.deepEqual(readdirSync(dir), []);
+});
+
+test('a directory of any depth can be locked', { skip: process.platform !== 'linux' }, async (t) => {
+  const dir = join(temporaryDir(t), ...Array.from({ length: 10 }, (_, i) => `${i}`.repeat(50)));
+  mkdirSync(dir, { recursive: true });
+  const fds = readdirSync('/proc/self/fd').length;
+  const first = await lockDataDir(dir);
+  assert.ok(first);
+  assert.equal(readdirSync('/proc/self/fd').length, fds + 1, 'the socket alone stays open');
+  await assert.rejects(lockDataDir(dir), (e) => e instanceof StorageError && /another server/.test(e.message));
+  await first.release();
+  assert.deepEqual(readdirSync(dir), []);
+  const second = await lockDataDirs([dir, join(dir, '..')]);
+  assert.ok(second);
+  assert.equal(readdirSync(dir).length, 1);
+  await second.release();
 });
