@@ -337,11 +337,8 @@ export class EnsembleServer extends Replica {
     const { own } = membership;
     this.logger.info({ version: config.version.toString(16), members: [...config.members.keys()] }, 'members changed');
     this.writeConfigNode();
-    const failed = (what: string) => (e: Error) =>
-      this.logger.error({ error: e.message }, `${what} could not be opened`);
-    if (movesElection(before, own))
-      this.electionPort.move(electionAddresses(own.quorumAddresses)).catch(failed('the new election port'));
-    if (movesClients(before, own)) this.moveClientPort().catch(failed('the new client port'));
+    if (movesElection(before, own)) this.electionPort.move(electionAddresses(own.quorumAddresses));
+    if (movesClients(before, own)) this.moveClientPort();
   }
 
   private look(): void {

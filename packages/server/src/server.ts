@@ -32,6 +32,8 @@ import { writeSnapshot } from './storage/snapshot-writer.js';
 import { type LogBatch, TxnLog } from './storage/txn-log.js';
 import type { SnapshotSource } from './tree/snapshot-source.js';
 
+/** A port that a reconfiguration moved to and that is taken is tried again so often. */
+const PORT_AGAIN_MS = 250;
 const SESSIONLESS_CHECK_MS = 1000;
 const HOUR_MS = 3_600_000;
 
@@ -181,6 +183,8 @@ export abstract class Server {
   private nextId: bigint;
   private readonly lock: DataLock | undefined;
   private flushScheduled = false;
+  /** Client ports that are being moved, one after the other. */
+  private moving: Promise<void> = Promise.resolve();
   private listening = false;
   protected failed = false;
   stopping = false;
@@ -386,11 +390,33 @@ export abstract class Server {
   }
 
   /** Takes clients at the address that {@link clientAddress} says now; those that are connected stay. */
-  protected async moveClientPort(): Promise<void> {
+  protected moveClientPort(): void {
+    this.moving = this.moving.then(() => this.openClientPort());
+  }
+
+  /** Tries until the port is open, or another one is to be. */
+  private async openClientPort(): Promise<void> {
     const { port, host } = this.clientAddress();
     if (port === undefined) return;
-    this.boundPort = await this.port.move(port, host, this.config.portUnification ? 'either' : 'plain');
-    this.logger.info({ port: this.boundPort }, 'clients are taken at another port now');
+    const isWanted = (): boolean => {
+      const now = this.clientAddress();
+      return !this.stopping && now.port === port && now.host === host;
+    };
+    for (let attempt = 1; isWanted(); attempt++) {
+      try {
+        this.boundPort = await this.port.move(port, host, this.config.portUnification ? 'either' : 'plain');
+        if (this.stopping) await this.port.close(); // once more: this port was not there yet
+        this.logger.info({ port: this.boundPort }, 'clients are taken at another port now');
+        return;
+      } catch (e) {
+        if (attempt === 1)
+          this.logger.error(
+            { port, error: (e as Error).message },
+            'the new client port cannot be opened: no new client is taken until it can',
+          );
+        await new Promise<void>((resolve) => this.runtime.after(PORT_AGAIN_MS, resolve));
+      }
+    }
   }
 
   /** Stops: clients are told by closing, everything acknowledged is on disk. */

@@ -54,7 +54,7 @@ export class DynamicFile {
     if (lines.some((line) => /^\s*server\.\d+\s*[=:]/.test(line))) disk.replaceText(`${path}.bak`, text);
     const file = `${path}.dynamic.${config.version.toString(16)}`;
     const members = formatConfig(config).split('\n').slice(0, -1).sort();
-    disk.replaceText(file, `${members.join('\n')}\n`);
+    disk.replaceText(file, members.join('\n'));
     const withClients = [...config.members.values()].every((member) => member.clientAddress !== undefined);
     const kept = lines.filter((line) => !MOVED.test(line) && !(withClients && CLIENT.test(line)));
     while (kept.length > 0 && kept[kept.length - 1]?.trim() === '') kept.pop();

@@ -216,6 +216,11 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     warnings.push(`${placeOf('autopurge.snapRetainCount')}: autopurge.snapRetainCount=${snapRetainCount}: 3 are kept`);
     snapRetainCount = 3;
   }
+  let snapCount = n('snapCount');
+  if (snapCount < 2) {
+    warnings.push(`${placeOf('snapCount')}: snapCount=${snapCount}: 2 is the least, and taken`);
+    snapCount = 2;
+  }
   const extra = n('jute.maxbuffer.extrasize');
   const backlog = n('clientPortListenBacklog');
   const address = s('clientPortAddress') ?? (only === undefined || only.host === '0.0.0.0' ? undefined : only.host);
@@ -239,7 +244,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     juteMaxBufferExtraSize: extra === -1 ? n('jute.maxbuffer') : Math.max(extra, 1024),
     clientTcpKeepAlive: b('clientTcpKeepAlive'),
     sessionlessCnxnTimeout: n('nio.sessionlessCnxnTimeout'),
-    snapCount: n('snapCount'),
+    snapCount,
     snapSizeLimit: n('snapSizeLimitInKb') * 1024,
     txnLogSizeLimit: n('txnLogSizeLimitInKb') * 1024,
     preAllocBytes: n('preAllocSize') * 1024,

@@ -62,7 +62,7 @@ export const KEYS: readonly Key[] = [
   ),
   key('jute.maxbuffer', 'int', 0xfffff, 'Largest request.', {
     unit: 'bytes',
-    min: 1024,
+    min: 1,
     max: 0x3fffffff,
     property: 'jute.maxbuffer',
   }),
@@ -121,9 +121,12 @@ export const KEYS: readonly Key[] = [
   // storage
   key('dataDir', 'path', undefined, 'Directory of snapshots, of myid and, unless dataLogDir is set, of logs.'),
   key('dataLogDir', 'path', undefined, 'Directory of transaction logs.'),
-  key('snapCount', 'int', 100000, 'Transactions between snapshots: from half of it to all of it, at random.', {
-    min: 2,
-  }),
+  key(
+    'snapCount',
+    'int',
+    100000,
+    'Transactions between snapshots: from half of it to all of it, at random. At least 2 are taken.',
+  ),
   key('snapSizeLimitInKb', 'int', 4194304, 'Log size between snapshots, likewise; 0 or less for no limit.', {
     unit: 'KB',
   }),

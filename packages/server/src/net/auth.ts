@@ -17,7 +17,7 @@ export interface AuthSettings {
 /** `user:base64(hash(user:password))`, as it stands in ACLs. */
 export function digestId(token: string, algorithm = 'SHA1'): string {
   const user = token.split(':', 1)[0] ?? '';
-  const hash = createHash(algorithm.replace('-', '').toLowerCase()).update(token, 'utf8').digest('base64');
+  const hash = createHash(algorithm).update(token, 'utf8').digest('base64');
   return `${user}:${hash}`;
 }
 

@@ -322,12 +322,14 @@ export class ClientPort implements TlsTaker {
     return listener.port;
   }
 
-  /** Listens elsewhere from now on; connections stay. Rejects, changing nothing, if that port cannot be opened. */
-  async move(port: number, address: string | undefined, entry: Entry): Promise<number> {
-    const before = this.listeners.get(entry);
-    const bound = await this.listen(port, address, entry);
-    void before?.close(); // ends when its last connection has
-    return bound;
+  /**
+   * Listens elsewhere from now on; connections stay. The port of before is closed first, as the new place may overlap with it: it
+   * is gone even if that cannot be opened, of which the system's error tells.
+   */
+  move(port: number, address: string | undefined, entry: Entry): Promise<number> {
+    void this.listeners.get(entry)?.close(); // resolves when its last connection has ended; the port is free at once
+    this.listeners.delete(entry);
+    return this.listen(port, address, entry);
   }
 
   /** Stops accepting and closes every connection. */

@@ -80,7 +80,9 @@ export class ElectionPort {
   private readonly peers = new Map<number, Peer>();
   private readonly greeting = new Set<Connection>();
   private addresses: readonly ElectionAddress[];
-  private listeners: readonly Listener[] = [];
+  private readonly listening: { readonly place: ListenPlace; readonly listener: Listener }[] = [];
+  /** Moves, one after the other. */
+  private moving: Promise<void> = Promise.resolve();
   private nameless = 0;
   /** Servers that are no members, of which that was said. */
   private readonly toldOf = new Set<number>();
@@ -94,20 +96,16 @@ export class ElectionPort {
   /** Listens at all own addresses. Rejects with the system's error. Resolves with the first port. */
   async listen(): Promise<number> {
     for (const place of listenAt(this.addresses, this.host.listenOnAll))
-      this.listeners = [...this.listeners, await this.open(place)];
-    return this.listeners[0]?.port ?? 0;
+      this.listening.push({ place, listener: await this.open(place) });
+    return this.listening[0]?.listener.port ?? 0;
   }
 
   /** A name that the DNS does not know yet (ZOOKEEPER-3320), or an address that is about to come, may be there a little later. */
-  private async open({ host, port }: ListenPlace): Promise<Listener> {
-    const { network, runtime, keepAlive, bindAttempts, warn } = this.host;
+  private async open(place: ListenPlace): Promise<Listener> {
+    const { runtime, bindAttempts, warn } = this.host;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await network.listen(
-          { port, host, keepAlive },
-          (wire) => this.accept(wire),
-          (error) => warn(`election port: ${error.message}`),
-        );
+        return await this.listenTo(place);
       } catch (e) {
         const { code, message } = e as Error & { code?: string };
         if (this.closed || code === 'EADDRINUSE' || attempt === bindAttempts) throw e;
@@ -117,24 +115,51 @@ export class ElectionPort {
     }
   }
 
-  /** Listens at other addresses from now on; those that stay stay open. */
-  async move(addresses: readonly ElectionAddress[]): Promise<void> {
-    const { listenOnAll } = this.host;
-    const before = listenAt(this.addresses, listenOnAll).map((place, i) => ({ place, listener: this.listeners[i] }));
+  private listenTo({ host, port }: ListenPlace): Promise<Listener> {
+    const { network, keepAlive, warn } = this.host;
+    return network.listen(
+      { port, host, keepAlive },
+      (wire) => this.accept(wire),
+      (error) => warn(`election port: ${error.message}`),
+    );
+  }
+
+  /**
+   * Listens at other addresses from now on; those that stay stay open. The others are closed first, as new ones may overlap with
+   * them. One that cannot be opened is tried again until it can, or others are wanted.
+   */
+  move(addresses: readonly ElectionAddress[]): void {
     this.addresses = addresses;
-    const now: Listener[] = [];
-    for (const place of listenAt(addresses, listenOnAll)) {
-      const same = before.findIndex((old) => samePlace(old.place, place));
-      const kept = same < 0 ? undefined : before.splice(same, 1)[0]?.listener;
-      now.push(kept ?? (await this.open(place)));
+    this.moving = this.moving.then(() => this.moveTo(addresses));
+  }
+
+  private async moveTo(addresses: readonly ElectionAddress[]): Promise<void> {
+    const { listenOnAll, runtime, warn } = this.host;
+    const places = listenAt(addresses, listenOnAll);
+    for (const [i, { place, listener }] of [...this.listening.entries()].reverse()) {
+      if (places.some((wanted) => samePlace(wanted, place))) continue;
+      void listener.close(); // resolves when its last connection has ended; the port is free at once
+      this.listening.splice(i, 1);
     }
-    this.listeners = now;
-    await Promise.all(before.map(({ listener }) => listener?.close()));
+    for (const place of places) {
+      if (this.listening.some((one) => samePlace(one.place, place))) continue;
+      for (let attempt = 1; this.addresses === addresses && !this.closed; attempt++) {
+        try {
+          const listener = await this.listenTo(place);
+          if (this.closed) void listener.close();
+          else this.listening.push({ place, listener });
+          break;
+        } catch (e) {
+          if (attempt === 1) warn(`the new election port cannot be opened: ${(e as Error).message}`);
+          await new Promise<void>((resolve) => runtime.after(BIND_AGAIN_MS, resolve));
+        }
+      }
+    }
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    const closing = this.listeners.map((listener) => listener.close());
+    const closing = this.listening.map(({ listener }) => listener.close());
     for (const wire of this.greeting) wire.destroy();
     for (const peer of this.peers.values()) peer.wire?.destroy();
     await Promise.all(closing);

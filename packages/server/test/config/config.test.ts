@@ -50,6 +50,17 @@ test('flags win over the environment, that over zoo.cfg', (t) => {
   assert.equal(config.maxClientCnxns, 7);
 });
 
+test('what Apache’s server raises to its least is raised here, and told', (t) => {
+  const { snapCount, snapRetainCount, warnings } = loadConfig({
+    file: file(t, 'dataDir=/d\nclientPort=1\nsnapCount=1\nautopurge.snapRetainCount=1\n'),
+  });
+  assert.equal(snapCount, 2);
+  assert.equal(snapRetainCount, 3);
+  assert.equal(warnings.length, 2);
+  assert.match(warnings.join(), /zoo\.cfg:3: snapCount=1: /);
+  assert.match(warnings.join(), /zoo\.cfg:4: autopurge\.snapRetainCount=1: /);
+});
+
 test('an unknown option is warned of, with file, line and the nearest known one', (t) => {
   const path = file(t, 'dataDir=/d\nclientPort=1\nsnapCont=10\n');
   const { warnings } = loadConfig({ file: path });

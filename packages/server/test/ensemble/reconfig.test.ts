@@ -1,9 +1,11 @@
 // Reconfiguration: servers join, leave, change roles and places, under writes, and the files say so afterwards.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
-import type { RawClient, Reply } from '../server/raw-client.js';
+import { RawClient, type Reply } from '../server/raw-client.js';
 import { Ensemble } from './ensemble.js';
 
 const SETTINGS = { reconfigEnabled: true, skipACL: 'yes', standaloneEnabled: false };
@@ -51,7 +53,11 @@ test('the first leader gives the members its epoch as their version, on every se
     const text = readFileSync(ensemble.configPath(id), 'utf8');
     assert.match(text, /^dynamicConfigFile=.*\.dynamic\.100000000$/m);
     assert.doesNotMatch(text, /^server\./m);
-    assert.match(readFileSync(`${ensemble.configPath(id)}.dynamic.100000000`, 'utf8'), /^server\.1=/);
+    // Apache's server ends its last line without a line feed.
+    assert.match(
+      readFileSync(`${ensemble.configPath(id)}.dynamic.100000000`, 'utf8'),
+      /^server\.1=(.*\n)+server\.3=.*[^\n]$/,
+    );
   }
 });
 
@@ -138,6 +144,41 @@ test('clients are taken at another port after a reconfiguration, those connected
   await writes(client, 3);
   const fresh = await ensemble.client(1);
   assert.equal(await fresh.getData('/n'), '2');
+});
+
+test('a new client port that is taken gives up the old one, and is opened once it is free', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 4, [1, 2, 3], SETTINGS);
+  await ensemble.settled();
+  const client = await ensemble.client(2);
+  const server = ensemble.server(1);
+  const [old, other] = [ensemble.clientPortOf(1), ensemble.clientPortOf(4)];
+  const bound = async (port: number): Promise<void> => {
+    while (server.boundPort !== port) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  const moveTo = async (place: string): Promise<void> => {
+    const joining = `server.1=${ensemble.fullLine(1).replace(/;.*/, `;${place}`)}`;
+    assert.equal((await reconfig(client, { joining })).reply.error, 0);
+  };
+  const taker = createServer().listen(other, '127.0.0.1');
+  await once(taker, 'listening');
+  await moveTo(`127.0.0.1:${other}`);
+  // The old port is free at last.
+  for (;;) {
+    const probe = createServer().listen(old, '127.0.0.1');
+    const isFree = await once(probe, 'listening').catch(() => undefined);
+    if (isFree === undefined) continue;
+    probe.close();
+    break;
+  }
+  taker.close();
+  await bound(other);
+  // The same port on all addresses overlaps with the one before.
+  await moveTo(`0.0.0.0:${other}`);
+  const moves = () =>
+    ensemble.lines.get(1)?.filter(({ message }) => message.startsWith('clients are taken at another'));
+  while (moves()?.length !== 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  const fresh = await RawClient.open(t, other);
+  assert.equal((await fresh.create('/n')).error, 0);
 });
 
 test('mistakes are refused with the codes that Apache gives', async (t) => {

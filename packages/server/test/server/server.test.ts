@@ -1,5 +1,6 @@
 // A standalone server through its client port: sessions, durability, limits, bad input.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -602,6 +603,23 @@ test('four-letter words are answered before the handshake, those not on the list
   assert.equal(await ask('stat'), 'stat is not executed because it is not in the whitelist.\n');
   assert.equal(await ask('isro'), 'isro is not executed because it is not in the whitelist.\n');
 });
+
+for (const digestAlg of ['SHA1', 'SHA-256', 'SHA-512', 'SHA3-256']) {
+  test(`passwords are hashed with ${digestAlg}`, async (t) => {
+    const { clientPort } = await serve(t, { 'DigestAuthenticationProvider.digestAlg': digestAlg });
+    const a = await RawClient.open(t, clientPort);
+    await a.request(OpCode.auth, (w) => w.int(0).string('digest').buffer(Buffer.from('bob:x')));
+    const hash = createHash(digestAlg).update('bob:x').digest('base64');
+    const reply = await a.request(OpCode.create, (w) => {
+      w.string('/mine').buffer(null);
+      writeAclList(w, [{ perms: 31, scheme: 'digest', id: `bob:${hash}` }]);
+      w.int(0);
+    });
+    assert.equal(reply.error, 0);
+    const read = await a.request(OpCode.getData, (w) => w.string('/mine').bool(false));
+    assert.equal(read.error, 0, 'the password is the one that was told');
+  });
+}
 
 test('where servers without quorum serve reads, the word by which clients look for another is always answered', async (t) => {
   const { clientPort } = await serve(t, { '4lw.commands.whitelist': 'ruok', 'readonlymode.enabled': true });
