@@ -22,14 +22,22 @@ export const snapshotName = (zxid: number, compression: Compression): string =>
 
 /** The zxid in a log's name; undefined if it is no log. */
 export function parseLogName(name: string): number | undefined {
-  const match = LOG.exec(name);
-  return match?.[1] === undefined ? undefined : Number.parseInt(match[1], 16);
+  return zxidOf(LOG.exec(name)?.[1]);
+}
+
+/** Undefined for what Java's servers take no notice of: more than a positive number of 64 bits. */
+function zxidOf(hex: string | undefined): number | undefined {
+  if (hex === undefined) return undefined;
+  const zxid = Number.parseInt(hex, 16);
+  if (zxid >= 2 ** 63) return undefined;
+  if (zxid > Number.MAX_SAFE_INTEGER) throw new RangeError(`zxid 0x${hex}: epochs from 2097152 on are not supported`);
+  return zxid;
 }
 
 export function parseSnapshotName(name: string): SnapshotName | undefined {
   const match = SNAPSHOT.exec(name);
-  if (match?.[1] === undefined) return undefined;
-  return { file: name, zxid: Number.parseInt(match[1], 16), compression: (match[2] ?? '') as Compression };
+  const zxid = zxidOf(match?.[1]);
+  return zxid === undefined ? undefined : { file: name, zxid, compression: (match?.[2] ?? '') as Compression };
 }
 
 /** The logs among the names, oldest first. */

@@ -97,3 +97,10 @@ test('a snapshot taken while the tree changes gives the same tree once the log i
     }
   }
 });
+
+test('names with a zxid that Java takes for negative are nobody’s; those of epochs that cannot be counted stop the start', () => {
+  assert.equal(parseSnapshotName('snapshot.1fffffffffffff')?.zxid, Number.MAX_SAFE_INTEGER);
+  assert.equal(parseSnapshotName('snapshot.fffffffffffffff6'), undefined);
+  assert.equal(parseSnapshotName('snapshot.10000000000000000.gz'), undefined);
+  assert.throws(() => parseSnapshotName('snapshot.20000000000001'), RangeError);
+});
