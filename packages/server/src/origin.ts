@@ -1,7 +1,7 @@
 // Where transactions are made, on a standalone server and on a leader: the processor, all sessions with their expiry, containers.
 
 import type { SessionOwner } from './request/client.js';
-import { ContainerManager } from './request/containers.js';
+import { ContainerManager, STEP_MS } from './request/containers.js';
 import { OriginatingProcessor, type Proposals } from './request/originating.js';
 import type { Preparer } from './request/prepare.js';
 import type { Server } from './server.js';
@@ -9,7 +9,6 @@ import { Patience } from './session/patience.js';
 import { Session, SessionTable } from './session/session-table.js';
 
 const EXPIRY_CHECK_MS = 100;
-const CONTAINER_STEP_MS = 100;
 
 export class Origin {
   readonly sessions: SessionTable<SessionOwner>;
@@ -30,7 +29,12 @@ export class Origin {
       server.processorHooks,
       server.processorOptions,
     );
-    this.containers = new ContainerManager(database.tree, this.processor, config.containerMaxNeverUsedInterval);
+    this.containers = new ContainerManager(
+      database.tree,
+      this.processor,
+      config.containerMaxNeverUsedInterval,
+      config.containerMaxPerMinute,
+    );
   }
 
   /** Takes over the sessions that the database knows, each alive from now on. */
@@ -61,8 +65,10 @@ export class Origin {
     every(EXPIRY_CHECK_MS, () => {
       if (patience.mayExpire(port.now)) stats.staleSessionsExpired += this.processor.expireSessions();
     });
-    every(config.containerCheckInterval, () => this.containers.collect(this.processor.wallTime));
-    const perStep = Math.max(1, Math.floor((config.containerMaxPerMinute * CONTAINER_STEP_MS) / 60_000));
-    every(CONTAINER_STEP_MS, () => this.containers.deleteSome(perStep));
+    every(config.containerCheckInterval, () => {
+      this.containers.collect(this.processor.wallTime);
+      this.containers.deleteSome(port.now);
+    });
+    every(STEP_MS, () => this.containers.deleteSome(port.now));
   }
 }

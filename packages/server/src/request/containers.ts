@@ -4,18 +4,26 @@
 import type { DataTree } from '../tree/data-tree.js';
 import type { OriginatingProcessor } from './originating.js';
 
+/** What is left of the nodes that were found is gone on with so often. */
+export const STEP_MS = 100;
+
 export class ContainerManager {
   private readonly tree: DataTree;
   private readonly processor: OriginatingProcessor;
   private readonly maxNeverUsedMs: number;
+  /** Deletions per millisecond, those that may be made now, and as of when. */
+  private readonly rate: number;
+  private allowed = 0;
+  private countedAt = 0;
   private due: string[] = [];
   /** Deletions on their way, with their zxids: the nodes are still there. */
   private readonly asked = new Map<string, number>();
 
-  constructor(tree: DataTree, processor: OriginatingProcessor, maxNeverUsedMs: number) {
+  constructor(tree: DataTree, processor: OriginatingProcessor, maxNeverUsedMs: number, maxPerMinute: number) {
     this.tree = tree;
     this.processor = processor;
     this.maxNeverUsedMs = maxNeverUsedMs;
+    this.rate = maxPerMinute / 60_000;
   }
 
   /** Looks for nodes to delete. `wallTime` in milliseconds since 1970. */
@@ -28,14 +36,16 @@ export class ContainerManager {
     this.due.reverse();
   }
 
-  /** Deletes up to `count` of what was found; returns how many are left. */
-  deleteSome(count: number): number {
-    for (let i = 0; i < count; i++) {
+  /** Deletes what was found, as far as the rate allows by now: monotonic milliseconds. To be called every {@link STEP_MS}. */
+  deleteSome(now: number): void {
+    const atOnce = Math.max(1, this.rate * STEP_MS);
+    this.allowed = Math.min(atOnce, this.allowed + (now - this.countedAt) * this.rate);
+    this.countedAt = now;
+    for (; this.allowed >= 1; this.allowed--) {
       const path = this.due.pop();
-      if (path === undefined) break;
+      if (path === undefined) return;
       this.processor.deleteContainer(path);
       this.asked.set(path, this.processor.lastZxid);
     }
-    return this.due.length;
   }
 }
