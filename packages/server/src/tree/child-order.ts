@@ -6,11 +6,14 @@ import { F, type NodeId, type NodeStore } from './node-store.js';
 
 /** Longer lists are in no order: ordering them would keep everybody waiting. */
 export const MOST_ORDERED = 2000;
-const POSITIONS = 2048;
+const DIGIT_BITS = 11;
+const DIGITS = 1 << DIGIT_BITS;
 
-/** For each child its bucket and, in the low bits, its position in the parent's list. */
-const keys = new Float64Array(MOST_ORDERED);
-const ordered = new Int32Array(MOST_ORDERED);
+const buckets = new Int32Array(MOST_ORDERED);
+/** Where the next child with a digit goes. */
+const places = new Int32Array(DIGITS + 1);
+let ordered = new Int32Array(MOST_ORDERED);
+let before = new Int32Array(MOST_ORDERED);
 
 /**
  * The ids of up to {@link MOST_ORDERED} children in that order: the first ones, as many as there are children. Valid until the
@@ -20,52 +23,75 @@ export function childrenInOrder(store: NodeStore, parent: NodeId): Int32Array {
   const count = store.get(parent, F.numChildren);
   if (count > MOST_ORDERED) throw new RangeError(`${count} children are too many to order`);
   const { ints, at } = store.childInts(parent);
-  if (count === 1) ordered[0] = ints[at] as number;
-  if (count < 2) return ordered;
   const prefix = store.namePrefix(parent);
-  const mask = store.childTable(parent) - 1;
+  const size = store.childTable(parent);
   for (let i = 0; i < count; i++) {
     const hash = nameHash(store, ints[at + i] as number, prefix);
-    keys[i] = ((hash ^ (hash >>> 16)) & mask) * POSITIONS + i;
+    buckets[i] = (hash ^ (hash >>> 16)) & (size - 1);
+    ordered[i] = i;
   }
-  keys.subarray(0, count).sort();
-  let before = -1;
+  // Digit by digit, the lowest first: most tables have one.
+  for (let shift = 0; shift < 32 && size >>> shift > 1; shift += DIGIT_BITS)
+    orderByDigit(count, shift, Math.min(size >>> shift, DIGITS));
   for (let k = 0; k < count; k++) {
-    const key = keys[k] as number;
-    const bucket = Math.floor(key / POSITIONS);
-    const id = ints[at + (key % POSITIONS)] as number;
-    let to = k;
+    const position = ordered[k] as number;
+    const bucket = buckets[position] as number;
+    const id = ints[at + position] as number;
+    before[k] = bucket;
+    ordered[k] = id;
     // Positions change when others are removed: who came first is told by the transactions.
-    if (bucket === before) {
-      const age = store.getLong(id, F.czxid);
-      for (; to > 0 && bucketAt(to - 1) === bucket; to--) {
-        const other = ordered[to - 1] as number;
-        if (store.getLong(other, F.czxid) <= age) break;
-        ordered[to] = other;
-      }
+    if (k === 0 || before[k - 1] !== bucket) continue;
+    const age = store.getLong(id, F.czxid);
+    let to = k;
+    for (; to > 0 && before[to - 1] === bucket; to--) {
+      const other = ordered[to - 1] as number;
+      if (store.getLong(other, F.czxid) <= age) break;
+      ordered[to] = other;
     }
     ordered[to] = id;
-    before = bucket;
   }
   return ordered;
 }
 
-function bucketAt(k: number): number {
-  return Math.floor((keys[k] as number) / POSITIONS);
+/** Orders positions by a digit of their buckets, of which there are so many; equal ones stay as they are. */
+function orderByDigit(count: number, shift: number, digits: number): void {
+  const from = ordered;
+  const to = before;
+  places.fill(0, 0, digits + 1);
+  for (let i = 0; i < count; i++) {
+    const next = (((buckets[i] as number) >>> shift) & (digits - 1)) + 1;
+    places[next] = (places[next] as number) + 1;
+  }
+  for (let d = 1; d < digits; d++) places[d] = (places[d] as number) + (places[d - 1] as number);
+  for (let k = 0; k < count; k++) {
+    const position = from[k] as number;
+    const digit = ((buckets[position] as number) >>> shift) & (digits - 1);
+    const place = places[digit] as number;
+    places[digit] = place + 1;
+    to[place] = position;
+  }
+  ordered = to;
+  before = from;
 }
 
-/** String.hashCode of Java, over the name's UTF-16 units. */
+/** String.hashCode of Java, over the name's UTF-16 units. It is kept with the node. */
 function nameHash(store: NodeStore, child: NodeId, prefix: number): number {
+  const known = store.get(child, F.nameHash);
+  if (known !== 0) return known;
   const handle = store.get(child, F.path);
-  const start = store.arena.offset(handle);
-  const end = start + store.get(child, F.pathLength);
+  const start = store.arena.offset(handle) + prefix;
+  const end = start - prefix + store.get(child, F.pathLength);
   const bytes = store.arena.bytes(handle);
   let hash = 0;
-  for (let i = start + prefix; i < end; i++) {
+  for (let i = start; i < end; i++) {
     const byte = bytes[i] as number;
-    if (byte >= 0x80) return textHash(bytes.toString('utf8', start + prefix, end));
+    if (byte >= 0x80) {
+      hash = textHash(bytes.toString('utf8', start, end));
+      break;
+    }
     hash = (Math.imul(31, hash) + byte) | 0;
   }
+  store.set(child, F.nameHash, hash);
   return hash;
 }
 

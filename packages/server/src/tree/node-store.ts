@@ -38,6 +38,7 @@ export const F = {
   flags: 28,
   childNameBytes: 29, // sum of the lengths of the children's names
   generation: 30, // counts the nodes that had this record
+  nameHash: 31, // once the node was listed: see child-order.ts
 } as const;
 
 export const NodeFlag = {
