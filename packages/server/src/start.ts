@@ -2,6 +2,7 @@
 
 import { Audit } from './admin/audit.js';
 import { FourLetterWords } from './admin/four-letter.js';
+import { type HeldPorts, holdPorts } from './admin/held-port.js';
 import type { ServerConfig } from './config/index.js';
 import { silentLogger } from './log.js';
 import type { Server, ServerOptions } from './server.js';
@@ -39,14 +40,17 @@ async function start(config: ServerConfig, options: ServerOptions, audit: Audit 
   server.isCommand = (code) => words.isCommand(code);
   server.runCommand = (connection, code, rest) => words.run(connection, code, rest);
   server.audit = audit;
+  // First, as with Apache's: who sees the client port open asks there, too.
+  const held = holdPorts(config);
   try {
     await server.listen();
   } catch (e) {
+    for (const port of Object.values(held)) port?.close();
     await server.close();
     throw e;
   }
   audit?.started('success');
-  const admin = startAdminLater(server);
+  const admin = startAdminLater(server, held);
   return {
     clientPort: server.boundPort,
     secureClientPort: server.boundSecurePort,
@@ -67,9 +71,9 @@ async function openServer(config: ServerConfig, options: ServerOptions): Promise
   return EnsembleServer.open(config, options);
 }
 
-async function startAdminLater(server: Server): Promise<{ close(): PromiseLike<unknown> }[]> {
+async function startAdminLater(server: Server, held: HeldPorts): Promise<{ close(): PromiseLike<unknown> }[]> {
   if (!server.config.admin.enabled && server.config.prometheus === undefined) return [];
   await new Promise((resolve) => setImmediate(resolve)); // the first clients go first
   const { startAdmin } = await import('./admin/admin-server.js');
-  return startAdmin(server);
+  return startAdmin(server, held);
 }

@@ -19,6 +19,7 @@ import {
   type Query,
   runAdminCommand,
 } from './commands.js';
+import { type HeldPort, type HeldPorts, holdPorts } from './held-port.js';
 import { addStrictTransport, type HttpsSettings, httpsFactory } from './https.js';
 import { prettyJson } from './jackson.js';
 import { textOrStream } from './pieces.js';
@@ -62,50 +63,63 @@ export interface AdminPort {
   close(): PromiseLike<unknown>;
 }
 
-/** Starts a standalone server's admin server and, if it is configured, its metrics port. Returns what to close. */
-export function startAdmin(server: Server): Promise<AdminPort[]> {
-  return startAdminPorts(viewOf(server), server.config, server.logger);
+/** Starts a server's admin server and metrics at ports that are held for them. Returns what to close. */
+export function startAdmin(server: Server, held: HeldPorts): Promise<AdminPort[]> {
+  return startAdminPorts(viewOf(server), server.config, server.logger, held);
 }
 
 /** Starts what the settings ask for, as far as the ports are free. Never rejects for a port that is not. */
-export async function startAdminPorts(view: ServerView, settings: AdminSettings, logger: Logger): Promise<AdminPort[]> {
+export async function startAdminPorts(
+  view: ServerView,
+  settings: AdminSettings,
+  logger: Logger,
+  held: HeldPorts = holdPorts(settings),
+): Promise<AdminPort[]> {
   const { admin, prometheus } = settings;
   const registry = createRegistry(view, prometheus?.exportProcess ?? true);
   const started: AdminPort[] = [];
-  const open = async (make: () => FastifyInstance, host: string, port: number, remedy: string): Promise<void> => {
+  const open = async (port: HeldPort | undefined, make: () => FastifyInstance, remedy: string): Promise<void> => {
+    if (port === undefined) return;
     let app: FastifyInstance | undefined;
     try {
       app = make();
-      const url = await app.listen({ host, port });
-      logger.info({ url }, 'admin server listens');
-      started.push({ url, close: () => app?.close() ?? Promise.resolve() });
+      started.push(await serve(app, port, logger));
     } catch (e) {
       const reason = (e as Error).message;
-      logger.warn(
-        { host, port },
-        `the admin server is not there: ${reason}. Clients are served all the same; ${remedy}`,
-      );
+      logger.warn(port.place, `the admin server is not there: ${reason}. Clients are served all the same; ${remedy}`);
+      port.close();
       await app?.close();
     }
   };
-  if (admin.enabled) {
-    const make = (): FastifyInstance => createAdminApp(view, registry, admin, limitsOf(admin), logger);
-    const remedy = 'admin.serverPort moves it, admin.enableServer=false switches it off';
-    await open(make, admin.address, admin.port, remedy);
-  }
-  if (prometheus === undefined) return started;
-  const { host, port, https } = prometheus;
-  const openMetrics = async (at: number, option: string, settings: HttpsSettings | undefined): Promise<void> => {
-    const make = (): FastifyInstance => {
-      const app = newApp({ forceCloseConnections: true }, settings, logger);
-      addMetrics(app, registry);
-      return app;
-    };
-    await open(make, host, at, `metricsProvider.${option} moves it`);
+  const makeMetrics = (https: HttpsSettings | undefined): FastifyInstance => {
+    const app = newApp({ forceCloseConnections: true }, https, logger);
+    addMetrics(app, registry);
+    return app;
   };
-  if (port !== undefined && port !== https?.port) await openMetrics(port, 'httpPort', undefined);
-  if (https !== undefined) await openMetrics(https.port, 'httpsPort', https);
+  await open(
+    held.admin,
+    () => createAdminApp(view, registry, admin, limitsOf(admin), logger),
+    'admin.serverPort moves it, admin.enableServer=false switches it off',
+  );
+  await open(held.metrics, () => makeMetrics(undefined), 'metricsProvider.httpPort moves it');
+  await open(held.secureMetrics, () => makeMetrics(prometheus?.https), 'metricsProvider.httpsPort moves it');
   return started;
+}
+
+async function serve(app: FastifyInstance, held: HeldPort, logger: Logger): Promise<AdminPort> {
+  const { address, family, port } = await held.listening;
+  await app.ready();
+  held.giveTo(app.server);
+  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  logger.info({ url }, 'admin server listens');
+  return {
+    url,
+    close() {
+      app.server.close();
+      app.server.closeAllConnections();
+      return app.close();
+    },
+  };
 }
 
 /** Apache's server counts the snapshot command's interval in microseconds, so that it is a thousandth of the restore command's. */

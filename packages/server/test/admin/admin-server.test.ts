@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { type AdminSettings, createAdminApp, startAdminPorts } from '../../dist/admin/admin-server.js';
 import type { CommandLimits } from '../../dist/admin/commands.js';
+import { holdPorts } from '../../dist/admin/held-port.js';
 import { createRegistry } from '../../dist/admin/prometheus.js';
 import { RateLimit } from '../../dist/admin/rate-limit.js';
 import { silentLogger } from '../../dist/log.js';
@@ -366,6 +368,23 @@ test('a port that is taken is told with the keys that move it, and the other one
   const url = started[0]?.url;
   assert.match(await (await fetch(`${url}/metrics`)).text(), /^znode_count 11$/m);
   assert.equal((await fetch(`${url}/commands/ruok`)).status, 404);
+});
+
+test('a port is open before there is what serves it: who comes early is answered', async (t) => {
+  const asked = settings({}, { host: '127.0.0.1', port: 0, https: undefined, exportProcess: false });
+  const held = holdPorts(asked);
+  const { port } = (await held.admin?.listening) ?? { port: 0 };
+  const early = fetch(`http://127.0.0.1:${port}/commands/ruok`);
+  const gone = connect({ port, host: '127.0.0.1' });
+  await once(gone, 'connect');
+  gone.resetAndDestroy();
+  const started = await startAdminPorts(new FakeView(), asked, silentLogger, held);
+  t.after(() => Promise.all(started.map((one) => one.close())));
+  assert.equal((await early).status, 200);
+  assert.equal((await fetch(`http://127.0.0.1:${port}/commands/ruok`)).status, 200);
+  assert.equal((await fetch(`${started[1]?.url}/metrics`)).status, 200);
+  await started[0]?.close();
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/commands/ruok`));
 });
 
 test('nothing is opened that is switched off', async () => {
