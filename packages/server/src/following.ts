@@ -282,7 +282,9 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     const { server, leaderConfig } = this;
     const { tree } = server.database;
     // Apache's leaders send a configuration along that is only proposed; its transaction is then still to come.
-    if (leaderConfig !== undefined && leaderConfig.version <= Math.max(tree.lastProcessedZxid, epoch * EPOCH)) {
+    // One with a version of a later epoch is not: no transaction of this leader can have it.
+    const last = Math.max(tree.lastProcessedZxid, epoch * EPOCH);
+    if (leaderConfig !== undefined && (leaderConfig.version <= last || leaderConfig.version >= (epoch + 1) * EPOCH)) {
       server.activate(leaderConfig);
       // Another one that this server had seen proposed is not in the leader's history: it never comes about.
       server.membership.withdraw();

@@ -94,7 +94,7 @@ export class Membership {
    */
   activate(config: QuorumConfig): Member | undefined {
     if (!this.changeable || config.version <= this.committed.version) return undefined;
-    this.files?.activate(config);
+    this.files?.activate(config, this.id);
     this.committed = config;
     if (this.proposed.version < config.version) this.proposed = config;
     const before = this.own;

@@ -46,7 +46,7 @@ export class DynamicFile {
   }
 
   /** Writes the members down, and has zoo.cfg name them. */
-  activate(config: QuorumConfig): void {
+  activate(config: QuorumConfig, id: number): void {
     const { disk, path } = this;
     const text = disk.readText(path);
     if (text === undefined) return;
@@ -55,7 +55,7 @@ export class DynamicFile {
     const file = `${path}.dynamic.${config.version.toString(16)}`;
     const members = formatConfig(config).split('\n').slice(0, -1).sort();
     disk.replaceText(file, members.join('\n'));
-    const withClients = [...config.members.values()].every((member) => member.clientAddress !== undefined);
+    const withClients = config.members.get(id)?.clientAddress !== undefined;
     const kept = lines.filter((line) => !MOVED.test(line) && !(withClients && CLIENT.test(line)));
     while (kept.length > 0 && kept[kept.length - 1]?.trim() === '') kept.pop();
     disk.replaceText(path, `${kept.join('\n')}\ndynamicConfigFile=${join(file)}\n`);

@@ -91,6 +91,11 @@ export class FastLeaderElection {
     this.armResend();
   }
 
+  /** The next round is the first: a server without a vote cannot take others along to a later one. */
+  forgetRounds(): void {
+    this.round = 0;
+  }
+
   /** Ends the round without an outcome. */
   stop(): void {
     this.active = false;

@@ -36,7 +36,6 @@ function whole(text: string, version: number): QuorumConfig | undefined {
   try {
     const { members, groups, weights } = parseConfig(text.replaceAll(',', '\n'));
     const all = [...members.values()];
-    if (all.some((member) => member.clientAddress === undefined)) return undefined;
     if (all.some((member, i) => all.slice(0, i).some((other) => shareAddress(member, other)))) return undefined;
     return quorumConfig(all, version, groups, weights);
   } catch {

@@ -181,6 +181,26 @@ test('a new client port that is taken gives up the old one, and is opened once i
   assert.equal((await fresh.create('/n')).error, 0);
 });
 
+test('all members named anew need no client ports; only its own line takes that out of zoo.cfg', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS);
+  await ensemble.settled();
+  for (const id of [1, 2, 3]) {
+    const path = ensemble.configPath(id);
+    writeFileSync(path, `clientPort=${ensemble.clientPortOf(id)}\n${readFileSync(path, 'utf8')}`);
+  }
+  const client = await ensemble.client(1);
+  const bare = (id: number): string => `server.${id}=${ensemble.fullLine(id).replace(/;.*/, '')}`;
+  const { reply } = await reconfig(client, { members: [lines(ensemble, [1]), bare(2), bare(3)].join('\n') });
+  assert.equal(reply.error, 0);
+  await ensemble.level();
+  const text = (id: number): string => readFileSync(ensemble.configPath(id), 'utf8');
+  for (const id of [1, 2, 3]) while (!/dynamicConfigFile=.*(?<!100000000)$/m.test(text(id))) await ensemble.level();
+  assert.deepEqual(
+    [1, 2, 3].map((id) => /^clientPort=/m.test(text(id))),
+    [false, true, true],
+  );
+});
+
 test('mistakes are refused with the codes that Apache gives', async (t) => {
   const ensemble = await Ensemble.withFiles(t, 4, [1, 2, 3], { ...SETTINGS, standaloneEnabled: true });
   await ensemble.settled();

@@ -101,6 +101,25 @@ test('certificates that all have one name are told apart by who signed them', as
   assert.equal(server.port.connections.size, 2);
 });
 
+test('a certificate that is itself in the trust store is trusted, though it has expired', async (t) => {
+  const { secureClientPort } = await serve(t, { ...TLS, 'ssl.trustStore.location': at('same-expired.pem') });
+  const client = await RawClient.secure(t, secureClientPort, as('same-expired'));
+  assert.equal(await client.handshake(), true);
+  await turnedAway(t, secureClientPort, as('same-client'));
+});
+
+test('named suites without one of TLS 1.3 shut that out', async (t) => {
+  const { secureClientPort } = await serve(t, {
+    ...TLS,
+    'ssl.ciphersuites': 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
+  });
+  const client = await RawClient.secure(t, secureClientPort, as('client'));
+  assert.equal(await client.handshake(), true);
+  const other = { ...as('client'), ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' };
+  await assert.rejects(RawClient.secure(t, secureClientPort, other));
+  await assert.rejects(RawClient.secure(t, secureClientPort, { ...as('client'), minVersion: 'TLSv1.3' }));
+});
+
 test('plain bytes on the TLS port are turned away, and the port goes on', async (t) => {
   const { secureClientPort } = await serve(t, TLS);
   const plain = await RawClient.plain(t, secureClientPort);

@@ -2,7 +2,7 @@
 
 import { getCiphers } from 'node:tls';
 
-const TLS13_SUITES = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+export const TLS13_SUITES = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
 
 /** OpenSSL's name of a cipher suite given by that name or by Java's; undefined if it is not there. */
 export function cipherSuite(name: string): string | undefined {

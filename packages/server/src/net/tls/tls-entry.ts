@@ -15,7 +15,7 @@ import {
 import type { Identity } from '../../request/identity.js';
 import type { Runtime } from '../../runtime.js';
 import type { Connection } from '../network.js';
-import { cipherSuite } from './cipher-suites.js';
+import { cipherSuite, TLS13_SUITES } from './cipher-suites.js';
 import { namesHost } from './host-name.js';
 import { readKeyStore, readTrustStore, type StoreSettings, TlsError } from './key-store.js';
 import { subjectName } from './subject-name.js';
@@ -247,7 +247,8 @@ function contextOptions(settings: TlsSettings): {
     ...(anchors === undefined ? {} : { ca: anchors.map((certificate) => certificate.toString()) }),
     ...(settings.cipherSuites.length === 0 ? {} : { ciphers: ciphers(settings.cipherSuites) }),
     minVersion: settings.minVersion,
-    maxVersion: settings.maxVersion,
+    // OpenSSL has TLS 1.3 with suites of its own choice unless some are named; Java has only those that are named.
+    maxVersion: without13(settings.cipherSuites) && settings.minVersion !== 'TLSv1.3' ? 'TLSv1.2' : settings.maxVersion,
     // In Java's trust stores every certificate is an anchor, whoever signed it.
     allowPartialTrustChain: true,
   };
@@ -257,6 +258,11 @@ function contextOptions(settings: TlsSettings): {
     throw new TlsError(`${settings.keyStore.path}: TLS cannot be offered: ${(e as Error).message}`);
   }
   return { options, anchors: anchors ?? [] };
+}
+
+/** Whether suites are named, and none of them is one of TLS 1.3. */
+function without13(names: readonly string[]): boolean {
+  return names.length > 0 && !names.some((name) => TLS13_SUITES.includes(name));
 }
 
 function ciphers(names: readonly string[]): string {

@@ -23,13 +23,21 @@ export function distrust(
 ): string | undefined {
   if (socket.authorized) return undefined;
   const error = String(socket.authorizationError);
+  // One that is itself in the trust store, or has the name and key of one there, is trusted whatever its dates and issuer.
+  const same = (anchor: X509Certificate): boolean =>
+    anchor.raw.equals(certificate.raw) ||
+    (anchor.subject === certificate.subject && anchor.publicKey.equals(certificate.publicKey));
+  if (anchors.some(same)) return mayBeUsed(certificate, role) ? undefined : 'INVALID_PURPOSE';
   if (error !== 'DEPTH_ZERO_SELF_SIGNED_CERT') return error;
   const issued = anchors.some((anchor) => certificate.checkIssued(anchor) && certificate.verify(anchor.publicKey));
   if (!issued) return error;
   const now = Date.now();
   if (now < Date.parse(certificate.validFrom)) return 'CERT_NOT_YET_VALID';
   if (now > Date.parse(certificate.validTo)) return 'CERT_HAS_EXPIRED';
+  return mayBeUsed(certificate, role) ? undefined : 'INVALID_PURPOSE';
+}
+
+function mayBeUsed(certificate: X509Certificate, role: Role): boolean {
   const usages: readonly string[] | undefined = certificate.keyUsage;
-  const mayBe = usages === undefined || usages.includes(USAGE[role]) || usages.includes(ANY_USAGE);
-  return mayBe ? undefined : 'INVALID_PURPOSE';
+  return usages === undefined || usages.includes(USAGE[role]) || usages.includes(ANY_USAGE);
 }
