@@ -19,8 +19,8 @@ export interface Options {
   readonly line?: (line: string) => void;
 }
 
-/** In a new namespace the loopback is down. */
-const ISOLATE = ['-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+/** In a new namespace the loopback is down; tests look for an address beside its own, of those for documentation. */
+const ISOLATE = ['-n', 'sh', '-c', 'ip link set lo up && ip addr add 192.0.2.1/32 dev lo && exec "$@"', 'sh'];
 const groups = new Set<number>();
 let isolated: boolean | undefined;
 
