@@ -6,31 +6,31 @@ export type Known = Readonly<Record<string, string>>;
 export type Outcome = 'passed' | 'failed' | 'skipped';
 
 export class Report {
-  readonly #known: Known;
-  readonly #sums: Record<Outcome, number> = { passed: 0, failed: 0, skipped: 0 };
-  #asKnown = 0;
+  private readonly known: Known;
+  private readonly sums: Record<Outcome, number> = { passed: 0, failed: 0, skipped: 0 };
+  private asKnown = 0;
 
   constructor(known: Known) {
-    this.#known = known;
+    this.known = known;
   }
 
   /** @param name its place in the table is `key`, if that is not the same */
   add(name: string, outcome: Outcome, message: string, key: string = name): void {
-    const reason = Object.hasOwn(this.#known, key) ? this.#known[key] : undefined;
+    const reason = Object.hasOwn(this.known, key) ? this.known[key] : undefined;
     if (outcome === 'failed' && reason !== undefined) {
-      this.#asKnown += 1;
+      this.asKnown += 1;
       say(`known: ${name}`, `${reason}\n${message}`);
       return;
     }
-    this.#sums[outcome] += 1;
+    this.sums[outcome] += 1;
     if (outcome === 'failed') say(`FAILED: ${name}`, message);
     else if (outcome === 'passed' && reason !== undefined) say(`passed, though known to fail: ${name}`, reason);
   }
 
   /** Prints the sums; the exit code. */
   end(): number {
-    const { passed, failed, skipped } = this.#sums;
-    if (this.#asKnown > 0) process.stdout.write(`# besides, ${this.#asKnown} failed that are known to\n`);
+    const { passed, failed, skipped } = this.sums;
+    if (this.asKnown > 0) process.stdout.write(`# besides, ${this.asKnown} failed that are known to\n`);
     process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
     return failed === 0 && passed > 0 ? 0 : 1;
   }
