@@ -20,7 +20,7 @@ import {
   runAdminCommand,
 } from './commands.js';
 import { type HeldPort, type HeldPorts, holdPorts } from './held-port.js';
-import { addStrictTransport, type HttpsSettings, httpsFactory } from './https.js';
+import { addStrictTransport, certificateIdentities, type HttpsSettings, httpsFactory } from './https.js';
 import { prettyJson } from './jackson.js';
 import { textOrStream } from './pieces.js';
 import { createRegistry } from './prometheus.js';
@@ -209,6 +209,7 @@ function addCommands(
       query: firstValues(request.query as Readonly<Record<string, string | string[]>>),
       authorization: request.headers.authorization,
       remoteAddress: addressOf(request),
+      identities: certificateIdentities(request.raw.socket),
       body: request.body instanceof Readable ? request.body : undefined,
     });
   app.get(url, sendList);

@@ -1,6 +1,7 @@
 // What the HTTP admin server's commands answer: Apache's names, aliases and fields. Payload first, then `command` and `error`.
 
 import type { Readable } from 'node:stream';
+import type { Identity } from '../request/identity.js';
 import { interestOps } from './connection-text.js';
 import {
   leaderFields,
@@ -43,6 +44,8 @@ export interface CommandRequest {
   /** The header Authorization. */
   readonly authorization: string | undefined;
   readonly remoteAddress: string;
+  /** What the client's certificate proves. */
+  readonly identities: readonly Identity[];
   readonly body: Readable | undefined;
 }
 
@@ -193,7 +196,7 @@ function failed(status: number, command: string, error: string | null): CommandR
 function refusal(view: ServerView, name: string, request: CommandRequest): CommandReply | undefined {
   if (!view.active) return failed(200, name, NOT_SERVING);
   if (request.authorization === undefined) return failed(401, name, 'Auth info is missing for the command');
-  const authorization = view.authorize(request.authorization, request.remoteAddress);
+  const authorization = view.authorize(request.authorization, request.remoteAddress, request.identities);
   if (authorization === 'not authenticated') return failed(401, name, 'Not authenticated');
   return authorization === 'not authorized' ? failed(403, name, 'Not authorized') : undefined;
 }

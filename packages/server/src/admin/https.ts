@@ -6,7 +6,9 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../log.js';
+import type { Connection } from '../net/network.js';
 import { TlsEntry, type TlsSettings } from '../net/tls/tls-entry.js';
+import type { Identity } from '../request/identity.js';
 import { nodeRuntime } from '../runtime.js';
 
 export interface HttpsSettings {
@@ -18,6 +20,13 @@ export interface HttpsSettings {
 const HANDSHAKE_MS = 10_000;
 /** What browsers are told for a day: only by TLS, as Apache's server tells them. */
 const STRICT = 'max-age=86400; includeSubDomains';
+
+/** What the certificates of connections that came by TLS prove. */
+const proved = new WeakMap<object, readonly Identity[]>();
+
+export function certificateIdentities(socket: object): readonly Identity[] {
+  return proved.get(socket) ?? [];
+}
 
 /**
  * A factory of such servers, as Fastify takes it.
@@ -39,7 +48,11 @@ export function httpsFactory({ tls, accepts }: HttpsSettings, logger: Logger): (
     if (take === undefined) throw new Error('an HTTP server takes connections');
     const hand = (socket: unknown): void => void Reflect.apply(take, server, [socket]);
     server.removeAllListeners('connection');
-    server.on('connection', (socket: Socket) => entry.take(socket, accepts, { onPlain: hand, onSecure: hand }));
+    const onSecure = (socket: Connection, identities: readonly Identity[]): void => {
+      proved.set(socket, identities);
+      hand(socket);
+    };
+    server.on('connection', (socket: Socket) => entry.take(socket, accepts, { onPlain: hand, onSecure }));
     server.on('close', () => entry.close());
     return server;
   };

@@ -3,6 +3,7 @@
 
 import type { Readable } from 'node:stream';
 import type { EnsembleView } from '../ensemble-view.js';
+import type { Identity } from '../request/identity.js';
 
 /** A series of measured values: how many, their sum, and their spread. */
 export interface SummaryView {
@@ -187,7 +188,7 @@ export interface ServerView {
   /** Why a write could not be served now; undefined if it could. */
   whyNotReady(): Promise<string | undefined>;
   /** @param header the value of the HTTP header Authorization: `<scheme> <token>` */
-  authorize(header: string, remoteAddress: string): Authorization;
+  authorize(header: string, remoteAddress: string, byCertificate: readonly Identity[]): Authorization;
   /** An admin command was refused, or failed: it counts in the metrics. */
   onCommandFailed(what: CommandFailure): void;
   /** Whether snapshots tell their last zxid, which snapshot and restore need. */

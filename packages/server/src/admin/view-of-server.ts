@@ -7,7 +7,7 @@ import { EventType } from '@nodekeeper/protocol';
 import type { EnsembleView } from '../ensemble-view.js';
 import { authenticate } from '../net/auth.js';
 import type { ClientConnection } from '../net/client-connection.js';
-import { allows } from '../request/identity.js';
+import { allows, type Identity } from '../request/identity.js';
 import type { Server } from '../server.js';
 import { dirSize } from '../storage/data-dir.js';
 import { parseSnapshotName, sortedSnapshots } from '../storage/file-names.js';
@@ -372,15 +372,16 @@ class RunningView implements ServerView {
     };
   }
 
-  // `<scheme> <token>`: who this proves has to have each permission on the root.
-  authorize(header: string, remoteAddress: string): Authorization {
+  // `<scheme> <token>`: who this proves has to have each permission on the root. Scheme x509 goes by the client's certificate.
+  authorize(header: string, remoteAddress: string, byCertificate: readonly Identity[]): Authorization {
     const parts = header.split(' ');
     const [scheme = '', token] = parts;
     if (parts.length > 2) return 'not authenticated';
     const { port, database } = this.server;
     const given = token === undefined ? null : Buffer.from(token);
-    const identities = authenticate(port.authSettings, scheme, given, remoteAddress);
-    if (identities === null) return 'not authenticated';
+    const proved = authenticate(port.authSettings, scheme, given, remoteAddress, byCertificate);
+    if (proved === null) return 'not authenticated';
+    const identities = scheme === 'x509' ? byCertificate : proved; // the superuser's, too
     const aclId = database.tree.aclOf(ROOT);
     const list = database.tree.acls.get(aclId);
     const every = PERMISSION_BITS.every((bit) => allows(port.auth, aclId, list, bit, identities));

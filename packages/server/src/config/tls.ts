@@ -70,7 +70,7 @@ export function tlsConfig(settings: Settings, warnings: string[]): TlsConfig {
   return {
     ...common(settings, 'ssl.', 'a client port with TLS', ownRule(settings, 'ssl.'), warnings),
     reload: values.get('client.certReload') === true,
-    superUser: (values.get('X509AuthenticationProvider.superUser') as string | undefined) || undefined,
+    superUser: superUserOf(settings),
     handshakeLimit: values.get('netty.server.outstandingHandshake.limit') as number,
   };
 }
@@ -98,8 +98,9 @@ export function quorumTlsConfig(settings: Settings, warnings: string[]): QuorumT
   };
 }
 
-/** Parts of a TLS configuration that HTTP has no options for. */
-const WITHOUT_OPTIONS = { superUser: undefined, handshakeLimit: 0 } as const;
+function superUserOf({ values }: Settings): string | undefined {
+  return (values.get('X509AuthenticationProvider.superUser') as string | undefined) || undefined;
+}
 
 /**
  * HTTPS of the admin server, with the stores of TLS between servers as with Apache's; undefined for HTTP alone.
@@ -114,7 +115,8 @@ export function adminHttpsConfig(settings: Settings, warnings: string[]): HttpsC
   return {
     tls: {
       ...common(settings, 'ssl.quorum.', 'HTTPS of the admin server', rule, warnings),
-      ...WITHOUT_OPTIONS,
+      superUser: superUserOf(settings),
+      handshakeLimit: 0,
       verifyClientHost: false,
       reload: values.get('sslQuorumReloadCertFiles') === true,
     },
@@ -138,7 +140,8 @@ export function metricsHttpsConfig(
     port,
     tls: {
       ...common(settings, 'metricsProvider.ssl.', 'metrics over HTTPS', rule, warnings),
-      ...WITHOUT_OPTIONS,
+      superUser: undefined,
+      handshakeLimit: 0,
       verifyClientHost: false,
       reload: true, // as Apache's does
     },

@@ -8,8 +8,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startAdminPorts } from '../../dist/admin/admin-server.js';
+import { viewOf } from '../../dist/admin/view-of-server.js';
 import { ConfigError, loadConfig } from '../../dist/config/index.js';
 import { silentLogger } from '../../dist/log.js';
+import { serve } from '../server/raw-client.js';
 import { FakeView } from './fake-view.js';
 
 const FIXTURES = fileURLToPath(new URL('../../test/fixtures/tls/', import.meta.url));
@@ -52,9 +54,10 @@ async function answer(request: ReturnType<typeof httpGet>): Promise<Answer> {
   return { status: response.statusCode, headers: response.headers, body };
 }
 
-const secure = (port: number, path: string, certificate?: Buffer): Promise<Answer> => {
+const secure = (port: number, path: string, certificate?: Buffer, headers = {}): Promise<Answer> => {
   const mine = certificate === undefined ? {} : { key: certificate, cert: certificate };
-  return answer(httpsGet({ host: '127.0.0.1', servername: 'localhost', port, path, ca, agent: false, ...mine }));
+  const to = { host: '127.0.0.1', servername: 'localhost', port, path, headers };
+  return answer(httpsGet({ ...to, ca, agent: false, ...mine }));
 };
 const plain = (port: number, path: string): Promise<Answer> =>
   answer(httpGet({ host: '127.0.0.1', port, path, agent: false }));
@@ -86,6 +89,26 @@ test('with admin.needClientAuth a certificate is needed', async (t) => {
   await assert.rejects(secure(port, '/commands/ruok'));
   await assert.rejects(secure(port, '/commands/ruok', readFileSync(at('stranger.pem'))));
   assert.equal((await secure(port, '/commands/ruok', own)).status, 200);
+});
+
+test('credentials of scheme x509 are those of the certificate', async (t) => {
+  const { server } = await serve(t, {});
+  const status = async (needClientAuth: boolean, certificate: Buffer | undefined): Promise<number> => {
+    const options = { ...QUORUM_STORES, 'admin.forceHttps': true, 'admin.needClientAuth': needClientAuth };
+    const all = { 'admin.serverAddress': '127.0.0.1', 'admin.serverPort': 0, ...options };
+    const config = loadConfig({ flags: Object.entries(all).map(([key, value]) => `${key}=${value}`) });
+    const [admin] = await startAdminPorts(viewOf(server), config, silentLogger);
+    assert.ok(admin);
+    try {
+      const path = '/commands/snapshot?streaming=false';
+      const headers = { authorization: 'x509 ' };
+      return (await secure(Number(new URL(admin.url).port), path, certificate, headers)).status;
+    } finally {
+      await admin.close();
+    }
+  };
+  assert.equal(await status(true, own), 200);
+  assert.equal(await status(false, own), 401, 'nobody asked for it');
 });
 
 test('stores that cannot be read are told, and nothing is opened', async (t) => {

@@ -162,17 +162,17 @@ function setRootAcl(list: readonly Acl[]): (w: JuteWriter) => void {
 test('credentials are judged by the ACL of the root: every permission is needed', async (t) => {
   const { clientPort, server } = await start(t, NO_ADMIN);
   const view = viewOf(server);
-  assert.equal(view.authorize('digest bob:secret', '10.0.0.1'), 'allowed'); // the root is open to the world
-  assert.equal(view.authorize('ip', '10.0.0.1'), 'allowed');
-  assert.equal(view.authorize('digest', '10.0.0.1'), 'not authenticated');
-  assert.equal(view.authorize('nosuch bob:secret', '10.0.0.1'), 'not authenticated');
-  assert.equal(view.authorize('digest bob:secret more', '10.0.0.1'), 'not authenticated');
+  assert.equal(view.authorize('digest bob:secret', '10.0.0.1', []), 'allowed'); // the root is open to the world
+  assert.equal(view.authorize('ip', '10.0.0.1', []), 'allowed');
+  assert.equal(view.authorize('digest', '10.0.0.1', []), 'not authenticated');
+  assert.equal(view.authorize('nosuch bob:secret', '10.0.0.1', []), 'not authenticated');
+  assert.equal(view.authorize('digest bob:secret more', '10.0.0.1', []), 'not authenticated');
   const acl = (token: string, perms: number): Acl => ({ perms, scheme: 'digest', id: digestId(token) });
   await session(t, clientPort, setRootAcl([acl('bob:secret', 31), acl('eve:secret', 15)]));
-  assert.equal(view.authorize('digest bob:secret', '10.0.0.1'), 'allowed');
-  assert.equal(view.authorize('digest bob:wrong', '10.0.0.1'), 'not authorized');
-  assert.equal(view.authorize('digest eve:secret', '10.0.0.1'), 'not authorized');
-  assert.equal(view.authorize('ip', '10.0.0.1'), 'not authorized');
+  assert.equal(view.authorize('digest bob:secret', '10.0.0.1', []), 'allowed');
+  assert.equal(view.authorize('digest bob:wrong', '10.0.0.1', []), 'not authorized');
+  assert.equal(view.authorize('digest eve:secret', '10.0.0.1', []), 'not authorized');
+  assert.equal(view.authorize('ip', '10.0.0.1', []), 'not authorized');
 });
 
 test('a session is shown with what it did last, and as new after crst', async (t) => {
