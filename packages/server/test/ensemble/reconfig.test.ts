@@ -201,6 +201,17 @@ test('all members named anew need no client ports; only its own line takes that 
   );
 });
 
+test('members that were proposed with a version of a later epoch come into force on every server', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS, []);
+  const next = [1, 2, 3].map((id) => `server.${id}=${ensemble.fullLine(id)}`).join('\n');
+  const text = `${next.replace(/(server\.3=.*):participant/, '$1:observer')}\nversion=500000000`;
+  for (const id of [1, 2, 3]) writeFileSync(`${ensemble.configPath(id)}.dynamic.next`, text);
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+  const versions = (): number[] => [1, 2, 3].map((id) => ensemble.server(id).membership.committed.version);
+  while (!versions().every((version) => version === 0x500000000))
+    await new Promise((resolve) => setTimeout(resolve, 1));
+});
+
 test('mistakes are refused with the codes that Apache gives', async (t) => {
   const ensemble = await Ensemble.withFiles(t, 4, [1, 2, 3], { ...SETTINGS, standaloneEnabled: true });
   await ensemble.settled();
