@@ -67,9 +67,9 @@ const KNOWN: Known = {
   'TestLeaderSelectorEdges#createProtectedNodeInBackgroundTest': CHAOS,
   'TestLeaderSelectorEdges#createProtectedNodeInBackgroundTestNoRetry': CHAOS,
   'TestRetryLoop#testRetryForeverWithSessionFailed':
-    "fails more often than not with Apache's server too: counts on a session's end within a moment",
+    "fails now and then with Apache's server too: counts on a session's end within a moment",
   'TestLeaderLatch#testNoServerAtStart':
-    "fails now and then with Apache's server too: a new connection's event may come before the one it waits for",
+    "fails now and then with Apache's server too: its listener lets it go on before it counts",
 };
 
 const HELP = `Usage: npm run test:curator -- [options] [module, Class or Class#test]...

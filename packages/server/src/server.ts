@@ -10,7 +10,7 @@ import { NamespaceStats } from './namespace-stats.js';
 import type { ClientConnection } from './net/client-connection.js';
 import { ClientPort } from './net/client-port.js';
 import { ConnectionThrottle } from './net/connection-throttle.js';
-import { type Network, nodeNetwork } from './net/network.js';
+import { type Network, nodeNetwork, openWhile } from './net/network.js';
 import { monitorPauses } from './pause-monitor.js';
 import type { SessionOwner } from './request/client.js';
 import type { PendingWrite } from './request/fifo.js';
@@ -402,21 +402,17 @@ export abstract class Server {
       const now = this.clientAddress();
       return !this.stopping && now.port === port && now.host === host;
     };
-    for (let attempt = 1; isWanted(); attempt++) {
-      try {
-        this.boundPort = await this.port.move(port, host, this.config.portUnification ? 'either' : 'plain');
-        if (this.stopping) await this.port.close(); // once more: this port was not there yet
-        this.logger.info({ port: this.boundPort }, 'clients are taken at another port now');
-        return;
-      } catch (e) {
-        if (attempt === 1)
-          this.logger.error(
-            { port, error: (e as Error).message },
-            'the new client port cannot be opened: no new client is taken until it can',
-          );
-        await new Promise<void>((resolve) => this.runtime.after(PORT_AGAIN_MS, resolve));
-      }
-    }
+    const open = (): Promise<number> => this.port.move(port, host, this.config.portUnification ? 'either' : 'plain');
+    const bound = await openWhile(isWanted, open, this.runtime, PORT_AGAIN_MS, (error) =>
+      this.logger.error(
+        { port, error: error.message },
+        'the new client port cannot be opened: no new client is taken until it can',
+      ),
+    );
+    if (bound === undefined) return;
+    this.boundPort = bound;
+    if (this.stopping) await this.port.close(); // once more: this port was not there yet
+    this.logger.info({ port: bound }, 'clients are taken at another port now');
   }
 
   /** Stops: clients are told by closing, everything acknowledged is on disk. */

@@ -379,9 +379,8 @@ class RunningView implements ServerView {
     if (parts.length > 2) return 'not authenticated';
     const { port, database } = this.server;
     const given = token === undefined ? null : Buffer.from(token);
-    const proved = authenticate(port.authSettings, scheme, given, remoteAddress, byCertificate);
-    if (proved === null) return 'not authenticated';
-    const identities = scheme === 'x509' ? byCertificate : proved; // the superuser's, too
+    const identities = authenticate(port.authSettings, scheme, given, remoteAddress, byCertificate);
+    if (identities === null) return 'not authenticated';
     const aclId = database.tree.aclOf(ROOT);
     const list = database.tree.acls.get(aclId);
     const every = PERMISSION_BITS.every((bit) => allows(port.auth, aclId, list, bit, identities));

@@ -98,6 +98,9 @@ export function quorumTlsConfig(settings: Settings, warnings: string[]): QuorumT
   };
 }
 
+/** Parts of a TLS configuration that HTTP has no options for. */
+const WITHOUT_OPTIONS = { superUser: undefined, handshakeLimit: 0 } as const;
+
 function superUserOf({ values }: Settings): string | undefined {
   return (values.get('X509AuthenticationProvider.superUser') as string | undefined) || undefined;
 }
@@ -115,8 +118,8 @@ export function adminHttpsConfig(settings: Settings, warnings: string[]): HttpsC
   return {
     tls: {
       ...common(settings, 'ssl.quorum.', 'HTTPS of the admin server', rule, warnings),
+      ...WITHOUT_OPTIONS,
       superUser: superUserOf(settings),
-      handshakeLimit: 0,
       verifyClientHost: false,
       reload: values.get('sslQuorumReloadCertFiles') === true,
     },
@@ -140,8 +143,7 @@ export function metricsHttpsConfig(
     port,
     tls: {
       ...common(settings, 'metricsProvider.ssl.', 'metrics over HTTPS', rule, warnings),
-      superUser: undefined,
-      handshakeLimit: 0,
+      ...WITHOUT_OPTIONS,
       verifyClientHost: false,
       reload: true, // as Apache's does
     },

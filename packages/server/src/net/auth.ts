@@ -24,7 +24,7 @@ export function digestId(token: string, algorithm = 'SHA1'): string {
 /**
  * The identities that a token proves; null if the scheme is unknown or the token is not acceptable (AUTHFAILED).
  * @param remoteAddress the connection's address, which scheme `ip` restates
- * @param known what the connection has proved, which scheme `x509` restates
+ * @param known what the connection has proved, which scheme `x509` restates if its certificate is among that
  */
 export function authenticate(
   settings: AuthSettings,
@@ -34,10 +34,7 @@ export function authenticate(
   known: readonly Identity[] = [],
 ): Identity[] | null {
   if (scheme === 'ip') return [{ scheme: 'ip', id: remoteAddress }];
-  if (scheme === 'x509') {
-    const own = known.filter((identity) => identity.scheme === 'x509');
-    return own.length === 0 ? null : own;
-  }
+  if (scheme === 'x509') return known.some((identity) => identity.scheme === 'x509') ? [...known] : null;
   if (scheme !== 'digest' || !settings.digestEnabled || token === null) return null;
   const id = digestId(decodeUtf8(token, 0, token.length), settings.digestAlg);
   const own = { scheme: 'digest', id };

@@ -4,7 +4,15 @@
 // After it, both ways: int length, message.
 
 import type { Runtime, Timer } from '../runtime.js';
-import { type Connection, type Listener, type ListenPlace, listenAt, type Network, samePlace } from './network.js';
+import {
+  type Connection,
+  type Listener,
+  type ListenPlace,
+  listenAt,
+  type Network,
+  openWhile,
+  samePlace,
+} from './network.js';
 import type { QuorumAuth } from './sasl/quorum-auth.js';
 
 const VERSION_ONE_ADDRESS = -65536n;
@@ -143,17 +151,17 @@ export class ElectionPort {
     }
     for (const place of places) {
       if (this.listening.some((one) => samePlace(one.place, place))) continue;
-      for (let attempt = 1; this.addresses === addresses && !this.closed; attempt++) {
-        try {
-          const listener = await this.listenTo(place);
-          if (this.closed) void listener.close();
-          else this.listening.push({ place, listener });
-          break;
-        } catch (e) {
-          if (attempt === 1) warn(`the new election port cannot be opened: ${(e as Error).message}`);
-          await new Promise<void>((resolve) => runtime.after(BIND_AGAIN_MS, resolve));
-        }
-      }
+      const isWanted = (): boolean => this.addresses === addresses && !this.closed;
+      const listener = await openWhile(
+        isWanted,
+        () => this.listenTo(place),
+        runtime,
+        BIND_AGAIN_MS,
+        (error) => warn(`the new election port cannot be opened: ${error.message}`),
+      );
+      if (listener === undefined) return;
+      if (this.closed) void listener.close();
+      else this.listening.push({ place, listener });
     }
   }
 

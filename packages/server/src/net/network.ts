@@ -3,6 +3,7 @@
 
 import { lookup } from 'node:dns/promises';
 import { connect, createServer, isIP } from 'node:net';
+import type { Runtime } from '../runtime.js';
 
 export interface Connection {
   readonly remoteAddress?: string | undefined;
@@ -54,6 +55,28 @@ export interface Listener {
   /** The port that was bound. */
   readonly port: number;
   close(): Promise<void>;
+}
+
+/**
+ * Opens a port as soon as it can be, and as long as it is wanted; resolves with undefined if it is not any more.
+ * @param onFailed told why the first attempt failed
+ */
+export async function openWhile<T>(
+  isWanted: () => boolean,
+  open: () => Promise<T>,
+  runtime: Runtime,
+  againMs: number,
+  onFailed: (error: Error) => void,
+): Promise<T | undefined> {
+  for (let attempt = 1; isWanted(); attempt++) {
+    try {
+      return await open();
+    } catch (e) {
+      if (attempt === 1) onFailed(e as Error);
+      await new Promise<void>((resolve) => runtime.after(againMs, resolve));
+    }
+  }
+  return undefined;
 }
 
 export interface Network {

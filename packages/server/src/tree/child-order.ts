@@ -13,7 +13,8 @@ const buckets = new Int32Array(MOST_ORDERED);
 /** Where the next child with a digit goes. */
 const places = new Int32Array(DIGITS + 1);
 let ordered = new Int32Array(MOST_ORDERED);
-let before = new Int32Array(MOST_ORDERED);
+/** Positions on their way from digit to digit; at the end the buckets of those in order. */
+let spare = new Int32Array(MOST_ORDERED);
 
 /**
  * The ids of up to {@link MOST_ORDERED} children in that order: the first ones, as many as there are children. Valid until the
@@ -37,13 +38,13 @@ export function childrenInOrder(store: NodeStore, parent: NodeId): Int32Array {
     const position = ordered[k] as number;
     const bucket = buckets[position] as number;
     const id = ints[at + position] as number;
-    before[k] = bucket;
+    spare[k] = bucket;
     ordered[k] = id;
     // Positions change when others are removed: who came first is told by the transactions.
-    if (k === 0 || before[k - 1] !== bucket) continue;
+    if (k === 0 || spare[k - 1] !== bucket) continue;
     const age = store.getLong(id, F.czxid);
     let to = k;
-    for (; to > 0 && before[to - 1] === bucket; to--) {
+    for (; to > 0 && spare[to - 1] === bucket; to--) {
       const other = ordered[to - 1] as number;
       if (store.getLong(other, F.czxid) <= age) break;
       ordered[to] = other;
@@ -56,7 +57,7 @@ export function childrenInOrder(store: NodeStore, parent: NodeId): Int32Array {
 /** Orders positions by a digit of their buckets, of which there are so many; equal ones stay as they are. */
 function orderByDigit(count: number, shift: number, digits: number): void {
   const from = ordered;
-  const to = before;
+  const to = spare;
   places.fill(0, 0, digits + 1);
   for (let i = 0; i < count; i++) {
     const next = (((buckets[i] as number) >>> shift) & (digits - 1)) + 1;
@@ -71,7 +72,7 @@ function orderByDigit(count: number, shift: number, digits: number): void {
     to[place] = position;
   }
   ordered = to;
-  before = from;
+  spare = from;
 }
 
 /** String.hashCode of Java, over the name's UTF-16 units. It is kept with the node. */

@@ -118,6 +118,8 @@ test('named suites without one of TLS 1.3 shut that out', async (t) => {
   const other = { ...as('client'), ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' };
   await assert.rejects(RawClient.secure(t, secureClientPort, other));
   await assert.rejects(RawClient.secure(t, secureClientPort, { ...as('client'), minVersion: 'TLSv1.3' }));
+  const alone = { 'ssl.enabledProtocols': 'TLSv1.3', 'ssl.ciphersuites': 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384' };
+  await assert.rejects(serve(t, { ...TLS, ...alone }), /TLS cannot be offered/);
 });
 
 test('plain bytes on the TLS port are turned away, and the port goes on', async (t) => {

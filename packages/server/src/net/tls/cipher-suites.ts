@@ -2,7 +2,12 @@
 
 import { getCiphers } from 'node:tls';
 
-export const TLS13_SUITES = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+const TLS13_SUITES = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+
+/** Whether one of the suites is of TLS 1.3. They have one name for all. */
+export function hasTls13(names: readonly string[]): boolean {
+  return names.some((name) => TLS13_SUITES.includes(name));
+}
 
 /** OpenSSL's name of a cipher suite given by that name or by Java's; undefined if it is not there. */
 export function cipherSuite(name: string): string | undefined {

@@ -15,7 +15,7 @@ import {
 import type { Identity } from '../../request/identity.js';
 import type { Runtime } from '../../runtime.js';
 import type { Connection } from '../network.js';
-import { cipherSuite, TLS13_SUITES } from './cipher-suites.js';
+import { cipherSuite, hasTls13 } from './cipher-suites.js';
 import { namesHost } from './host-name.js';
 import { readKeyStore, readTrustStore, type StoreSettings, TlsError } from './key-store.js';
 import { subjectName } from './subject-name.js';
@@ -241,14 +241,18 @@ function contextOptions(settings: TlsSettings): {
 } {
   const { key, chain } = readKeyStore(settings.keyStore);
   const anchors = settings.trustStore === undefined ? undefined : readTrustStore(settings.trustStore);
+  const named = settings.cipherSuites;
+  // OpenSSL has TLS 1.3 with suites of its own choice unless some are named; Java has only those that are named.
+  const without13 = named.length > 0 && !hasTls13(named);
+  if (without13 && settings.minVersion === 'TLSv1.3')
+    throw new TlsError(`ssl.ciphersuites: TLS cannot be offered: TLSv1.3 has none of ${named.join(', ')}`);
   const options = {
     key: key.export({ type: 'pkcs8', format: 'pem' }),
     cert: chain.map((certificate) => certificate.toString()).join('\n'),
     ...(anchors === undefined ? {} : { ca: anchors.map((certificate) => certificate.toString()) }),
-    ...(settings.cipherSuites.length === 0 ? {} : { ciphers: ciphers(settings.cipherSuites) }),
+    ...(named.length === 0 ? {} : { ciphers: ciphers(named) }),
     minVersion: settings.minVersion,
-    // OpenSSL has TLS 1.3 with suites of its own choice unless some are named; Java has only those that are named.
-    maxVersion: without13(settings.cipherSuites) && settings.minVersion !== 'TLSv1.3' ? 'TLSv1.2' : settings.maxVersion,
+    maxVersion: without13 ? ('TLSv1.2' as const) : settings.maxVersion,
     // In Java's trust stores every certificate is an anchor, whoever signed it.
     allowPartialTrustChain: true,
   };
@@ -258,11 +262,6 @@ function contextOptions(settings: TlsSettings): {
     throw new TlsError(`${settings.keyStore.path}: TLS cannot be offered: ${(e as Error).message}`);
   }
   return { options, anchors: anchors ?? [] };
-}
-
-/** Whether suites are named, and none of them is one of TLS 1.3. */
-function without13(names: readonly string[]): boolean {
-  return names.length > 0 && !names.some((name) => TLS13_SUITES.includes(name));
 }
 
 function ciphers(names: readonly string[]): string {

@@ -23,10 +23,9 @@ export function distrust(
 ): string | undefined {
   if (socket.authorized) return undefined;
   const error = String(socket.authorizationError);
-  // One that is itself in the trust store, or has the name and key of one there, is trusted whatever its dates and issuer.
+  // One with the name and key of one in the trust store, itself mostly, is trusted whatever its dates and issuer.
   const same = (anchor: X509Certificate): boolean =>
-    anchor.raw.equals(certificate.raw) ||
-    (anchor.subject === certificate.subject && anchor.publicKey.equals(certificate.publicKey));
+    anchor.subject === certificate.subject && anchor.publicKey.equals(certificate.publicKey);
   if (anchors.some(same)) return mayBeUsed(certificate, role) ? undefined : 'INVALID_PURPOSE';
   if (error !== 'DEPTH_ZERO_SELF_SIGNED_CERT') return error;
   const issued = anchors.some((anchor) => certificate.checkIssued(anchor) && certificate.verify(anchor.publicKey));
