@@ -10,8 +10,11 @@ export interface ReadableFile {
 
 /** A transaction log being written. */
 export interface LogFile {
-  /** Writes and makes durable (unless the log was opened otherwise), then calls back. */
-  write(from: Buffer, length: number, position: number, done: (error: Error | null) => void): void;
+  /**
+   * Writes parts one behind the other and makes them durable (unless the log was opened otherwise), then calls back. A write may
+   * begin before another has ended and repeat some of its bytes; which of them is done first is open.
+   */
+  write(parts: readonly Buffer[], position: number, done: (error: Error | null) => void): void;
   /** Gives the file a size; new bytes read as zero. */
   resize(size: number, done: (error: Error | null) => void): void;
   /** Writes zeros and has the disk allocate their blocks, beside the writes. The range must be written by nobody else meanwhile. */

@@ -23,6 +23,7 @@ import {
   unlinkSync,
   write,
   writeFileSync,
+  writev,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';
@@ -154,21 +155,19 @@ const ZEROS = Buffer.alloc(1024 * 1024);
 function logFile(fd: number, zeroFd: number): LogFile {
   let zeroing = false;
   let closing: (() => void) | undefined;
-  const writeAll = (
-    from: Buffer,
-    start: number,
-    length: number,
-    position: number,
-    done: (error: Error | null) => void,
-  ): void => {
-    write(fd, from, start, length, position, (error, written) => {
-      if (error !== null) done(error);
-      else if (written < length) writeAll(from, start + written, length - written, position + written, done);
+  const writeAll = (parts: readonly Buffer[], position: number, done: (error: Error | null) => void): void => {
+    writev(fd, parts, position, (error, written) => {
+      if (error !== null) {
+        done(error);
+        return;
+      }
+      const rest = withoutFirst(parts, written);
+      if (rest.length > 0) writeAll(rest, position + written, done);
       else done(null);
     });
   };
   return {
-    write: (from, length, position, done) => writeAll(from, 0, length, position, done),
+    write: writeAll,
     resize: (size, done) => ftruncate(fd, size, done),
     zero(position, length, done) {
       if (length > ZEROS.length || zeroing) throw new RangeError('one piece of zeros at a time');
@@ -194,4 +193,15 @@ function logFile(fd: number, zeroFd: number): LogFile {
       else end();
     },
   };
+}
+
+/** What is left of parts when so many bytes of them are written: a disk may take less than it is given. */
+function withoutFirst(parts: readonly Buffer[], bytes: number): Buffer[] {
+  const rest: Buffer[] = [];
+  let skip = bytes;
+  for (const part of parts) {
+    if (skip < part.length) rest.push(skip === 0 ? part : part.subarray(skip));
+    skip -= Math.min(skip, part.length);
+  }
+  return rest;
 }

@@ -1,5 +1,5 @@
-// The transaction log: gathers entries while a batch is on its way to the disk, writes each batch at once, and reports it when it
-// is durable. The format is Apache's; record layout:
+// The transaction log: gathers entries while batches are on their way to the disk, writes each batch at once, and reports it when
+// it is durable. The format is Apache's; record layout:
 //   long Adler-32 of the entry, int length, entry (TxnHeader, transaction, TxnDigest), byte 0x42
 // Zeros follow the last record up to the preallocated size.
 
@@ -20,6 +20,10 @@ const ZERO_LEAD = 4 * 1024 * 1024;
 const ZERO_MARGIN = 1024 * 1024;
 const ZERO_PIECE = 512 * 1024;
 const LARGEST_KEPT = 4 * 1024 * 1024;
+/** Writes under way at once: while one waits for the disk, another sets out. */
+const MAX_WRITES = 2;
+/** With more bytes on their way than this, which it would have to write once more, a batch waits. */
+const LARGEST_REPEATED = 64 * 1024;
 
 export interface TxnLogOptions {
   /** Bytes by which the file grows ahead of need; 0 for no preallocation. */
@@ -52,6 +56,14 @@ export class LogBatch {
   count = 0;
   firstZxid = 0;
   lastZxid = 0;
+  startedAt = 0;
+  /** Writes under way that read from {@link buf}. */
+  writes = 0;
+
+  /** What was appended, as a view. */
+  bytes(): Buffer {
+    return this.buf.subarray(0, this.used);
+  }
 
   clear(): void {
     if (this.buf.length > LARGEST_KEPT) this.buf = Buffer.allocUnsafeSlow(FIRST_CAPACITY);
@@ -92,17 +104,19 @@ export class TxnLog {
   /** The batch that gathers. */
   batch = new LogBatch();
   private readonly spare: LogBatch[] = [];
-  private inFlight = false;
+  /** Batches that were handed to the disk and are not durable, oldest first. */
+  private readonly unsynced: LogBatch[] = [];
+  private writes = 0;
+  /** The file is made ready for the last of {@link unsynced}; no other write may begin or be under way. */
+  private preparing = false;
   private file: LogFile | null = null;
+  /** Where the next batch goes. */
   private position = 0;
   private allocated = 0;
   private zeroedTo = 0;
-  /** Where the batch on its way ends. */
-  private writingTo = 0;
   /** Where zeros are being written; nothing may be logged from there on until they are. */
   private zeroingFrom = Number.POSITIVE_INFINITY;
   private afterZeroing: (() => void) | null = null;
-  private startedAt = 0;
   /** The zxid of the last entry that was appended, or is on disk. */
   lastZxid: number;
   private rollWanted = false;
@@ -136,9 +150,9 @@ export class TxnLog {
     return this.batch.append(entry, zxid);
   }
 
-  /** Begins to write what has gathered, unless a batch is on its way: then it follows by itself. */
+  /** Begins to write what has gathered, or lets it follow by itself what is on its way. */
   flush(): void {
-    if (this.inFlight || this.batch.count === 0 || this.failed) return;
+    if (!this.mayWrite()) return;
     const { flushDelayMs, idleFlushMs, maxBatchSize } = this.options;
     const now = this.runtime.now();
     if (this.delay === undefined) this.flushAt = now + flushDelayMs;
@@ -154,13 +168,18 @@ export class TxnLog {
   /** Writes out what has gathered and calls back once everything appended is durable. */
   whenDurable(action: () => void): void {
     this.waiting.push(action);
-    if (!this.inFlight && !this.failed) this.write();
-    if (!this.inFlight && this.batch.count === 0) this.runtime.soon(() => this.tellWaiting());
+    this.write();
+    if (this.durable) this.runtime.soon(() => this.tellWaiting());
   }
 
   private tellWaiting(): void {
-    if (this.failed || this.inFlight || this.batch.count > 0) return;
+    if (this.failed || !this.durable) return;
     for (const action of this.waiting.splice(0)) action();
+  }
+
+  /** Everything that was appended is durable. */
+  private get durable(): boolean {
+    return this.unsynced.length === 0 && this.batch.count === 0;
   }
 
   /** The next batch that is written begins a new file. */
@@ -180,8 +199,8 @@ export class TxnLog {
   private async finish(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.idle = () => (this.failure === null ? resolve() : reject(this.failure));
-      if (this.failed || (!this.inFlight && this.batch.count === 0)) this.idle();
-      else if (!this.inFlight) this.write();
+      if (this.failed || (this.durable && this.writes === 0)) this.idle();
+      else this.write();
     });
     const { file } = this;
     this.file = null;
@@ -199,20 +218,53 @@ export class TxnLog {
     });
   }
 
+  /**
+   * Whether what has gathered can set out now. Beside another write it waits until it is as much as is on its way: of many small
+   * writes each would cost what one large one does.
+   */
+  private mayWrite(): boolean {
+    if (this.batch.count === 0 || this.preparing || this.failed) return false;
+    if (this.writes === 0) return true;
+    if (this.writes === MAX_WRITES || this.file === null || this.needsNewFile) return false;
+    const { entries, bytes } = this.onTheirWay();
+    if (this.batch.count < entries || bytes > LARGEST_REPEATED) return false;
+    const end = this.position + this.batch.used;
+    return !this.needsRoom(end) && end <= this.zeroingFrom;
+  }
+
+  private onTheirWay(): { entries: number; bytes: number } {
+    let entries = 0;
+    let bytes = 0;
+    for (const batch of this.unsynced) {
+      entries += batch.count;
+      bytes += batch.used;
+    }
+    return { entries, bytes };
+  }
+
+  private get needsNewFile(): boolean {
+    const { sizeLimitBytes } = this.options;
+    return this.rollWanted || (sizeLimitBytes > 0 && this.position > sizeLimitBytes);
+  }
+
+  private needsRoom(end: number): boolean {
+    return this.options.preAllocBytes > 0 && end + 4096 >= this.allocated;
+  }
+
   private write(): void {
     this.delay?.cancel();
     this.delay = undefined;
-    if (this.inFlight || this.batch.count === 0 || this.failed) return;
-    const batch = this.batch;
+    if (!this.mayWrite()) return;
+    const { batch, file } = this;
     this.batch = this.spare.pop() ?? new LogBatch();
-    this.inFlight = true;
-    this.startedAt = this.runtime.now();
-    const tooLarge = this.options.sizeLimitBytes > 0 && this.position > this.options.sizeLimitBytes;
-    if (this.file === null || this.rollWanted || tooLarge) this.openFor(batch);
-    else this.writeTo(this.file, batch);
+    batch.startedAt = this.runtime.now();
+    this.unsynced.push(batch);
+    if (file === null || this.needsNewFile) this.openFor(batch);
+    else this.writeTo(file, batch);
   }
 
   private openFor(batch: LogBatch): void {
+    this.preparing = true;
     this.rollWanted = false;
     const old = this.file;
     this.file = null;
@@ -229,7 +281,7 @@ export class TxnLog {
       const header = Buffer.alloc(LOG_HEADER_SIZE);
       header.writeInt32BE(LOG_MAGIC, 0);
       header.writeInt32BE(LOG_VERSION, 4);
-      file.write(header, header.length, 0, (headerError) => {
+      file.write([header], 0, (headerError) => {
         if (headerError !== null) {
           this.fail(headerError);
           return;
@@ -238,7 +290,6 @@ export class TxnLog {
         this.position = LOG_HEADER_SIZE;
         this.allocated = LOG_HEADER_SIZE;
         this.zeroedTo = 0;
-        this.writingTo = 0;
         this.zeroingFrom = Number.POSITIVE_INFINITY;
         if (!this.options.forceSync) {
           this.writeTo(file, batch);
@@ -254,29 +305,46 @@ export class TxnLog {
   }
 
   private writeTo(file: LogFile, batch: LogBatch): void {
-    const { preAllocBytes } = this.options;
     const end = this.position + batch.used;
-    if (preAllocBytes > 0 && end + 4096 >= this.allocated) {
-      const size = (Math.floor((end + 4096) / preAllocBytes) + 1) * preAllocBytes;
-      this.allocated = size;
-      file.resize(size, (error) => {
+    if (this.needsRoom(end)) {
+      const { preAllocBytes } = this.options;
+      this.preparing = true;
+      this.allocated = (Math.floor((end + 4096) / preAllocBytes) + 1) * preAllocBytes;
+      file.resize(this.allocated, (error) => {
         if (error !== null) this.fail(error);
         else this.writeTo(file, batch);
       });
       return;
     }
     if (end > this.zeroingFrom) {
+      this.preparing = true;
       this.afterZeroing = () => this.writeTo(file, batch);
       return;
     }
-    this.writingTo = end;
-    file.write(batch.buf, batch.used, this.position, (error) => {
+    this.preparing = false;
+    this.send(file, end);
+  }
+
+  /**
+   * Writes everything that is not durable, what is on its way with another write included: whichever of the two the system takes
+   * up first, there is never a gap in the file, not even if the process ends between them (docs/decisions/0005).
+   */
+  private send(file: LogFile, end: number): void {
+    const batches = [...this.unsynced];
+    let start = end;
+    for (const batch of batches) {
+      batch.writes++;
+      start -= batch.used;
+    }
+    this.writes++;
+    this.position = end;
+    const parts = batches.map((batch) => batch.bytes());
+    file.write(parts, start, (error) => {
       if (error !== null) {
         this.fail(error);
         return;
       }
-      this.position = end;
-      this.done(batch);
+      this.written(batches);
       this.zeroAhead(file);
     });
   }
@@ -285,8 +353,7 @@ export class TxnLog {
   private zeroAhead(file: LogFile): void {
     if (this.file !== file || this.zeroingFrom !== Number.POSITIVE_INFINITY || this.failed) return;
     if (this.zeroedTo - this.position > ZERO_LEAD) return;
-    // The next batch may be on its way already: zeros must never meet it.
-    const from = Math.max(this.zeroedTo, Math.max(this.position, this.writingTo) + ZERO_MARGIN);
+    const from = Math.max(this.zeroedTo, this.position + ZERO_MARGIN);
     const to = Math.min(from + ZERO_PIECE, this.allocated);
     if (to <= from) return;
     this.zeroingFrom = from;
@@ -305,19 +372,28 @@ export class TxnLog {
     });
   }
 
-  private done(batch: LogBatch): void {
+  /** A write of these batches has ended: they are durable, unless another write told so before. */
+  private written(batches: readonly LogBatch[]): void {
     if (this.failed) return;
-    this.hooks.onSync(this.runtime.now() - this.startedAt, batch.count);
-    this.inFlight = false;
-    // The next batch goes to the disk while this one is applied and answered.
+    this.writes--;
+    const last = this.unsynced.indexOf(batches[batches.length - 1] as LogBatch);
+    const durable = this.unsynced.splice(0, last + 1);
+    // The next batch goes to the disk while these are applied and answered.
     if (this.idle !== null || this.waiting.length > 0) this.write();
     else this.flush();
-    this.hooks.onDurable(batch);
-    batch.clear();
-    this.spare.push(batch);
-    if (this.inFlight || this.batch.count > 0) return;
+    const now = this.runtime.now();
+    for (const batch of durable) {
+      this.hooks.onSync(now - batch.startedAt, batch.count);
+      this.hooks.onDurable(batch);
+    }
+    for (const batch of batches) {
+      if (--batch.writes > 0) continue;
+      batch.clear();
+      this.spare.push(batch);
+    }
+    if (!this.durable) return;
     if (this.waiting.length > 0) this.tellWaiting();
-    this.idle?.();
+    if (this.writes === 0) this.idle?.();
   }
 
   private fail(error: Error): void {

@@ -72,8 +72,8 @@ test('a server whose disk hangs is not ready, one whose disk writes is', async (
         }
         done(null, {
           ...file,
-          write(from, length, position, written) {
-            const write = (): void => file.write(from, length, position, written);
+          write(parts, position, written) {
+            const write = (): void => file.write(parts, position, written);
             if (hangs) held.push(write);
             else write();
           },

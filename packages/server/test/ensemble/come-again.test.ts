@@ -18,8 +18,8 @@ class SlowDisk {
     createLog: (path, durable, done) =>
       nodeDisk.createLog(path, durable, (error, file) => {
         if (file === null) return done(error, file);
-        const write: typeof file.write = (from, length, position, written) => {
-          const now = (): void => file.write(from, length, position, written);
+        const write: typeof file.write = (parts, position, written) => {
+          const now = (): void => file.write(parts, position, written);
           if (this.held) this.waiting.push(now);
           else now();
         };

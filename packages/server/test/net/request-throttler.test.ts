@@ -23,8 +23,8 @@ class World {
           return;
         }
         const write = file.write.bind(file);
-        file.write = (from, length, position, written) =>
-          write(from, length, position, (e) => {
+        file.write = (parts, position, written) =>
+          write(parts, position, (e) => {
             if (this.held) this.waiting.push(() => written(e));
             else written(e);
           });

@@ -253,10 +253,10 @@ test('a failed sync ends the server, and nothing of that batch is acknowledged',
         else {
           done(null, {
             ...file,
-            write: (from, length, position, written) =>
+            write: (parts, position, written) =>
               broken
                 ? setImmediate(() => written(new Error('input/output error')))
-                : file.write(from, length, position, written),
+                : file.write(parts, position, written),
           });
         }
       });

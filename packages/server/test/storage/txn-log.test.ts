@@ -30,6 +30,8 @@ interface Operation {
   position: number;
   length: number;
   data: Buffer;
+  /** What the buffers that were given hold by now. */
+  now(): Buffer;
   /** Lets the operation end. */
   end(error?: Error): void;
 }
@@ -51,8 +53,8 @@ class HeldDisk {
             error !== null
               ? null
               : {
-                  write: (from, length, position, written) =>
-                    this.hold('write', path, position, Buffer.from(from.subarray(0, length)), written),
+                  write: (parts, position, written) =>
+                    this.hold('write', path, position, Buffer.concat(parts), written, parts),
                   zero: (position, length, ready) => this.hold('zero', path, position, Buffer.alloc(length), ready),
                   resize: (_size, resized) => resized(null),
                   close: (closed) => this.hold('close', path, 0, Buffer.alloc(0), closed),
@@ -69,6 +71,7 @@ class HeldDisk {
     position: number,
     data: Buffer,
     done: (error: Error | null) => void,
+    parts: readonly Buffer[] = [],
   ): void {
     const operation: Operation = {
       what,
@@ -76,6 +79,7 @@ class HeldDisk {
       position,
       length: data.length,
       data,
+      now: () => Buffer.concat(parts),
       end: (error) => {
         this.waiting.splice(this.waiting.indexOf(operation), 1);
         done(error ?? null);
@@ -135,7 +139,25 @@ test('nothing is durable before file, header and batch have reached the disk', (
   assert.deepEqual(durable, [1]);
 });
 
-test('what is appended while a batch is on its way is one later batch, written where the first ends', () => {
+/** A log whose file is open, with one entry durable. */
+function opened(options: Partial<TxnLogOptions> = {}) {
+  const all = held(options);
+  all.log.append(entry(1), 1);
+  all.log.flush();
+  for (const what of ['create', 'write', 'names', 'write'] as const) all.held.next(what).end();
+  assert.deepEqual(all.durable, [1]);
+  return { ...all, add: (...zxids: number[]) => addAll(all.log, zxids), writes: () => all.held.waiting };
+}
+
+function addAll(log: TxnLog, zxids: readonly number[]): void {
+  for (const zxid of zxids) log.append(entry(zxid), zxid);
+  log.flush();
+}
+
+const RECORD = 60 + 13;
+const at = (zxid: number): number => 16 + (zxid - 1) * RECORD;
+
+test('what is appended while a file is opened is one later batch, written where the first ends', () => {
   const { held: disk, durable, batches, log } = held();
   log.append(entry(1), 1);
   log.flush();
@@ -146,17 +168,133 @@ test('what is appended while a batch is on its way is one later batch, written w
   disk.next('write').end();
   disk.next('names').end();
   const first = disk.next('write');
-  assert.equal(disk.waiting.length, 1, 'one write at a time');
-  log.append(entry(4), 4);
+  assert.equal(disk.waiting.length, 1);
   first.end();
   assert.deepEqual(durable, [1]);
   const second = disk.next('write');
   assert.equal(second.position, first.position + first.length);
-  assert.equal(second.length, 3 * first.length);
+  assert.equal(second.length, 2 * first.length);
   second.end();
-  assert.deepEqual(durable, [1, 4]);
+  assert.deepEqual(durable, [1, 3]);
   assert.deepEqual(batches[0], first.data, 'the bytes stay until the batch is reported');
   assert.deepEqual(batches[1], second.data);
+});
+
+test('as much as is on its way sets out beside it, and repeats it: no write leaves a gap, whichever comes first', () => {
+  const { add, writes, durable, batches } = opened();
+  add(2, 3);
+  add(4);
+  assert.equal(writes().length, 1, 'less than what is on its way waits');
+  add(5);
+  const [first, second] = writes() as [Operation, Operation];
+  assert.deepEqual([first.position, first.length], [at(2), 2 * RECORD]);
+  assert.deepEqual([second.position, second.length], [at(2), 4 * RECORD]);
+  assert.deepEqual(second.data.subarray(0, first.length), first.data);
+  add(6, 7, 8, 9);
+  assert.equal(writes().length, 2, 'two writes at most');
+  first.end();
+  assert.deepEqual(durable, [1, 3]);
+  const third = writes()[1] as Operation;
+  assert.deepEqual([third.position, third.length], [at(4), 6 * RECORD], 'what is durable is not repeated');
+  second.end();
+  third.end();
+  assert.deepEqual(durable, [1, 3, 5, 9]);
+  assert.deepEqual(Buffer.concat(batches.slice(1, 3)), second.data);
+});
+
+test('a later write that ends first makes everything durable that it repeats; the earlier one keeps its bytes', () => {
+  const { add, writes, durable, log } = opened();
+  add(2);
+  add(3);
+  const [first, second] = writes() as [Operation, Operation];
+  second.end();
+  assert.deepEqual(durable, [1, 2, 3], 'in their order');
+  add(4);
+  const third = writes()[1] as Operation;
+  assert.deepEqual([third.position, third.length], [at(4), RECORD]);
+  third.end();
+  add(5);
+  const fourth = writes()[1] as Operation;
+  fourth.end();
+  assert.deepEqual(first.now(), first.data, 'what a write reads is not changed under its hands');
+  let told = false;
+  log.whenDurable(() => {
+    told = true;
+  });
+  add(6);
+  first.end();
+  assert.deepEqual(durable, [1, 2, 3, 4, 5]);
+  assert.equal(told, false);
+  assert.equal(writes().length, 1);
+  writes()[0]?.end();
+  assert.deepEqual(durable, [1, 2, 3, 4, 5, 6]);
+  assert.equal(told, true);
+});
+
+test('beside a write no file is begun or grown, and nothing large is repeated', () => {
+  const cases: Record<string, Partial<TxnLogOptions> & { first?: number; second?: number }> = {
+    'a new file is asked for': {},
+    'the file is full': { sizeLimitBytes: 100 },
+    'the file has to grow': { preAllocBytes: 8192, first: 3000, second: 2000 },
+    'much is on its way': { first: 100_000 },
+  };
+  for (const [reason, { first = 60, second = 60, ...options }] of Object.entries(cases)) {
+    const { writes, durable, log } = opened(options);
+    log.append(entry(2, first), 2);
+    log.flush();
+    if (reason === 'a new file is asked for') log.roll();
+    log.append(entry(3, second), 3);
+    log.flush();
+    assert.equal(writes().length, 1, reason);
+    writes()[0]?.end();
+    assert.deepEqual(durable, [1, 2], reason);
+    const opens = reason === 'a new file is asked for' || reason === 'the file is full';
+    assert.deepEqual(
+      writes().map(({ what }) => what),
+      opens ? ['close', 'create'] : ['write'],
+      reason,
+    );
+    while (writes().length > 0) writes()[0]?.end();
+    assert.deepEqual(durable, [1, 2, 3], reason);
+  }
+});
+
+test('closing waits for a write whose batch is durable by another', async () => {
+  const { add, writes, log } = opened();
+  add(2);
+  add(3);
+  const [first, second] = writes() as [Operation, Operation];
+  second.end();
+  const closed = log.close();
+  await new Promise(setImmediate);
+  assert.deepEqual(writes(), [first], 'the file stays open for it');
+  first.end();
+  await new Promise(setImmediate);
+  assert.equal(writes()[0]?.what, 'close');
+  writes()[0]?.end();
+  await closed;
+});
+
+test('of two writes the one that fails is fatal, also after the other made everything durable', () => {
+  for (const order of ['failing first', 'failing last']) {
+    const { add, writes, durable, fatal } = opened();
+    add(2);
+    add(3);
+    const [first, second] = writes() as [Operation, Operation];
+    const broken = new Error('EIO');
+    if (order === 'failing first') {
+      first.end(broken);
+      second.end();
+      assert.deepEqual(durable, [1], 'nothing is acknowledged after a failure');
+    } else {
+      second.end();
+      first.end(broken);
+      assert.deepEqual(durable, [1, 2, 3]);
+    }
+    assert.deepEqual(fatal, [broken]);
+    add(4);
+    assert.equal(writes().length, 0);
+  }
 });
 
 for (const failing of ['create', 'header', 'names', 'batch', 'zero'] as const) {
@@ -200,8 +338,8 @@ test('zeros are written ahead and never meet a batch', () => {
     const running = disk.waiting.filter((one) => one.what === 'write' || one.what === 'zero');
     for (const a of running) {
       for (const b of running) {
-        if (a === b || a.file !== b.file) continue;
-        assert.ok(a.position + a.length <= b.position || b.position + b.length <= a.position, 'two writes overlap');
+        if (a === b || a.file !== b.file || (a.what === 'write' && b.what === 'write')) continue;
+        assert.ok(a.position + a.length <= b.position || b.position + b.length <= a.position, 'zeros meet a batch');
       }
     }
     disk.waiting[next(disk.waiting.length)]?.end();

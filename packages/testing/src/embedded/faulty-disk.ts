@@ -74,8 +74,7 @@ export function faultyDisk(real: Disk, faults: DiskFaults): Disk {
   };
   const logFile = (path: string, file: LogFile): LogFile => ({
     ...file,
-    write: (from, length, position, done) =>
-      unlessRefused(path, done, () => file.write(from, length, position, late(done))),
+    write: (parts, position, done) => unlessRefused(path, done, () => file.write(parts, position, late(done))),
   });
   const writable = (path: string, file: WritableFile): WritableFile => ({
     async write(from) {

@@ -38,8 +38,22 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'a write that failed is taken for durable',
     file: 'storage/txn-log.js',
-    from: 'file.write(batch.buf, batch.used, this.position, (error) => {',
-    to: 'file.write(batch.buf, batch.used, this.position, () => { const error = null;',
+    from: 'file.write(parts, start, (error) => {',
+    to: 'file.write(parts, start, () => { const error = null;',
+    servers: 1,
+  },
+  {
+    name: 'a write is taken for one of what another still writes, too',
+    file: 'storage/txn-log.js',
+    from: 'const batches = [...this.unsynced];',
+    to: 'const batches = this.unsynced.slice(-1);',
+    servers: 1,
+  },
+  {
+    name: 'the bytes of a batch are used again while another write reads them',
+    file: 'storage/txn-log.js',
+    from: 'if (--batch.writes > 0)',
+    to: 'batch.writes--; if (!durable.includes(batch))',
     servers: 1,
   },
   {
@@ -58,8 +72,8 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'replies leave before the log is written',
     file: 'storage/txn-log.js',
-    from: 'this.writingTo = end;',
-    to: 'this.writingTo = end; this.hooks.onDurable(batch);',
+    from: 'const parts = batches.map(',
+    to: 'this.hooks.onDurable(batches.at(-1)); const parts = batches.map(',
     servers: 1,
   },
   {

@@ -250,9 +250,9 @@ class Access implements Disk {
   private logFile(path: string, file: SimFile, durable: boolean): LogFile {
     const { disk, life } = this;
     return {
-      write: (from, length, position, done) => {
+      write: (parts, position, done) => {
         this.life.effect();
-        const bytes = Buffer.from(from.subarray(0, length));
+        const bytes = Buffer.concat(parts);
         disk.onLogWrite(path, bytes, position);
         // A process that ends in the midst of a write leaves some of it to the page cache.
         const leave = life.atEnd(() => file.write(position, torn(bytes, disk.random)));
@@ -264,7 +264,7 @@ class Access implements Disk {
             done(error);
             return;
           }
-          if (!bytes.equals(from.subarray(0, length))) throw new Error(`${path} was changed while it was written`);
+          if (!bytes.equals(Buffer.concat(parts))) throw new Error(`${path} was changed while it was written`);
           if (durable) file.writeDurably(position, bytes);
           else file.write(position, bytes);
           this.life.effect();

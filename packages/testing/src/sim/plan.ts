@@ -91,7 +91,8 @@ const DURATION = 6000;
 export function makePlan(seed: string | number, options: PlanOptions = {}): Plan {
   const random = new Random(seed);
   const { recipes: asked, clients: clientCount, ...sizes } = options;
-  const size = { ...drawSize(random.fork('size')), ...sizes };
+  const alone = sizes.servers === 1 ? { observers: 0, spares: 0 } : {};
+  const size = { ...drawSize(random.fork('size')), ...alone, ...sizes };
   const recipes = typeof asked === 'string' ? [] : (asked ?? drawRecipes(random.fork('recipes')));
   const programs = asked === 'own' || recipes.length > 0;
   const machines = machinesOf(size);
