@@ -13,6 +13,9 @@ import { snapshotName } from './storage/file-names.js';
 import { loadSnapshotStream } from './storage/snapshot-reader.js';
 import type { LogBatch } from './storage/txn-log.js';
 
+/** Bytes of requests in work: enough to keep a disk and the processor busy at the same time, as there is no network to wait for. */
+const BYTES_IN_WORK = 128 * 1024;
+
 /** A server with its data recovered. `listen` opens it to clients. */
 export class StandaloneServer extends Server {
   readonly mode = 'standalone';
@@ -23,6 +26,7 @@ export class StandaloneServer extends Server {
 
   private constructor(config: ServerConfig, opened: Opened, options: ServerOptions) {
     super(config, opened, options, 1);
+    this.port.bytesInWork = BYTES_IN_WORK;
     this.origin = this.newOrigin();
   }
 

@@ -216,7 +216,7 @@ export class ClientConnection implements Client, TurnTaker {
     if (this.state !== 'ready') return this.state === 'handshake';
     if (this.port.holding) return false;
     // Beyond the limit a connection may still have one request in work.
-    this.overLimit = this.outstanding > 0 && this.port.overOutstandingLimit;
+    this.overLimit = this.outstanding > 0 && this.port.isOverLimit(this);
     return !this.overLimit;
   }
 

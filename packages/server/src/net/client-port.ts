@@ -107,6 +107,8 @@ export interface Serving {
 /** What a port takes: bytes as they are, TLS, or either, told apart by the first byte. */
 export type Entry = 'plain' | 'tls' | 'either';
 
+/** Bytes that keep a quorum busy that answers within tens of milliseconds, too. */
+const MOST_IN_WORK = 1024 * 1024;
 /** How long connections are kept while no leader is known. Milliseconds. */
 const PARK_MS = 1000;
 const NO_PASSWORD = Buffer.alloc(16);
@@ -128,6 +130,11 @@ export class ClientPort implements TlsTaker {
   readonly turns: Turns;
   readonly stats = new PortStats();
   readonly connections = new Set<ClientConnection>();
+  /**
+   * Bytes of requests in work, behind which what comes next has to wait: beyond them connections that have their share of them are
+   * not read.
+   */
+  bytesInWork = MOST_IN_WORK;
   /** Connections that wait until fewer requests are outstanding. */
   readonly overLimit = new Set<ClientConnection>();
   private readonly hooks: ClientPortHooks;
@@ -398,10 +405,20 @@ export class ClientPort implements TlsTaker {
   }
 
   /** Whether so many requests are in work, or wait, that connections with one of them are not read. */
-  get overOutstandingLimit(): boolean {
+  private get overOutstandingLimit(): boolean {
     const { globalOutstandingLimit } = this.limits;
     if (this.processor.outstanding >= globalOutstandingLimit) return true;
     return this.throttler !== null && this.throttler.length >= globalOutstandingLimit;
+  }
+
+  /** Whether a connection with requests in work is to wait until some are answered. */
+  isOverLimit({ fifo }: ClientConnection): boolean {
+    if (this.overOutstandingLimit) return true;
+    return this.overBytesInWork && fifo.bytes * this.processor.busyClients >= this.bytesInWork;
+  }
+
+  private get overBytesInWork(): boolean {
+    return this.processor.outstandingBytes >= this.bytesInWork;
   }
 
   /** Whether a large request of that many bytes may be taken in beside those in work. */
@@ -416,7 +433,7 @@ export class ClientPort implements TlsTaker {
   liftLimit(): void {
     if (this.current === null) return;
     this.throttler?.drain(this.now);
-    if (this.overLimit.size === 0 || this.overOutstandingLimit) return;
+    if (this.overLimit.size === 0 || this.overOutstandingLimit || this.overBytesInWork) return;
     const waiting = [...this.overLimit];
     this.overLimit.clear();
     for (const connection of waiting) connection.limitLifted();

@@ -8,7 +8,7 @@ import type { Identity } from './identity.js';
 export class PendingWrite {
   readonly kind = 'write';
   next: Request | null = null;
-  /** Bytes of a large request; 0 for others. */
+  /** Bytes of the request. */
   size = 0;
   /** In the order of zxids, over all connections. */
   nextCommit: PendingWrite | null = null;
@@ -57,7 +57,7 @@ export class PendingWrite {
 export class WaitingRead {
   readonly kind = 'read';
   next: Request | null = null;
-  /** Bytes of a large request; 0 for others. */
+  /** Bytes of the request. */
   size = 0;
   readonly xid: number;
   readonly op: number;
@@ -81,12 +81,12 @@ export class WaitingRead {
 
 export type Request = PendingWrite | WaitingRead;
 
-/** A linked queue; `length` counts what waits, `largeBytes` the sizes of the large requests among it. */
+/** A linked queue; `length` counts what waits, `bytes` its sizes. */
 export class Fifo {
   head: Request | null = null;
   private tail: Request | null = null;
   length = 0;
-  largeBytes = 0;
+  bytes = 0;
 
   /** Whether the oldest request can be answered as soon as the connection takes replies. */
   get headReady(): boolean {
@@ -101,28 +101,22 @@ export class Fifo {
     this.length++;
   }
 
-  /** Says that the youngest request is a large one of so many bytes. */
+  /** Says how many bytes the youngest request has. */
   weigh(bytes: number): void {
-    if (this.tail === null) return;
+    if (this.tail === null) throw new Error('no request waits');
     this.tail.size = bytes;
-    this.largeBytes += bytes;
+    this.bytes += bytes;
   }
 
-  shift(): Request | null {
+  /** Takes the oldest request away. There has to be one. */
+  shift(): Request {
     const request = this.head;
-    if (request === null) return null;
+    if (request === null) throw new Error('no request waits');
     this.head = request.next;
     if (this.head === null) this.tail = null;
     request.next = null;
     this.length--;
-    this.largeBytes -= request.size;
+    this.bytes -= request.size;
     return request;
-  }
-
-  clear(): void {
-    this.head = null;
-    this.tail = null;
-    this.length = 0;
-    this.largeBytes = 0;
   }
 }

@@ -76,8 +76,7 @@ export class ForwardingProcessor extends RequestProcessor {
     if (client.closed) {
       this.orphan(session.id, xid);
     } else {
-      client.fifo.push(write);
-      this.outstanding++;
+      this.enqueue(client, write);
     }
     this.link.request(session.id, xid, op, buf.subarray(start, end), client.identities);
   }

@@ -84,8 +84,7 @@ export class OriginatingProcessor extends RequestProcessor {
     write.identities = client.identities;
     if (this.keepsRequests) write.request = Buffer.from(buf.subarray(start, end));
     if (op === OpCode.multi && error === ErrorCode.Ok) write.multiTypes = preparer.multiTypes;
-    client.fifo.push(write);
-    this.outstanding++;
+    this.enqueue(client, write);
     this.propose(write);
   }
 

@@ -64,7 +64,10 @@ export abstract class RequestProcessor implements MultiListener {
 
   /** Writes on their way and reads behind them, over all connections. */
   outstanding = 0;
-  /** Bytes of the large ones among them. */
+  /** Connections that have some. */
+  busyClients = 0;
+  /** Bytes of them, and of the large ones among them. */
+  outstandingBytes = 0;
   largeBytes = 0;
   /** The time of this turn: monotonic milliseconds for sessions and latencies, wall clock for transactions. */
   now = 0;
@@ -186,32 +189,41 @@ export abstract class RequestProcessor implements MultiListener {
     } else if (client.fifo.length > 0 || (op === OpCode.sync && !this.sync(client, null))) {
       const read = new WaitingRead(xid, op, Buffer.from(buf.subarray(start, end)), client.identities, this.now);
       if (op === OpCode.sync) read.ready = this.sync(client, read);
-      client.fifo.push(read);
-      this.outstanding++;
+      this.enqueue(client, read);
     } else {
       client.lastZxid = this.tree.lastProcessedZxid;
       this.reads.answer(client, client.identities, xid, op, buf, start, end);
       this.onAnswered(client, false, 0);
     }
-    if (end - start > this.options.largeThreshold && client.fifo.length > before) {
-      client.fifo.weigh(end - start);
-      this.largeBytes += end - start;
-    }
+    if (client.fifo.length === before) return;
+    const size = end - start;
+    client.fifo.weigh(size);
+    this.outstandingBytes += size;
+    if (size > this.options.largeThreshold) this.largeBytes += size;
+  }
+
+  /** Has a request wait for its answer. */
+  protected enqueue({ fifo }: Client, request: Request): void {
+    fifo.push(request);
+    if (fifo.length === 1) this.busyClients++;
+    this.outstanding++;
   }
 
   /** Refuses a request that waited too long, behind the requests before it. */
   refuseLate(client: Client, xid: number): void {
     const read = new WaitingRead(xid, OpCode.notification, NOTHING, client.identities, this.now);
     read.error = ErrorCode.ThrottledOp;
-    client.fifo.push(read);
-    this.outstanding++;
+    this.enqueue(client, read);
     this.answerReady(client);
   }
 
   /** The oldest request of a connection is answered. */
   private finish(client: Client): void {
     this.outstanding--;
-    this.largeBytes -= client.fifo.shift()?.size ?? 0;
+    const { size } = client.fifo.shift();
+    if (client.fifo.length === 0) this.busyClients--;
+    this.outstandingBytes -= size;
+    if (size > this.options.largeThreshold) this.largeBytes -= size;
   }
 
   /** What a local session asks for; true if it may go the way of all writes. */
@@ -250,16 +262,13 @@ export abstract class RequestProcessor implements MultiListener {
       return true;
     }
     write.refusal = error;
-    client.fifo.push(write);
-    this.outstanding++;
+    this.enqueue(client, write);
     return false;
   }
 
   /** Forgets the waiting requests of a closed connection; its writes still take effect. */
   abandon(client: Client): void {
-    this.outstanding -= client.fifo.length;
-    this.largeBytes -= client.fifo.largeBytes;
-    client.fifo.clear();
+    while (client.fifo.head !== null) this.finish(client);
   }
 
   /**

@@ -5,42 +5,13 @@ import { type TestContext, test } from 'node:test';
 import { ErrorCode, OpCode } from '@nodekeeper/protocol';
 import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { RunningServer } from '../../dist/start.js';
-import type { Disk } from '../../dist/storage/disk.js';
-import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { HeldDisk } from '../server/held-disk.js';
 import { RawClient, serve } from '../server/raw-client.js';
 
 /** A disk whose log finishes no write while it is held, and a clock that can be put forward. */
-class World {
-  private held = false;
-  private waiting: (() => void)[] = [];
+class World extends HeldDisk {
   private ahead = 0;
-  readonly disk: Disk = {
-    ...nodeDisk,
-    createLog: (path, durable, done) =>
-      nodeDisk.createLog(path, durable, (error, file) => {
-        if (file === null) {
-          done(error, null);
-          return;
-        }
-        const write = file.write.bind(file);
-        file.write = (parts, position, written) =>
-          write(parts, position, (e) => {
-            if (this.held) this.waiting.push(() => written(e));
-            else written(e);
-          });
-        done(error, file);
-      }),
-  };
   readonly runtime: Runtime = { ...nodeRuntime, now: () => nodeRuntime.now() + this.ahead };
-
-  hold(): void {
-    this.held = true;
-  }
-
-  release(): void {
-    this.held = false;
-    for (const go of this.waiting.splice(0)) go();
-  }
 
   putForward(ms: number): void {
     this.ahead += ms;

@@ -1,0 +1,92 @@
+// How much is in work at a time: by number and by bytes, who waits beyond it, and that those who ask for little do not.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+
+import { OpCode } from '@nodekeeper/protocol';
+import { HeldDisk } from '../server/held-disk.js';
+import { RawClient, serve } from '../server/raw-client.js';
+
+const SMALL = 'x'.repeat(100);
+const LARGE = 'x'.repeat(10_000);
+
+/** Waits for something that follows from events of the server alone. */
+async function until(condition: () => boolean): Promise<void> {
+  const limit = Date.now() + 20_000;
+  while (!condition() && Date.now() < limit) await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.ok(condition());
+}
+
+async function scene(t: TestContext, settings: Record<string, string | number> = {}) {
+  const disk = new HeldDisk();
+  const { clientPort, server } = await serve(t, settings, { disk: disk.disk });
+  const client = async (path: string) => {
+    const raw = await RawClient.open(t, clientPort);
+    await raw.create(path, '');
+    return {
+      raw,
+      set: (data: string) => raw.send(OpCode.setData, (w) => w.string(path).buffer(Buffer.from(data)).int(-1)),
+    };
+  };
+  const { processor } = server.port;
+  /** What is in work once nothing more is taken in: everything that was sent before has been seen by then. */
+  const settled = async (least: number, by: RawClient) => {
+    await until(() => processor.outstanding >= least);
+    for (let i = 0; i < 50; i++) await by.ping();
+    return processor.outstanding;
+  };
+  return { disk, client, processor, settled, port: server.port };
+}
+
+test('beyond so many bytes in work a connection waits; one with less than its share goes on', async (t) => {
+  const { disk, client, processor, settled, port } = await scene(t);
+  const hog = await client('/hog');
+  const quiet = await client('/quiet');
+  const idle = await client('/idle');
+  disk.hold();
+  for (let i = 0; i < 100; i++) hog.set(LARGE);
+  const fit = Math.ceil(port.bytesInWork / 10_000);
+  assert.ok(fit < 20);
+  const taken = await settled(fit - 1, idle.raw);
+  assert.ok(taken >= fit - 1 && taken <= fit, `${taken} are in work, ${fit} fit`);
+  for (let i = 0; i < 5; i++) quiet.set(LARGE);
+  assert.equal(await settled(taken + 5, idle.raw), taken + 5, 'the quiet one has less than half of the bytes');
+  for (let i = 0; i < 20; i++) quiet.set(LARGE);
+  const more = await settled(taken + 6, idle.raw);
+  assert.ok(more <= taken + fit / 2 + 1, `${more} are in work, of which the first has ${taken}`);
+  disk.release();
+  for (let i = 0; i < 100; i++) assert.equal((await hog.raw.reply()).error, 0);
+  for (let i = 0; i < 25; i++) assert.equal((await quiet.raw.reply()).error, 0);
+  assert.deepEqual([processor.outstanding, processor.outstandingBytes, processor.busyClients], [0, 0, 0]);
+});
+
+test('beyond so many requests in work only connections without one are read', async (t) => {
+  const { disk, client, processor, settled } = await scene(t, { globalOutstandingLimit: 10 });
+  const hog = await client('/hog');
+  const quiet = await client('/quiet');
+  const idle = await client('/idle');
+  disk.hold();
+  for (let i = 0; i < 100; i++) hog.set(SMALL);
+  assert.equal(await settled(10, idle.raw), 10);
+  for (let i = 0; i < 5; i++) quiet.set(SMALL);
+  assert.equal(await settled(11, idle.raw), 11);
+  disk.release();
+  for (let i = 0; i < 100; i++) assert.equal((await hog.raw.reply()).error, 0);
+  for (let i = 0; i < 5; i++) assert.equal((await quiet.raw.reply()).error, 0);
+  assert.deepEqual([processor.outstanding, processor.outstandingBytes, processor.busyClients], [0, 0, 0]);
+});
+
+test('a connection that ends with requests in work leaves nothing behind that counts', async (t) => {
+  const { disk, client, processor, settled } = await scene(t);
+  const hog = await client('/hog');
+  const idle = await client('/idle');
+  disk.hold();
+  for (let i = 0; i < 5; i++) hog.set(LARGE);
+  await settled(5, idle.raw);
+  hog.raw.socket.destroy();
+  await until(() => processor.busyClients === 0);
+  assert.deepEqual([processor.outstanding, processor.outstandingBytes], [0, 0]);
+  idle.set(SMALL);
+  disk.release();
+  assert.equal((await idle.raw.reply()).error, 0);
+  assert.deepEqual([processor.outstanding, processor.outstandingBytes, processor.busyClients], [0, 0, 0]);
+});
