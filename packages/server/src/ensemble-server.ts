@@ -326,11 +326,7 @@ export class EnsembleServer extends Replica {
     const same = sameConfig(committed, config);
     this.logger.info({ version: config.version.toString(16) }, 'the other servers have newer members');
     this.activate(config);
-    if (!same && this.election.active) {
-      // Apache's servers begin with a new election object: with the first round.
-      this.election.forgetRounds();
-      this.look();
-    }
+    if (!same && this.election.active) this.look();
   }
 
   /** Puts a configuration into force, if it is newer: files, the config node, ports that moved. */

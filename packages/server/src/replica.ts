@@ -12,6 +12,7 @@ import { type Opened, recoverInto, Server, type ServerOptions } from './server.j
 import { Epochs } from './storage/epochs.js';
 import { replaceHistory, truncateLog } from './storage/rewrite.js';
 import { mustRejoin, rejoined } from './storage/set-aside.js';
+import type { DataTree } from './tree/data-tree.js';
 import { TxnHeaderAt } from './tree/txn-types.js';
 
 /** What a packet may hold beside a request of the largest size. */
@@ -57,11 +58,20 @@ export abstract class Replica extends Server {
     this.recent = recent;
     const files = config.path === undefined ? undefined : new DynamicFile(this.disk, config.path);
     this.membership = new Membership(id, own, ensemble.members, config.reconfigEnabled, files);
-    this.knownVersion = opened.database.tree.configVersion;
+    this.knownVersion = this.versionIn(opened.database.tree);
     this.maxPacket = config.juteMaxBuffer + config.juteMaxBufferExtraSize + PACKET_MARGIN;
     const { recovered, dirs, trusted } = opened;
     this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));
     this.untrusted = (recovered.fresh && !trusted) || mustRejoin(this.disk, dirs);
+  }
+
+  /**
+   * The version of the last members that its history knows of. Those of a reconfiguration under way do not count: others need not
+   * have heard of it, and it has to agree to whoever leads anyhow.
+   */
+  private versionIn({ configVersion, configVersionBefore }: DataTree): number {
+    const { inProgress, proposed } = this.membership;
+    return inProgress && proposed.version === configVersion ? (configVersionBefore ?? configVersion) : configVersion;
   }
 
   /** The last zxid of its history, as others are told; -1 where there is none to be trusted. */

@@ -50,6 +50,11 @@ export class FastLeaderElection {
   private readonly host: ElectionHost;
   private readonly times: ElectionTimes;
   private round = 0;
+  /**
+   * The latest round of a server that is being added: it has to agree, but has no vote to tell until it hears one. Those of earlier
+   * rounds it may never hear; then the others go along to its own.
+   */
+  private roundOfVoteless = 0;
   private current: PeerState = PeerState.looking;
   private proposal: Vote;
   private settled: Vote;
@@ -82,18 +87,11 @@ export class FastLeaderElection {
     this.stop();
     this.active = true;
     this.current = PeerState.looking;
-    this.round++;
-    this.inRound.clear();
+    this.beginRound(this.round + 1);
     this.outOfElection.clear();
-    this.proposal = { ...this.host.initialVote(), round: this.round };
     this.interval = this.times.minInterval;
     this.broadcast();
     this.armResend();
-  }
-
-  /** The next round is the first: a server without a vote cannot take others along to a later one. */
-  forgetRounds(): void {
-    this.round = 0;
   }
 
   /** Ends the round without an outcome. */
@@ -138,7 +136,11 @@ export class FastLeaderElection {
   }
 
   private consider(n: Notification): void {
-    if (!this.isVoter(n.leader)) return;
+    if (!this.isVoter(n.leader)) {
+      if (n.state === PeerState.looking && this.hasVote(n))
+        this.roundOfVoteless = Math.max(this.roundOfVoteless, n.round);
+      return;
+    }
     const silent = this.finalizing !== undefined && !this.endsSilence(n);
     if (!silent) {
       this.finalizing?.cancel();
@@ -167,13 +169,15 @@ export class FastLeaderElection {
   private considerLooking(n: Notification): void {
     if (!this.hasVote(n)) return;
     if (n.round > this.round) {
-      this.round = n.round;
-      this.inRound.clear();
-      const initial = { ...this.host.initialVote(), round: this.round };
-      this.proposal = this.wins(n, initial) ? { ...voteOf(n), round: this.round } : initial;
+      this.beginRound(n.round);
+      if (this.beatsProposal(n)) this.proposal = voteOf(n);
       this.broadcast();
     } else if (n.round < this.round) {
-      return;
+      // One that cannot be voted for yet takes nobody along: with no vote so far it goes back to the round of the others.
+      if (this.isVoter(this.proposal.leader) || !this.beatsProposal(n)) return;
+      this.beginRound(n.round);
+      this.proposal = voteOf(n);
+      this.broadcast();
     } else if (this.beatsProposal(n)) {
       this.proposal = voteOf(n);
       this.broadcast();
@@ -183,6 +187,13 @@ export class FastLeaderElection {
     }
     this.record(n);
     this.checkRound();
+  }
+
+  private beginRound(round: number): void {
+    this.round = round;
+    this.roundOfVoteless = 0;
+    this.inRound.clear();
+    this.proposal = { ...this.host.initialVote(), round };
   }
 
   private record(n: Notification): void {
@@ -297,6 +308,7 @@ export class FastLeaderElection {
     if (!this.active) return;
     this.resend = this.host.runtime.after(this.interval, () => {
       if (this.finalizing === undefined) {
+        if (this.roundOfVoteless > this.round) this.beginRound(this.roundOfVoteless);
         if (this.host.delivered()) this.broadcast();
         else this.host.redial();
         this.interval = Math.min(this.interval * 2, this.times.maxInterval);

@@ -199,8 +199,11 @@ export class DataTree {
         this.applyDelete(reader.buf, at, reader.pos);
         break;
       }
-      case OpCode.setData:
       case OpCode.reconfig:
+        this.configVersionBefore = this.configVersion;
+        this.touched = this.applySetData(reader);
+        break;
+      case OpCode.setData:
         this.touched = this.applySetData(reader);
         break;
       case OpCode.setACL:
@@ -382,6 +385,9 @@ export class DataTree {
     this.sessions.onWritten?.(reader.buf, pathStart, pathEnd, store.get(id, F.dataLength));
     return id;
   }
+
+  /** {@link configVersion} before the last reconfiguration that was applied; undefined if none was. */
+  configVersionBefore: number | undefined;
 
   /** The zxid of the reconfiguration that made what `/zookeeper/config` holds; 0 if none did. */
   get configVersion(): number {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { beats, decodeNotification, encodeNotification, PeerState } from '../../dist/election/notification.js';
+import { beats, decodeNotification, encodeNotification, NO_VOTE, PeerState } from '../../dist/election/notification.js';
 import { hierarchicalQuorum } from '../../dist/quorum/quorum-verifier.js';
 import { VirtualElection } from './virtual-election.js';
 
@@ -111,6 +111,51 @@ test('a server that comes back alone does not unseat a leader that the others fo
   e.start(1, { epoch: 0, zxid: 99 });
   e.advance(1000);
   assert.deepEqual(e.outcome(), { 2: 'following 3', 3: 'leading 3', 1: 'following 3' });
+});
+
+for (const behind of ['those who can be voted for', 'the one that is being added'] as const) {
+  test(`of a reconfiguration that was interrupted: ${behind} may be rounds behind`, () => {
+    const e = new VirtualElection([1, 3]);
+    e.joining.add(3);
+    const [early, late] = behind === 'the one that is being added' ? [1, 3] : [3, 1];
+    e.start(early, NEW);
+    for (let round = 0; round < 3; round++) e.look(early);
+    e.start(late, NEW);
+    e.advance(5000);
+    assert.deepEqual(e.outcome(), { 1: 'leading 1', 3: 'following 1' });
+  });
+}
+
+test('those who can be voted for go along to the later round of one of Apache’s that is being added', () => {
+  const e = new VirtualElection([1, 3]);
+  e.start(1, NEW);
+  const tells = { zxid: NEW.zxid, peerEpoch: NEW.epoch, from: 3, version: 2, config: undefined };
+  e.of(1).receive({ ...tells, leader: NO_VOTE, round: 4, state: PeerState.looking });
+  e.advance(200);
+  assert.deepEqual([e.lastTold?.leader, e.lastTold?.round], [1, 4]);
+  e.of(1).receive({ ...tells, leader: 1, round: 4, state: PeerState.looking });
+  assert.deepEqual(e.outcome(), { 1: 'leading 1' });
+});
+
+test('one that is being added goes back to the round of Apache’s that can be voted for', () => {
+  const e = new VirtualElection([1, 3]);
+  e.joining.add(3);
+  e.start(3, NEW);
+  for (let round = 1; round < 4; round++) e.look(3);
+  const tells = { zxid: NEW.zxid, peerEpoch: NEW.epoch, from: 1, version: 2, config: undefined };
+  e.of(3).receive({ ...tells, leader: 1, round: 1, state: PeerState.looking });
+  assert.deepEqual([e.lastTold?.leader, e.lastTold?.round], [1, 1]);
+  assert.deepEqual(e.outcome(), { 3: 'following 1' });
+});
+
+test('one that is being added does not agree to a history shorter than its own, whatever the round', () => {
+  const e = new VirtualElection([1, 3]);
+  e.joining.add(3);
+  e.start(3, { epoch: 1, zxid: 0x100000009 });
+  e.look(3);
+  e.start(1, { epoch: 1, zxid: 0x100000005 });
+  e.advance(5000);
+  assert.deepEqual(e.outcome(), { 1: 'looking', 3: 'looking' });
 });
 
 test('observers learn the outcome, and do not help to elect', () => {

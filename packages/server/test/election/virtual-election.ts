@@ -15,8 +15,12 @@ export class VirtualElection {
   private readonly running = new Map<number, FastLeaderElection>();
   private readonly verifier: QuorumVerifier;
   private readonly observers: ReadonlySet<number>;
+  /** Servers that are being added: their agreement is needed, and they cannot be voted for yet. */
+  readonly joining = new Set<number>();
   /** Pairs that cannot talk: `from>to`. */
   readonly cut = new Set<string>();
+  /** What was sent last, to whomever. */
+  lastTold: Notification | undefined;
   /** The server that the oracle lets lead alone, 0 for none; undefined without an oracle. */
   granted: number | undefined;
 
@@ -48,7 +52,13 @@ export class VirtualElection {
         oracleGrants: () => this.granted === id,
         verifiers: () => [this.verifier],
         initialVote: () =>
-          observer ? none : { leader: id, zxid: untrusted ? -1 : history.zxid, peerEpoch: history.epoch },
+          observer
+            ? none
+            : {
+                leader: this.joining.has(id) ? NO_VOTE : id,
+                zxid: untrusted ? -1 : history.zxid,
+                peerEpoch: history.epoch,
+              },
         send: (to, state, vote) => this.send(id, to, state, vote),
         delivered: () => true,
         redial: () => {},
@@ -92,6 +102,7 @@ export class VirtualElection {
   private send(from: number, to: number, state: PeerState, vote: Vote): void {
     if (this.cut.has(`${from}>${to}`)) return;
     const notification: Notification = { ...vote, from, state, version: 2, config: undefined };
+    this.lastTold = notification;
     this.messages.push(() => this.running.get(to)?.receive(notification));
   }
 

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { RawClient, type Reply } from '../server/raw-client.js';
-import { Ensemble } from './ensemble.js';
+import { Ensemble, writeLog } from './ensemble.js';
 
 const SETTINGS = { reconfigEnabled: true, skipACL: 'yes', standaloneEnabled: false };
 
@@ -246,6 +247,45 @@ test('writing the members needs the right to', async (t) => {
   const client = await ensemble.client(1);
   assert.equal((await reconfig(client, { joining: `server.1=${ensemble.fullLine(1)}` })).reply.error, -102);
 });
+
+test('a server that was taken out, is being added, and is set up anew meanwhile agrees with the others', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS);
+  const setUp = readFileSync(ensemble.configPath(3), 'utf8').replace(/^dynamicConfigFile=.*$/m, '');
+  await ensemble.settled();
+  const client = await ensemble.client(1);
+  await client.create('/n');
+  assert.equal((await reconfig(client, { leaving: '3' })).reply.error, 0);
+  await ensemble.settled();
+  await ensemble.level();
+  const version = ensemble.server(1).lastZxid + 1;
+  for (const id of [1, 2, 3]) await ensemble.stop(id);
+  // Everybody has logged that it comes in for server 2, and nobody knows whether that is so.
+  const text = `${lines(ensemble, [1, 3]).replaceAll(',', '\n')}\nversion=${version.toString(16)}`;
+  for (const id of [1, 2, 3]) {
+    writeLog(join(ensemble.dataDirOf(id), 'version-2'), [{ zxid: version, entry: reconfigEntry(version, text) }]);
+    writeFileSync(`${ensemble.configPath(id)}.dynamic.next`, text);
+  }
+  writeFileSync(ensemble.configPath(3), `${setUp}\n${lines(ensemble, [1, 2, 3]).replaceAll(',', '\n')}\n`);
+  for (const id of [1, 2, 3]) await ensemble.start(id);
+  await ensemble.settled();
+  await ensemble.level();
+  for (const id of [1, 2, 3]) assert.equal(ensemble.server(id).membership.committed.version, version);
+});
+
+/** The log entry that puts members into force. */
+function reconfigEntry(zxid: number, members: string): Buffer {
+  const path = '/zookeeper/config';
+  const buf = Buffer.alloc(32 + 4 + path.length + 4 + members.length + 4);
+  buf.writeBigInt64BE(BigInt(zxid), 12);
+  buf.writeBigInt64BE(BigInt(Date.now()), 20);
+  buf.writeInt32BE(OpCode.reconfig, 28);
+  buf.writeInt32BE(path.length, 32);
+  buf.write(path, 36);
+  buf.writeInt32BE(members.length, 36 + path.length);
+  buf.write(members, 40 + path.length);
+  buf.writeInt32BE(1, buf.length - 4);
+  return buf;
+}
 
 test('a server that was taken out and is set up anew does not make a quorum with one that has missed it', async (t) => {
   const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS);
