@@ -96,7 +96,11 @@ export class Membership {
     if (!this.changeable || config.version <= this.committed.version) return undefined;
     this.files?.activate(config, this.id);
     this.committed = config;
-    if (this.proposed.version < config.version) this.proposed = config;
+    // What is proposed beyond it still has to agree, after a restart, too.
+    if (this.proposed.version <= config.version) {
+      this.files?.withdraw();
+      this.proposed = config;
+    }
     const before = this.own;
     // Removed, it stays as a server that follows without a vote.
     this.own = config.members.get(this.id) ?? { ...this.own, role: 'participant' };

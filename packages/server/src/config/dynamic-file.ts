@@ -59,6 +59,5 @@ export class DynamicFile {
     const kept = lines.filter((line) => !MOVED.test(line) && !(withClients && CLIENT.test(line)));
     while (kept.length > 0 && kept[kept.length - 1]?.trim() === '') kept.pop();
     disk.replaceText(path, `${kept.join('\n')}\ndynamicConfigFile=${join(file)}\n`);
-    this.withdraw();
   }
 }

@@ -60,6 +60,8 @@ export class FastLeaderElection {
   private settled: Vote;
   private readonly inRound = new Map<number, TableEntry>();
   private readonly outOfElection = new Map<number, TableEntry>();
+  /** The earlier rounds of others that were answered since all were told: one that does not count this server answers that in turn. */
+  private readonly answered = new Map<number, number>();
   private interval = 0;
   private resend: Timer | undefined;
   private finalizing: Timer | undefined;
@@ -123,7 +125,10 @@ export class FastLeaderElection {
     }
     if (this.current === PeerState.looking) {
       if (!this.active) return;
-      if (n.state === PeerState.looking && n.round < this.round) host.send(n.from, PeerState.looking, this.proposal);
+      if (n.state === PeerState.looking && n.round < this.round && this.answered.get(n.from) !== n.round) {
+        this.answered.set(n.from, n.round);
+        host.send(n.from, PeerState.looking, this.proposal);
+      }
       this.consider(n);
     } else if (n.state === PeerState.looking) {
       host.send(n.from, this.current, this.settled);
@@ -297,6 +302,7 @@ export class FastLeaderElection {
   private broadcast(): void {
     const voters = new Set(this.host.verifiers().flatMap((verifier) => verifier.voters));
     const { proposal } = this;
+    this.answered.clear();
     for (const id of voters) if (id !== this.host.id) this.host.send(id, PeerState.looking, proposal);
     if (!voters.has(this.host.id) || this.host.isUntrusted() || proposal.zxid === -1) return;
     this.inRound.set(this.host.id, { vote: proposal, state: PeerState.looking, version: 2 });

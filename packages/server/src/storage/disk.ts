@@ -11,8 +11,8 @@ export interface ReadableFile {
 /** A transaction log being written. */
 export interface LogFile {
   /**
-   * Writes parts one behind the other and makes them durable (unless the log was opened otherwise), then calls back. A write may
-   * begin before another has ended and repeat some of its bytes; which of them is done first is open.
+   * Writes parts one behind the other and makes them durable (unless the log was opened otherwise), then calls back. A second write
+   * may begin before one has ended and repeat some of its bytes; which of them is done first is open.
    */
   write(parts: readonly Buffer[], position: number, done: (error: Error | null) => void): void;
   /** Gives the file a size; new bytes read as zero. */

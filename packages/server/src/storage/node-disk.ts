@@ -65,15 +65,23 @@ export const nodeDisk: Disk = {
 
   createLog(path, durable, done) {
     // O_DSYNC: one system call writes and syncs the data, which is a trip to the thread pool less for each batch.
-    open(path, durable ? LOG_FLAGS | constants.O_DSYNC : LOG_FLAGS, 0o644, (error, fd) => {
+    const flags = durable ? constants.O_DSYNC : 0;
+    open(path, LOG_FLAGS | flags, 0o644, (error, fd) => {
       if (error !== null) {
         done(error, null);
         return;
       }
-      // Zeros go through a descriptor that does not sync each write.
-      open(path, constants.O_WRONLY, (zeroError, zeroFd) => {
-        if (zeroError !== null) done(zeroError, null);
-        else done(null, logFile(fd, zeroFd));
+      // Linux tells an error of writing back once for each open file: of two writes at once, each has to hear of it.
+      open(path, constants.O_WRONLY | flags, (secondError, second) => {
+        if (secondError !== null) {
+          done(secondError, null);
+          return;
+        }
+        // Zeros go through a descriptor that does not sync each write.
+        open(path, constants.O_WRONLY, (zeroError, zeroFd) => {
+          if (zeroError !== null) done(zeroError, null);
+          else done(null, logFile([fd, second], zeroFd));
+        });
       });
     });
   },
@@ -152,22 +160,33 @@ export const nodeDisk: Disk = {
 
 const ZEROS = Buffer.alloc(1024 * 1024);
 
-function logFile(fd: number, zeroFd: number): LogFile {
+/** @param fds for writes, one at a time each */
+function logFile(fds: readonly [number, number], zeroFd: number): LogFile {
+  const [fd, second] = fds;
+  const free = [...fds];
   let zeroing = false;
   let closing: (() => void) | undefined;
-  const writeAll = (parts: readonly Buffer[], position: number, done: (error: Error | null) => void): void => {
-    writev(fd, parts, position, (error, written) => {
-      if (error !== null) {
-        done(error);
-        return;
-      }
-      const rest = withoutFirst(parts, written);
-      if (rest.length > 0) writeAll(rest, position + written, done);
-      else done(null);
+  const writeAll = (
+    by: number,
+    parts: readonly Buffer[],
+    position: number,
+    done: (error: Error | null) => void,
+  ): void => {
+    writev(by, parts, position, (error, written) => {
+      const rest = error === null ? withoutFirst(parts, written) : [];
+      if (rest.length > 0) writeAll(by, rest, position + written, done);
+      else done(error);
     });
   };
   return {
-    write: writeAll,
+    write(parts, position, done) {
+      const by = free.pop();
+      if (by === undefined) throw new RangeError('two writes at a time');
+      writeAll(by, parts, position, (error) => {
+        free.push(by);
+        done(error);
+      });
+    },
     resize: (size, done) => ftruncate(fd, size, done),
     zero(position, length, done) {
       if (length > ZEROS.length || zeroing) throw new RangeError('one piece of zeros at a time');
@@ -186,7 +205,7 @@ function logFile(fd: number, zeroFd: number): LogFile {
       const end = (): void => {
         close(zeroFd, (error) => {
           if (error !== null && error !== undefined) done(error);
-          else close(fd, (e) => done(e ?? null));
+          else close(second, (e) => close(fd, (last) => done(e ?? last ?? null)));
         });
       };
       if (zeroing) closing = end;

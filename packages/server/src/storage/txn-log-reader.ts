@@ -5,14 +5,12 @@ import { join } from 'node:path';
 import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, ReadableFile } from './disk.js';
 import { StorageError } from './errors.js';
-import { LOG_HEADER_SIZE, LOG_MAGIC, LOG_VERSION, RECORD_END, RECORD_HEAD } from './txn-log.js';
+import { LARGEST_UNDER_WAY, LOG_HEADER_SIZE, LOG_MAGIC, LOG_VERSION, RECORD_END, RECORD_HEAD } from './txn-log.js';
 
 const CHUNK = 1024 * 1024;
 const ZEROS = Buffer.alloc(64 * 1024);
 /** What a disk writes whole or not at all. */
 const SECTOR = 512;
-/** What was in flight when the power failed is not more than this: with more behind it, a gap is damage. */
-const LARGEST_BATCH = 1024 * 1024;
 /** The upper half of a checksum. */
 const ZEROS_OF_RECORD = 4;
 const SMALLEST_ENTRY = 32; // a header and no body
@@ -129,7 +127,8 @@ class LogScan {
   private torn(offset: number, lastZxid: number, problem: string | undefined): string | undefined {
     const next = this.nextValid(offset, lastZxid);
     if (next === undefined) return problem;
-    const limit = offset + LARGEST_BATCH;
+    // With more behind it than what can have been under way, a gap is damage.
+    const limit = offset + LARGEST_UNDER_WAY;
     const lastBatch = next < limit && this.nextValid(limit, lastZxid) === undefined;
     if (lastBatch && this.hasUnwrittenSector(offset, next))
       return 'a write of which some sectors never reached the disk';

@@ -14,6 +14,8 @@ export const LOG_VERSION = 2;
 export const LOG_HEADER_SIZE = 16;
 export const RECORD_HEAD = 12;
 export const RECORD_END = 0x42;
+/** So many bytes may be missing, or in part there, after a power failure; larger are single entries only. */
+export const LARGEST_UNDER_WAY = 1024 * 1024;
 const FIRST_CAPACITY = 64 * 1024;
 /** Zeros are written this far ahead: a sync that finds its blocks allocated costs half as much (docs/decisions/0005). */
 const ZERO_LEAD = 4 * 1024 * 1024;
@@ -24,6 +26,8 @@ const LARGEST_KEPT = 4 * 1024 * 1024;
 const MAX_WRITES = 2;
 /** With more bytes on their way than this, which it would have to write once more, a batch waits. */
 const LARGEST_REPEATED = 64 * 1024;
+/** A batch takes no further entry beyond this, so that what is under way at a power failure is what readers take for that. */
+const LARGEST_BATCH = LARGEST_UNDER_WAY - LARGEST_REPEATED;
 
 export interface TxnLogOptions {
   /** Bytes by which the file grows ahead of need; 0 for no preallocation. */
@@ -103,6 +107,8 @@ export class TxnLog {
   private readonly runtime: Runtime;
   /** The batch that gathers. */
   batch = new LogBatch();
+  /** Batches that nothing fits into any more, and that wait to be written before it. */
+  private readonly full: LogBatch[] = [];
   private readonly spare: LogBatch[] = [];
   /** Batches that were handed to the disk and are not durable, oldest first. */
   private readonly unsynced: LogBatch[] = [];
@@ -147,6 +153,10 @@ export class TxnLog {
     if (zxid <= this.lastZxid)
       throw new Error(`zxid 0x${zxid.toString(16)} is logged after 0x${this.lastZxid.toString(16)}`);
     this.lastZxid = zxid;
+    if (this.batch.count > 0 && this.batch.used + RECORD_HEAD + entry.length + 1 > LARGEST_BATCH) {
+      this.full.push(this.batch);
+      this.batch = this.spare.pop() ?? new LogBatch();
+    }
     return this.batch.append(entry, zxid);
   }
 
@@ -179,7 +189,7 @@ export class TxnLog {
 
   /** Everything that was appended is durable. */
   private get durable(): boolean {
-    return this.unsynced.length === 0 && this.batch.count === 0;
+    return this.unsynced.length === 0 && this.full.length === 0 && this.batch.count === 0;
   }
 
   /** The next batch that is written begins a new file. */
@@ -199,7 +209,7 @@ export class TxnLog {
   private async finish(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.idle = () => (this.failure === null ? resolve() : reject(this.failure));
-      if (this.failed || (this.durable && this.writes === 0)) this.idle();
+      if (this.failed || this.durable) this.tellIdle();
       else this.write();
     });
     const { file } = this;
@@ -223,12 +233,13 @@ export class TxnLog {
    * writes each would cost what one large one does.
    */
   private mayWrite(): boolean {
-    if (this.batch.count === 0 || this.preparing || this.failed) return false;
+    const next = this.full[0] ?? this.batch;
+    if (next.count === 0 || this.preparing || this.failed) return false;
     if (this.writes === 0) return true;
     if (this.writes === MAX_WRITES || this.file === null || this.needsNewFile) return false;
     const { entries, bytes } = this.onTheirWay();
-    if (this.batch.count < entries || bytes > LARGEST_REPEATED) return false;
-    const end = this.position + this.batch.used;
+    if (next.count < entries || bytes > LARGEST_REPEATED) return false;
+    const end = this.position + next.used;
     return !this.needsRoom(end) && end <= this.zeroingFrom;
   }
 
@@ -255,8 +266,9 @@ export class TxnLog {
     this.delay?.cancel();
     this.delay = undefined;
     if (!this.mayWrite()) return;
-    const { batch, file } = this;
-    this.batch = this.spare.pop() ?? new LogBatch();
+    const { file } = this;
+    const batch = this.full.shift() ?? this.batch;
+    if (batch === this.batch) this.batch = this.spare.pop() ?? new LogBatch();
     batch.startedAt = this.runtime.now();
     this.unsynced.push(batch);
     if (file === null || this.needsNewFile) this.openFor(batch);
@@ -340,8 +352,10 @@ export class TxnLog {
     this.position = end;
     const parts = batches.map((batch) => batch.bytes());
     file.write(parts, start, (error) => {
-      if (error !== null) {
-        this.fail(error);
+      this.writes--;
+      if (error !== null) this.fail(error);
+      if (this.failed) {
+        this.tellIdle();
         return;
       }
       this.written(batches);
@@ -374,8 +388,6 @@ export class TxnLog {
 
   /** A write of these batches has ended: they are durable, unless another write told so before. */
   private written(batches: readonly LogBatch[]): void {
-    if (this.failed) return;
-    this.writes--;
     const last = this.unsynced.indexOf(batches[batches.length - 1] as LogBatch);
     const durable = this.unsynced.splice(0, last + 1);
     // The next batch goes to the disk while these are applied and answered.
@@ -393,6 +405,11 @@ export class TxnLog {
     }
     if (!this.durable) return;
     if (this.waiting.length > 0) this.tellWaiting();
+    this.tellIdle();
+  }
+
+  /** Whoever closes the log may go on once nothing reads its buffers or writes into the file any more. */
+  private tellIdle(): void {
     if (this.writes === 0) this.idle?.();
   }
 
@@ -402,6 +419,6 @@ export class TxnLog {
     this.failure = error;
     this.delay?.cancel();
     this.hooks.onFatal(error);
-    this.idle?.();
+    this.tellIdle();
   }
 }

@@ -170,6 +170,18 @@ test('observers learn the outcome, and do not help to elect', () => {
   assert.deepEqual(e.outcome(), { 4: 'observing 2', 5: 'observing 2', 1: 'following 2', 2: 'leading 2' });
 });
 
+test('a voter that came back and an observer that looks for longer do not answer each other without end', () => {
+  const e = new VirtualElection([1, 2, 3], [4]);
+  e.start(1, NEW);
+  for (let round = 1; round < 4; round++) e.look(1);
+  e.start(4, NEW);
+  e.advance(1000);
+  e.stop(1);
+  e.start(2, NEW);
+  e.advance(5000);
+  assert.deepEqual(e.outcome(), { 4: 'looking', 2: 'looking' });
+});
+
 test('a server that sees the leader but not the rest waits for the leader to say that it leads', () => {
   const e = new VirtualElection([1, 2, 3]);
   e.cut.add('1>2').add('2>1');

@@ -107,7 +107,12 @@ export class VirtualElection {
   }
 
   private deliver(): void {
-    for (let next = this.messages.shift(); next !== undefined; next = this.messages.shift()) next();
+    for (let count = 0; ; count++) {
+      const next = this.messages.shift();
+      if (next === undefined) return;
+      if (count === 10_000) throw new Error('messages without end');
+      next();
+    }
   }
 
   advance(ms: number): void {

@@ -272,6 +272,45 @@ test('a server that was taken out, is being added, and is set up anew meanwhile 
   for (const id of [1, 2, 3]) assert.equal(ensemble.server(id).membership.committed.version, version);
 });
 
+test('members that are proposed still have to agree when older ones were taken over, after a restart, too', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 5, [1, 2, 3, 4], SETTINGS);
+  await ensemble.settled();
+  const before = readFileSync(ensemble.configPath(1), 'utf8');
+  const client = await ensemble.client(3);
+  await client.create('/n');
+  assert.equal((await reconfig(client, { leaving: '4' })).reply.error, 0);
+  await ensemble.settled();
+  await ensemble.level();
+  const known = ensemble.server(1).membership.committed.version;
+  const version = ensemble.server(1).lastZxid + 1;
+  for (const id of [1, 2, 3, 4]) await ensemble.stop(id);
+  // Servers 3, 4 and 5 are who decides now; 2 has not heard of it, and 1, which missed both changes, only that it is proposed.
+  const members = lines(ensemble, [3, 4, 5]).replaceAll(',', '\n');
+  const text = `${members}\nversion=${version.toString(16)}`;
+  for (const id of [1, 3, 4])
+    writeLog(join(ensemble.dataDirOf(id), 'version-2'), [{ zxid: version, entry: reconfigEntry(version, text) }]);
+  for (const id of [3, 4]) {
+    const file = `${ensemble.configPath(id)}.dynamic.${version.toString(16)}`;
+    writeFileSync(file, members);
+    const main = readFileSync(ensemble.configPath(id), 'utf8');
+    writeFileSync(ensemble.configPath(id), main.replace(/^dynamicConfigFile=.*$/m, `dynamicConfigFile=${file}`));
+  }
+  writeFileSync(ensemble.configPath(1), before);
+  writeFileSync(`${ensemble.configPath(1)}.dynamic.next`, text);
+  await ensemble.start(1);
+  await ensemble.start(2);
+  while (ensemble.server(1).membership.committed.version !== known) await new Promise((r) => setTimeout(r, 2));
+  await ensemble.stop(1);
+  await ensemble.start(1);
+  const { membership } = ensemble.server(1);
+  assert.deepEqual([membership.committed.version, membership.proposed.version], [known, version]);
+  await ensemble.start(3);
+  await ensemble.start(4);
+  await ensemble.settled();
+  await ensemble.level();
+  for (const id of [1, 2, 3, 4]) assert.equal(ensemble.server(id).membership.committed.version, version);
+});
+
 /** The log entry that puts members into force. */
 function reconfigEntry(zxid: number, members: string): Buffer {
   const path = '/zookeeper/config';

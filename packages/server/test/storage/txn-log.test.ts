@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { nodeRuntime } from '../../dist/runtime.js';
 import { type Disk, type LogBatch, nodeDisk, readLog, TxnLog, type TxnLogOptions } from '../../dist/storage/index.js';
+import { LARGEST_UNDER_WAY } from '../../dist/storage/txn-log.js';
 import { MAX_ENTRY, temporaryDir } from './fixtures.js';
 
 const OPTIONS: TxnLogOptions = {
@@ -257,6 +258,44 @@ test('beside a write no file is begun or grown, and nothing large is repeated', 
     while (writes().length > 0) writes()[0]?.end();
     assert.deepEqual(durable, [1, 2, 3], reason);
   }
+});
+
+test('no more is under way than what readers take for a write that was interrupted', () => {
+  const { writes, durable, log } = opened();
+  for (let zxid = 2; zxid <= 102; zxid++) log.append(entry(zxid, 50_000), zxid);
+  log.flush();
+  const end = (): void => {
+    const sizes = writes().map(({ position, length }) => position + length);
+    const under = Math.max(...sizes) - Math.min(...writes().map(({ position }) => position));
+    assert.ok(under > 500_000 && under <= LARGEST_UNDER_WAY, `${under} bytes are under way`);
+    writes()[0]?.end();
+  };
+  for (let i = 0; i < 5; i++) end();
+  while (writes().length > 0) writes()[0]?.end();
+  assert.equal(durable[durable.length - 1], 102);
+  log.append(entry(103, 3_000_000), 103);
+  log.append(entry(104), 104);
+  log.flush();
+  assert.equal(writes()[0]?.length, 3_000_000 + 13, 'one that is larger goes alone');
+  while (writes().length > 0) writes()[0]?.end();
+  assert.equal(durable[durable.length - 1], 104);
+});
+
+test('closing after a failure waits for the other write', async () => {
+  const { add, writes, log } = opened();
+  add(2);
+  add(3);
+  const [first, second] = writes() as [Operation, Operation];
+  const broken = new Error('EIO');
+  second.end(broken);
+  let closed = false;
+  const closing = assert.rejects(log.close(), broken).then(() => {
+    closed = true;
+  });
+  await new Promise(setImmediate);
+  assert.equal(closed, false);
+  first.end();
+  await closing;
 });
 
 test('closing waits for a write whose batch is durable by another', async () => {
