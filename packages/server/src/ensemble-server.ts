@@ -170,10 +170,11 @@ export class EnsembleServer extends Replica {
     return { port: clientAddress.port, host: host === '0.0.0.0' ? undefined : host };
   }
 
-  /** Opens the client port and the election port, and begins to look for a leader. */
+  /** Opens the election port and the client port, and begins to look for a leader. */
   override async listen(): Promise<number> {
-    const port = await super.listen();
+    // In this order: `nodekeeper start` takes a server that answers clients for one that has started.
     await this.electionPort.listen();
+    const port = await super.listen();
     this.every(PROGRESS_MS, () => this.tellProgress());
     if (this.ensemble.oraclePath !== undefined) this.every(this.config.tickTime, () => this.election.reconsider());
     this.guard(() => this.look());

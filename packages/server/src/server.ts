@@ -184,7 +184,8 @@ export abstract class Server {
   private readonly lock: DataLock | undefined;
   private flushScheduled = false;
   /** Client ports that are being moved, one after the other. */
-  private moving: Promise<void> = Promise.resolve();
+  /** Null before the client ports are opened: they will be where they are to be by then. */
+  private moving: Promise<void> | null = null;
   private listening = false;
   protected failed = false;
   stopping = false;
@@ -371,12 +372,13 @@ export abstract class Server {
 
   /** Opens the client ports; resolves with {@link boundPort}. Rejects with the system's error, EADDRINUSE among them. */
   async listen(): Promise<number> {
-    const { portUnification, secureClientPort, secureClientPortAddress } = this.config;
-    const { port, host } = this.clientAddress();
-    if (secureClientPort !== undefined) {
-      this.boundSecurePort = await this.port.listen(secureClientPort, secureClientPortAddress, 'tls');
-    }
-    if (port !== undefined) this.boundPort = await this.port.listen(port, host, portUnification ? 'either' : 'plain');
+    const opened = this.openClientPorts();
+    // Whoever is told meanwhile that they are elsewhere moves them after that.
+    this.moving = opened.then(
+      () => {},
+      () => {},
+    );
+    await opened;
     this.listening = true;
     this.every(SESSIONLESS_CHECK_MS, () => this.port.reapSessionless());
     const { pauseMonitor } = this.config;
@@ -389,9 +391,18 @@ export abstract class Server {
     return this.boundPort;
   }
 
+  private async openClientPorts(): Promise<void> {
+    const { portUnification, secureClientPort, secureClientPortAddress } = this.config;
+    const { port, host } = this.clientAddress();
+    if (secureClientPort !== undefined) {
+      this.boundSecurePort = await this.port.listen(secureClientPort, secureClientPortAddress, 'tls');
+    }
+    if (port !== undefined) this.boundPort = await this.port.listen(port, host, portUnification ? 'either' : 'plain');
+  }
+
   /** Takes clients at the address that {@link clientAddress} says now; those that are connected stay. */
   protected moveClientPort(): void {
-    this.moving = this.moving.then(() => this.openClientPort());
+    this.moving &&= this.moving.then(() => this.openClientPort());
   }
 
   /** Tries until the port is open, or another one is to be. */
