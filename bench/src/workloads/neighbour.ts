@@ -1,9 +1,6 @@
 // A worker thread that is a bad neighbour to the other clients of a server, until it is told to stop.
 // `hog`: reads a node with thousands of requests outstanding. `lister`: lists a node with very many children.
 
-import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
-import { basename } from 'node:path';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { ClosedLoopClient } from '../driver/closed-loop.js';
 import { getChildren, getData, request } from '../driver/frames.js';
@@ -12,8 +9,6 @@ import { RequestRing } from '../driver/request-source.js';
 
 export type NeighbourKind = 'hog' | 'lister';
 
-/** Niceness of a neighbour's thread. */
-const NICE = 10;
 const WINDOW = { hog: 2000, lister: 2 } as const;
 
 interface Orders extends Address {
@@ -37,14 +32,7 @@ export async function startNeighbour(kind: NeighbourKind, server: Address, path:
   };
 }
 
-/** What the quiet client feels is to come from the server, not from waiting for a processor behind the neighbour's thread. */
-function yieldToDriver(): void {
-  if (process.platform !== 'linux') return;
-  setPriority(Number(basename(readlinkSync('/proc/thread-self'))), NICE);
-}
-
 async function work(port: NonNullable<typeof parentPort>, orders: Orders): Promise<void> {
-  yieldToDriver();
   const { kind, path } = orders;
   const frame = request(kind === 'hog' ? getData(path) : getChildren(path));
   const window = WINDOW[kind];

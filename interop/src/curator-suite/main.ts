@@ -188,11 +188,22 @@ function matches(test: Test, wanted: string): boolean {
   return [test.module, test.class, simple, `${test.class}#${test.method}`, `${simple}#${test.method}`].includes(wanted);
 }
 
+function debianSource(fresh: boolean): string {
+  try {
+    return sourceOf('apache-curator', fresh);
+  } catch (e) {
+    console.error(`${(e as Error).message}
+Debian's source package apache-curator could not be had. Unpack the sources of the installed version of Curator yourself, and
+name the folder: npm run test:curator -- --sources DIR`);
+    process.exit(2);
+  }
+}
+
 /** The folder with all that is compiled, and a list of each module's tests. */
 function build(sources: string | undefined, fresh: boolean): string {
   const java = fileURLToPath(new URL('../../src/curator-suite/java/', import.meta.url));
   const own = sourcesIn(java);
-  const source = sources === undefined ? sourceOf('apache-curator', fresh) : resolve(sources);
+  const source = sources === undefined ? debianSource(fresh) : resolve(sources);
   const ingredients = [
     sources === undefined ? basename(source) : source,
     ...own.map((file) => readFileSync(file, 'utf8')),

@@ -183,8 +183,7 @@ export abstract class Server {
   private nextId: bigint;
   private readonly lock: DataLock | undefined;
   private flushScheduled = false;
-  /** Client ports that are being moved, one after the other. */
-  /** Null before the client ports are opened: they will be where they are to be by then. */
+  /** Client ports that are being opened and moved, one after the other; null before: they are opened where they are to be then. */
   private moving: Promise<void> | null = null;
   private listening = false;
   protected failed = false;
