@@ -371,12 +371,9 @@ export abstract class Server {
 
   /** Opens the client ports; resolves with {@link boundPort}. Rejects with the system's error, EADDRINUSE among them. */
   async listen(): Promise<number> {
-    const opened = this.openClientPorts();
-    // Whoever is told meanwhile that they are elsewhere moves them after that.
-    this.moving = opened.then(
-      () => {},
-      () => {},
-    );
+    const opened = this.listenForClients();
+    // What is told meanwhile of other places for them is done after that.
+    this.moving = opened.catch(() => {});
     await opened;
     this.listening = true;
     this.every(SESSIONLESS_CHECK_MS, () => this.port.reapSessionless());
@@ -390,7 +387,7 @@ export abstract class Server {
     return this.boundPort;
   }
 
-  private async openClientPorts(): Promise<void> {
+  private async listenForClients(): Promise<void> {
     const { portUnification, secureClientPort, secureClientPortAddress } = this.config;
     const { port, host } = this.clientAddress();
     if (secureClientPort !== undefined) {

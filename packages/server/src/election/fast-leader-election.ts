@@ -173,16 +173,12 @@ export class FastLeaderElection {
 
   private considerLooking(n: Notification): void {
     if (!this.hasVote(n)) return;
-    if (n.round > this.round) {
+    if (n.round > this.round || this.goesBackTo(n)) {
       this.beginRound(n.round);
       if (this.beatsProposal(n)) this.proposal = voteOf(n);
       this.broadcast();
     } else if (n.round < this.round) {
-      // One that cannot be voted for yet takes nobody along: with no vote so far it goes back to the round of the others.
-      if (this.isVoter(this.proposal.leader) || !this.beatsProposal(n)) return;
-      this.beginRound(n.round);
-      this.proposal = voteOf(n);
-      this.broadcast();
+      return;
     } else if (this.beatsProposal(n)) {
       this.proposal = voteOf(n);
       this.broadcast();
@@ -192,6 +188,11 @@ export class FastLeaderElection {
     }
     this.record(n);
     this.checkRound();
+  }
+
+  /** One that cannot be voted for yet takes nobody along: with no vote so far it goes back to the round of a vote to take over. */
+  private goesBackTo(n: Notification): boolean {
+    return n.round < this.round && !this.isVoter(this.proposal.leader) && this.beatsProposal(n);
   }
 
   private beginRound(round: number): void {

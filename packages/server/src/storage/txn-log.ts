@@ -154,8 +154,7 @@ export class TxnLog {
       throw new Error(`zxid 0x${zxid.toString(16)} is logged after 0x${this.lastZxid.toString(16)}`);
     this.lastZxid = zxid;
     if (this.batch.count > 0 && this.batch.used + RECORD_HEAD + entry.length + 1 > LARGEST_BATCH) {
-      this.full.push(this.batch);
-      this.batch = this.spare.pop() ?? new LogBatch();
+      this.full.push(this.takeBatch());
     }
     return this.batch.append(entry, zxid);
   }
@@ -172,7 +171,7 @@ export class TxnLog {
       this.delay = this.runtime.after(wait, () => this.write());
       return;
     }
-    this.write();
+    this.begin();
   }
 
   /** Writes out what has gathered and calls back once everything appended is durable. */
@@ -262,13 +261,28 @@ export class TxnLog {
     return this.options.preAllocBytes > 0 && end + 4096 >= this.allocated;
   }
 
+  /** What has gathered; the next entries gather in another batch. */
+  private takeBatch(): LogBatch {
+    const { batch } = this;
+    this.batch = this.spare.pop() ?? new LogBatch();
+    return batch;
+  }
+
   private write(): void {
+    if (this.mayWrite()) this.begin();
+    else this.endDelay();
+  }
+
+  private endDelay(): void {
     this.delay?.cancel();
     this.delay = undefined;
-    if (!this.mayWrite()) return;
+  }
+
+  /** Sends the next batch on its way, which {@link mayWrite} has allowed. */
+  private begin(): void {
+    this.endDelay();
     const { file } = this;
-    const batch = this.full.shift() ?? this.batch;
-    if (batch === this.batch) this.batch = this.spare.pop() ?? new LogBatch();
+    const batch = this.full.shift() ?? this.takeBatch();
     batch.startedAt = this.runtime.now();
     this.unsynced.push(batch);
     if (file === null || this.needsNewFile) this.openFor(batch);

@@ -64,6 +64,8 @@ export class DataTree {
   lastProcessedZxid = 0;
   /** Ephemeral nodes in the tree. */
   ephemeralCount = 0;
+  /** {@link configVersion} before the last reconfiguration that was applied; undefined if none was. */
+  configVersionBefore: number | undefined;
   /** Digests of transactions that did not match the tree after them. */
   digestMismatches = 0;
   /** The zxid from which on digests of transactions are compared: a fuzzy snapshot's digest zxid. */
@@ -385,9 +387,6 @@ export class DataTree {
     this.sessions.onWritten?.(reader.buf, pathStart, pathEnd, store.get(id, F.dataLength));
     return id;
   }
-
-  /** {@link configVersion} before the last reconfiguration that was applied; undefined if none was. */
-  configVersionBefore: number | undefined;
 
   /** The zxid of the reconfiguration that made what `/zookeeper/config` holds; 0 if none did. */
   get configVersion(): number {

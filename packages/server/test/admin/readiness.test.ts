@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Readiness, type Writable } from '../../dist/admin/readiness.js';
 import { viewOf } from '../../dist/admin/view-of-server.js';
-import type { Disk } from '../../dist/storage/disk.js';
-import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { Ensemble } from '../ensemble/ensemble.js';
+import { HeldDisk } from '../server/held-disk.js';
 import { RawClient, serve } from '../server/raw-client.js';
 
 class Writes implements Writable {
@@ -60,28 +59,8 @@ test('after a change of role another write is tried, though the one before is ne
 });
 
 test('a server whose disk hangs is not ready, one whose disk writes is', async (t) => {
-  const held: (() => void)[] = [];
-  let hangs = false;
-  const disk: Disk = {
-    ...nodeDisk,
-    createLog(path, durable, done) {
-      nodeDisk.createLog(path, durable, (error, file) => {
-        if (file === null) {
-          done(error, null);
-          return;
-        }
-        done(null, {
-          ...file,
-          write(parts, position, written) {
-            const write = (): void => file.write(parts, position, written);
-            if (hangs) held.push(write);
-            else write();
-          },
-        });
-      });
-    },
-  };
-  const { server, clientPort } = await serve(t, {}, { disk });
+  const disk = new HeldDisk();
+  const { server, clientPort } = await serve(t, {}, { disk: disk.disk });
   const view = viewOf(server);
   const before = server.lastZxid;
   assert.equal(await view.whyNotReady(), undefined);
@@ -89,14 +68,13 @@ test('a server whose disk hangs is not ready, one whose disk writes is', async (
   assert.equal(await view.whyNotReady(), undefined);
   assert.equal(server.lastZxid, before + 1);
   const client = await RawClient.open(t, clientPort);
-  hangs = true;
+  disk.hold();
   // A write of somebody else hangs; the one that is tried does so behind it.
   const create = client.create('/x', '');
   let reason = await view.whyNotReady();
   while (reason === undefined) reason = await view.whyNotReady();
   assert.match(reason, /^a write is not committed after \d\.\d s$/);
-  hangs = false;
-  for (const write of held) write();
+  disk.release();
   await create;
   assert.equal(await view.whyNotReady(), undefined);
   assert.equal(server.database.tree.digestMismatches, 0);

@@ -3,38 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
-import type { Disk } from '../../dist/storage/disk.js';
-import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { HeldDisk } from '../server/held-disk.js';
 import { Ensemble } from './ensemble.js';
 import { electServer1 } from './raw-leader.js';
 import { learnerInfo, RawLearner } from './raw-learner.js';
 
-/** The real disk; while `held`, what is written to the log waits. */
-class SlowDisk {
-  held = false;
-  private readonly waiting: (() => void)[] = [];
-  readonly disk: Disk = {
-    ...nodeDisk,
-    createLog: (path, durable, done) =>
-      nodeDisk.createLog(path, durable, (error, file) => {
-        if (file === null) return done(error, file);
-        const write: typeof file.write = (parts, position, written) => {
-          const now = (): void => file.write(parts, position, written);
-          if (this.held) this.waiting.push(now);
-          else now();
-        };
-        done(error, { ...file, write });
-      }),
-  };
-
-  release(): void {
-    this.held = false;
-    for (const write of this.waiting.splice(0)) write();
-  }
-}
-
 test('what a follower acknowledged before it came again, and had to forget, commits nothing', async (t) => {
-  const slow = new SlowDisk();
+  const slow = new HeldDisk();
   const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], { syncLimit: 100 });
   await ensemble.start(1, {}, { disk: slow.disk });
   await electServer1(t, ensemble, [2, 3]);
@@ -45,7 +20,7 @@ test('what a follower acknowledged before it came again, and had to forget, comm
   before.send(PacketType.ack, session.zxid);
   const client = await opening;
 
-  slow.held = true;
+  slow.hold();
   let answered = false;
   const reply = client.create('/n').then((r) => {
     answered = true;

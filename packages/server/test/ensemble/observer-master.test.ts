@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import type { RawClient } from '../server/raw-client.js';
+import { until } from '../server/until.js';
 import { Ensemble, freePorts } from './ensemble.js';
 import { EPOCH, learnerInfo, RawLearner } from './raw-learner.js';
 
@@ -41,14 +42,6 @@ async function five(t: TestContext, settings: Record<string, string | number | b
 /** Whom a server observes. */
 function masterOf(ensemble: Ensemble, id: number): number {
   return ensemble.server(id).currentRole?.masterId ?? 0;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, 'it does not come about');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 async function sync(client: RawClient): Promise<void> {

@@ -7,6 +7,7 @@ import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { RunningServer } from '../../dist/start.js';
 import { HeldDisk } from '../server/held-disk.js';
 import { RawClient, serve } from '../server/raw-client.js';
+import { until } from '../server/until.js';
 
 /** A disk whose log finishes no write while it is held, and a clock that can be put forward. */
 class World extends HeldDisk {
@@ -16,11 +17,6 @@ class World extends HeldDisk {
   putForward(ms: number): void {
     this.ahead += ms;
   }
-}
-
-/** Waits for something that follows from events of the server alone. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 interface Scene {

@@ -5,16 +5,10 @@ import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { HeldDisk } from '../server/held-disk.js';
 import { RawClient, serve } from '../server/raw-client.js';
+import { until } from '../server/until.js';
 
 const SMALL = 'x'.repeat(100);
 const LARGE = 'x'.repeat(10_000);
-
-/** Waits for something that follows from events of the server alone. */
-async function until(condition: () => boolean): Promise<void> {
-  const limit = Date.now() + 20_000;
-  while (!condition() && Date.now() < limit) await new Promise((resolve) => setTimeout(resolve, 2));
-  assert.ok(condition());
-}
 
 async function scene(t: TestContext, settings: Record<string, string | number> = {}) {
   const disk = new HeldDisk();
