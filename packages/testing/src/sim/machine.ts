@@ -10,6 +10,8 @@ import { type Scheduler, world } from './scheduler.js';
 
 /** What runs on a machine. */
 export interface Process {
+  /** Of the server, as in its myid. */
+  readonly id: number;
   /** What the server says it is: leader, follower … */
   readonly mode: string;
   /** Whether it takes clients. */
@@ -20,6 +22,10 @@ export interface Process {
   readonly digest: string;
   /** How many watches clients have set. */
   readonly watches: number;
+  /** 0 if it is no server of an ensemble. */
+  readonly acceptedEpoch: number;
+  /** Whether the members that it knows include that server. */
+  hasMember(id: number): boolean;
 }
 
 export interface ProgramHost {

@@ -96,6 +96,7 @@ function configOf(plan: Plan, disk: Disk): ServerConfig {
 
 function processOf(server: Server): Process {
   return {
+    id: server.id,
     get mode() {
       return server.mode;
     },
@@ -115,5 +116,9 @@ function processOf(server: Server): Process {
       const { hi, lo } = server.database.tree.digest;
       return `${hi.toString(16)}:${lo.toString(16)}`;
     },
+    get acceptedEpoch() {
+      return server instanceof EnsembleServer ? server.epochs.accepted : 0;
+    },
+    hasMember: (id) => !(server instanceof EnsembleServer) || server.membership.committed.members.has(id),
   };
 }

@@ -369,14 +369,25 @@ class Simulation {
       const unequal = this.troupe?.unequal();
       return `${waiting.join(', ')} wait for answers; ${unequal ?? this.modes()}`;
     }
-    const states = new Set(this.machines.map(({ process }) => `${process?.lastZxid} ${process?.digest}`));
-    if (this.machines.some(({ process }) => process?.serving !== true)) return `not all servers serve: ${this.modes()}`;
+    const machines = this.machines.filter((machine) => !this.isLeftOutside(machine));
+    const states = new Set(machines.map(({ process }) => `${process?.lastZxid} ${process?.digest}`));
+    if (machines.some(({ process }) => process?.serving !== true)) return `not all servers serve: ${this.modes()}`;
     if (states.size > 1) return `the servers differ: ${this.modes()}`;
     const open = this.truth.openSessions();
     for (const client of this.clients)
       if (client.alive && client.sessionId !== undefined) open.delete(client.sessionId);
     if (open.size === 0) return this.troupe?.leftBehind(this.watches());
     return `sessions live on without clients: ${[...open].map((id) => `0x${id.toString(16)}`).join(', ')}`;
+  }
+
+  /**
+   * A server that was removed after it had accepted a later epoch than the one that is led: it may not follow, and no leader gives
+   * way to one that is no member.
+   */
+  private isLeftOutside({ process }: Machine): boolean {
+    const leader = this.machines.find((machine) => machine.process?.mode === 'leader')?.process;
+    if (leader === undefined || process === undefined || process.serving) return false;
+    return !leader.hasMember(process.id) && process.acceptedEpoch > leader.acceptedEpoch;
   }
 
   private watches(): number {
