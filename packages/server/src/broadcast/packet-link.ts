@@ -1,4 +1,4 @@
-// One connection between leader and learner: packets out, gathered per turn, and packets in.
+// One connection between leader and learner: packets out, gathered while what has arrived is read, and packets in.
 
 import type { Identity } from '../request/identity.js';
 import type { ReplyBuffer } from '../request/reply-buffer.js';
@@ -21,11 +21,11 @@ export interface Wire {
   destroySoon(): void;
 }
 
-/** Where output gathers during a turn; `guard` runs what an event asks for as a turn. */
+/** Where output gathers. */
 export interface Outbox {
   takeBuffer(): ReplyBuffer;
   giveBack(buffer: ReplyBuffer): void;
-  markDirty(taker: { takeTurn(): boolean; flush(): void }): void;
+  gather(taker: { takeTurn(): boolean; flush(): void }): void;
 }
 
 /** Above this many unsent bytes a learner is given up: it does not read. */
@@ -154,7 +154,7 @@ export class PacketLink {
   private output(): ReplyBuffer {
     if (this.out === null) {
       this.out = this.outbox.takeBuffer();
-      if (!this.corked) this.outbox.markDirty(this);
+      if (!this.corked) this.outbox.gather(this);
     }
     return this.out;
   }
@@ -167,7 +167,7 @@ export class PacketLink {
 
   uncork(): void {
     this.corked = false;
-    if (this.out !== null) this.outbox.markDirty(this);
+    if (this.out !== null) this.outbox.gather(this);
   }
 
   /** Writes bytes that are no packet. The bytes may be used again afterwards. */

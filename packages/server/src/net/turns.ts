@@ -22,6 +22,7 @@ const BUDGET_MS = 4;
 export class Turns {
   private readonly queue: TurnTaker[] = [];
   private readonly dirty: TurnTaker[] = [];
+  private gathered: TurnTaker[] = [];
   private readonly pool: ReplyBuffer[] = [];
   private scheduled = false;
   private faulty = false;
@@ -65,6 +66,20 @@ export class Turns {
   markDirty(taker: TurnTaker): void {
     this.dirty.push(taker);
   }
+
+  /** The taker has written something that leaves once everything that arrived together has been read: one write for all of it. */
+  gather(taker: TurnTaker): void {
+    this.gathered.push(taker);
+    if (this.gathered.length === 1) this.runtime.soon(this.sendGathered);
+  }
+
+  private readonly sendGathered = (): void => {
+    this.take(() => {
+      const gathered = this.gathered;
+      this.gathered = [];
+      for (const taker of gathered) taker.flush();
+    });
+  };
 
   /** Ends a turn: what was written goes out; what very many have to be told, in the turns after it. */
   flush(): void {

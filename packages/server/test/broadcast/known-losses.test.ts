@@ -63,7 +63,7 @@ class Bench {
     const outbox = {
       takeBuffer: () => new ReplyBuffer(1024),
       giveBack: () => {},
-      markDirty: (taker: { flush(): void }) => this.dirty.push(taker),
+      gather: (taker: { flush(): void }) => this.dirty.push(taker),
     };
     this.learner = new Learner(
       this.host(),

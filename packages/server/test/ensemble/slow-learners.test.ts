@@ -116,7 +116,7 @@ test('a learner for which too much has come while it takes a snapshot is given u
       destroyed = true;
     },
   };
-  const outbox = { takeBuffer: () => new ReplyBuffer(64), giveBack: () => {}, markDirty: () => {} };
+  const outbox = { takeBuffer: () => new ReplyBuffer(64), giveBack: () => {}, gather: () => {} };
   let reason = '';
   const events = {
     onPacket: () => {},

@@ -101,18 +101,32 @@ test('what was written in a turn leaves at its end, though others wait', () => {
   assert.deepEqual(loop.turn(), ['other', 'slow', 'slow flushed']);
 });
 
+test('what gathers over several turns leaves once, when everything that arrived together was read', () => {
+  const loop = new Loop();
+  const link = loop.taker('link', 0, 0);
+  loop.turns.take(() => loop.turns.gather(link));
+  loop.turns.take(() => loop.log.push('read more'));
+  assert.deepEqual(loop.log, ['read more']);
+  assert.deepEqual(loop.turn(), ['link flushed']);
+  loop.turns.take(() => loop.turns.gather(link));
+  assert.deepEqual(loop.turn(), ['link flushed']);
+});
+
 test('after a fault nothing leaves, and there are no more turns', () => {
   const loop = new Loop();
   const other = loop.taker('other', 2, 1);
+  const link = loop.taker('link', 0, 0);
   loop.turns.enqueue(other);
   loop.turns.enqueue({
     takeTurn: () => {
       loop.turns.markDirty(other);
+      loop.turns.gather(link);
       throw new Error('a fault');
     },
     flush: () => {},
   });
   assert.deepEqual(loop.turn(), ['other', 'a fault']);
+  assert.deepEqual(loop.turn(), []);
   assert.deepEqual(loop.waiting, []);
   loop.log.length = 0;
   loop.turns.take(() => loop.log.push('more'));
