@@ -1,7 +1,7 @@
 // Data directories on small disks of their own, which a test can fill: a tmpfs for each server. Needs the right to mount.
 
 import { execFileSync } from 'node:child_process';
-import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, lstatSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Ensemble } from '../ensemble/ensemble.js';
 import type { Member } from '../ensemble/member.js';
@@ -48,7 +48,11 @@ export class SmallDisks {
   /** Takes the disks away; what is on them is copied beside them first if it shall be kept. */
   unmount(keep = false): void {
     for (const member of this.#members) {
-      if (keep) cpSync(member.dataDir, `${member.dataDir}-kept`, { recursive: true });
+      if (keep) {
+        // The lock of a server is a socket, which cannot be copied.
+        const filter = (path: string): boolean => !lstatSync(path).isSocket();
+        cpSync(member.dataDir, `${member.dataDir}-kept`, { recursive: true, filter });
+      }
       execFileSync('umount', ['-l', member.dataDir]);
     }
   }
