@@ -42,6 +42,10 @@ export class Database implements RecoveryTarget, SessionListener {
 
   // ---- from a snapshot and the log ----
 
+  get digestMismatches(): number {
+    return this.tree.digestMismatches;
+  }
+
   reset(): void {
     this.sessionTimeouts.clear();
     this.tree = new DataTree(this.options, this);

@@ -46,6 +46,11 @@ export interface Disk {
   remove(path: string): void;
   /** Gives a file a size, at most what it has, and makes it durable with everything in it. */
   truncate(path: string, size: number): void;
+  /**
+   * Writes what a file holds in `[from, to)` to the same place once more, and makes it durable. Linux goes on showing what a write
+   * brought that failed, and takes it for clean: no sync alone would bring it to the disk.
+   */
+  rewrite(path: string, from: number, to: number): void;
   /** Makes names that were created, renamed or removed in the directory durable. */
   syncDir(dir: string): void;
   /** As {@link syncDir} for the names of now, while other things go on. */

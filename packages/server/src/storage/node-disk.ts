@@ -23,12 +23,14 @@ import {
   unlinkSync,
   write,
   writeFileSync,
+  writeSync,
   writev,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';
 import { systemCode } from './system-error.js';
 
+const REWRITTEN_AT_ONCE = 1024 * 1024;
 const LOG_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
 
 export const nodeDisk: Disk = {
@@ -110,6 +112,22 @@ export const nodeDisk: Disk = {
     const fd = openSync(path, 'r+');
     try {
       ftruncateSync(fd, size);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  },
+
+  rewrite(path, from, to) {
+    const fd = openSync(path, 'r+');
+    try {
+      const piece = Buffer.allocUnsafe(Math.min(REWRITTEN_AT_ONCE, to - from));
+      for (let at = from; at < to; ) {
+        const read = readSync(fd, piece, 0, Math.min(piece.length, to - at), at);
+        if (read === 0) throw new Error(`${path} ends before ${to}`);
+        for (let written = 0; written < read; ) written += writeSync(fd, piece, written, read - written, at + written);
+        at += read;
+      }
       fsyncSync(fd);
     } finally {
       closeSync(fd);

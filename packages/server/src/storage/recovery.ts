@@ -7,8 +7,8 @@ import { StorageError } from './errors.js';
 import { type SnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
 import { RepeatedEntries } from './repeated-entries.js';
 import { loadSnapshot, quickTest, type SnapshotSink } from './snapshot-reader.js';
-import { LOG_HEADER_SIZE } from './txn-log.js';
-import { readLog } from './txn-log-reader.js';
+import { LARGEST_UNDER_WAY, LOG_HEADER_SIZE } from './txn-log.js';
+import { type LogEnd, readLog } from './txn-log-reader.js';
 
 export interface RecoveryTarget extends SnapshotSink {
   /** Forgets everything: a snapshot turned out bad, the next is tried. */
@@ -17,6 +17,8 @@ export interface RecoveryTarget extends SnapshotSink {
   snapshotLoaded(zxid: number): void;
   /** Applies an entry of the log. */
   apply(buf: Buffer, start: number, end: number, zxid: number): void;
+  /** How many entries were applied that tell another digest of the tree than it has then. */
+  readonly digestMismatches: number;
 }
 
 export interface RecoveryOptions {
@@ -39,6 +41,7 @@ export interface Recovered {
   readonly tornTail?: { readonly file: string; readonly offset: number; readonly problem: string };
 }
 
+const EPOCH = 2 ** 32;
 const CANDIDATES = 100;
 const ERROR_TYPE = -1;
 
@@ -56,7 +59,10 @@ export async function recover(
   const logs = sortedLogs(disk.list(dirs.logs));
   if (snapshot === undefined) {
     const withRecords = logs.find((log) => countRecords(disk, dirs.logs, log.file, options.maxEntry) > 0);
-    if (withRecords === undefined) return { fresh: true, lastZxid: 0, snapshotZxid: 0, replayed: 0 };
+    if (withRecords === undefined) {
+      assertNothingLost(disk, dirs);
+      return { fresh: true, lastZxid: 0, snapshotZxid: 0, replayed: 0 };
+    }
     if (!options.trustEmptySnapshot) {
       throw new StorageError(
         withRecords.file,
@@ -74,6 +80,19 @@ export async function recover(
 
 function countRecords(disk: Disk, dir: string, file: string, maxEntry: number): number {
   return readLog(disk, dir, file, maxEntry, () => {}).records;
+}
+
+/** A first snapshot, of an empty tree, may be one that a crash cut short: nothing was acknowledged before it. */
+function assertNothingLost(disk: Disk, dirs: DataDir): void {
+  const broken = sortedSnapshots(disk.list(dirs.snapshots)).find(({ zxid }) => zxid > 0);
+  if (broken === undefined) return;
+  throw new StorageError(
+    join(dirs.snapshots, broken.file),
+    undefined,
+    'the snapshot ends too early, and there is neither another one nor a log',
+    'Restore it from a copy, or start with the data of another server; without it the server would begin with nothing',
+    true,
+  );
 }
 
 async function loadNewest(
@@ -114,6 +133,9 @@ function replay(
   let last = snapshotZxid;
   let replayed = 0;
   let tornTail: Recovered['tornTail'];
+  let newestEnd: LogEnd | undefined;
+  /** Where something may be missing that zxids do not show: the digest of the next transaction tells. */
+  let doubt: { readonly file: string; readonly offset: number; readonly problem: string } | undefined;
   const repeated = new RepeatedEntries(disk, dirs.logs, logs, options.maxEntry);
   for (let i = first; i < logs.length; i++) {
     const { file } = logs[i] as { file: string };
@@ -130,6 +152,9 @@ function replay(
           true,
         );
       }
+      if (zxid !== last + 1)
+        doubt ??= { file, offset, problem: `nothing tells that 0x${last.toString(16)} was the last of its epoch` };
+      const { digestMismatches } = target;
       try {
         target.apply(buf, start, stop, zxid);
       } catch (e) {
@@ -140,13 +165,25 @@ function replay(
           'Use a version that knows this transaction',
         );
       }
+      if (doubt !== undefined && target.digestMismatches > digestMismatches) {
+        throw new StorageError(
+          doubt.file,
+          doubt.offset,
+          `${doubt.problem}, and by its digest 0x${zxid.toString(16)} goes on from another tree: transactions are missing`,
+          'Restore the file from a copy, or start with the data of another server; digest.enabled=false takes what there is',
+          true,
+        );
+      }
+      doubt = undefined;
       last = zxid;
       replayed++;
     });
+    newestEnd = end;
     if (end.torn === undefined) continue;
     if (i === logs.length - 1) {
       tornTail = { file, offset: end.offset, problem: end.torn };
     } else {
+      doubt = { file, offset: end.offset, problem: end.torn };
       options.onWarning(
         `${file} at offset ${end.offset}: ${end.torn}. The next log goes on behind it, so this was cut when a server started after a crash`,
       );
@@ -154,7 +191,7 @@ function replay(
   }
   const newest = logs[logs.length - 1];
   if (options.readOnly !== true && newest !== undefined)
-    settleTail(disk, join(dirs.logs, newest.file), dirs.logs, tornTail?.offset);
+    settleTail(disk, join(dirs.logs, newest.file), dirs.logs, newestEnd, tornTail !== undefined);
   if (tornTail !== undefined) {
     options.onWarning(
       `${tornTail.file} at offset ${tornTail.offset}: ${tornTail.problem}; a write that was never acknowledged is cut, the last transaction is 0x${last.toString(16)}`,
@@ -165,16 +202,21 @@ function replay(
 
 /**
  * Makes durable what was read from the newest log, before anybody is told of it: a process that was killed can have left its last
- * writes in the page cache only. Takes away what a crash left behind it: Apache's servers do not start on all of that.
+ * writes in the page cache only, and those that failed are there, too. Takes away what a crash left behind it: Apache's servers do
+ * not start on all of that.
  */
-function settleTail(disk: Disk, path: string, dir: string, tornAt: number | undefined): void {
+function settleTail(disk: Disk, path: string, dir: string, end: LogEnd | undefined, torn: boolean): void {
   const size = disk.size(path) ?? 0;
-  if (size < LOG_HEADER_SIZE) disk.remove(path);
-  else disk.truncate(path, tornAt ?? size);
+  if (size < LOG_HEADER_SIZE || end === undefined) disk.remove(path);
+  else {
+    if (torn) disk.truncate(path, end.offset);
+    // The writes that failed were no larger than what can be under way, or one entry behind that.
+    disk.rewrite(path, Math.max(0, end.lastAt - LARGEST_UNDER_WAY), end.offset);
+  }
   disk.syncDir(dir);
 }
 
-/** Whether the zxid belongs to a later epoch than the one before it. */
+/** Whether the zxid is the first of a later epoch than that of the one before it. */
 function beginsEpoch(zxid: number, last: number): boolean {
-  return Math.floor(zxid / 4294967296) > Math.floor(last / 4294967296);
+  return Math.floor(zxid / EPOCH) > Math.floor(last / EPOCH) && zxid % EPOCH === 1;
 }

@@ -30,6 +30,8 @@ export type EntryVisitor = (
 export interface LogEnd {
   /** Where the last good record ends. */
   readonly offset: number;
+  /** Where it begins. */
+  readonly lastAt: number;
   readonly records: number;
   /** What was met at `offset` if a record is torn there. */
   readonly torn: string | undefined;
@@ -67,7 +69,7 @@ class LogScan {
 
   run(visit: EntryVisitor): LogEnd {
     if (this.file.size < LOG_HEADER_SIZE)
-      return { offset: 0, records: 0, torn: this.file.size === 0 ? undefined : 'an incomplete header' };
+      return { offset: 0, lastAt: 0, records: 0, torn: this.file.size === 0 ? undefined : 'an incomplete header' };
     this.need(0, LOG_HEADER_SIZE);
     const magic = this.buf.readInt32BE(0);
     if (magic !== LOG_MAGIC) {
@@ -81,17 +83,18 @@ class LogScan {
     if (version !== LOG_VERSION)
       throw this.error(4, `version ${version} is not known, 2 is`, 'Use a server that knows it');
     let offset = LOG_HEADER_SIZE;
+    let lastAt = offset;
     let records = 0;
     let lastZxid = -1;
     for (;;) {
       const at = this.need(offset, RECORD_HEAD);
-      if (at < 0) return { offset, records, torn: undefined };
+      if (at < 0) return { offset, lastAt, records, torn: undefined };
       const sum = this.buf.readUInt32BE(at + 4);
       const sumHigh = this.buf.readInt32BE(at);
       const n = this.buf.readInt32BE(at + 8);
       if (n === 0) {
-        if (sum === 0) return { offset, records, torn: this.torn(offset, lastZxid, undefined) };
-        return { offset, records, torn: this.torn(offset, lastZxid, 'a record without length') };
+        if (sum === 0) return { offset, lastAt, records, torn: this.torn(offset, lastZxid, undefined) };
+        return { offset, lastAt, records, torn: this.torn(offset, lastZxid, 'a record without length') };
       }
       if (n > this.maxEntry && this.isWhole(offset, n, sum)) {
         throw this.error(
@@ -101,21 +104,22 @@ class LogScan {
         );
       }
       if (n < SMALLEST_ENTRY || n > this.maxEntry) {
-        return { offset, records, torn: this.torn(offset, lastZxid, `a record of ${n} bytes`) };
+        return { offset, lastAt, records, torn: this.torn(offset, lastZxid, `a record of ${n} bytes`) };
       }
       const start = this.need(offset, RECORD_HEAD + n + 1);
       if (start < 0)
-        return { offset, records, torn: this.torn(offset, lastZxid, 'the end of the file inside a record') };
+        return { offset, lastAt, records, torn: this.torn(offset, lastZxid, 'the end of the file inside a record') };
       const from = start + RECORD_HEAD;
       const end = from + n;
       if (this.buf[end] !== RECORD_END)
-        return { offset, records, torn: this.torn(offset, lastZxid, 'a record without its end mark') };
+        return { offset, lastAt, records, torn: this.torn(offset, lastZxid, 'a record without its end mark') };
       if (sumHigh !== 0 || adler32(ADLER_START, this.buf, from, end) !== sum) {
-        return { offset, records, torn: this.torn(offset, lastZxid, 'a record with a wrong checksum') };
+        return { offset, lastAt, records, torn: this.torn(offset, lastZxid, 'a record with a wrong checksum') };
       }
       lastZxid = zxidAt(this.buf, from);
       visit(this.buf, from, end, lastZxid, this.buf.readInt32BE(from + TYPE_AT), offset);
       records++;
+      lastAt = offset;
       offset += RECORD_HEAD + n + 1;
     }
   }

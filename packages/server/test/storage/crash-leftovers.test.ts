@@ -56,3 +56,22 @@ test('a log that is not damaged keeps its padding', async (t) => {
   await recoverWith(dir, false);
   assert.equal(statSync(join(dir, 'version-2', 'log.6d')).size, 16400);
 });
+
+test('what a failed write may have left in the system’s cache is written once more before it counts', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const log = join(dir, 'version-2', 'log.6d');
+  const before = readFileSync(log);
+  const rewritten: [string, number, number][] = [];
+  const disk = {
+    ...nodeDisk,
+    rewrite: (path: string, from: number, to: number) => {
+      rewritten.push([path, from, to]);
+      nodeDisk.rewrite(path, from, to);
+    },
+  };
+  const dirs = openDataDir(disk, dir, dir, true);
+  const options = { maxEntry: MAX_ENTRY, trustEmptySnapshot: false, onWarning: () => {} };
+  await recover(disk, dirs, newDatabase(), options);
+  assert.deepEqual(rewritten, [[log, 0, 1538]]);
+  assert.ok(readFileSync(log).equals(before));
+});

@@ -1,10 +1,11 @@
 // Recovery from data directories that Apache's servers wrote, whole and damaged: the same tree, or a refusal that says why.
 import assert from 'node:assert/strict';
-import { copyFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { adler32 } from '../../dist/storage/adler32.js';
 import { StorageError } from '../../dist/storage/index.js';
+import { LOG_MAGIC, LOG_VERSION, LogBatch } from '../../dist/storage/txn-log.js';
 import { F } from '../../dist/tree/node-store.js';
 import { ownerId } from '../../dist/tree/owner.js';
 import { copyOf, type Expected, expectedOf, FIXTURES, type Result, recoverDir, temporaryDir } from './fixtures.js';
@@ -201,4 +202,41 @@ test('entries that a follower of Apache’s logged twice count once, and other b
 test('an empty directory is a fresh start', async (t) => {
   const { recovered } = await recoverDir(temporaryDir(t));
   assert.equal(recovered.fresh, true);
+});
+
+test('a first snapshot that was cut short is none, a later one is missed', async (t) => {
+  const dir = temporaryDir(t);
+  mkdirSync(join(dir, 'version-2'));
+  const whole = readFileSync(join(FIXTURES, 'standalone-3.8.0/version-2/snapshot.6c'));
+  const cut = whole.subarray(0, whole.length - 20);
+  writeFileSync(join(dir, 'version-2/snapshot.0'), cut);
+  assert.equal((await recoverDir(dir)).recovered.fresh, true);
+  writeFileSync(join(dir, 'version-2/snapshot.7f'), cut);
+  await assert.rejects(
+    recoverDir(dir),
+    (e) => e instanceof StorageError && e.isDamage && /snapshot\.7f/.test(e.message),
+  );
+});
+
+/** A log with one entry, a request that failed. */
+function logOf(zxid: number): Buffer {
+  const entry = Buffer.alloc(36);
+  entry.writeBigInt64BE(BigInt(zxid), 12);
+  entry.writeInt32BE(-1, 28); // type error
+  entry.writeInt32BE(-101, 32);
+  const batch = new LogBatch();
+  batch.append(entry, zxid);
+  const header = Buffer.alloc(16);
+  header.writeInt32BE(LOG_MAGIC, 0);
+  header.writeInt32BE(LOG_VERSION, 4);
+  return Buffer.concat([header, batch.bytes()]);
+}
+
+test('an epoch begins with its first transaction: another one shows that some are missing', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  writeFileSync(join(dir, 'version-2/log.100000001'), logOf(0x100000001));
+  assert.equal((await recoverDir(dir)).recovered.lastZxid, 0x100000001);
+  rmSync(join(dir, 'version-2/log.100000001'));
+  writeFileSync(join(dir, 'version-2/log.100000003'), logOf(0x100000003));
+  await assert.rejects(recoverDir(dir), /0x100000003 follows 0x7f: transactions between them are missing/);
 });

@@ -103,6 +103,10 @@ export function faultyDisk(real: Disk, faults: DiskFaults): Disk {
       refuse(path);
       real.truncate(path, size);
     },
+    rewrite(path, from, to) {
+      refuse(path);
+      real.rewrite(path, from, to);
+    },
     syncDir(dir) {
       refuse(dir);
       real.syncDir(dir);

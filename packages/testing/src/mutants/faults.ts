@@ -65,8 +65,8 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'what recovery read is not made durable',
     file: 'storage/recovery.js',
-    from: 'disk.truncate(path, tornAt ?? size);',
-    to: 'if (tornAt !== undefined) disk.truncate(path, tornAt);',
+    from: 'disk.rewrite(path, Math.max(0, end.lastAt - LARGEST_UNDER_WAY), end.offset);',
+    to: '',
     servers: 1,
   },
   {

@@ -260,7 +260,8 @@ class Access implements Disk {
           leave();
           const error = this.writeError(path) ?? (durable ? this.syncError(path) : undefined);
           if (error !== undefined) {
-            file.write(position, torn(bytes, disk.random));
+            if (durable) file.show(position, torn(bytes, disk.random));
+            else file.write(position, torn(bytes, disk.random));
             done(error);
             return;
           }
@@ -336,6 +337,15 @@ class Access implements Disk {
     const file = this.existing(path);
     this.life.effect();
     file.resize(size);
+    this.life.effect();
+    file.sync();
+    this.life.effect();
+  }
+
+  rewrite(path: string, from: number, to: number): void {
+    const file = this.existing(path);
+    this.life.effect();
+    file.write(from, Buffer.from(file.bytes().subarray(from, to)));
     this.life.effect();
     file.sync();
     this.life.effect();

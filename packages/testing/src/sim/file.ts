@@ -80,6 +80,11 @@ export class SimFile {
     this.medium.apply(change);
   }
 
+  /** What a failed write leaves: the system goes on showing it, and no sync brings it to the medium. */
+  show(position: number, bytes: Buffer): void {
+    this.seen.apply({ kind: 'write', position, bytes: Buffer.from(bytes) });
+  }
+
   sync(): void {
     for (const change of this.changes) this.medium.apply(change);
     this.changes = [];
