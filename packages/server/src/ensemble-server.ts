@@ -229,6 +229,11 @@ export class EnsembleServer extends Replica {
 
   // ---- elections ----
 
+  /** The epoch of another server's history, as far as its votes told. */
+  historyEpochOf(id: number): number | undefined {
+    return this.election.historyEpochOf(id);
+  }
+
   private newElectionPort(): ElectionPort {
     const { listenOnAllIPs, connectTimeout, addressTimeout, greetingTimeout, bindAttempts, multiAddress, keepAlive } =
       this.ensemble;
@@ -287,9 +292,9 @@ export class EnsembleServer extends Replica {
   }
 
   private initialVote(): Omit<Vote, 'round'> {
-    const { observer, isVoter } = this.membership;
+    const { observer, mayBeElected } = this.membership;
     if (observer) return { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
-    return { leader: isVoter ? this.id : NO_VOTE, zxid: this.historyEnd, peerEpoch: this.epochs.current };
+    return { leader: mayBeElected ? this.id : NO_VOTE, zxid: this.historyEnd, peerEpoch: this.epochs.current };
   }
 
   private notified(notification: Notification): void {
@@ -483,6 +488,7 @@ export class EnsembleServer extends Replica {
     if (this.stopping || entries.length > 0) this.port.serve(null);
     else this.port.park();
     if (this.stopping) return;
+    if (next === undefined) this.election.unsettle();
     this.lookingSince = this.runtime.now();
     this.unavailableSince ??= this.lookingSince;
     this.busy = this.busy
@@ -491,13 +497,20 @@ export class EnsembleServer extends Replica {
       .catch((error: Error) => this.fail(error));
   }
 
-  /** Goes to the next leader, or looks for one; observers do that at different times, so as not to come all at once. */
-  private goOn({ mode }: Role, next: number | undefined): void {
+  /**
+   * Goes to the next leader, or looks for one; observers do that at different times, so as not to come all at once, and who may not
+   * follow the leader there is in no hurry to find him again.
+   */
+  private goOn({ mode, leftOutside }: Role, next: number | undefined): void {
     if (next !== undefined) {
       this.goTo(next);
       return;
     }
-    const delay = mode === 'observer' ? this.runtime.random() * this.ensemble.electionDelay : 0;
+    const delay = leftOutside
+      ? this.config.tickTime / 2
+      : mode === 'observer'
+        ? this.runtime.random() * this.ensemble.electionDelay
+        : 0;
     if (delay === 0) this.look();
     else this.hesitation = this.runtime.after(delay, () => this.guard(() => this.look()));
   }

@@ -48,6 +48,7 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
   private leaderConfig: QuorumConfig | undefined;
   private sessions: SessionTable<SessionOwner> | undefined;
   private pingedAt = 0;
+  leftOutside = false;
   private over = false;
   private awaitedEpoch = false;
   /** What it has for observers. */
@@ -238,7 +239,11 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
   }
 
   truncate(zxid: number, done: (cut: boolean) => void): void {
-    this.server.truncate(zxid, done);
+    this.server.truncate(zxid, (cut) => {
+      // The leader may wait for this server: it gets everything from him in this epoch, without an election.
+      if (!cut) this.next = this.leader;
+      done(cut);
+    });
   }
 
   append(entry: Buffer, zxid: number): void {

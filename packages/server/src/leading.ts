@@ -46,6 +46,8 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     this.leader.start();
   }
 
+  readonly leftOutside = false;
+
   get serving(): boolean {
     return this.leader.serving;
   }
@@ -100,6 +102,10 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
 
   // ---- what the leader asks for ----
 
+  get needSnapshot(): Set<number> {
+    return this.server.needSnapshot;
+  }
+
   get ackLoggingFrequency(): number {
     return this.server.ensemble.ackLoggingFrequency;
   }
@@ -124,6 +130,10 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
 
   isMember(id: number): boolean {
     return this.server.membership.committed.members.has(id);
+  }
+
+  historyEpochOf(id: number): number | undefined {
+    return this.server.historyEpochOf(id);
   }
 
   beginConfig(epoch: number): void {

@@ -34,6 +34,8 @@ export abstract class Replica extends Server {
   readonly maxPacket: number;
   /** The leader wants the log cut where that cannot be done: a snapshot is asked for instead. */
   uncuttable = false;
+  /** Learners that the log on disk could not bring up to date. */
+  readonly needSnapshot = new Set<number>();
   /**
    * Transactions that it acknowledged may be missing here, as its data was emptied or damaged: it gives nobody a vote until it has
    * taken over a leader's history.

@@ -17,6 +17,8 @@ import { SyncLimits } from './sync-limits.js';
 const HAND_OVER_MS = 200;
 
 export interface LeaderHost extends HistoryHost {
+  /** Learners that the log on disk could not bring up to date. Outlives the role: no quorum may come about without them. */
+  readonly needSnapshot: Set<number>;
   /** Every how many transactions the acks are timed; 0 for never. */
   readonly ackLoggingFrequency: number;
   readonly acceptedEpoch: number;
@@ -30,6 +32,8 @@ export interface LeaderHost extends HistoryHost {
   oracleGrants(): boolean;
   /** Whether the committed configuration lists the server. */
   isMember(id: number): boolean;
+  /** The epoch of another server's history, as its last vote for itself told; undefined while that is not known. */
+  historyEpochOf(id: number): number | undefined;
   /** The text that NEWLEADER carries: of the newest configuration, once the leader serves of the committed one. */
   configText(): string;
   /** A first configuration gets the epoch as its version, where members may change. */
@@ -77,9 +81,8 @@ export class Leader implements Proposals, LearnerMaster {
   private overtaken = false;
   /** The last zxid that was proposed. */
   lastProposed: number;
-  /** Learners that the log on disk could not bring up to date. */
   readonly syncLimits: SyncLimits;
-  readonly needSnapshot = new Set<number>();
+  readonly needSnapshot: Set<number>;
   private durableZxid: number;
   private deadline: Timer | undefined;
   private ticker: Timer | undefined;
@@ -90,6 +93,7 @@ export class Leader implements Proposals, LearnerMaster {
 
   constructor(host: LeaderHost) {
     this.host = host;
+    this.needSnapshot = host.needSnapshot;
     this.syncLimits = new SyncLimits(host.mostSyncs);
     this.startedAt = host.runtime.now();
     this.candidate = host.acceptedEpoch + 1;
@@ -158,7 +162,7 @@ export class Leader implements Proposals, LearnerMaster {
   promise(handler: LearnerHandler): void {
     if (this.phase === 'epoch') {
       if (handler.acceptedEpoch >= this.candidate) this.candidate = handler.acceptedEpoch + 1;
-      if (handler.id !== undefined && this.isVoter(handler.id)) this.promised.add(handler.id);
+      if (handler.id !== undefined && handler.participates && this.isVoter(handler.id)) this.promised.add(handler.id);
       this.checkEpoch();
     } else if (handler.acceptedEpoch > this.candidate && this.isMissed(handler)) {
       this.overtake(handler);
@@ -169,7 +173,19 @@ export class Leader implements Proposals, LearnerMaster {
 
   /** Whether it is a member that is not here already under the same id. */
   private isMissed({ id }: LearnerHandler): boolean {
-    return id !== undefined && this.host.isMember(id) && ![...this.learners].some((l) => l.id === id && l.following);
+    if (id === undefined || !this.host.isMember(id)) return false;
+    return (
+      (!this.isVoter(id) || this.isOfThisHistory(id)) && ![...this.learners].some((l) => l.id === id && l.following)
+    );
+  }
+
+  /**
+   * A voter whose history is of a later epoch than this one, which a quorum established, has seen other days: a quorum has lost its
+   * data and began again. It would win the next election, and what was acknowledged since would be gone.
+   */
+  private isOfThisHistory(id: number): boolean {
+    const epoch = this.host.historyEpochOf(id);
+    return epoch !== undefined && epoch <= this.candidate;
   }
 
   /**
@@ -208,7 +224,7 @@ export class Leader implements Proposals, LearnerMaster {
           handler.disconnect(`its history (epoch ${peerEpoch}, 0x${peerZxid.toString(16)}) is ahead of the leader's`);
           return;
         }
-        if (peerZxid !== -1 && id !== undefined && this.isVoter(id)) this.confirmed.add(id);
+        if (peerZxid !== -1 && id !== undefined && handler.participates && this.isVoter(id)) this.confirmed.add(id);
       }
       this.checkConfirmed();
     } else {
@@ -239,7 +255,7 @@ export class Leader implements Proposals, LearnerMaster {
 
   /** A learner has the leader's history on its disk. */
   follow(handler: LearnerHandler): void {
-    if (handler.id !== undefined) this.followed.add(handler.id);
+    if (handler.id !== undefined && handler.participates) this.followed.add(handler.id);
     if (this.phase === 'serving') handler.upToDate();
     else this.checkFollowed();
   }
@@ -447,7 +463,8 @@ export class Leader implements Proposals, LearnerMaster {
     if (this.phase !== 'serving' || this.halfTicks % 2 !== 0) return;
     const oldest = this.outstanding[this.head];
     const alive = new Set([host.id]);
-    for (const learner of this.learners) if (learner.following && learner.id !== undefined) alive.add(learner.id);
+    for (const learner of this.learners)
+      if (learner.following && learner.participates && learner.id !== undefined) alive.add(learner.id);
     if (!this.enough(alive)) {
       this.end(`only servers ${[...alive].join(', ')} are there: no quorum`);
       return;

@@ -29,6 +29,8 @@ export interface LearnerHost {
   /** Of the last transaction that the disk holds. */
   readonly lastZxid: number;
   readonly configVersion: number;
+  /** Set where the leader's epoch is earlier than what this server has accepted. */
+  leftOutside: boolean;
   /** The leader wanted the log cut where it cannot be: a snapshot has to come. */
   readonly uncuttable: boolean;
 
@@ -156,6 +158,7 @@ export class Learner {
     }
     let current = host.currentEpoch;
     if (this.epoch < host.acceptedEpoch) {
+      host.leftOutside = true;
       this.link.close(
         `the leader's epoch ${this.epoch} is older than ${host.acceptedEpoch}, which this server has accepted`,
       );

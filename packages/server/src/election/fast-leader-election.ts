@@ -62,6 +62,8 @@ export class FastLeaderElection {
   private readonly outOfElection = new Map<number, TableEntry>();
   /** The earlier rounds of others that were answered since all were told: one that does not count this server answers that in turn. */
   private readonly answered = new Map<number, number>();
+  /** The epoch of the history of each server that looked for a leader, as its vote for itself told. */
+  private readonly histories = new Map<number, number>();
   private interval = 0;
   private resend: Timer | undefined;
   private finalizing: Timer | undefined;
@@ -104,6 +106,12 @@ export class FastLeaderElection {
     this.finalizing = undefined;
   }
 
+  /** What was settled is over, so that nobody is told of it any more; a round follows. */
+  unsettle(): void {
+    this.stop();
+    this.current = PeerState.looking;
+  }
+
   /** The epoch of the leader found is established: all members shall answer alike (ZOOKEEPER-1732). */
   established(epoch: number): void {
     this.settled = { ...this.settled, peerEpoch: epoch };
@@ -120,9 +128,11 @@ export class FastLeaderElection {
   receive(n: Notification): void {
     const { host } = this;
     if (!this.isVoter(n.from)) {
-      host.send(n.from, this.current, { ...this.answer(), round: this.round });
+      // One that looks for nobody answers in its turn: without end.
+      if (n.state === PeerState.looking) host.send(n.from, this.current, { ...this.answer(), round: this.round });
       return;
     }
+    if (n.state === PeerState.looking && n.leader === n.from) this.histories.set(n.from, n.peerEpoch);
     if (this.current === PeerState.looking) {
       if (!this.active) return;
       if (n.state === PeerState.looking && n.round < this.round && this.answered.get(n.from) !== n.round) {
@@ -134,6 +144,11 @@ export class FastLeaderElection {
       host.send(n.from, this.current, this.settled);
       if (this.agreesHere(n.from)) host.sawLooking?.(n.from);
     }
+  }
+
+  /** The epoch of another server's history, as far as it is known. */
+  historyEpochOf(id: number): number | undefined {
+    return this.histories.get(id);
   }
 
   private answer(): Vote {

@@ -182,6 +182,30 @@ test('a voter that came back and an observer that looks for longer do not answer
   assert.deepEqual(e.outcome(), { 4: 'looking', 2: 'looking' });
 });
 
+test('a settled server that others do not count and one that looks do not answer each other without end', () => {
+  const e = new VirtualElection([1, 2, 3], [4]);
+  for (const id of [1, 2]) for (const pair of [`${id}>3`, `3>${id}`]) e.cut.add(pair);
+  for (const id of [1, 2, 3]) e.start(id, NEW);
+  e.advance(1000);
+  e.start(4, NEW);
+  assert.deepEqual(e.outcome(), { 1: 'following 2', 2: 'leading 2', 3: 'looking', 4: 'observing 2' });
+});
+
+test('nobody finds a leader that has ended', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  for (const id of [1, 2, 3]) e.start(id, NEW);
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
+  e.of(3).unsettle();
+  e.look(1);
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 1: 'looking', 2: 'following 3', 3: 'looking' });
+  e.look(3);
+  e.look(2);
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
+});
+
 test('a server that sees the leader but not the rest waits for the leader to say that it leads', () => {
   const e = new VirtualElection([1, 2, 3]);
   e.cut.add('1>2').add('2>1');

@@ -8,6 +8,7 @@ import { LogCursor } from '../../dist/storage/log-cursor.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { LogBatch } from '../../dist/storage/txn-log.js';
 import { dataDir, type RawClient } from '../server/raw-client.js';
+import { recoverDir } from '../storage/fixtures.js';
 import { Ensemble } from './ensemble.js';
 
 async function write(client: RawClient, count: number): Promise<void> {
@@ -84,6 +85,108 @@ test('a learner that the log on disk cannot serve, as it has a gap, gets a snaps
   assert.ok(ensemble.said(next, new RegExp(`server ${behind} is gone: .*missing in the log`)));
   assert.ok(ensemble.said(next, new RegExp(`server ${behind} .*by a snapshot`)));
   assert.equal(ensemble.digests().size, 1);
+});
+
+test('a learner without which there is no quorum gets its snapshot though the log has a gap', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { commitLogCount: 5, snapshotSizeFactor: 1000, initLimit: 5 });
+  const leader = await ensemble.settled();
+  const [behind = 0, other = 0] = [1, 2, 3].filter((id) => id !== leader);
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  await ensemble.level();
+  await ensemble.stop(behind);
+  await write(client, 40);
+  await ensemble.level();
+  const last = ensemble.server(leader).lastZxid;
+  await ensemble.server(leader).takeSnapshot();
+  for (const id of [leader, other]) await ensemble.stop(id);
+  const dir = join(ensemble.dataDirOf(leader), 'version-2');
+  for (const name of readdirSync(dir)) if (name.startsWith('log.')) leaveOut(join(dir, name), last - 20, last - 10);
+  await Promise.all([leader, behind].map((id) => ensemble.start(id)));
+  await ensemble.settled();
+  await ensemble.level();
+  assert.equal(ensemble.digests().size, 1);
+});
+
+test('a learner without which there is no quorum gets a snapshot where its log cannot be cut', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], { initLimit: 5 });
+  const onDisk = (id: number): string => join(ensemble.dataDirOf(id), 'version-2');
+  await Promise.all([2, 3].map((id) => ensemble.start(id)));
+  await (await ensemble.client(await ensemble.settled())).create('/n', 'a');
+  await ensemble.level();
+  for (const id of [2, 3]) await ensemble.stop(id);
+  await Promise.all([2, 3].map((id) => ensemble.start(id)));
+  const leader = await ensemble.settled();
+  await ensemble.start(1); // it gets a snapshot of the epoch's very beginning
+  await ensemble.settled();
+  await (await ensemble.client(leader)).create('/uncommitted', 'b');
+  await ensemble.level();
+  for (const id of [1, 2, 3]) await ensemble.stop(id);
+  // As if the others had never logged what was written in this epoch.
+  for (const id of [2, 3])
+    for (const name of readdirSync(onDisk(id))) if (/^(log|snapshot)\.2/.test(name)) rmSync(join(onDisk(id), name));
+  await Promise.all([2, 3].map((id) => ensemble.start(id)));
+  await ensemble.settled();
+  await ensemble.stop(3);
+  await ensemble.start(1);
+  await ensemble.settled();
+  await ensemble.level();
+  const client = await ensemble.client(1);
+  assert.equal(await client.getData('/n'), 'a');
+  assert.equal(await client.getData('/uncommitted'), undefined);
+});
+
+test('a record that is damaged before an epoch’s end is missed, though the next epoch follows', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  for (const path of ['/in the first epoch', '/in the second']) {
+    await (await ensemble.client(await ensemble.settled())).create(path);
+    await ensemble.level();
+    for (const id of [1, 2, 3]) await ensemble.stop(id);
+    if (path.endsWith('first epoch')) await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+  }
+  const dir = join(ensemble.dataDirOf(1), 'version-2');
+  for (const name of readdirSync(dir)) if (name.startsWith('snapshot.2')) rmSync(join(dir, name));
+  const path = join(dir, readdirSync(dir).find((name) => name.startsWith('log.1')) ?? '');
+  const bytes = readFileSync(path);
+  let last = 16;
+  for (let at = 16; at + 12 < bytes.length && bytes.readInt32BE(at + 8) > 0; at += 13 + bytes.readInt32BE(at + 8))
+    last = at;
+  bytes[last + 50] = (bytes[last + 50] as number) ^ 1;
+  writeFileSync(path, bytes);
+  await assert.rejects(recoverDir(ensemble.dataDirOf(1)), /goes on from another tree: transactions are missing/);
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+  await ensemble.settled();
+  await ensemble.level();
+  assert.notEqual(await (await ensemble.client(1)).getData('/in the first epoch'), undefined);
+});
+
+test('a member whose only snapshot was cut short elects nobody before it has everything again', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  await Promise.all([2, 3].map((id) => ensemble.start(id)));
+  await (await ensemble.client(await ensemble.settled())).create('/n', 'precious');
+  await ensemble.level();
+  await ensemble.start(1);
+  await ensemble.settled();
+  await ensemble.level();
+  const dir = join(ensemble.dataDirOf(1), 'version-2');
+  await ensemble.server(1).takeSnapshot();
+  await ensemble.stop(1);
+  const names = readdirSync(dir).filter((name) => /^(log|snapshot)\./.test(name));
+  const newest =
+    names
+      .filter((name) => name.startsWith('snapshot'))
+      .sort()
+      .at(-1) ?? '';
+  for (const name of names) if (name !== newest) rmSync(join(dir, name));
+  const path = join(dir, newest);
+  writeFileSync(path, readFileSync(path).subarray(0, -20));
+  for (const id of ensemble.running) await ensemble.stop(id);
+  await ensemble.start(1);
+  assert.equal(ensemble.server(1).historyEnd, -1);
+  await Promise.all([2, 3].map((id) => ensemble.start(id)));
+  await ensemble.settled();
+  await ensemble.level();
+  assert.equal(await (await ensemble.client(1)).getData('/n'), 'precious');
 });
 
 test('a log that is purged or goes on in another file while it is read ends where it ends', (t) => {

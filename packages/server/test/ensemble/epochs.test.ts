@@ -1,11 +1,12 @@
 // Clients through the change of leaders: what waits for nothing stays connected, and the end of an epoch's numbers fails nobody.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { RawClient } from '../server/raw-client.js';
+import { until } from '../server/until.js';
 import { Ensemble } from './ensemble.js';
 
 async function set(client: RawClient, data: string): Promise<void> {
@@ -124,4 +125,32 @@ test('a member that has accepted a later epoch is not left outside: another one 
   await set(client, 'on the connection that it had');
   await ensemble.level();
   assert.equal(ensemble.digests().size, 1);
+});
+
+test('a member with the history of a later epoch does not unseat a quorum that has lost its data and began again', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  for (const path of ['/old0', '/old1', '/old2']) {
+    const client = await ensemble.client(await ensemble.settled());
+    await client.create(path);
+    await ensemble.level();
+    for (const id of [1, 2, 3]) await ensemble.stop(id);
+    await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+    await ensemble.settled();
+  }
+  const later = ensemble.server(3).epochs.current;
+  for (const id of [1, 2, 3]) await ensemble.stop(id);
+  for (const id of [1, 2]) rmSync(join(ensemble.dataDirOf(id), 'version-2'), { recursive: true });
+  await Promise.all([1, 2].map((id) => ensemble.start(id)));
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/x');
+  await ensemble.start(3);
+  const turnedAway = (): number =>
+    (ensemble.lines.get(3) ?? []).filter(({ message }) => message.includes(`is older than ${later}`)).length;
+  await until(() => turnedAway() > 0);
+  const began = performance.now();
+  await until(() => turnedAway() > 3);
+  assert.ok(performance.now() - began > 290, 'it comes again after half a tick of 200 ms');
+  assert.notEqual(ensemble.server(3).notReady, undefined);
+  assert.notEqual(await client.getData('/x'), undefined);
+  assert.equal((await client.create('/y')).error, 0);
 });

@@ -1,10 +1,12 @@
 // Observers with syncEnabled=false: nothing that they are informed of goes to their disk, and nothing speaks as if it did.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
+import { type Network, nodeNetwork } from '../../dist/net/network.js';
 import type { RawClient } from '../server/raw-client.js';
+import { until } from '../server/until.js';
 import { Ensemble } from './ensemble.js';
 
 /** The names of the files that hold its history. */
@@ -82,4 +84,47 @@ test('an observer without a log that becomes a voter has its history on disk fir
   assert.equal(ensemble.server(1).lastZxid, lastZxid);
   await ensemble.settled();
   assert.equal(ensemble.digests().size, 1);
+});
+
+test('an observer does not count for members among whom it will vote', async (t) => {
+  const settings = {
+    reconfigEnabled: true,
+    skipACL: 'yes',
+    syncEnabled: false,
+    initLimit: 5,
+    standaloneEnabled: false,
+  };
+  const ensemble = await Ensemble.withFiles(t, 4, [1, 2, 3, 4], settings, []);
+  for (const id of [1, 2, 3, 4]) {
+    const text = readFileSync(ensemble.configPath(id), 'utf8');
+    writeFileSync(ensemble.configPath(id), text.replace(/(server\.4=.*):participant/, '$1:observer'));
+  }
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+  assert.equal(await ensemble.settled(), 3);
+  await ensemble.start(4);
+  await ensemble.settled();
+  await ensemble.level();
+  await ensemble.stop(2); // it misses what is acknowledged
+  const client = await ensemble.client(3);
+  assert.equal((await client.create('/x', 'acknowledged')).error, 0);
+  await ensemble.level();
+  const next = ensemble.server(3).lastZxid + 1;
+  for (const id of [3, 1, 4]) await ensemble.stop(id);
+  // The leader has written down that 2, 3 and 4 shall vote. Server 2 elects him again, and does not reach him.
+  const text = [2, 3, 4].map((id) => `server.${id}=${ensemble.fullLine(id)}`).join('\n');
+  writeFileSync(`${ensemble.configPath(3)}.dynamic.next`, `${text}\nversion=${next.toString(16)}`);
+  let parted = true;
+  const network: Network = {
+    ...nodeNetwork,
+    connect: (host, port, options) =>
+      nodeNetwork.connect(host, parted && port === ensemble.quorumPortOf(3) ? 1 : port, options),
+  };
+  await Promise.all([1, 3, 4].map((id) => ensemble.start(id)));
+  await ensemble.start(2, {}, { network });
+  await until(() => ensemble.said(3, /not enough servers/));
+  assert.equal(ensemble.server(4).membership.observer, true);
+  assert.notEqual(ensemble.server(3).notReady, undefined);
+  parted = false;
+  await ensemble.settled();
+  assert.equal(await (await ensemble.client(2)).getData('/x'), 'acknowledged');
 });
