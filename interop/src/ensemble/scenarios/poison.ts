@@ -7,6 +7,8 @@ import type { Scenario } from '../scenario.js';
 import { ok, Session } from '../session.js';
 import { assertEqualTrees, assertNoMismatches } from '../tree.js';
 
+/** Of the node below which the writes between them go. */
+const COUNTS = '/zookeeper/quota/q/zookeeper_stats';
 const CONTAINER = 'a container by way of create';
 const POISON: readonly [name: string, op: number, body: (w: JuteWriter) => void][] = [
   ['a truncated create', OpCode.create, (w) => w.string('/truncated').int(5)],
@@ -43,6 +45,14 @@ const POISON: readonly [name: string, op: number, body: (w: JuteWriter) => void]
   ['a deleteContainer', OpCode.deleteContainer, (w) => w.string('/zookeeper')],
   ['an error', OpCode.error, (w) => w.int(-101)],
   ['an unknown operation', 4711, () => undefined],
+  [
+    'a quota for the root',
+    OpCode.create,
+    (w) => create(w.string('/zookeeper/quota/zookeeper_limits').buffer(null)).int(0),
+  ],
+  ['counts of a quota that are none', OpCode.setData, (w) => w.string(COUNTS).buffer(Buffer.from('count=x')).int(-1)],
+  ['counts of a quota that are null', OpCode.setData, (w) => w.string(COUNTS).buffer(null).int(-1)],
+  ['counts of a quota that end early, in a multi', OpCode.multi, (w) => multiSet(w, COUNTS, 'count=')],
 ];
 
 function multiTtl(w: JuteWriter, flags: number, ttl: bigint): void {
@@ -54,6 +64,11 @@ function multiTtl(w: JuteWriter, flags: number, ttl: bigint): void {
 /** Ends the followers of a leader of 3.9.5: its answer has the zxid of the transaction before. */
 function multiNullAcl(w: JuteWriter): void {
   w.int(OpCode.create).bool(false).int(-1).string('/null-acl').buffer(null).int(-1).int(0);
+  w.int(-1).bool(true).int(-1);
+}
+
+function multiSet(w: JuteWriter, path: string, data: string): void {
+  w.int(OpCode.setData).bool(false).int(-1).string(path).buffer(Buffer.from(data)).int(-1);
   w.int(-1).bool(true).int(-1);
 }
 
@@ -77,12 +92,19 @@ export const poison: Scenario = {
     const leader = await ensemble.leader();
     const pids = ensemble.members.map((m) => m.pid).join();
     let n = 0;
+    const session = await Session.open(leader.ports.client);
+    const unlimited = 'count=-1,bytes=-1';
+    ok(await session.create('/q', ''), 'a node with a quota');
+    ok(await session.create('/zookeeper/quota/q', ''), 'its quota');
+    ok(await session.create('/zookeeper/quota/q/zookeeper_limits', unlimited), 'its limits');
+    ok(await session.create(COUNTS, ''), 'its counts');
+    await session.close();
     for (const member of ensemble.members.filter((m) => m.kind === 'nodekeeper')) {
       for (const [name, op, body] of POISON) {
         // The node is a plain one, and Apache's leader reckons its digest as if it were a container (3.8.0, measured).
         if (name === CONTAINER && leader.kind === 'apache') continue;
         await swallow(member, op, body);
-        for (const each of ensemble.members) await writes(each, `/n${n++}`, `${name}, sent to server ${member.id},`);
+        for (const each of ensemble.members) await writes(each, `/q/n${n++}`, `${name}, sent to server ${member.id},`);
       }
     }
     if (ensemble.members.map((m) => m.pid).join() !== pids) throw new Error('a member has ended');

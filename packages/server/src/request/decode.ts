@@ -6,6 +6,7 @@ import {
   DecodeError,
   ErrorCode,
   isEphemeral,
+  isSequential,
   isTtl,
   type JuteReader,
   MAX_TTL,
@@ -15,6 +16,7 @@ import {
 } from '@nodekeeper/protocol';
 import type { ReconfigRequest } from '../quorum/reconfigure.js';
 import { skipOpenAcl } from '../tree/open-acl.js';
+import { ROOT_LIMITS, spoilsCounts } from '../tree/quota.js';
 
 export interface CreateRequest {
   readonly type: number;
@@ -77,9 +79,21 @@ export function createProblem(request: CreateRequest, extendedTypesEnabled: bool
   return request.ttl >= 0 || request.type === OpCode.createTTL ? ErrorCode.BadArguments : ErrorCode.Ok;
 }
 
-/** Whether Apache's servers accept it and make a transaction that none of them can ever read again (3.8.0 and 3.9.5, measured). */
-export function killsApache({ type, flags, ttl }: CreateRequest): boolean {
-  return type === OpCode.createTTL && !isTtl(flags) && ttl < 0;
+/**
+ * Whether Apache's servers accept it and make a transaction that ends them, now or later, and at every start (3.8.0 and 3.9.5,
+ * measured).
+ */
+export function killsApache(request: SubRequest, body: Buffer): boolean {
+  const { type, path } = request;
+  if (path === null || !('dataAt' in request)) return false;
+  if (!('flags' in request)) return spoilsCounts(path, dataOf(request, body));
+  const { flags, ttl } = request;
+  return (type === OpCode.createTTL && !isTtl(flags) && ttl < 0) || (path === ROOT_LIMITS && !isSequential(flags));
+}
+
+/** The data of a request, as a view of its body. */
+export function dataOf({ dataAt, dataLength }: SetDataRequest, body: Buffer): Buffer | null {
+  return dataLength < 0 ? null : body.subarray(dataAt, dataAt + dataLength);
 }
 
 // DeleteRequest: ustring path, int version. CheckVersionRequest has the same shape.

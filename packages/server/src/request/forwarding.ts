@@ -127,12 +127,14 @@ export class ForwardingProcessor extends RequestProcessor {
         case OpCode.createTTL: {
           const request = decodeCreate(op, r);
           if (request.path === null) return ErrorCode.MarshallingError;
-          return killsApache(request) ? ErrorCode.BadArguments : ErrorCode.Ok;
+          return killsApache(request, buf) ? ErrorCode.BadArguments : ErrorCode.Ok;
         }
         case OpCode.delete:
           return decodeDelete(op, r).path === null ? ErrorCode.MarshallingError : ErrorCode.Ok;
-        case OpCode.setData:
-          return decodeSetData(r).path === null ? ErrorCode.BadArguments : ErrorCode.Ok;
+        case OpCode.setData: {
+          const request = decodeSetData(r);
+          return request.path === null || killsApache(request, buf) ? ErrorCode.BadArguments : ErrorCode.Ok;
+        }
         case OpCode.setACL: {
           const request = decodeSetAcl(r);
           return request.path === null ? ErrorCode.BadArguments : ErrorCode.Ok;
@@ -140,6 +142,7 @@ export class ForwardingProcessor extends RequestProcessor {
         case OpCode.multi: {
           const ops = decodeMulti(r);
           if (ops.some((part) => part.path === null)) return ErrorCode.MarshallingError;
+          if (ops.some((part) => killsApache(part, buf))) return ErrorCode.BadArguments;
           this.multiTypes = ops.map((part) => part.type);
           return ErrorCode.Ok;
         }

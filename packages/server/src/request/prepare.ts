@@ -22,12 +22,14 @@ import type { DataTree } from '../tree/data-tree.js';
 import { DIGEST_VERSION, TreeDigest } from '../tree/digest.js';
 import { F } from '../tree/node-store.js';
 import { OwnerKind, ownerKind, ttlOwnerHi } from '../tree/owner.js';
+import { ROOT_LIMITS, spoilsCounts } from '../tree/quota.js';
 import { TXN_DIGEST_SIZE, TXN_HEADER_SIZE, TxnHeaderAt } from '../tree/txn-types.js';
 import { type NodeChange, PendingChanges } from './changes.js';
 import {
   type CreateRequest,
   createProblem,
   type DeleteRequest,
+  dataOf,
   decodeCreate,
   decodeDelete,
   decodeMulti,
@@ -241,7 +243,7 @@ export class Preparer {
       path += sequenceSuffix(parent.cversion);
       this.path = path;
     }
-    if (this.badPath(path) !== ErrorCode.Ok) return ErrorCode.BadArguments;
+    if (this.badPath(path) !== ErrorCode.Ok || path === ROOT_LIMITS) return ErrorCode.BadArguments;
     if (this.pending.find(path) !== undefined) return ErrorCode.NodeExists;
     if (this.kind(parent) === OwnerKind.ephemeral) return ErrorCode.NoChildrenForEphemerals;
     const length = Math.max(0, request.dataLength);
@@ -323,6 +325,7 @@ export class Preparer {
     const node = this.pending.find(path);
     if (node === undefined) return ErrorCode.NoNode;
     if (!this.allowed(node, Perms.write, identities)) return ErrorCode.NoAuth;
+    if (spoilsCounts(path, dataOf(request, this.body))) return ErrorCode.BadArguments;
     const length = Math.max(0, request.dataLength);
     const exceeded = this.quota(path, length - node.dataLength, 0);
     if (exceeded !== ErrorCode.Ok) return exceeded;

@@ -7,6 +7,9 @@ const STATS = '/zookeeper_stats';
 export const limitsPath = (path: string): string => QUOTA_ROOT + path + LIMITS;
 export const statsPath = (path: string): string => QUOTA_ROOT + path + STATS;
 
+/** Apache's servers take the path whose quota this would limit for one that cannot be, and end: now and at every start. */
+export const ROOT_LIMITS = QUOTA_ROOT + LIMITS;
+
 /** The path whose quota the node at `path` limits, or undefined if it is no limits node. */
 export function limitedPath(path: string): string | undefined {
   return between(path, LIMITS);
@@ -31,14 +34,14 @@ export interface QuotaNumbers {
   readonly byteHardLimit: number;
 }
 
-/** Reads `count=C,bytes=B=;byteHardLimit=X;countHardLimit=Y`; undefined if it cannot be read. */
+/** Reads `count=C,bytes=B=;byteHardLimit=X;countHardLimit=Y`; undefined if Java's StatsTrack cannot. */
 export function parseQuota(text: string): QuotaNumbers | undefined {
   const values = new Map<string, number>();
   if (text !== '') {
-    for (const pair of text.split(/[,;]+/)) {
-      const [key, value] = pair.split('=');
+    for (const pair of javaSplit(text, /[,;]+/)) {
+      const [key, value] = javaSplit(pair, /=/);
       if (key === undefined || value === undefined) return undefined;
-      if (value !== '' && !/^[+-]?\d+$/.test(value)) return undefined;
+      if (value !== '' && !isLong(value)) return undefined;
       values.set(key, value === '' ? -1 : Number(value));
     }
   }
@@ -48,6 +51,27 @@ export function parseQuota(text: string): QuotaNumbers | undefined {
     countHardLimit: values.get('countHardLimit') ?? -1,
     byteHardLimit: values.get('byteHardLimit') ?? -1,
   };
+}
+
+/** As String.split: empty parts at the end are left out. */
+function javaSplit(text: string, separator: RegExp): string[] {
+  const parts = text.split(separator);
+  while (parts.length > 1 && parts.at(-1) === '') parts.pop();
+  return parts.length === 1 && parts[0] === '' && text !== '' ? [] : parts;
+}
+
+function isLong(text: string): boolean {
+  if (!/^[+-]?\d+$/.test(text)) return false;
+  const value = BigInt(text.replace('+', ''));
+  return BigInt.asIntN(64, value) === value;
+}
+
+/**
+ * Whether Apache's servers could no longer count in the node at `path` with these data: they end at the next write below the path
+ * that it is for, and whenever they read that again.
+ */
+export function spoilsCounts(path: string, data: Buffer | null): boolean {
+  return countedPath(path) !== undefined && (data === null || parseQuota(data.toString()) === undefined);
 }
 
 export function formatStats(count: number, bytes: number): string {
