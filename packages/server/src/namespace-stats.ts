@@ -5,6 +5,8 @@ import { Summary } from './server-stats.js';
 
 /** Anybody can make namespaces; beyond so many they are counted together. */
 const MOST = 1000;
+/** Bytes of a name; so are those with longer ones. */
+const LONGEST = 256;
 const OTHERS = '(others)';
 /** What a read's reply holds beside path and data. */
 const STAT_BYTES = 68;
@@ -66,8 +68,10 @@ export class NamespaceStats {
   private find(buf: Buffer, start: number, pathEnd: number): Namespace | undefined {
     const from = start + 1;
     if (pathEnd <= from || buf[start] !== SLASH) return undefined;
+    const longest = Math.min(pathEnd, from + LONGEST + 1);
     let end = from;
-    while (end < pathEnd && buf[end] !== SLASH) end++;
+    while (end < longest && buf[end] !== SLASH) end++;
+    if (end - from > LONGEST) return this.named(OTHERS);
     const place = ((buf[end - 1] as number) + (end - from) * 7) & (RECENT - 1);
     const recent = this.recent[place];
     if (recent?.is(buf, from, end) === true) return recent;

@@ -4,7 +4,7 @@
 import { ErrorCode, JuteReader, OpCode } from '@nodekeeper/protocol';
 import { type Client, DEPARTED, type SessionOwner } from '../request/client.js';
 import { Fifo } from '../request/fifo.js';
-import { allows, type Identity } from '../request/identity.js';
+import { allows, type Identity, MOST_IDENTITIES } from '../request/identity.js';
 import { isWrite } from '../request/processor.js';
 import type { ReplyBuffer } from '../request/reply-buffer.js';
 import type { Session } from '../session/session-table.js';
@@ -75,6 +75,8 @@ export class ClientConnection implements Client, TurnTaker {
   private out: ReplyBuffer | null = null;
   private outputFull = false;
   private overLimit = false;
+  /** Nothing more comes from the client. */
+  private saidAll = false;
   private queued = false;
   private paused = false;
   /** The last share of a turn was large. */
@@ -203,6 +205,10 @@ export class ClientConnection implements Client, TurnTaker {
       this.unreadEnd = 0;
       this.ownsUnread = false;
     }
+    if (this.saidAll && !this.hasFrame()) {
+      this.vanish();
+      return false;
+    }
     const may = this.mayWork();
     const more = may && this.hasFrame();
     this.setPaused(more || !may);
@@ -318,7 +324,7 @@ export class ClientConnection implements Client, TurnTaker {
       return;
     }
     const proved = authenticate(this.port.authSettings, scheme, token, this.remoteAddress, this.identities);
-    if (proved === null) {
+    if (proved === null || this.identities.length + proved.length > MOST_IDENTITIES) {
       this.port.stats.authFailed++;
       this.output().header(xid, 0, ErrorCode.AuthFailed);
       this.close(`authentication with scheme ${scheme} failed`);
@@ -647,17 +653,23 @@ export class ClientConnection implements Client, TurnTaker {
     this.socket.destroy();
   }
 
-  /** The client has said all it will say. A four-letter word is still answered. */
+  /** The client has said all it will say: what of it has arrived is still done. A four-letter word is answered, too. */
   private readonly onEnd = (): void => {
-    if (this.state !== 'command') this.onGone();
+    if (this.state === 'command') return;
+    this.saidAll = true;
+    if (this.state === 'leaving' || !this.hasFrame()) this.onGone();
   };
 
   private readonly onGone = (): void => {
+    if (this.state !== 'closed') this.port.turn(() => this.vanish());
+  };
+
+  private vanish(): void {
     if (this.state === 'closed') return;
     if (this.session !== undefined) this.port.stats.dropped++;
-    this.port.turn(() => this.leave());
+    this.leave();
     this.socket.destroy();
-  };
+  }
 
   private leave(): void {
     this.state = 'closed';

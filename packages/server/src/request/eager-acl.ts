@@ -6,6 +6,9 @@ import type { DataTree } from '../tree/data-tree.js';
 import { decodeCreate, decodeDelete, decodeSetAcl, decodeSetData } from './decode.js';
 import { type AuthRules, allows, fixupAcl, type Identity } from './identity.js';
 
+/** Bytes of a list, which the leader judges in any case. */
+const ENOUGH = 4 * 1024 * 1024;
+
 /** NoAuth or InvalidAcl for a request, at the reader's position, that is refused; Ok for all others. */
 export function eagerAclProblem(
   tree: DataTree,
@@ -20,7 +23,7 @@ export function eagerAclProblem(
     case OpCode.create:
     case OpCode.create2: {
       const { path, acl } = decodeCreate(op, r);
-      if (fixupAcl(rules, acl, identities) === ErrorCode.InvalidAcl) return ErrorCode.InvalidAcl;
+      if (fixupAcl(rules, acl, identities, ENOUGH) === ErrorCode.InvalidAcl) return ErrorCode.InvalidAcl;
       return may(parentOf(path), Perms.create);
     }
     case OpCode.delete:
@@ -29,7 +32,7 @@ export function eagerAclProblem(
       return may(decodeSetData(r).path, Perms.write);
     case OpCode.setACL: {
       const { path, acl } = decodeSetAcl(r);
-      if (fixupAcl(rules, acl, identities) === ErrorCode.InvalidAcl) return ErrorCode.InvalidAcl;
+      if (fixupAcl(rules, acl, identities, ENOUGH) === ErrorCode.InvalidAcl) return ErrorCode.InvalidAcl;
       return may(path, Perms.admin);
     }
     default:

@@ -35,14 +35,33 @@ export function allows(
   if (list !== undefined && list.length === 0) return true;
   for (const identity of identities) if (identity.scheme === 'super') return true;
   if (list === undefined) return false;
-  for (const acl of list) {
-    if ((acl.perms & perms) === 0) continue;
-    if (acl.scheme === 'world' && acl.id === 'anyone') return true;
-    for (const identity of identities) {
-      if (identity.scheme === acl.scheme && matches(rules, identity, acl.id ?? '')) return true;
-    }
+  if (list.length <= SHORT_LIST) return list.some((acl) => (acl.perms & perms) !== 0 && grants(rules, acl, identities));
+  return (grantedBy(rules, list, identities) & perms) !== 0;
+}
+
+function grants(rules: AuthRules, acl: Acl, identities: readonly Identity[]): boolean {
+  if (acl.scheme === 'world' && acl.id === 'anyone') return true;
+  return identities.some((identity) => identity.scheme === acl.scheme && matches(rules, identity, acl.id ?? ''));
+}
+
+/** Of longer lists it is kept who has which permissions: a request may ask for the same ones many times. */
+const SHORT_LIST = 8;
+const granted = new WeakMap<readonly Acl[], WeakMap<readonly Identity[], number>>();
+
+/** Lists and identities are never changed, but replaced. */
+function grantedBy(rules: AuthRules, list: readonly Acl[], identities: readonly Identity[]): number {
+  let ofList = granted.get(list);
+  if (ofList === undefined) {
+    ofList = new WeakMap();
+    granted.set(list, ofList);
   }
-  return false;
+  let perms = ofList.get(identities);
+  if (perms === undefined) {
+    perms = 0;
+    for (const acl of list) if ((acl.perms & ~perms) !== 0 && grants(rules, acl, identities)) perms |= acl.perms;
+    ofList.set(identities, perms);
+  }
+  return perms;
 }
 
 function matches(rules: AuthRules, identity: Identity, aclId: string): boolean {
@@ -52,19 +71,24 @@ function matches(rules: AuthRules, identity: Identity, aclId: string): boolean {
   return identity.id === aclId || identity.id === 'super' || aclId === rules.anySaslUser;
 }
 
+/** What an entry of a list takes at least, beside the characters of scheme and id. */
+const ENTRY_BYTES = 12;
+
 /**
  * Brings a list from a request into the form that is stored: duplicates removed, `auth` replaced by the connection's own
- * identities. Returns an error code instead if the list is not valid.
+ * identities. Returns an error code instead if the list is not valid, or would take more than `room` bytes.
  */
 export function fixupAcl(
   rules: AuthRules,
   list: readonly Acl[] | null,
   identities: readonly Identity[],
+  room: number,
 ): readonly Acl[] | number {
   if (list === OPEN_ACL_UNSAFE) return list;
   if (list === null || list.length === 0) return ErrorCode.InvalidAcl;
   const seen = new Set<string>();
   const out: Acl[] = [];
+  let left = room;
   for (const acl of list) {
     const key = JSON.stringify([acl.perms, acl.scheme, acl.id]);
     if (seen.has(key)) continue;
@@ -73,7 +97,11 @@ export function fixupAcl(
     if (acl.scheme === 'auth') {
       const expanded = identities.filter((identity) => authenticates(rules, identity.scheme));
       if (expanded.length === 0) return ErrorCode.InvalidAcl;
-      for (const { scheme, id } of expanded) out.push({ perms: acl.perms, scheme, id });
+      for (const { scheme, id } of expanded) {
+        left -= ENTRY_BYTES + scheme.length + id.length;
+        if (left < 0) return ErrorCode.BadArguments;
+        out.push({ perms: acl.perms, scheme, id });
+      }
     } else if (acl.id === null) {
       // Apache's server runs into a null pointer here unless no provider of the scheme looks at the id.
       return hasProvider(rules, acl.scheme) || acl.scheme === 'world'

@@ -131,7 +131,12 @@ export class Preparer {
 
   /** Whether the entry, proposed, would be refused by every server for good. */
   private get tooLarge(): boolean {
-    return this.entry.pos + TXN_DIGEST_SIZE > this.options.maxEntry;
+    return this.room < 0;
+  }
+
+  /** Bytes that the entry may still take. */
+  private get room(): number {
+    return this.options.maxEntry - this.entry.pos - TXN_DIGEST_SIZE;
   }
 
   /** The entry that creates a session with the given timeout in milliseconds. */
@@ -234,7 +239,7 @@ export class Preparer {
     let { path } = request;
     this.path = path;
     if (!path.includes('/') || path.includes('\0')) return ErrorCode.BadArguments;
-    const acl = fixupAcl(this.options.auth, request.acl, identities);
+    const acl = fixupAcl(this.options.auth, request.acl, identities, this.room);
     if (typeof acl === 'number') return acl;
     const parent = this.pending.find(this.parentOf(path));
     if (parent === undefined) return ErrorCode.NoNode;
@@ -369,7 +374,7 @@ export class Preparer {
     this.path = path;
     const bad = this.badPath(path);
     if (bad !== ErrorCode.Ok || path === null) return bad;
-    const acl = fixupAcl(this.options.auth, request.acl, identities);
+    const acl = fixupAcl(this.options.auth, request.acl, identities, this.room);
     if (typeof acl === 'number') return acl;
     const node = this.pending.find(path);
     if (node === undefined) return ErrorCode.NoNode;

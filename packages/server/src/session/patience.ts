@@ -10,6 +10,8 @@ export class Patience {
   private readonly tickTime: number;
   private checkedAt: number;
   private graceUntil = Number.NEGATIVE_INFINITY;
+  /** The last check was left out. */
+  private passed = false;
 
   /** @param now monotonic milliseconds, as in {@link mayExpire} */
   constructor(tickTime: number, now: number) {
@@ -22,6 +24,8 @@ export class Patience {
     const stood = now - this.checkedAt > STOOD_STILL_MS;
     this.checkedAt = now;
     if (stood && now > this.graceUntil + TICKS_A_GRACE * this.tickTime) this.graceUntil = now + this.tickTime;
-    return now >= this.graceUntil;
+    // What has come meanwhile is read before the next check, however late that is.
+    this.passed = stood && !this.passed;
+    return !this.passed && now >= this.graceUntil;
   }
 }

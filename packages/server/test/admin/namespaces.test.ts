@@ -116,3 +116,19 @@ test('however many namespaces are made, those beyond a thousand are counted toge
   assert.equal(all.find(({ name }) => name === 'n999')?.writes.count, 2);
   assert.equal(all.find(({ name }) => name === '(others)')?.writes.count, 4000);
 });
+
+test('namespaces with names longer than 256 bytes are counted together', () => {
+  const stats = new NamespaceStats();
+  for (const length of [256, 257, 100_000]) {
+    const path = Buffer.from(`/${'x'.repeat(length)}/y`);
+    stats.written(path, 0, path.length, 1);
+    stats.written(path, 0, path.length - 2, 1);
+  }
+  assert.deepEqual(
+    [...stats.values()].map(({ name, writes }) => [name.length, writes.count]),
+    [
+      [256, 2],
+      ['(others)'.length, 4],
+    ],
+  );
+});

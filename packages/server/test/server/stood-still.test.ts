@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
+import { Patience } from '../../dist/session/patience.js';
 import { RawClient, serve } from './raw-client.js';
 
 /** Time that passes only as the test says, while timers go by the real one. */
@@ -48,4 +49,17 @@ test('a server that is late again and again lets the silent expire all the same'
   const silent = await RawClient.open(t, clientPort, { timeout: 4000 });
   for (let i = 0; i < 100 && !silent.ended; i++) await clock.pass(1000);
   assert.equal(silent.ended, true);
+});
+
+test('after each time it stood still what has come is read before anybody is taken for dead', () => {
+  const patience = new Patience(2000, 0);
+  assert.equal(patience.mayExpire(100), true);
+  assert.equal(patience.mayExpire(10_000), false, 'a tick of grace');
+  assert.equal(patience.mayExpire(10_100), false);
+  for (let now = 10_500; now < 12_000; now += 400) patience.mayExpire(now);
+  assert.equal(patience.mayExpire(12_100), true);
+  assert.equal(patience.mayExpire(15_000), false, 'without another grace');
+  assert.equal(patience.mayExpire(15_100), true);
+  assert.equal(patience.mayExpire(16_000), false);
+  assert.equal(patience.mayExpire(17_000), true, 'late all the time');
 });
