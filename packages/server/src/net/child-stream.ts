@@ -4,7 +4,7 @@
 import { ErrorCode } from '@nodekeeper/protocol';
 import { writeName } from '../request/reads.js';
 import { REPLY_HEAD, ReplyBuffer } from '../request/reply-buffer.js';
-import { F, type NodeId, type NodeStore } from '../tree/node-store.js';
+import { F, type Hold, type NodeId, type NodeStore } from '../tree/node-store.js';
 
 const PIECE_NAMES = 512;
 
@@ -13,9 +13,13 @@ export class ChildStream {
   private readonly ids: Int32Array;
   private readonly prefix: number;
   private readonly stat: Buffer;
+  private readonly hold: Hold;
   private next = 0;
 
-  /** Begins the reply in `out`: header and count. From now on the names stay readable until {@link end}. */
+  /**
+   * Begins the reply in `out`: header and count. From now on the names stay readable until {@link end}.
+   * @param giveUp has to end it: too much is kept for it
+   */
   constructor(
     out: ReplyBuffer,
     store: NodeStore,
@@ -24,6 +28,7 @@ export class ChildStream {
     zxid: number,
     withStat: boolean,
     extendedTypes: boolean,
+    giveUp: () => void,
   ) {
     this.store = store;
     this.ids = store.children(node);
@@ -31,7 +36,7 @@ export class ChildStream {
     const stat = new ReplyBuffer(68);
     if (withStat) stat.stat(store, node, extendedTypes);
     this.stat = stat.buf.subarray(0, stat.pos);
-    store.hold();
+    this.hold = store.hold(giveUp);
     const start = out.begin(xid, zxid, ErrorCode.Ok);
     out.int(this.ids.length);
     const length = REPLY_HEAD - 4 + 4 + this.ids.length * 4 + store.get(node, F.childNameBytes) + this.stat.length;
@@ -49,6 +54,6 @@ export class ChildStream {
 
   /** Lets go of the names. To be called once, complete or not. */
   end(): void {
-    this.store.unhold();
+    this.store.unhold(this.hold);
   }
 }

@@ -25,8 +25,12 @@ const HEAVY_BYTES = 64 * 1024;
 const OUTPUT_PAUSE = 256 * 1024;
 /** Above this many unsent bytes of notifications the connection is given up. */
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
-/** Replies that a later write of the same client leaves no time to wait: one that leaves more than this unread is let go. */
+/**
+ * Replies that a later write of the same client leaves no time to wait: who asks for more while so much is unread, by all clients
+ * together, is let go; not for less than the other of its own.
+ */
 const REPLIES_LIMIT = 512 * 1024 * 1024;
+const REPLIES_ALLOWED = 4 * 1024 * 1024;
 const DEFERRED_EVENTS_LIMIT = 100_000;
 const CLOSE_GRACE_MS = 2000;
 const NOTHING = Buffer.alloc(0);
@@ -501,6 +505,7 @@ export class ClientConnection implements Client, TurnTaker {
       this.port.turns.giveBack(out);
     } else if (unsent > OUTPUT_PAUSE) {
       this.outputFull = true;
+      this.port.slow.add(this);
       this.setPaused(true);
       return;
     }
@@ -511,6 +516,7 @@ export class ClientConnection implements Client, TurnTaker {
   private readonly onDrain = (): void => {
     if (!this.outputFull) return;
     this.outputFull = false;
+    this.port.slow.delete(this);
     if (this.state === 'parked') return; // goes on when it is taken up
     this.port.turn(() => {
       if (this.stream === null) this.port.processor.resume(this);
@@ -570,7 +576,7 @@ export class ClientConnection implements Client, TurnTaker {
     const frame = event.frame;
     this.port.stats.watchBytes += frame.length - 4;
     this.output().raw(frame, 0, frame.length);
-    if (this.socket.writableLength + (this.out?.pos ?? 0) > OUTPUT_LIMIT) {
+    if (this.unsent > OUTPUT_LIMIT) {
       this.abort(`the client does not read its notifications: more than ${OUTPUT_LIMIT} bytes wait`);
     }
   }
@@ -586,7 +592,9 @@ export class ClientConnection implements Client, TurnTaker {
   streamChildren(xid: number, node: number, withStat: boolean): void {
     const { tree, extendedTypes } = this.port;
     const out = this.output();
-    this.stream = new ChildStream(out, tree.store, node, xid, tree.lastProcessedZxid, withStat, extendedTypes);
+    const giveUp = (): void =>
+      this.abort('the client does not read a list of children, of which very many were removed');
+    this.stream = new ChildStream(out, tree.store, node, xid, tree.lastProcessedZxid, withStat, extendedTypes, giveUp);
     this.resumeWork();
   }
 
@@ -596,8 +604,15 @@ export class ClientConnection implements Client, TurnTaker {
       while (stream.write(this.out ?? this.output()));
       this.endStream(stream);
     }
-    if (this.socket.writableLength + (this.out?.pos ?? 0) > REPLIES_LIMIT)
-      this.abort(`the client does not read its replies: more than ${REPLIES_LIMIT} bytes wait`);
+    if (this.unsent <= REPLIES_ALLOWED) return;
+    this.port.slow.add(this);
+    if (this.port.unsentOfSlow() > REPLIES_LIMIT)
+      this.abort(`clients do not read their replies: ${REPLIES_LIMIT} bytes wait, ${this.unsent} of them here`);
+  }
+
+  /** Bytes that the client has not taken. */
+  get unsent(): number {
+    return this.socket.writableLength + (this.out?.pos ?? 0);
   }
 
   private endStream(stream: ChildStream): void {
@@ -673,6 +688,7 @@ export class ClientConnection implements Client, TurnTaker {
 
   private leave(): void {
     this.state = 'closed';
+    this.port.slow.delete(this);
     this.stream?.end();
     this.stream = null;
     this.deferred = null;

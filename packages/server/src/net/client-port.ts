@@ -137,6 +137,8 @@ export class ClientPort implements TlsTaker {
   bytesInWork = MOST_IN_WORK;
   /** Connections that wait until fewer requests are outstanding. */
   readonly overLimit = new Set<ClientConnection>();
+  /** Connections whose clients do not take their replies as fast as they come. */
+  readonly slow = new Set<ClientConnection>();
   private readonly hooks: ClientPortHooks;
   private readonly requiredSchemes: readonly string[];
   private readonly throttle: ConnectionThrottle;
@@ -427,6 +429,13 @@ export class ClientPort implements TlsTaker {
     if (inWork + bytes <= this.limits.largeRequestMaxBytes) return true;
     this.stats.largeRequestsRejected++;
     return false;
+  }
+
+  /** Bytes that {@link slow} clients have not taken. */
+  unsentOfSlow(): number {
+    let sum = 0;
+    for (const connection of this.slow) sum += connection.unsent;
+    return sum;
   }
 
   /** Lets requests and connections go on that were stopped by limits. To be called when replies were sent. */

@@ -59,6 +59,16 @@ const FIRST_CHILD_CAPACITY = 5; // with the words before it 32 bytes
 const Below = { nodes: 0, bytes: 1 } as const;
 const LIST_HEAD = 3;
 
+/** More than that of removed nodes nobody keeps readable. */
+const LIMBO_LIMIT = 64 * 1024 * 1024;
+
+/** What somebody who walks a copy of a child list needs. */
+export interface Hold {
+  /** How many nodes had been kept before it began. */
+  readonly from: number;
+  readonly giveUp: () => void;
+}
+
 export class NodeStore {
   private readonly pages: Int32Array[] = [];
   private readonly index = new PathIndex();
@@ -68,16 +78,19 @@ export class NodeStore {
   private limit = 1; // first id never given out
   private encoded = new EncodedPath();
   private encodedBefore = new EncodedPath();
-  /** Freed while someone still walks a copy of a child list; really freed when nobody does. */
-  private readonly limbo: NodeId[] = [];
-  private holds = 0;
+  /** Removed while someone still walks a copy of a child list, oldest first; freed when nobody does who began before. */
+  private limbo: NodeId[] = [];
+  /** How many were freed of all that were ever in {@link limbo}. */
+  private freed = 0;
+  /** Oldest first. */
+  private readonly holds = new Set<Hold>();
 
   /** Nodes in the tree. */
   count = 0;
   /** Bytes of data and paths, as Apache's approximateDataSize counts them. */
   dataBytes = 0;
   pathBytes = 0;
-  /** Bytes that freed nodes still occupy because of {@link hold}. */
+  /** Bytes that removed nodes still occupy because of {@link hold}. */
   limboBytes = 0;
 
   constructor(seed: number) {
@@ -236,24 +249,39 @@ export class NodeStore {
     this.dataBytes -= this.get(id, F.dataLength);
     this.set(id, F.generation, this.get(id, F.generation) + 1);
     this.set(id, F.parent, -1);
-    if (this.holds > 0) {
-      this.limbo.push(id);
-      this.limboBytes += length + this.get(id, F.dataLength) + (4 << WORDS_SHIFT);
-    } else {
+    this.releaseData(id);
+    const [oldest] = this.holds;
+    if (oldest === undefined) {
+      this.release(id);
+      return;
+    }
+    this.limbo.push(id);
+    this.limboBytes += limboSize(length);
+    if (this.limboBytes > LIMBO_LIMIT) oldest.giveUp();
+  }
+
+  /**
+   * Keeps the records and paths, not the data, of nodes that are removed from now on readable, until {@link unhold}.
+   * @param giveUp has to end the hold: it keeps too much
+   */
+  hold(giveUp: () => void): Hold {
+    const hold = { from: this.freed + this.limbo.length, giveUp };
+    this.holds.add(hold);
+    return hold;
+  }
+
+  unhold(hold: Hold): void {
+    this.holds.delete(hold);
+    const [oldest] = this.holds;
+    const count = (oldest?.from ?? this.freed + this.limbo.length) - this.freed;
+    if (count === 0) return;
+    for (let i = 0; i < count; i++) {
+      const id = this.limbo[i] as NodeId;
+      this.limboBytes -= limboSize(this.get(id, F.pathLength));
       this.release(id);
     }
-  }
-
-  /** Keeps the records and paths of nodes that are removed from now on readable, until {@link unhold}. */
-  hold(): void {
-    this.holds++;
-  }
-
-  unhold(): void {
-    if (--this.holds > 0) return;
-    for (const id of this.limbo) this.release(id);
-    this.limbo.length = 0;
-    this.limboBytes = 0;
+    this.limbo = this.limbo.slice(count);
+    this.freed += count;
   }
 
   /** Replaces the data; `start` -1 stands for null. The digest is not touched. */
@@ -423,12 +451,19 @@ export class NodeStore {
 
   private release(id: NodeId): void {
     this.arena.free(this.get(id, F.path), this.get(id, F.pathLength));
-    const data = this.get(id, F.data);
-    if (data !== 0) this.arena.free(data, this.get(id, F.dataLength));
     this.set(id, F.parent, ~this.freeHead);
     this.freeHead = id;
   }
+
+  private releaseData(id: NodeId): void {
+    const data = this.get(id, F.data);
+    if (data !== 0) this.arena.free(data, this.get(id, F.dataLength));
+    this.set(id, F.data, 0);
+  }
 }
+
+/** Bytes of a removed node. */
+const limboSize = (pathLength: number): number => pathLength + (4 << WORDS_SHIFT);
 
 const EMPTY = new Int32Array(0);
 

@@ -214,3 +214,49 @@ test('records and blocks of deleted nodes are used again', () => {
   assert.equal(h.tree.store.arena.used, used);
   check(h);
 });
+
+test('removed nodes keep their names for those who began to list them before, and nothing else', () => {
+  const h = new Harness();
+  const { store } = h.tree;
+  const add = (path: string): number => {
+    h.create(path, { data: 'x'.repeat(100_000) });
+    return store.findString(path);
+  };
+  const [a, b, c] = ['/a', '/b', '/c'].map(add) as [number, number, number];
+  const nothing = (): void => assert.fail('too much is kept');
+  const before = store.arena.used;
+  const first = store.hold(nothing);
+  h.delete('/a');
+  assert.ok(before - store.arena.used >= 100_000, 'the data are gone at once');
+  const second = store.hold(nothing);
+  h.delete('/b');
+  assert.deepEqual(
+    [a, b].map((id) => store.path(id)),
+    ['/a', '/b'],
+  );
+  const one = store.limboBytes / 2;
+  store.unhold(first);
+  assert.equal(store.limboBytes, one);
+  assert.equal(store.path(b), '/b');
+  const third = store.hold(nothing);
+  h.delete('/c');
+  store.unhold(third);
+  assert.equal(store.limboBytes, 2 * one, 'the second began before');
+  assert.equal(store.path(c), '/c');
+  store.unhold(second);
+  assert.equal(store.limboBytes, 0);
+  check(h);
+});
+
+test('who holds too many removed nodes has to let go of them', () => {
+  const h = new Harness();
+  const { store } = h.tree;
+  const hold = store.hold(() => store.unhold(hold));
+  const path = `/${'x'.repeat(1_000_000)}`;
+  for (let i = 0; i < 70; i++) {
+    h.create(path);
+    h.delete(path);
+  }
+  assert.ok(store.limboBytes < 64 * 1024 * 1024);
+  check(h);
+});
