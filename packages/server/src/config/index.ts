@@ -231,7 +231,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     secureClientPortAddress: s('secureClientPortAddress'),
     portUnification: b('client.portUnification'),
     tls,
-    clientPortListenBacklog: backlog === -1 ? undefined : backlog,
+    clientPortListenBacklog: backlog < 1 ? undefined : backlog,
     dataDir,
     dataLogDir: s('dataLogDir') ?? dataDir,
     tickTime,

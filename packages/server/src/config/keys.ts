@@ -32,6 +32,8 @@ const key = (name: string, type: KeyType, fallback: Key['default'], meaning: str
 });
 
 const ignored: Extra = { effect: 'ignored' };
+/** Java's. */
+const LARGEST_INT = 2 ** 31 - 1;
 const ms: Extra = { unit: 'ms', min: 0 };
 
 export const KEYS: readonly Key[] = [
@@ -45,13 +47,24 @@ export const KEYS: readonly Key[] = [
     'clientPortListenBacklog',
     'int',
     -1,
-    'Connections the system queues before they are accepted; -1 leaves it to the system.',
-    { min: -1 },
+    'Connections the system queues before they are accepted; 0 or less leaves it to the system.',
   ),
-  key('tickTime', 'int', 2000, 'The unit of time: session deadlines are rounded to it.', { unit: 'ms', min: 1 }),
-  key('minSessionTimeout', 'int', -1, 'Shortest session timeout granted; -1 for 2 ticks.', { unit: 'ms', min: -1 }),
-  key('maxSessionTimeout', 'int', -1, 'Longest session timeout granted; -1 for 20 ticks.', { unit: 'ms', min: -1 }),
-  key('maxClientCnxns', 'int', 60, 'Connections from one address; 0 for no limit.', { min: 0 }),
+  key('tickTime', 'int', 3000, 'The unit of time: session deadlines are rounded to it.', {
+    unit: 'ms',
+    min: 1,
+    max: Math.floor(LARGEST_INT / 20),
+  }),
+  key('minSessionTimeout', 'int', -1, 'Shortest session timeout granted; -1 for 2 ticks.', {
+    unit: 'ms',
+    min: -1,
+    max: LARGEST_INT,
+  }),
+  key('maxSessionTimeout', 'int', -1, 'Longest session timeout granted; -1 for 20 ticks.', {
+    unit: 'ms',
+    min: -1,
+    max: LARGEST_INT,
+  }),
+  key('maxClientCnxns', 'int', 60, 'Connections from one address; 0 or less for no limit.'),
   key('maxCnxns', 'int', 0, 'Connections in all; 0 for no limit.', { min: 0 }),
   key(
     'globalOutstandingLimit',
@@ -164,8 +177,8 @@ export const KEYS: readonly Key[] = [
   key('db.autocreate', 'bool', true, 'Whether an empty database may be used without an `initialize` file.'),
   key('datadir.autocreate', 'bool', true, 'Whether missing data directories are created.'),
   key('closeSessionTxn.enabled', 'bool', true, 'Whether closing a session lists its ephemerals in the log.'),
-  key('autopurge.snapRetainCount', 'int', 3, 'Snapshots that purging keeps, at least 3.', { min: 1 }),
-  key('autopurge.purgeInterval', 'int', 0, 'Hours between purges; 0 for never.', { unit: 'hours', min: 0 }),
+  key('autopurge.snapRetainCount', 'int', 3, 'Snapshots that purging keeps, at least 3.'),
+  key('autopurge.purgeInterval', 'int', 0, 'Hours between purges; 0 or less for never.', { unit: 'hours' }),
   key(
     'snapshotSizeFactor',
     'ratio',

@@ -1,4 +1,4 @@
-// From zoo.cfg, environment and flags to checked values. Precedence: defaults, zoo.cfg, environment, flags.
+// From zoo.cfg, environment and flags to checked values. Precedence: defaults, -D, zoo.cfg, environment, other flags.
 
 import { readFileSync } from 'node:fs';
 import {
@@ -14,7 +14,7 @@ import {
   numberedByEnvironment,
   OWN_VARIABLES,
 } from './keys.js';
-import { parseProperties } from './properties.js';
+import { PropertiesError, type Property, parseProperties } from './properties.js';
 
 /** A value that cannot be used; the process ends with exit code 2. */
 export class ConfigError extends Error {
@@ -119,8 +119,26 @@ export function readSettings(sources: Sources): Settings {
     } catch (e) {
       throw new ConfigError(`${sources.file}: cannot be read: ${(e as Error).message}. Give the path of a zoo.cfg`);
     }
-    for (const { key, value, line } of parseProperties(text)) put(key, value, `${sources.file}:${line}`);
   }
+  const { file = '' } = sources;
+  const properties = sources.file === undefined ? [] : propertiesOf(file, text);
+  const flags = (sources.flags ?? []).map(parseFlag);
+  // To Apache's servers these are properties of the Java machine, in whose place zoo.cfg puts its own.
+  for (const { key, value, isProperty } of flags) if (isProperty) put(key, value, 'command line');
+  const before = new Map(places);
+  for (const { key, value, line } of properties) {
+    const where = `${file}:${line}`;
+    put(key, value, where);
+    if (/^(zookeeper|jute)\./.test(key))
+      warnings.push(`${where}: Apache's server knows ${key} as a property of the Java machine only, and not here`);
+    if (/[^\0-\x7f]/.test(value))
+      warnings.push(
+        `${where}: Apache's server takes the file for ISO 8859-1 and reads ${key} otherwise; \\uXXXX is read alike`,
+      );
+  }
+  for (const [name, place] of before)
+    if (places.get(name) !== place)
+      warnings.push(`${places.get(name)}: ${name} stands there, and not what -D says: as with Apache's server`);
   for (const [variable, value] of Object.entries(sources.environment ?? {})) {
     if (value === undefined || KUBERNETES.test(value)) continue;
     const docker = DOCKER[variable];
@@ -129,13 +147,38 @@ export function readSettings(sources: Sources): Settings {
     else if (known !== undefined) put(known.name, value, `environment variable ${variable}`);
     else if (variable.startsWith(OWN_VARIABLES)) putUnlisted(variable, value);
   }
-  for (const flag of sources.flags ?? []) {
-    const match = /^(?:-D)?([^=]+)=(.*)$/s.exec(flag);
-    if (match === null) throw new ConfigError(`'${flag}' is no option: key=value is expected`);
-    put(match[1] ?? '', match[2] ?? '', `command line`);
-  }
+  for (const { key, value, isProperty } of flags) if (!isProperty) put(key, value, 'command line');
   const placeOf = (name: string): string => places.get(name) ?? sources.file ?? 'configuration';
   return { values, families, warnings, placeOf, text, path: sources.file, read };
+}
+
+interface Flag {
+  readonly key: string;
+  readonly value: string;
+  /** Whether it was given as a property of the Java machine. */
+  readonly isProperty: boolean;
+}
+
+function parseFlag(flag: string): Flag {
+  const match = /^(-D)?([^=]+)=(.*)$/s.exec(flag);
+  if (match === null) throw new ConfigError(`'${flag}' is no option: key=value is expected`);
+  return { key: match[2] ?? '', value: match[3] ?? '', isProperty: match[1] !== undefined };
+}
+
+function propertiesOf(file: string, text: string): Property[] {
+  try {
+    return parseProperties(text);
+  } catch (e) {
+    if (e instanceof PropertiesError) throw new ConfigError(`${file}:${e.line}: ${e.message}`);
+    throw e;
+  }
+}
+
+/** As Long.decode of Java reads it, but for octal numbers. */
+function wholeNumber(text: string): number {
+  const hex = /^([+-]?)(?:0x|#)([0-9a-f]+)$/i.exec(text);
+  if (hex !== null) return Number(`0x${hex[2]}`) * (hex[1] === '-' ? -1 : 1);
+  return /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
 }
 
 function check(key: Key, text: string, where: string): Value {
@@ -149,8 +192,8 @@ function check(key: Key, text: string, where: string): Value {
     case 'port': {
       const min = key.type === 'port' ? 0 : (key.min ?? Number.MIN_SAFE_INTEGER);
       const max = key.type === 'port' ? 65535 : (key.max ?? 2 ** 53 - 1);
-      const n = Number(text);
-      if (!/^[+-]?\d+$/.test(text) || n < min || n > max) {
+      const n = wholeNumber(text);
+      if (Number.isNaN(n) || n < min || n > max) {
         const range =
           min === Number.MIN_SAFE_INTEGER ? '' : max === 2 ** 53 - 1 ? ` of at least ${min}` : ` from ${min} to ${max}`;
         fail(`a whole number${range}${key.unit === undefined ? '' : ` (${key.unit})`} is expected`);

@@ -503,7 +503,7 @@ export class ClientPort implements TlsTaker {
     const { maxClientCnxns } = this.limits;
     const count = (this.perAddress.get(address) ?? 0) + 1;
     this.perAddress.set(address, count);
-    if (maxClientCnxns === 0 || count <= maxClientCnxns) return false;
+    if (maxClientCnxns <= 0 || count <= maxClientCnxns) return false;
     this.stats.rejected++;
     this.hooks.onRejected(address, `maxClientCnxns of ${maxClientCnxns} reached`);
     return true;

@@ -21,8 +21,8 @@ test('without any configuration the server is embedded: port 2181, data in ./dat
   const config = loadConfig();
   assert.equal(config.clientPort, 2181);
   assert.equal(config.dataDir, 'data');
-  assert.equal(config.minSessionTimeout, 4000);
-  assert.equal(config.maxSessionTimeout, 40000);
+  assert.equal(config.minSessionTimeout, 6000);
+  assert.equal(config.maxSessionTimeout, 60000);
   assert.deepEqual(config.warnings, []);
 });
 
@@ -40,11 +40,14 @@ test('a zoo.cfg as distributions ship it is read', (t) => {
   assert.deepEqual(config.warnings, []);
 });
 
-test('flags win over the environment, that over zoo.cfg', (t) => {
+test('flags win over the environment, that over zoo.cfg, and that over properties of the Java machine', (t) => {
   const path = file(t, 'dataDir=/d\nclientPort=1\nsnapCount=10\ntickTime=100\n');
   const environment = { NODEKEEPER_SNAP_COUNT: '20', NODEKEEPER_TICK_TIME: '200', ZOO_MAX_CLIENT_CNXNS: '7' };
-  const config = loadConfig({ file: path, environment, flags: ['-Dzookeeper.snapCount=30', 'clientPort=2'] });
+  const flags = ['snapCount=30', 'clientPort=2', '-Dzookeeper.extendedTypesEnabled=true', '-Dzookeeper.snapCount=40'];
+  const config = loadConfig({ file: path, environment, flags });
   assert.equal(config.snapCount, 30);
+  assert.equal(config.extendedTypesEnabled, true);
+  assert.match(config.warnings.join(), /zoo\.cfg:3: snapCount stands there, and not what -D says/);
   assert.equal(config.tickTime, 200);
   assert.equal(config.clientPort, 2);
   assert.equal(config.maxClientCnxns, 7);
@@ -120,8 +123,8 @@ test('families: what has no effect is told, a member needs a number, variables s
 });
 
 for (const [line, said] of [
-  ['tickTime=fast', /zoo\.cfg:3: tickTime=fast: a whole number of at least 1 \(ms\) is expected/],
-  ['tickTime=0', /a whole number of at least 1/],
+  ['tickTime=fast', /zoo\.cfg:3: tickTime=fast: a whole number from 1 to \d+ \(ms\) is expected/],
+  ['tickTime=0', /a whole number from 1 to/],
   ['clientPort=65536', /from 0 to 65535/],
   ['extendedTypesEnabled=yes', /choose 'true' or 'false'/],
   ['forceSync=maybe', /choose 'yes' or 'no'/],
@@ -218,4 +221,25 @@ test('properties keep keys, values and lines, whatever stands in them', () => {
     { key: 'x', value: 'y', line: 5 },
     { key: 'w=z', value: '1', line: 6 },
   ]);
+});
+
+test('values are read as Java reads them', (t) => {
+  const of = (text: string) => loadConfig({ file: file(t, `dataDir=/d\nclientPort=1\n${text}`) });
+  assert.equal(of('jute.maxbuffer=0x9fffff\n').juteMaxBuffer, 0x9fffff);
+  assert.equal(of('snapCount=#100\n').snapCount, 256);
+  assert.equal(of('tick\\u0054ime : 15\\\n  00\\').tickTime, 1500);
+  assert.equal(of('maxClientCnxns=-1\nautopurge.purgeInterval=-1\nautopurge.snapRetainCount=-3\n').snapRetainCount, 3);
+  assert.throws(() => of('\n# x\nx=\\u00zz\n'), /zoo\.cfg:5: four hexadecimal digits are expected behind/);
+  assert.throws(() => of('tickTime=1500\u00a0\n'), /tickTime=1500\u00a0: a whole number/);
+  assert.throws(() => of('maxSessionTimeout=9999999999\n'), /a whole number from -1 to 2147483647/);
+});
+
+test('what Apache’s server reads otherwise is told', (t) => {
+  const text = 'dataDir=/d\u00e9\nclientPort=1\nzookeeper.snapCount=500\njute.maxbuffer=2000\n';
+  const { warnings, snapCount } = loadConfig({ file: file(t, text) });
+  assert.equal(snapCount, 500);
+  assert.equal(warnings.length, 3);
+  assert.match(warnings[0] ?? '', /zoo\.cfg:1: .*ISO 8859-1/);
+  assert.match(warnings[1] ?? '', /zoo\.cfg:3: .*zookeeper\.snapCount as a property/);
+  assert.match(warnings[2] ?? '', /zoo\.cfg:4: .*jute\.maxbuffer as a property/);
 });
