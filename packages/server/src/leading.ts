@@ -232,7 +232,8 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
   revalidate(id: bigint, timeout: number, owner: LearnerHandler, ifFree: boolean): boolean | undefined {
     const session = this.origin?.sessions.get(id);
     if (session?.closing === true) return undefined;
-    if (session === undefined || session.local || !session.committed) return false;
+    // One whose beginning is not committed yet counts: the answer is sent behind its commit.
+    if (session === undefined || session.local) return false;
     const before = session.owner;
     if (ifFree && before !== undefined && before !== owner && !before.closed) return false;
     session.timeout = timeout;

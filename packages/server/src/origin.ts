@@ -42,7 +42,7 @@ export class Origin {
     const { port, database } = this.server;
     port.beginTurn();
     const { tree, sessionTimeouts } = database;
-    for (const [id, timeout] of sessionTimeouts) this.sessions.track(id, timeout, port.now).committed = true;
+    for (const [id, timeout] of sessionTimeouts) this.sessions.track(id, timeout, port.now);
     this.server.followSessions(this.sessions);
     // Ephemerals whose session is not known any more go, through the log like everything else.
     for (const owner of [...tree.ephemeralOwners()]) {

@@ -188,7 +188,6 @@ export class ForwardingProcessor extends RequestProcessor {
       if (client.closed) return;
       if (valid) {
         const session = this.sessions.track(id, timeout, this.now);
-        session.committed = true;
         if (session.owner !== client) session.owner?.close('the session moved to another connection');
         session.owner = client;
         client.session = session;

@@ -99,7 +99,6 @@ export class OriginatingProcessor extends RequestProcessor {
     const zxid = ++this.lastZxid;
     this.preparer.prepareCreateSession(session, timeout, zxid, this.wallTime);
     const write = new PendingWrite(client, 0, OpCode.createSession, zxid, ErrorCode.Ok, this.now);
-    write.session = session;
     this.propose(write);
   }
 
@@ -116,7 +115,7 @@ export class OriginatingProcessor extends RequestProcessor {
       return;
     }
     const taken = ifFree && session?.owner !== undefined && session.owner !== client && !session.owner.closed;
-    if (session === undefined || !session.committed || taken) {
+    if (session === undefined || taken) {
       client.revalidated(false);
       return;
     }

@@ -118,7 +118,6 @@ export abstract class RequestProcessor implements MultiListener {
     }
     const session = this.sessions.track(id, timeout, this.now);
     session.local = true;
-    session.committed = true;
     session.owner = client;
     client.session = session;
     this.beginSession(client, this.tree.lastProcessedZxid, 0, false);
@@ -153,7 +152,6 @@ export abstract class RequestProcessor implements MultiListener {
     if (session.local) {
       const again = this.sessions.track(session.id, session.timeout, this.now);
       again.local = true;
-      again.committed = true;
     }
     this.revalidate(client, session.id, session.timeout, true);
   }
@@ -306,8 +304,6 @@ export abstract class RequestProcessor implements MultiListener {
   private answerWrite(write: PendingWrite, error: number): void {
     const { client } = write;
     if (write.op === OpCode.createSession) {
-      const session = write.session ?? client?.session;
-      if (session !== undefined) session.committed = true;
       if (client !== null && !client.closed) this.beginSession(client, write.zxid, this.now - write.arrived, true);
       return;
     }

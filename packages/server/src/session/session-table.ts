@@ -13,8 +13,6 @@ export class Session<Owner> {
   touchedAt = 0;
   /** Being closed: a closeSession transaction is on its way. */
   closing = false;
-  /** Its createSession transaction is applied. */
-  committed = false;
   owner: Owner | undefined;
   /** Known to this server only: no transaction made it. */
   local = false;

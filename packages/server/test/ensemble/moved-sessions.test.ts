@@ -89,3 +89,42 @@ test('what a session asked for where it was before is refused, though its newer 
   const r = new JuteReader(data ?? Buffer.alloc(0), TxnHeaderAt.type);
   assert.deepEqual([r.int(), r.int()], [OpCode.error, ErrorCode.SessionMoved]);
 });
+
+for (const where of ['the same follower', 'another follower', 'an observer', 'the leader']) {
+  test(`a session that is becoming a global one goes on at ${where}`, async (t) => {
+    const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant', 'observer'], {
+      localSessionsEnabled: true,
+      localSessionsUpgradingEnabled: true,
+    });
+    await Promise.all([1, 2, 3, 4].map((id) => ensemble.start(id)));
+    const leader = await ensemble.settled();
+    const [follower = 0, other = 0] = [1, 2, 3].filter((id) => id !== leader);
+    const to = { 'the same follower': follower, 'another follower': other, 'an observer': 4 }[where] ?? leader;
+    await ensemble.level();
+    const first = await ensemble.client(follower);
+
+    const { log, ensembleStats } = ensemble.server(leader);
+    const release = [leader, follower, other].map((id) => holdLog(ensemble, id));
+    first.send(OpCode.create, (w) => {
+      w.string('/eph').buffer(Buffer.alloc(0));
+      writeAclList(w, OPEN_ACL_UNSAFE);
+      w.int(1);
+    });
+    await turns(100_000, () => log.batch.count > 1); // the session and the node
+    first.socket.destroy();
+    const asked = ensembleStats.counts.revalidations;
+    let answered = false;
+    const going = ensemble.client(to, { id: first.id, password: first.password }).finally(() => {
+      answered = true;
+    });
+    await turns(100_000, () => answered || ensembleStats.counts.revalidations > asked);
+    for (const go of release) go();
+    const second = await going;
+    assert.equal(second.id, first.id, 'not told that it has expired');
+    assert.equal(
+      (await second.request(OpCode.setData, (w) => w.string('/eph').buffer(Buffer.from('x')).int(-1))).error,
+      0,
+    );
+    assert.equal(await second.getData('/eph'), 'x');
+  });
+}
