@@ -135,6 +135,16 @@ export class StandaloneServer extends Server {
     }
   }
 
+  /** What is restored is written as a snapshot, into the same temporary file: an operator's comes after that. */
+  override async takeSnapshot(): Promise<string> {
+    while (this.snapshotting !== null || this.replacing !== null) {
+      await this.snapshotting;
+      await this.replacing?.catch(() => {}); // whoever asked is told
+    }
+    if (this.stopping) throw new Error('the server is stopping');
+    return super.takeSnapshot();
+  }
+
   private async replaceBy(restored: Database, zxid: number): Promise<number> {
     const { database } = this;
     this.stopOrigin();

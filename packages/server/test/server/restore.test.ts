@@ -1,8 +1,9 @@
 // The snapshot and restore commands through the admin port: data go from one server to another, and stay there.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { createReadStream, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { OpCode, readStat } from '@nodekeeper/protocol';
 import { startAdminPorts } from '../../dist/admin/admin-server.js';
@@ -11,7 +12,7 @@ import type { RunningServer } from '../../dist/index.js';
 import { silentLogger } from '../../dist/log.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
-import { dataDir, RawClient, serve } from './raw-client.js';
+import { atEnd, dataDir, RawClient, serve } from './raw-client.js';
 
 const FIXTURES = new URL('../../test/fixtures/storage/snapshots/', import.meta.url);
 const AUTH = { authorization: 'digest any:body' };
@@ -191,4 +192,44 @@ test('a server that stops does not wait for a snapshot that does not come', { ti
   await a.create('/x', '');
   await running.close();
   void posting;
+});
+
+test('a snapshot that is asked for while another one is restored comes after it', async (t) => {
+  const dir = dataDir(t);
+  let opened = (): void => {};
+  let goOn: Promise<void> | undefined;
+  let files = 0;
+  const disk: Disk = {
+    ...nodeDisk,
+    async create(path) {
+      files++;
+      const file = await nodeDisk.create(path);
+      opened();
+      await goOn;
+      return file;
+    },
+  };
+  const running = await serve(t, { dataDir: dir }, { disk });
+  const { server } = running;
+  const writing = new Promise<void>((resolve) => {
+    opened = resolve;
+  });
+  let release = (): void => {};
+  goOn = new Promise((resolve) => {
+    release = resolve;
+  });
+  atEnd(t, () => release());
+  files = 0;
+  const restored = server.restore?.(createReadStream(new URL('snapshot.7f.written-by-3.9.5', FIXTURES)));
+  await writing;
+  const taken = server.takeSnapshot();
+  await nextTurn();
+  assert.equal(files, 1, 'one file at a time');
+  release();
+  const zxid = (await restored) ?? 0;
+  assert.equal(await taken, `snapshot.${zxid.toString(16)}`);
+  await running.close();
+  const again = await serve(t, { dataDir: dir });
+  assert.ok(again.server.lastZxid >= zxid);
+  assert.ok(again.server.database.tree.store.count > 10);
 });
