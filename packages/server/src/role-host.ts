@@ -47,6 +47,11 @@ export class RoleHost {
     return this.server.membership.committed.version;
   }
 
+  get maxEntry(): number {
+    const { juteMaxBuffer, juteMaxBufferExtraSize } = this.server.config;
+    return juteMaxBuffer + juteMaxBufferExtraSize;
+  }
+
   /** Durable when it returns. */
   setAcceptedEpoch(epoch: number): void {
     this.server.epochs.setAccepted(epoch);

@@ -31,6 +31,8 @@ export interface LearnerHost {
   readonly configVersion: number;
   /** Set where the leader's epoch is earlier than what this server has accepted. */
   leftOutside: boolean;
+  /** The largest entry that it believes when it reads its log, in bytes. */
+  readonly maxEntry: number;
   /** The leader wanted the log cut where it cannot be: a snapshot has to come. */
   readonly uncuttable: boolean;
 
@@ -250,9 +252,7 @@ export class Learner {
         if (!known) this.commitDuringSync(zxid);
         break;
       case PacketType.inform:
-        if (known) break;
-        this.receive(zxid, data);
-        this.commitDuringSync(zxid);
+        if (!known && this.receive(zxid, data) !== undefined) this.commitDuringSync(zxid);
         break;
       case PacketType.commitAndActivate:
         if (known) break;
@@ -260,8 +260,7 @@ export class Learner {
         break;
       case PacketType.informAndActivate:
         if (known || data === null || data.length < 8) break;
-        this.receive(zxid, data.subarray(8));
-        this.commitDuringSync(zxid, designatedIn(data));
+        if (this.receive(zxid, data.subarray(8)) !== undefined) this.commitDuringSync(zxid, designatedIn(data));
         break;
       case PacketType.newLeader:
         this.onNewLeader(packet);
@@ -281,6 +280,10 @@ export class Learner {
       this.link.close(`proposal 0x${zxid.toString(16)} does not hold the transaction of that number`);
       return undefined;
     }
+    if (data.length > this.host.maxEntry) {
+      this.refuseLarge(zxid, data.length);
+      return undefined;
+    }
     const type = data.readInt32BE(TxnHeaderAt.type);
     if (zxid === this.lastReceived && type === OpCode.error) return undefined; // 3.9 proposes some errors so; they never commit
     if (!follows(zxid, this.lastReceived)) {
@@ -293,6 +296,14 @@ export class Learner {
     this.lastReceived = zxid;
     this.pending.push(proposal);
     return proposal;
+  }
+
+  /** What it acknowledges it has to be able to read again. As the next try would end alike, that begins a tick later. */
+  private refuseLarge(zxid: number, bytes: number): void {
+    const { host, link } = this;
+    const reason = `transaction 0x${zxid.toString(16)} has ${bytes} bytes, more than the ${host.maxEntry} that this server would read again from its log: set jute.maxbuffer as high as at the leader`;
+    link.hold();
+    host.runtime.after(host.tickTime, () => host.guard(() => link.close(reason)));
   }
 
   private commitDuringSync(zxid: number, designated?: number): void {

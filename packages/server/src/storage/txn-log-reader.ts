@@ -97,7 +97,9 @@ class LogScan {
         return { offset, lastAt, records, torn: this.torn(offset, lastZxid, 'a record without length') };
       }
       if (n > this.maxEntry && this.isWhole(offset, n, sum)) {
-        throw this.error(
+        // No damage: a member that set its log aside for that would forget what it acknowledged.
+        throw new StorageError(
+          this.path,
           offset,
           `a whole record of ${n} bytes, more than the ${this.maxEntry} that are allowed`,
           'Set jute.maxbuffer at least as high as when it was written',

@@ -114,6 +114,7 @@ class Bench {
         return bench.lastZxid;
       },
       configVersion: 0,
+      maxEntry: 2 ** 20,
       uncuttable: false,
       beginSnapshot: () => ({ session() {}, acl() {}, node() {} }),
       snapshotReceived: (zxid) => step(`tree replaced ${zxid.toString(16)}`),

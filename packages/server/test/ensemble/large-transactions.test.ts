@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { dataDir, RawClient as Raw, type RawClient, serve } from '../server/raw-client.js';
+import { until } from '../server/until.js';
 import { Ensemble } from './ensemble.js';
 
 const EPHEMERAL = 1;
@@ -102,4 +103,47 @@ test('an identity more than a leader takes costs the client its request, and its
   const other = await ensemble.client(follower);
   assert.equal((await other.create('/n')).error, 0);
   assert.equal(ensemble.said(await ensemble.settled(), /identit/), false);
+});
+
+function createLarge(client: RawClient): Promise<{ readonly error: number }> {
+  return client.request(OpCode.create, (w) => {
+    w.string('/large').buffer(Buffer.alloc(50_000));
+    writeAclList(w, OPEN_ACL_UNSAFE);
+    w.int(0);
+  });
+}
+
+const LARGE = { 'jute.maxbuffer': 100_000 };
+const SMALL = { 'jute.maxbuffer': 10_000 };
+
+test('a member whose jute.maxbuffer has become too small for its log does not start, and sets nothing aside', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id, LARGE)));
+  const client = await ensemble.client(await ensemble.settled());
+  assert.equal((await createLarge(client)).error, 0);
+  await ensemble.level();
+  await Promise.all([1, 2, 3].map((id) => ensemble.stop(id)));
+  for (const id of [1, 2, 3]) await assert.rejects(ensemble.start(id, SMALL), /Set jute\.maxbuffer at least as high/);
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id, LARGE)));
+  const again = await ensemble.client(await ensemble.settled());
+  assert.equal((await again.getData('/large'))?.length, 50_000);
+});
+
+test('a follower does not acknowledge what is too large for its own jute.maxbuffer', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id, id === 3 ? LARGE : SMALL)));
+  assert.equal(await ensemble.settled(), 3);
+  const client = await ensemble.client(3);
+  const creating = createLarge(client).catch(() => undefined);
+  for (const id of [1, 2]) await until(() => ensemble.said(id, /no longer follower.*set jute\.maxbuffer as high/));
+  assert.equal(ensemble.server(3).database.tree.store.findString('/large'), 0, 'not committed');
+  for (const id of [1, 2]) {
+    await ensemble.stop(id);
+    await ensemble.start(id, LARGE);
+  }
+  await ensemble.settled();
+  await creating;
+  await ensemble.level();
+  const again = await ensemble.client(1);
+  assert.equal((await again.getData('/large'))?.length, 50_000);
 });
