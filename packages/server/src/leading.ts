@@ -157,7 +157,9 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
   private reconfigure(request: ReconfigRequest, zxid: number): string | number {
     const { membership, ensemble } = this.server;
     if (membership.inProgress) return ErrorCode.ReconfigInProgress;
-    const config = reconfigured(membership.committed, request, zxid, ensemble.standaloneEnabled ? 2 : 1);
+    const { standaloneEnabled, multiAddress } = ensemble;
+    const rules = { leastVoters: standaloneEnabled ? 2 : 1, multiAddress };
+    const config = reconfigured(membership.committed, request, zxid, rules);
     if (typeof config === 'number') return config;
     return this.leader.isSynced(config.verifier) ? formatConfig(config) : ErrorCode.NewConfigNoQuorum;
   }

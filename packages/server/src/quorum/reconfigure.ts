@@ -15,27 +15,42 @@ export interface ReconfigRequest {
   readonly expected: number;
 }
 
+/** What servers are configured to take. */
+export interface ReconfigRules {
+  /** 2, or 1 where a server alone runs the quorum's code. */
+  readonly leastVoters: number;
+  /** Whether members may have several addresses. */
+  readonly multiAddress: boolean;
+}
+
 /**
  * The members that the request asks for, or the code of the error that it gets.
  * @param version the zxid that the reconfiguration will have
- * @param leastVoters 2, or 1 where a server alone runs the quorum's code
  */
 export function reconfigured(
   now: QuorumConfig,
   request: ReconfigRequest,
   version: number,
-  leastVoters: number,
+  rules: ReconfigRules,
 ): QuorumConfig | number {
   if (request.expected !== -1 && request.expected !== now.version) return ErrorCode.BadVersion;
-  const next = request.members !== null ? whole(request.members, version) : incremental(now, request, version);
+  const next =
+    request.members !== null ? whole(request.members, version, rules) : incremental(now, request, version, rules);
   if (next === undefined) return ErrorCode.BadArguments;
-  return next.verifier.voters.length < leastVoters ? ErrorCode.BadArguments : next;
+  return next.verifier.voters.length < rules.leastVoters ? ErrorCode.BadArguments : next;
 }
 
-function whole(text: string, version: number): QuorumConfig | undefined {
+/** Whether a server would start as that member, Apache's included. */
+function mayStart({ quorumAddresses }: Member, { multiAddress }: ReconfigRules): boolean {
+  if (quorumAddresses.length > 1 && !multiAddress) return false;
+  return quorumAddresses.every(({ quorumPort, electionPort }) => quorumPort !== electionPort);
+}
+
+function whole(text: string, version: number, rules: ReconfigRules): QuorumConfig | undefined {
   try {
     const { members, groups, weights } = parseConfig(text.replaceAll(',', '\n'));
     const all = [...members.values()];
+    if (!all.every((member) => mayStart(member, rules))) return undefined;
     if (all.some((member, i) => all.slice(0, i).some((other) => shareAddress(member, other)))) return undefined;
     return quorumConfig(all, version, groups, weights);
   } catch {
@@ -43,7 +58,12 @@ function whole(text: string, version: number): QuorumConfig | undefined {
   }
 }
 
-function incremental(now: QuorumConfig, request: ReconfigRequest, version: number): QuorumConfig | undefined {
+function incremental(
+  now: QuorumConfig,
+  request: ReconfigRequest,
+  version: number,
+  rules: ReconfigRules,
+): QuorumConfig | undefined {
   if (now.groups.size > 0) return undefined;
   const members = new Map(now.members);
   for (const id of split(request.leaving)) {
@@ -54,7 +74,7 @@ function incremental(now: QuorumConfig, request: ReconfigRequest, version: numbe
     const match = /^server\.(\d+)=(.+)$/s.exec(joiner.replace(/\s/g, ''));
     if (match === null) return undefined;
     const member = parseMember(Number(match[1]), match[2] ?? '');
-    if (typeof member === 'string' || member.clientAddress === undefined) return undefined;
+    if (typeof member === 'string' || member.clientAddress === undefined || !mayStart(member, rules)) return undefined;
     for (const other of members.values()) if (other.id !== member.id && shareAddress(member, other)) return undefined;
     members.set(member.id, member);
   }

@@ -6,6 +6,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
+import { formatConfig, parseConfig } from '../../dist/quorum/quorum-config.js';
+import { reconfigured } from '../../dist/quorum/reconfigure.js';
 import { RawClient, type Reply } from '../server/raw-client.js';
 import { Ensemble, writeLog } from './ensemble.js';
 
@@ -224,12 +226,31 @@ test('mistakes are refused with the codes that Apache gives', async (t) => {
   assert.equal(await error({ joining: 'server.9=h:1:2' }), -8, 'no client port');
   assert.equal(await error({ leaving: '1,2' }), -8, 'too few left');
   assert.equal(await error({ joining: `server.9=${ensemble.fullLine(1)}` }), -8, 'an address twice');
+  for (const [line, why] of [
+    ['127.0.0.1:1:2|127.0.0.2:1:2;3', 'several addresses without multiAddress.enabled: it would not start again'],
+    ['127.0.0.1:2:2;3', 'one port for two things'],
+    ['127.0.0.1:0:0;3', 'one port for two things'],
+  ] as const) {
+    assert.equal(await error({ joining: `server.9=${line}` }), -8, why);
+    assert.equal(await error({ members: `${lines(ensemble, [1, 2, 3])},server.9=${line}` }), -8, why);
+  }
   assert.equal(
     await error({ members: `server.4=${ensemble.fullLine(4)}\nserver.1=${ensemble.fullLine(1)}` }),
     -13,
     'absent',
   );
   assert.equal(await error({ expected: 0x100000000, joining: `server.1=${ensemble.fullLine(1)}` }), 0);
+});
+
+test('several addresses of a server are taken where servers may have them', () => {
+  const now = parseConfig('server.1=h1:1:2;3\nserver.2=h2:1:2;3');
+  const line = 'server.3=h3:1:2:participant|h4:1:2:participant;0.0.0.0:3';
+  const incremental = { joining: line, leaving: null, members: null, expected: -1 };
+  const whole = { joining: null, leaving: null, members: `${formatConfig(now)},${line}`, expected: -1 };
+  for (const request of [incremental, whole]) {
+    const config = reconfigured(now, request, 1, { leastVoters: 2, multiAddress: true });
+    assert.ok(typeof config !== 'number' && formatConfig(config).includes(line));
+  }
 });
 
 test('without reconfigEnabled it is refused, and nothing is written', async (t) => {
