@@ -101,23 +101,39 @@ export class ElectionPort {
     this.addresses = host.addresses;
   }
 
-  /** Listens at all own addresses. Rejects with the system's error. Resolves with the first port. */
+  /**
+   * Listens at all own addresses. Resolves with the port of the one that is open first, as the others can be reached there already;
+   * rejects with the system's error if none can be opened.
+   */
   async listen(): Promise<number> {
-    for (const place of listenAt(this.addresses, this.host.listenOnAll))
-      this.listening.push({ place, listener: await this.open(place) });
-    return this.listening[0]?.listener.port ?? 0;
+    const { addresses } = this;
+    const opening = listenAt(addresses, this.host.listenOnAll).map((place) => this.open(place, addresses));
+    // What is told meanwhile of other addresses is done after that.
+    this.moving = Promise.allSettled(opening).then(() => {});
+    try {
+      return await Promise.any(opening);
+    } catch (e) {
+      throw (e as AggregateError).errors[0];
+    }
   }
 
   /** A name that the DNS does not know yet (ZOOKEEPER-3320), or an address that is about to come, may be there a little later. */
-  private async open(place: ListenPlace): Promise<Listener> {
+  private async open(place: ListenPlace, addresses: readonly ElectionAddress[]): Promise<number> {
     const { runtime, bindAttempts, warn } = this.host;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.listenTo(place);
+        const listener = await this.listenTo(place);
+        if (this.closed) void listener.close();
+        else this.listening.push({ place, listener });
+        return listener.port;
       } catch (e) {
         const { code, message } = e as Error & { code?: string };
-        if (this.closed || code === 'EADDRINUSE' || attempt === bindAttempts) throw e;
-        warn(`the election port cannot be opened, attempt ${attempt} of ${bindAttempts || 'many'}: ${message}`);
+        const isLast = code === 'EADDRINUSE' || attempt === bindAttempts;
+        const which = isLast ? 'not tried again' : `attempt ${attempt} of ${bindAttempts || 'many'}`;
+        // The last error of the only address is told by who asked for it.
+        if (!this.closed && (!isLast || addresses.length > 1))
+          warn(`the election port cannot be opened, ${which}: ${message}`);
+        if (isLast || this.closed || this.addresses !== addresses) throw e;
         await new Promise<void>((resolve) => runtime.after(BIND_AGAIN_MS, resolve));
       }
     }

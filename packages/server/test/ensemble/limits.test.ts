@@ -79,6 +79,58 @@ test('the election port is tried as often as electionPortBindRetry says', async 
   assert.equal(taken.tried(), 1);
 });
 
+/** An election port with these addresses, of which those of 192.0.2 cannot be listened at; and what it says. */
+function several(
+  hosts: readonly string[],
+  attempts: number,
+): { port: ElectionPort; said: string[]; open: Set<string> } {
+  const said: string[] = [];
+  const open = new Set<string>();
+  const host = {
+    id: 1,
+    network: {
+      ...nodeNetwork,
+      listen: async ({ host = '' }) => {
+        if (host.startsWith('192.0.2.'))
+          throw Object.assign(new Error(`EADDRNOTAVAIL ${host}`), { code: 'EADDRNOTAVAIL' });
+        open.add(host);
+        return { port: 1, close: async () => open.delete(host) };
+      },
+    },
+    runtime: { ...nodeRuntime, after: (_ms: number, run: () => void) => nodeRuntime.after(0, run) },
+    addresses: hosts.map((host) => ({ host, port: 1 })),
+    bindAttempts: attempts,
+    warn: (message: string) => said.push(message),
+  } as unknown as ElectionPortHost;
+  return { port: new ElectionPort(host), said, open };
+}
+
+test('of several own addresses, those that cannot be listened at are told, and the others serve', async () => {
+  for (const hosts of [
+    ['192.0.2.1', '127.0.0.1', '127.0.0.2'],
+    ['127.0.0.1', '127.0.0.2', '192.0.2.1'],
+  ]) {
+    const { port, said, open } = several(hosts, 2);
+    assert.equal(await port.listen(), 1);
+    await until(() => said.length === 2, 'that it is given up');
+    assert.match(said[0] ?? '', /attempt 1 of 2: EADDRNOTAVAIL 192\.0\.2\.1/);
+    assert.match(said[1] ?? '', /not tried again: EADDRNOTAVAIL 192\.0\.2\.1/);
+    assert.deepEqual([...open].sort(), ['127.0.0.1', '127.0.0.2']);
+    await port.close();
+    assert.equal(open.size, 0);
+  }
+  await assert.rejects(several(['192.0.2.1', '192.0.2.2'], 2).port.listen(), /EADDRNOTAVAIL 192\.0\.2\.1/);
+});
+
+test('addresses that are told of while others are tried still are listened at', async () => {
+  const { port, open } = several(['127.0.0.1', '192.0.2.1'], 0);
+  await port.listen();
+  port.move([{ host: '127.0.0.2', port: 1 }]);
+  await until(() => open.has('127.0.0.2') && !open.has('127.0.0.1'), 'that it has moved');
+  await port.close();
+  assert.equal(open.size, 0);
+});
+
 test('a peerType that the list contradicts is told', async (t) => {
   const ensemble = await Ensemble.of(t, ['participant', 'participant'], { peerType: 'observer' });
   await ensemble.start(1);
