@@ -36,6 +36,7 @@ export interface Disk {
   list(dir: string): string[];
   /** Size in bytes, or undefined if the file is not there. */
   size(path: string): number | undefined;
+  /** Makes what is missing of a path, durably. */
   makeDir(dir: string): void;
   open(path: string): ReadableFile;
   /** Creates a log, cutting one of the same name. With `durable` each write is on disk when it calls back. */

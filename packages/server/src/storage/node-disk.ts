@@ -26,7 +26,7 @@ import {
   writeSync,
   writev,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';
 import { systemCode } from './system-error.js';
 
@@ -53,7 +53,10 @@ export const nodeDisk: Disk = {
   },
 
   makeDir(dir) {
-    mkdirSync(dir, { recursive: true });
+    const first = mkdirSync(dir, { recursive: true });
+    if (first === undefined) return;
+    const above = dirname(resolve(first));
+    for (let at = resolve(dir); at !== above && at !== dirname(at); at = dirname(at)) this.syncDir(dirname(at));
   },
 
   open(path): ReadableFile {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { nodeDisk } from '../../dist/storage/index.js';
+import { type Disk, nodeDisk } from '../../dist/storage/index.js';
 
 test('what is not there is no error, also where errors are of another context', (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-'));
@@ -35,4 +35,20 @@ test('a file that is written once more keeps its bytes and its size', (t) => {
   nodeDisk.rewrite(path, 100, 2_400_001);
   assert.ok(readFileSync(path).equals(bytes));
   assert.throws(() => nodeDisk.rewrite(path, 0, bytes.length + 1), /ends before/);
+});
+
+test('a directory that is made is durable with all that were made for it', (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const synced: string[] = [];
+  const disk: Disk = { ...nodeDisk, syncDir: (path) => synced.push(path) };
+  disk.makeDir(join(dir, 'a', 'b', 'version-2'));
+  assert.deepEqual(synced, [join(dir, 'a', 'b'), join(dir, 'a'), dir]);
+  disk.makeDir(join(dir, 'a', 'b', 'version-2'));
+  assert.equal(synced.length, 3, 'what is there is left alone');
+  const before = process.cwd();
+  process.chdir(dir);
+  t.after(() => process.chdir(before));
+  disk.makeDir('c/version-2/');
+  assert.deepEqual(synced.slice(3), [join(process.cwd(), 'c'), process.cwd()]);
 });
