@@ -1,7 +1,7 @@
 // The files that a reconfiguration changes: `<zoo.cfg>.dynamic.<version>` with the members, `<zoo.cfg>.dynamic.next` while one is
 // proposed, and zoo.cfg itself, which then names the former. Source: QuorumPeerConfig of Apache ZooKeeper.
 
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { formatConfig, parseConfig, type QuorumConfig } from '../quorum/quorum-config.js';
 
 /** What is needed of a disk. */
@@ -11,6 +11,8 @@ export interface TextFiles {
   replaceText(path: string, text: string): void;
   size(path: string): number | undefined;
   remove(path: string): void;
+  /** Makes names that were removed from the directory stay removed. */
+  syncDir(dir: string): void;
 }
 
 /** Keys of zoo.cfg that the dynamic file takes over. */
@@ -41,8 +43,12 @@ export class DynamicFile {
     this.disk.replaceText(this.next, formatConfig(config));
   }
 
+  /** Durable when it returns: members that came back would have to agree to every leader. */
   withdraw(): void {
-    if (this.disk.size(this.next) !== undefined) this.disk.remove(this.next);
+    const { disk, next } = this;
+    if (disk.size(next) === undefined) return;
+    disk.remove(next);
+    disk.syncDir(dirname(next));
   }
 
   /** Writes the members down, and has zoo.cfg name them. */
