@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, ReadableFile } from './disk.js';
 import { sortedLogs } from './file-names.js';
+import { systemCode } from './system-error.js';
 import { LOG_HEADER_SIZE, RECORD_END, RECORD_HEAD } from './txn-log.js';
 
 const ZXID_AT = 12;
@@ -71,8 +72,13 @@ export class LogCursor {
   /** Goes on with the next file. False if there is none any more: it may have been purged. */
   private open(): boolean {
     const name = this.files.shift();
-    if (name === undefined || this.disk.size(join(this.dir, name.file)) === undefined) return false;
-    this.file = this.disk.open(join(this.dir, name.file));
+    if (name === undefined) return false;
+    try {
+      this.file = this.disk.open(join(this.dir, name.file));
+    } catch (e) {
+      if (systemCode(e) === 'ENOENT') return false;
+      throw e;
+    }
     this.fileZxid = name.zxid;
     this.position = LOG_HEADER_SIZE;
     return true;

@@ -1,0 +1,30 @@
+// The log is read for learners while old files of it are purged.
+import assert from 'node:assert/strict';
+import { unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type Disk, nodeDisk } from '../../dist/storage/index.js';
+import { LogCursor } from '../../dist/storage/log-cursor.js';
+import { LogBatch } from '../../dist/storage/txn-log.js';
+import { temporaryDir } from './fixtures.js';
+
+test('a log that is purged at the moment it is opened counts as the end', (t) => {
+  const dir = temporaryDir(t);
+  for (const zxid of [1, 2]) {
+    const batch = new LogBatch();
+    const entry = Buffer.alloc(40);
+    entry.writeBigInt64BE(BigInt(zxid), 12);
+    batch.append(entry, zxid);
+    writeFileSync(join(dir, `log.${zxid}`), Buffer.concat([Buffer.alloc(16), batch.buf.subarray(0, batch.used)]));
+  }
+  const disk: Disk = {
+    ...nodeDisk,
+    open: (path) => {
+      if (path.endsWith('log.2')) unlinkSync(path);
+      return nodeDisk.open(path);
+    },
+  };
+  const cursor = LogCursor.open(disk, dir, 1, 1e6);
+  assert.equal(cursor?.next()?.zxid, 1);
+  assert.equal(cursor?.next(), undefined);
+});
