@@ -33,6 +33,8 @@ export async function purge(
   }
   const oldest = kept[kept.length - 1];
   if (oldest === undefined || kept.length < retain) return [];
+  // The newest may be there by name for this moment only: it is being written, or its directory could not be synced.
+  disk.syncDir(dirs.snapshots);
   const deleted: string[] = [];
   const remove = (dir: string, file: string): void => {
     const path = join(dir, file);

@@ -41,7 +41,7 @@ interface Encoder {
 /**
  * Writes a snapshot into `dir` and returns its file name and size in bytes.
  * @param soon calls back in the next turn of the event loop
- * @throws the system's error; nothing is then left under a snapshot's name
+ * @throws the system's error; nothing is then left under a snapshot's name, unless it was only the name that was not made durable
  */
 export async function writeSnapshot(
   disk: Disk,

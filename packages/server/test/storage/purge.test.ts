@@ -62,3 +62,21 @@ test('nothing is deleted while there are fewer whole snapshots than shall stay',
   const dir = copyOf(t, 'standalone-3.8.0');
   assert.deepEqual(await purge(nodeDisk, open(dir), 8), []);
 });
+
+test('nothing is deleted before the names of the snapshots that stay are durable', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const dirs = open(dir);
+  const done: string[] = [];
+  const disk = { ...nodeDisk, syncDir: (of: string) => done.push(of), remove: () => done.push('remove') };
+  await purge(disk, dirs, 3);
+  assert.deepEqual(done.slice(0, 2), [dirs.snapshots, 'remove']);
+  const failing = {
+    ...nodeDisk,
+    syncDir: () => {
+      throw new Error('EIO');
+    },
+  };
+  const before = readdirSync(dirs.snapshots);
+  await assert.rejects(purge(failing, dirs, 3), /EIO/);
+  assert.deepEqual(readdirSync(dirs.snapshots), before);
+});
