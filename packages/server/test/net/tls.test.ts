@@ -12,6 +12,7 @@ import { ConfigError, loadConfig } from '../../dist/config/index.js';
 import { isDistinguishedName } from '../../dist/request/distinguished-name.js';
 import { startServer } from '../../dist/start.js';
 import { dataDir, RawClient, serve } from '../server/raw-client.js';
+import { until } from '../server/until.js';
 
 const FIXTURES = fileURLToPath(new URL('../../test/fixtures/tls/', import.meta.url));
 const at = (file: string): string => join(FIXTURES, file);
@@ -85,6 +86,26 @@ test('without a certificate, or with one of an unknown authority, nobody comes i
   assert.equal(server.port.stats.handshakesFailed, 3);
   assert.equal(server.port.stats.authFailed, 3);
   assert.equal(server.port.connections.size, 0);
+});
+
+test('who leaves within the handshake is told of by his address, once', async (t) => {
+  const told: object[] = [];
+  const logger = {
+    info: () => {},
+    warn: (fields: object, message: string) => void (message.startsWith('connection refused') && told.push(fields)),
+    error: () => {},
+  };
+  const { secureClientPort, server } = await serve(t, TLS, { logger });
+  const left = await RawClient.plain(t, secureClientPort);
+  await until(() => server.port.handshakes === 1);
+  left.socket.destroy();
+  const silent = await RawClient.plain(t, secureClientPort);
+  await until(() => server.port.handshakes === 1 && told.length > 0);
+  silent.socket.end();
+  await until(() => told.length > 1);
+  await turnedAway(t, secureClientPort, { ca }); // what Node tells of the others has come by then
+  assert.deepEqual(told, Array(3).fill({ client: '127.0.0.1' }));
+  assert.equal(server.port.stats.handshakesFailed, 3);
 });
 
 test('certificates that all have one name are told apart by who signed them', async (t) => {

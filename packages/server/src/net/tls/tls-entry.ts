@@ -59,6 +59,13 @@ export interface TlsHooks {
   onReloadFailed(path: string, error: Error): void;
 }
 
+interface Shaking {
+  readonly socket: Socket;
+  /** As it was while the socket was open: a closed one has none. */
+  readonly address: string;
+  readonly taker: TlsTaker;
+}
+
 /** The first byte of a TLS connection: a handshake record. No plain request can begin with it. */
 const HANDSHAKE_RECORD = 0x16;
 /** How often files are looked at, in milliseconds. */
@@ -75,7 +82,7 @@ export class TlsEntry {
   /** The certificates of the trust store. */
   anchors: readonly X509Certificate[];
   /** Sockets on which the handshake is under way, by {@link keyOf}. */
-  private readonly shaking = new Map<string, { readonly socket: Socket; readonly taker: TlsTaker }>();
+  private readonly shaking = new Map<string, Shaking>();
   /** Sockets of which it is not known yet whether they speak TLS. */
   private readonly undecided = new Set<Socket>();
   private readonly watched: string[] = [];
@@ -101,9 +108,8 @@ export class TlsEntry {
     });
     this.server.on('secureConnection', (socket) => void this.judge(socket));
     this.server.on('tlsClientError', (error, socket) => {
-      this.shaking.delete(keyOf(socket));
+      this.failed(keyOf(socket), error.message);
       socket.destroy();
-      hooks.onFailed(socket.remoteAddress ?? '', error.message);
     });
     if (settings.reload) this.watch();
   }
@@ -166,19 +172,28 @@ export class TlsEntry {
       return;
     }
     const key = keyOf(socket);
-    this.shaking.set(key, { socket, taker });
+    this.shaking.set(key, { socket, address: socket.remoteAddress ?? '', taker });
     socket.on('error', () => {});
     socket.allowHalfOpen = false; // who leaves within the handshake has left
     socket.once('close', () => {
-      if (this.shaking.get(key)?.socket === socket) this.shaking.delete(key);
+      if (this.shaking.get(key)?.socket === socket) this.failed(key, 'the client left within the handshake');
     });
     this.server.emit('connection', socket);
   }
 
+  /** Tells of a client that could not come through, once: Node tells of one that has left, too, and later. */
+  private failed(key: string, reason: string): void {
+    const shaking = this.shaking.get(key);
+    if (shaking === undefined) return;
+    this.shaking.delete(key);
+    this.hooks.onFailed(shaking.address, reason);
+  }
+
   private async judge(socket: TLSSocket): Promise<void> {
     const { clientAuth, verifyClientHost, reverseDns, superUser } = this.settings;
+    const key = keyOf(socket);
     const refuse = (reason: string): void => {
-      this.hooks.onFailed(socket.remoteAddress ?? '', reason);
+      this.failed(key, reason);
       socket.destroy();
     };
     const identities: Identity[] = [];
@@ -202,7 +217,6 @@ export class TlsEntry {
       if (id === superUser) identities.push({ scheme: 'super', id });
       identities.push({ scheme: 'x509', id });
     }
-    const key = keyOf(socket);
     const waiting = this.shaking.get(key);
     this.shaking.delete(key);
     if (socket.destroyed || waiting === undefined) return;
