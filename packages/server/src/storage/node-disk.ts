@@ -71,23 +71,12 @@ export const nodeDisk: Disk = {
   createLog(path, durable, done) {
     // O_DSYNC: one system call writes and syncs the data, which is a trip to the thread pool less for each batch.
     const flags = durable ? constants.O_DSYNC : 0;
-    open(path, LOG_FLAGS | flags, 0o644, (error, fd) => {
-      if (error !== null) {
-        done(error, null);
-        return;
-      }
-      // Linux tells an error of writing back once for each open file: of two writes at once, each has to hear of it.
-      open(path, constants.O_WRONLY | flags, (secondError, second) => {
-        if (secondError !== null) {
-          done(secondError, null);
-          return;
-        }
-        // Zeros go through a descriptor that does not sync each write.
-        open(path, constants.O_WRONLY, (zeroError, zeroFd) => {
-          if (zeroError !== null) done(zeroError, null);
-          else done(null, logFile([fd, second], zeroFd));
-        });
-      });
+    // Linux tells an error of writing back once for each open file: of two writes at once, each has to hear of it. Zeros go
+    // through a descriptor that does not sync each write.
+    openAll(path, [LOG_FLAGS | flags, constants.O_WRONLY | flags, constants.O_WRONLY], (error, fds) => {
+      const [fd = -1, second = -1, zeroFd = -1] = fds;
+      if (error === null) done(null, logFile([fd, second], zeroFd));
+      else done(error, null);
     });
   },
 
@@ -178,6 +167,28 @@ export const nodeDisk: Disk = {
     this.syncDir(dirname(path));
   },
 };
+
+/** Opens a file once with each of the flags, in their order; if one cannot be opened, none stays open. */
+function openAll(
+  path: string,
+  flags: readonly number[],
+  done: (error: Error | null, fds: readonly number[]) => void,
+  opened: readonly number[] = [],
+): void {
+  const next = flags[opened.length];
+  if (next === undefined) {
+    done(null, opened);
+    return;
+  }
+  open(path, next, 0o644, (error, fd) => {
+    if (error === null) {
+      openAll(path, flags, done, [...opened, fd]);
+      return;
+    }
+    for (const one of opened) close(one, () => {});
+    done(error, []);
+  });
+}
 
 const ZEROS = Buffer.alloc(1024 * 1024);
 

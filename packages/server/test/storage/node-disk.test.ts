@@ -1,10 +1,12 @@
 // The real file system: what is missing is told from what fails, in every context.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Disk, nodeDisk } from '../../dist/storage/index.js';
+import { until } from '../server/until.js';
 
 test('what is not there is no error, also where errors are of another context', (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-'));
@@ -51,4 +53,38 @@ test('a directory that is made is durable with all that were made for it', (t) =
   t.after(() => process.chdir(before));
   disk.makeDir('c/version-2/');
   assert.deepEqual(synced.slice(3), [join(process.cwd(), 'c'), process.cwd()]);
+});
+
+test('a log that cannot be opened again leaves no descriptor open', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const { open } = fs;
+  const opened: number[] = [];
+  type Done = (error: Error | null, fd: number) => void;
+  const failing = (path: string, flags: number, mode: number, done: Done): void => {
+    if (opened.length === 2) {
+      done(new Error('EMFILE'), -1);
+      return;
+    }
+    open(path, flags, mode, (error, fd) => {
+      opened.push(fd);
+      done(error, fd);
+    });
+  };
+  t.mock.method(fs, 'open', failing as unknown as typeof open);
+  syncBuiltinESMExports();
+  const error = await new Promise((resolve) => nodeDisk.createLog(join(dir, 'log.1'), true, resolve));
+  fs.open = open;
+  syncBuiltinESMExports();
+  assert.match(String(error), /EMFILE/);
+  assert.equal(opened.length, 2);
+  const isOpen = (fd: number): boolean => {
+    try {
+      fs.fstatSync(fd);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  await until(() => !opened.some(isOpen));
 });
