@@ -472,12 +472,19 @@ export class Client extends EventEmitter<ClientEvents> {
       watches.removeOneShot(serverPath, kinds, watcher);
       return;
     }
+    let isRemoved = false;
+    const remove = (): void => {
+      if (!isRemoved) watches.removeOneShot(serverPath, kinds, watcher);
+      isRemoved = true;
+    };
+    const onAnswer = (): void => {
+      remove();
+      this.session.rearmPath(serverPath); // those of reads that were under way
+    };
     try {
-      await this.send(requests.removeWatches(serverPath, WatcherType[type]), options);
+      await this.send(requests.removeWatches(serverPath, WatcherType[type], onAnswer), options);
     } finally {
-      watches.removeOneShot(serverPath, kinds, watcher);
-      // Those of reads that were under way.
-      this.session.rearmPath(serverPath);
+      remove();
     }
   }
 

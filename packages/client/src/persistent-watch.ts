@@ -73,6 +73,5 @@ async function set(
  */
 async function removeFromServer(session: Session, path: string): Promise<void> {
   // A failure means that there is none: no such watch, or no connection that has one.
-  await session.call(removeWatches(path, WatcherType.any)).catch(() => {});
-  session.rearmPath(path);
+  await session.call(removeWatches(path, WatcherType.any, () => session.rearmPath(path))).catch(() => {});
 }

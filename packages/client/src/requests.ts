@@ -23,6 +23,8 @@ export interface Request<T> {
   read(r: JuteReader): T;
   /** That there is no such node is an answer, not an error. */
   readonly nullIfMissing?: boolean;
+  /** Called with the answer, before anything that comes behind it is looked at. */
+  readonly onAnswer?: (() => void) | undefined;
   /** The one-shot watch that comes into being with the reply. */
   readonly watch?: WatchRegistration | undefined;
 }
@@ -178,8 +180,8 @@ export function checkWatches(path: string, type: number): Request<void> {
   return { op: OpCode.checkWatches, path, write: (w) => w.string(path).int(type), read: nothing };
 }
 
-export function removeWatches(path: string, type: number): Request<void> {
-  return { op: OpCode.removeWatches, path, write: (w) => w.string(path).int(type), read: nothing };
+export function removeWatches(path: string, type: number, onAnswer: () => void): Request<void> {
+  return { op: OpCode.removeWatches, path, write: (w) => w.string(path).int(type), read: nothing, onAnswer };
 }
 
 // GetEphemeralsRequest: ustring prefixPath; GetEphemeralsResponse: vector<ustring> ephemerals

@@ -293,6 +293,7 @@ export class Session implements ConnectionHandler {
       this.heardSince = this.probeSent;
       this.probe = 0;
     }
+    call.request.onAnswer?.();
     if (call.settled) return;
     const { request } = call;
     if (request.watch !== undefined) {

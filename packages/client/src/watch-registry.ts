@@ -249,11 +249,13 @@ export class WatchRegistry {
   rearmPath(path: string, zxid: number): RearmRequest | undefined {
     const lists = emptyChunk();
     for (const kind of ['data', 'exists', 'children'] as const) {
-      const isWanted = this.lists(kind).has(path) && !this.isCovered({ kind, path });
-      if (isWanted) lists[kind].push(path);
+      if (this.lists(kind).has(path)) lists[kind].push(path);
     }
     const isNone = lists.data.length + lists.exists.length + lists.children.length === 0;
-    return isNone ? undefined : setWatches(lists, zxid, false);
+    const entry = this.persistent.get(path);
+    // Behind the others, so that it is the mode that older servers keep.
+    if (entry?.sent) lists[entry.recursive ? 'recursive' : 'persistent'].push(path);
+    return isNone ? undefined : setWatches(lists, zxid, entry?.sent === true);
   }
 
   private *chunks(): Generator<Rearm> {

@@ -121,6 +121,91 @@ test('one-shot watches that a persistent one stood for are set when it is closed
   );
 });
 
+test('watches are set again from the moment they were removed, whatever arrives along with that answer', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept();
+  /** Answers requests in one chunk. */
+  const answerTogether = async (...zxids: number[]): Promise<void> => {
+    const asked: number[] = [];
+    while (asked.length < zxids.length) asked.push((await connection.request()).xid);
+    connection.socket.cork();
+    for (const [i, xid] of asked.entries()) connection.reply(xid, zxids[i] as number, 0, stat);
+    connection.socket.uncork();
+  };
+  const expectSet = async (path: string, zxid: number): Promise<void> => {
+    const set = await connection.request();
+    assert.equal(set.op, OpCode.setWatches);
+    assert.equal(set.body.long53(), zxid);
+    assert.deepEqual(
+      set.body.vector((r) => r.string()),
+      [path],
+    );
+    connection.reply(Xid.setWatches, zxid);
+  };
+  // One of two watchers is removed while the other's read is under way.
+  const watcher = (): void => {};
+  const first = client.exists('/a', { watcher });
+  await answerTogether(4);
+  await first;
+  const calls: Promise<unknown>[] = [client.exists('/a', { watcher: () => {} })];
+  calls.push(client.removeWatches('/a', { type: 'data', watcher }));
+  calls.push(client.setData('/a', ''));
+  // The write comes behind the removal: its event goes to nobody.
+  await answerTogether(4, 4, 9);
+  await Promise.all([...calls, expectSet('/a', 4)]);
+  // A persistent watch is closed that stood for a one-shot one.
+  const stream = client.watch('/b');
+  const read = client.exists('/b', { watcher });
+  await answerTogether(10, 10);
+  await read;
+  stream.close();
+  const written = client.setData('/b', '');
+  await answerTogether(10, 15);
+  await Promise.all([written, expectSet('/b', 10)]);
+});
+
+test('a persistent watch that is set while another is removed is no reason to leave one-shot ones out', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept();
+  const stream = client.watch('/a');
+  connection.reply((await connection.request()).xid, 1, 0, (w) => w.int(0));
+  const read = client.exists('/a', { watcher: () => {} });
+  connection.reply((await connection.request()).xid, 4, 0, stat);
+  await read;
+  stream.close();
+  const removal = await connection.request();
+  client.watch('/a');
+  const added = await connection.request();
+  connection.reply(removal.xid, 5);
+  const { op, body } = await connection.request();
+  assert.equal(op, OpCode.setWatches2);
+  assert.equal(body.long53(), 5);
+  // Data, exists, children, persistent, recursive: the new watch goes along, as older servers keep one of a path.
+  const lists = Array.from({ length: 5 }, () => body.vector((r) => r.string()));
+  assert.deepEqual(lists, [['/a'], [], [], ['/a'], []]);
+  connection.reply(added.xid, 5, 0, (w) => w.int(0));
+});
+
+test('a watcher that comes behind a removal of all stays', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept();
+  const before = client.exists('/a', { watcher: () => {} });
+  connection.reply((await connection.request()).xid, 1, 0, stat);
+  await before;
+  const { watcher, event } = nextEvent();
+  const calls = [client.removeWatches('/a'), client.exists('/a', { watcher })];
+  const asked = [await connection.request(), await connection.request()];
+  connection.socket.cork();
+  for (const { xid } of asked) connection.reply(xid, 2, 0, stat);
+  connection.notify(EventType.nodeDataChanged, '/a', 3);
+  connection.socket.uncork();
+  await Promise.all(calls);
+  assert.equal((await event).zxid, 3);
+});
+
 test('one-shot watches are set if the persistent one that was to stand for them is refused', async (t) => {
   const server = await FakeServer.start(t);
   const client = begin(t, server.port);
