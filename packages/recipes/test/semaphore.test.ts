@@ -1,6 +1,7 @@
 // InterProcessSemaphoreV2: never more leases than the limit, in the order of asking.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import {
   InterProcessSemaphoreMutex,
@@ -95,6 +96,27 @@ test('an expired session returns its leases, and who waits in one waits on', asy
   await expire(server, client);
   await until(() => lease.signal.aborted);
   await (await next).release();
+});
+
+test('who waits for a lease keeps its turn while the session lives, however long the connection is away', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const client = await open(t, relay.port, { sessionTimeout: 2000 });
+  const [holder, third] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const lease = await new InterProcessSemaphoreV2(holder, '/turn', 1).acquire();
+  const next = new InterProcessSemaphoreV2(client, '/turn', 1).acquire();
+  await childCount(holder, '/turn/leases', 2);
+  const last = new InterProcessSemaphoreV2(third, '/turn', 1).acquire();
+  await childCount(holder, '/turn/locks', 2);
+  relay.down();
+  await once(client, 'suspended');
+  // Longer than the grace, a third of the session time-out. Who gave up the turn and kept the place would be in the way of the next.
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  relay.up();
+  await client.connected();
+  await lease.release();
+  await (await next).release();
+  await (await last).release();
 });
 
 test('50 clients never hold more than the limit', async (t) => {

@@ -8,7 +8,7 @@ import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { aborted, pause } from '../base/wait.js';
-import { readWatched, type Watched } from '../base/watching.js';
+import { changed, readWatched, type Watched } from '../base/watching.js';
 import type { LockHold } from '../locks/hold.js';
 import { InterProcessMutex } from '../locks/mutex.js';
 import { ShallowParty } from '../nodes/party.js';
@@ -147,11 +147,19 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
   private async stableParty(): Promise<Watched<'children'>> {
     const { timeBoundary = 30_000 } = this.options;
     for (;;) {
-      const party = await readWatched(this.client, join(this.path, 'party'), 'children', this.life.signal);
-      const changed = new AbortController();
-      void party.fired.then(() => changed.abort());
+      const at = join(this.path, 'party');
+      const party = await readWatched(this.client, at, 'children', this.life.signal).catch((error) => {
+        if (!isKeeperError(error, 'NoNode')) throw error;
+      });
+      if (party === undefined) {
+        // A container that was left empty has gone; it comes back with the own node.
+        await changed(this.client, at, 'exists', this.life.signal, (stat) => stat === null);
+        continue;
+      }
+      const unstable = new AbortController();
+      void party.fired.then(() => unstable.abort());
       try {
-        await pause(timeBoundary, AbortSignal.any([changed.signal, this.life.signal]));
+        await pause(timeBoundary, AbortSignal.any([unstable.signal, this.life.signal]));
         return party;
       } catch (error) {
         party.forget();

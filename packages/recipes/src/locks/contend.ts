@@ -104,11 +104,14 @@ async function takeTurn(
   for (;;) {
     // The first listing can be older than the node, if the connection was lost between.
     if (children === undefined || !children.includes(own)) {
-      const { children: now } = await unlessAborted(
+      const listed = await unlessAborted(
         persist(() => client.getChildren(contest.path), signal),
         signal,
-      );
-      children = now;
+      ).catch((error) => {
+        if (!isKeeperError(error, 'NoNode')) throw error;
+      });
+      if (listed === undefined) return 'again'; // a container that was left empty has gone, and the own node with it
+      children = listed.children;
     }
     if (client.sessionId !== seat.session || !children.includes(own)) return 'again';
     if (contest.heir !== undefined) return children.includes(contest.heir.of) ? 'turn' : 'again';

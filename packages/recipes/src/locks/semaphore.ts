@@ -63,7 +63,10 @@ export class InterProcessSemaphoreV2 {
     }
     const { layout = 'curator' } = options;
     const isKazoo = layout === 'kazoo';
-    this.mutex = new InterProcessMutex(client, isKazoo ? `${path}-__lock__` : join(path, 'locks'), { layout });
+    this.mutex = new InterProcessMutex(client, isKazoo ? `${path}-__lock__` : join(path, 'locks'), {
+      layout,
+      grace: Number.POSITIVE_INFINITY, // as long as the session lives, nobody else may make a lease
+    });
     this.leases = isKazoo ? path : join(path, 'leases');
     this.newName = isKazoo ? () => randomUUID().replaceAll('-', '') : () => protectedName('lease-');
   }
@@ -149,13 +152,20 @@ export class InterProcessSemaphoreV2 {
       const wake = new AbortController();
       const onChange = (): void => wake.abort();
       if (typeof limit !== 'number') limit.on('change', onChange);
-      let state: 'free' | 'full' | 'gone' = 'full';
+      let state = 'full' as 'free' | 'full' | 'gone';
       try {
-        await changed(this.client, this.leases, 'children', AbortSignal.any([signal, wake.signal]), ({ children }) => {
-          if (this.client.sessionId !== stat.ephemeralOwner || !children.includes(nameOf(path))) state = 'gone';
-          else if (children.length <= this.maxLeases) state = 'free';
-          return state === 'full';
-        });
+        const isThere = await changed(
+          this.client,
+          this.leases,
+          'children',
+          AbortSignal.any([signal, wake.signal]),
+          ({ children }) => {
+            if (this.client.sessionId !== stat.ephemeralOwner || !children.includes(nameOf(path))) state = 'gone';
+            else if (children.length <= this.maxLeases) state = 'free';
+            return state === 'full';
+          },
+        );
+        if (!isThere) state = 'gone';
       } catch (error) {
         if (!wake.signal.aborted || signal.aborted) throw error;
       } finally {
