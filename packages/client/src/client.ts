@@ -105,23 +105,41 @@ export class Client extends EventEmitter<ClientEvents> {
   /** Who waits to be connected. */
   private readonly stateWaiters = new Set<() => void>();
   private readonly defaultWatcher: Watcher;
+  private view: Client | undefined;
 
   /**
    * Makes a client; {@link start} has it connect.
    * @param connectString `host:port,host:port/chroot`, or `dns-srv://name/chroot`
+   * @param session of another client, of {@link untimed}
    * @throws TypeError if the string cannot be used
    */
-  constructor(connectString: string, options: ClientOptions = {}) {
+  constructor(connectString: string, options: ClientOptions = {}, session?: Session) {
     super();
     this.options = options;
     this.defaultWatcher = (event) => {
-      options.onEvent?.(event);
-      this.emit('watch', event);
+      this.guard(() => options.onEvent?.(event));
+      this.tell('watch', event);
     };
-    this.session = new Session(parseConnectString(connectString), options, {
-      onState: (change) => this.onState(change),
-      onError: (error) => this.onWatcherError(error),
-    });
+    this.session =
+      session ??
+      new Session(parseConnectString(connectString), options, {
+        onState: (change) => this.onState(change),
+        onError: (error) => this.onWatcherError(error),
+      });
+  }
+
+  /**
+   * This client without `requestTimeout`: one session for both, each with listeners of its own. For who goes on until there is
+   * an answer, as recipes do, and must not be given an error for it.
+   */
+  get untimed(): Client {
+    const { requestTimeout, ...options } = this.options;
+    if (requestTimeout === undefined) return this;
+    if (this.view === undefined) {
+      this.view = new Client('', options, this.session);
+      this.view.on('watcherError', (error) => this.onWatcherError(error));
+    }
+    return this.view;
   }
 
   get state(): SessionState {
@@ -521,11 +539,17 @@ export class Client extends EventEmitter<ClientEvents> {
 
   private send<T>(request: Request<T>, options: CallOptions | undefined): Promise<T> {
     const policy = options?.retry ?? (isRead(request.op) ? this.options.retry : undefined);
-    if (policy === undefined) return this.session.call(request, options);
+    if (policy === undefined) return this.session.call(request, this.timed(options));
     const call = this.shared(options);
     const isRetryable = (error: unknown): boolean =>
       isTransient(error) || (isRead(request.op) && isKeeperError(error, 'SessionExpired') && !this.isOver);
     return withRetry(policy, isRetryable, () => this.session.call(request, call), call);
+  }
+
+  private timed(options: CallOptions | undefined): CallOptions | undefined {
+    const { requestTimeout } = this.options;
+    if (requestTimeout === undefined || options?.timeout !== undefined) return options;
+    return { ...options, timeout: requestTimeout };
   }
 
   private shared(options: CallOptions | undefined): CallOptions {
@@ -551,6 +575,7 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private onState(change: StateChange): void {
+    this.view?.onState(change);
     for (const stream of this.stateStreams) stream.push(change);
     this.tell('state', change);
     switch (change.state) {
@@ -571,10 +596,14 @@ export class Client extends EventEmitter<ClientEvents> {
     if (this.session.isOver) for (const stream of [...this.stateStreams]) stream.end();
   }
 
-  /** What a listener throws must not keep the session from its work. */
-  private tell(event: Exclude<keyof ClientEvents, 'watch' | 'watcherError'>, change: StateChange): void {
+  /** What a listener throws must keep neither the session nor other listeners from their work. */
+  private tell<K extends Exclude<keyof ClientEvents, 'watcherError'>>(event: K, ...told: ClientEvents[K]): void {
+    for (const listener of (this as EventEmitter).rawListeners(event)) this.guard(() => listener.apply(this, told));
+  }
+
+  private guard(action: () => void): void {
     try {
-      this.emit(event, change);
+      action();
     } catch (error) {
       this.onWatcherError(error);
     }

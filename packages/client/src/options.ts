@@ -20,7 +20,7 @@ export interface ClientOptions {
   readonly sessionTimeout?: number;
   /** Limit of one attempt to reach one server; the session time-out divided by the number of servers, or by 3 if there are fewer; at least 1000. */
   readonly connectTimeout?: number;
-  /** Limit of every call that does not bring its own; none, as a dead connection is found by pings. */
+  /** Limit of every call that does not bring its own, but for those of recipes; none, as a dead connection is found by pings. */
   readonly requestTimeout?: number;
   /** A session to take up: what another client's `sessionId` and `sessionPassword` say. */
   readonly session?: SessionTicket;

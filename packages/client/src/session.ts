@@ -186,8 +186,8 @@ export class Session implements ConnectionHandler {
         reject(this.errorFor(call, this.overCode()));
         return;
       }
-      const timeout = options?.timeout ?? this.options.requestTimeout;
-      if (timeout !== undefined || options?.signal !== undefined) this.limit(call, timeout, options?.signal);
+      const { timeout, signal } = options ?? {};
+      if (timeout !== undefined || signal !== undefined) this.limit(call, timeout, signal);
       if (call.settled) return;
       if (this.waiting.length === 0 && this.takesMore()) this.transmit(call);
       else this.waiting.push(call);

@@ -236,6 +236,23 @@ test('the client-wide time-out holds for calls without their own', async (t) => 
   const client = await open(t, relay.port, { requestTimeout: 50 });
   relay.loseAnswers();
   await assert.rejects(client.exists('/'), { codeName: 'OperationTimeout' });
+  // Not for those of the same client without it.
+  const { untimed } = client;
+  assert.equal(untimed.untimed, untimed);
+  const states: string[] = [];
+  untimed.on('state', ({ state }) => states.push(state));
+  const pending = untimed.exists('/', { timeout: 150 });
+  await assert.rejects(client.exists('/'), { codeName: 'OperationTimeout' });
+  assert.equal(client.backlog, untimed.backlog);
+  await assert.rejects(pending, { codeName: 'OperationTimeout' });
+  const lost = assert.rejects(untimed.exists('/'), { codeName: 'ConnectionLoss' });
+  relay.up();
+  relay.cut();
+  await lost;
+  await untimed.connected();
+  assert.ok(client.isConnected && (await untimed.exists('/')) !== null);
+  assert.deepEqual(states, ['suspended', 'connected']);
+  assert.equal(untimed.sessionId, client.sessionId);
 });
 
 test('closing answers what was called before, and ends the session at once', async (t) => {

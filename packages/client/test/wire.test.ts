@@ -317,6 +317,9 @@ test('what a listener throws is told, and the session goes on', async (t) => {
   client.on('state', ({ state }) => {
     throw new Error(`listener of ${state}`);
   });
+  const heard: string[] = [];
+  client.once('state', ({ state }) => heard.push(`once ${state}`));
+  client.on('state', ({ state }) => heard.push(state));
   const connection = await (await server.next()).accept();
   const call = client.exists('/a').catch((e: KeeperError) => e.codeName);
   await connection.request();
@@ -326,6 +329,27 @@ test('what a listener throws is told, and the session goes on', async (t) => {
   void second.answerAll();
   await client.exists('/a');
   assert.deepEqual(errors, ['listener of connected', 'listener of suspended', 'listener of connected']);
+  // Nor does it keep anything from other listeners.
+  assert.deepEqual(heard, ['once connected', 'connected', 'suspended', 'connected']);
+});
+
+test('what a listener of events throws keeps no event from the others', async (t) => {
+  const server = await FakeServer.start(t);
+  const fail = (): void => {
+    throw new Error('a bug');
+  };
+  const client = begin(t, server.port, { onEvent: fail });
+  const errors: unknown[] = [];
+  client.on('watcherError', (error) => errors.push((error as Error).message));
+  client.onEvent(fail);
+  const heard = once(client, 'watch');
+  const connection = await (await server.next()).accept();
+  const read = client.exists('/a', { watch: true });
+  connection.reply((await connection.request()).xid, 1, 0, stat);
+  await read;
+  connection.notify(EventType.nodeDataChanged, '/a', 2);
+  assert.equal((await heard)[0].path, '/a');
+  assert.deepEqual(errors, ['a bug', 'a bug']);
 });
 
 test('who waits for room is told when the calls are lost', async (t) => {

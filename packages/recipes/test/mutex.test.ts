@@ -1,6 +1,7 @@
 // InterProcessMutex: one holder, in order, through faults, and nothing left behind.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { attemptRevoke, InterProcessMutex, isRecipeError, type LockHold } from '../dist/index.js';
 import { type OperationName, Relay, STEPS } from './relay.js';
@@ -70,6 +71,20 @@ test('waiting ends with the time-out or the signal, and leaves nothing', async (
   await childCount(client, '/wait', 1);
   await until(async () => (await leftovers(client, server)).watches === 0, 'no watch is left');
   await hold.release();
+});
+
+test("a program's own listener that throws hides no loss", async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const errors: unknown[] = [];
+  client.on('watcherError', (error) => errors.push(error));
+  client.on('state', () => {
+    throw new Error('a bug');
+  });
+  const hold = await new InterProcessMutex(client, '/hidden').acquire();
+  await expire(server, client);
+  await once(hold.signal, 'abort');
+  assert.ok(!hold.isHeld && errors.length > 0);
 });
 
 test('bad use is told with recipe and path', async (t) => {

@@ -16,7 +16,7 @@ export class DistributedBarrier {
   /** @throws RecipeError BadPath */
   constructor(client: Client, path: string) {
     this.path = recipePath(RECIPE, path);
-    this.client = client;
+    this.client = client.untimed;
   }
 
   /** Closes the gate, unless it is closed. */

@@ -37,7 +37,7 @@ export class DistributedDoubleBarrier {
     if (!Number.isInteger(memberCount) || memberCount < 1) {
       throw new RecipeError('BadArgument', RECIPE, path, `there cannot be ${memberCount} members`);
     }
-    this.client = client;
+    this.client = client.untimed;
     this.memberCount = memberCount;
     this.data = data;
     this.ready = join(path, READY);

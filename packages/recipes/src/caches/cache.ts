@@ -90,14 +90,14 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     super();
     this.path = path === '/' ? path : recipePath(recipe, path);
     this.recipe = recipe;
-    this.client = client;
+    this.client = client.untimed;
     this.options = options;
     this.life = new Lifecycle(recipe, path);
     this.depthOfRoot = depthOf(path);
     this.form = { recipe, serializer: options.serializer };
     const { maxDepth = 0 } = options;
     if (!(maxDepth >= 0)) throw new RecipeError('BadArgument', recipe, path, `maxDepth cannot be ${maxDepth}`);
-    this.reader = new BatchReader(client, {
+    this.reader = new BatchReader(this.client, {
       onRead: (at, node) => this.onRead(at, node),
       onFailure: (_at, error) => this.onFailure(error),
     });

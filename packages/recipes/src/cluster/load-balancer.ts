@@ -68,7 +68,7 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
   constructor(client: Client, path: string) {
     super();
     this.path = recipePath(RECIPE, path);
-    this.client = client;
+    this.client = client.untimed;
     this.life = new Lifecycle(RECIPE, path);
     this.offered = new PathChildrenCache(client, join(path, 'servers'), { serializer });
     this.used = new Cache(client, join(path, 'clients'), { maxDepth: 2 }, RECIPE);

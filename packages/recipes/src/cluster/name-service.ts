@@ -37,7 +37,7 @@ export class NameService {
   /** @throws RecipeError BadPath */
   constructor(client: Client, path: string) {
     this.path = recipePath(RECIPE, path);
-    this.client = client;
+    this.client = client.untimed;
   }
 
   /** Resolves when the name has the address, which it keeps over ends of sessions until the binding is closed. */

@@ -56,7 +56,7 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
   ) {
     super();
     this.path = recipePath(RECIPE, path);
-    this.client = client;
+    this.client = client.untimed;
     this.items = [...new Set(items)].map((item) => nodeName(RECIPE, path, item));
     this.work = work;
     this.options = options;

@@ -57,7 +57,7 @@ export class Topic<T> {
     if (!(Number.isInteger(retention) && retention >= 1)) {
       throw new RecipeError('BadArgument', RECIPE, path, `cannot keep ${retention} messages`);
     }
-    this.client = client;
+    this.client = client.untimed;
     this.serializer = serializer;
     this.retention = retention;
   }

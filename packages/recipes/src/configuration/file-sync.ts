@@ -87,7 +87,7 @@ export class FileSync extends RecipeEmitter<FileSyncEvents> implements AsyncDisp
     super();
     this.path = recipePath('FileSync', path);
     this.file = file;
-    this.client = client;
+    this.client = client.untimed;
     this.target = new SyncedFile(file, options);
     this.life = new Lifecycle('FileSync', path);
   }

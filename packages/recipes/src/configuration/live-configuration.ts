@@ -89,7 +89,7 @@ export class LiveConfiguration<T extends object>
     if (!(Number.isInteger(historySize) && historySize >= 1)) {
       throw new RecipeError('BadArgument', RECIPE, path, `cannot keep ${historySize} versions`);
     }
-    this.client = client;
+    this.client = client.untimed;
     this.options = options;
     this.life = new Lifecycle(RECIPE, path);
     this.file = file === undefined ? undefined : new SyncedFile(file.path, file);

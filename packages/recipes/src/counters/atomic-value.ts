@@ -68,7 +68,7 @@ export class DistributedAtomicValue<T> {
   ) {
     this.path = recipePath(recipe, path);
     this.recipe = recipe;
-    this.client = client;
+    this.client = client.untimed;
     this.serializer = serializer;
     this.options = options;
     const { promotedToLock } = options;

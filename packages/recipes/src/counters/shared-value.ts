@@ -41,7 +41,7 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
     super();
     this.path = recipePath(recipe, path);
     this.recipe = recipe;
-    this.client = client;
+    this.client = client.untimed;
     this.seed = seed;
     this.serializer = serializer;
     this.life = new Lifecycle(recipe, path);

@@ -45,7 +45,7 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
     super();
     this.path = recipePath(RECIPE, path);
     this.id = options.id ?? '';
-    this.client = client;
+    this.client = client.untimed;
     this.options = options;
     this.life = new Lifecycle(RECIPE, path);
     this.who = { recipe: RECIPE, path };

@@ -47,7 +47,7 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
     super();
     this.path = recipePath(RECIPE, path);
     this.id = options.id ?? '';
-    this.client = client;
+    this.client = client.untimed;
     this.options = options;
     this.takeLeadership = takeLeadership;
     this.life = new Lifecycle(RECIPE, path);

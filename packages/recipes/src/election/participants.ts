@@ -90,7 +90,8 @@ export function followLeader(
   const abort = (): void => stream.end();
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted) abort();
-  void follow(client, path, election === 'latch' ? latchOrder : selectorOrder, stop.signal, (one) => stream.push(one))
+  const order = election === 'latch' ? latchOrder : selectorOrder;
+  void follow(client.untimed, path, order, stop.signal, (one) => stream.push(one))
     .catch(() => {}) // the client is at its end, or it was stopped
     .finally(() => stream.end());
   return stream;

@@ -60,7 +60,7 @@ export abstract class Lock {
 
   constructor(recipe: string, client: Client, path: string, options: LockOptions, scope = newOwnerScope()) {
     this.path = recipePath(recipe, path);
-    this.client = client;
+    this.client = client.untimed;
     this.options = options;
     this.who = { recipe, path };
     this.scope = scope;

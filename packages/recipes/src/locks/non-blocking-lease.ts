@@ -50,7 +50,7 @@ export class NonBlockingLease {
     this.path = recipePath('NonBlockingLease', path);
     if (!(duration > 0))
       throw new RecipeError('BadArgument', 'NonBlockingLease', path, `it cannot last ${duration} ms`);
-    this.client = client;
+    this.client = client.untimed;
     this.duration = duration;
     this.identifier = identifier ?? hostname();
     this.now = now ?? Date.now;

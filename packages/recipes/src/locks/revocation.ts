@@ -15,7 +15,7 @@ const REVOKE = Buffer.from('__REVOKE__');
 export async function attemptRevoke(client: Client, path: string): Promise<void> {
   recipePath('attemptRevoke', path);
   try {
-    await persistOverSessions(client, () => client.setData(path, REVOKE));
+    await persistOverSessions(client, () => client.untimed.setData(path, REVOKE));
   } catch (error) {
     if (!isKeeperError(error, 'NoNode')) throw error;
   }

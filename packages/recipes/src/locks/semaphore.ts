@@ -54,7 +54,7 @@ export class InterProcessSemaphoreV2 {
     recipe = RECIPE,
   ) {
     this.path = recipePath(recipe, path);
-    this.client = client;
+    this.client = client.untimed;
     this.options = options;
     this.limit = maxLeases;
     this.who = { recipe, path };

@@ -26,7 +26,7 @@ export class Model<T> {
   /** @throws RecipeError BadPath */
   constructor(client: Client, path: string, serializer: Serializer<T>) {
     this.path = recipePath(RECIPE, path);
-    this.client = client;
+    this.client = client.untimed;
     this.serializer = serializer;
   }
 

@@ -16,7 +16,7 @@ abstract class BaseParty implements AsyncDisposable {
 
   constructor(recipe: string, client: Client, path: string, name: string, data: string) {
     this.path = recipePath(recipe, path);
-    this.client = client;
+    this.client = client.untimed;
     this.newNode = () => new PersistentNode(client, join(path, nodeName(recipe, path, name)), { data }, recipe);
     this.newNode();
   }

@@ -43,7 +43,7 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
   constructor(client: Client, path: string, options: PersistentNodeOptions = {}, recipe = 'PersistentNode') {
     super();
     this.path = recipePath(recipe, path);
-    this.client = client;
+    this.client = client.untimed;
     this.options = options;
     this.life = new Lifecycle(recipe, path);
     this.content = options.data ?? '';

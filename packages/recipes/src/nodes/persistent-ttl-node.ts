@@ -39,7 +39,7 @@ export class PersistentTtlNode implements AsyncDisposable {
       throw new RecipeError('BadArgument', RECIPE, path, `cannot be touched ${touchesPerTtl} times in ${ttl} ms`);
     }
     this.path = path;
-    this.client = client;
+    this.client = client.untimed;
     this.ttl = ttl;
     this.child = join(path, nodeName(RECIPE, path, childName));
     this.period = ttl / touchesPerTtl;

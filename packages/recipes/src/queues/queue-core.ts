@@ -86,7 +86,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
     const { maxItems = 1 } = options;
     if (!(maxItems >= 1)) throw new RecipeError('BadArgument', recipe, path, `maxItems cannot be ${maxItems}`);
     this.recipe = recipe;
-    this.client = client;
+    this.client = client.untimed;
     this.layout = layout;
     this.options = options;
     this.life = new Lifecycle(recipe, path);

@@ -56,7 +56,7 @@ export class QueueSharder<Q extends { close(): Promise<void> }>
     if (!(newQueueThreshold >= 1 && thresholdCheck > 0 && maxQueues >= 1)) {
       throw new RecipeError('BadArgument', RECIPE, path, 'thresholds and numbers of queues must be above 0');
     }
-    this.client = client;
+    this.client = client.untimed;
     this.allocate = allocate;
     this.options = { newQueueThreshold, thresholdCheck, maxQueues };
     this.life = new Lifecycle(RECIPE, path);
