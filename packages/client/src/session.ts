@@ -433,7 +433,7 @@ export class Session implements ConnectionHandler {
     const ticket = this.seenReadWrite ? this.ticket : NO_SESSION;
     const { readOnly = false, sasl } = this.options;
     // Before a session is opened, which would be left behind if there is nothing to log in with.
-    const login = sasl === undefined ? undefined : await beginLogin(sasl, endpoint.host);
+    const login = sasl === undefined ? undefined : await whileOpen(connection, beginLogin(sasl, endpoint.host));
     const sentAt = performance.now();
     connection.send((w) => writeConnectRequest(w, ticket, this.lastZxid, this.wantedTimeout, readOnly));
     const response = readConnectResponse(await nextFrame(connection));
@@ -673,6 +673,14 @@ function settle(call: Call, error: unknown): void {
 
 function identity({ scheme, auth }: Credential, accepted: boolean): Identity {
   return { scheme, auth: Buffer.from(auth as string), accepted, waiters: new Set() };
+}
+
+/** Settles as `promise` does; rejects if the connection ends before. */
+function whileOpen<T>(connection: Connection, promise: Promise<T>): Promise<T> {
+  const ended = connection.closed.then((reason) => {
+    throw reason;
+  });
+  return Promise.race([promise, ended]);
 }
 
 /** The next frame, as bytes of its own. Rejects if the connection ends before. */

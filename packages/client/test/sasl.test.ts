@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { SaslMechanism } from '@nodekeeper/client';
+import { Client, connect } from '../dist/index.js';
 import { DigestMd5 } from '../dist/sasl-digest-md5.js';
 import { Relay } from './relay.js';
 import { begin, dataDir, open, serve, type TestServer } from './support.js';
@@ -94,4 +95,17 @@ test('a mechanism that the program brings is used; where it cannot begin, the ne
   assert.deepEqual(hosts, ['127.0.0.1', '127.0.0.1']);
   const refused = begin(t, clientPort, { sasl: mechanism('guess') });
   await assert.rejects(refused.connected(), { codeName: 'AuthFailed' });
+});
+
+test('a mechanism that never begins its login keeps nobody from giving up', async (t) => {
+  const { clientPort } = await serve(t);
+  const sasl: SaslMechanism = { mechanism: 'SLOW', begin: () => new Promise(() => {}) };
+  await assert.rejects(connect(`127.0.0.1:${clientPort}`, { sasl, timeout: 20 }), { codeName: 'OperationTimeout' });
+  // Each attempt ends by itself, too.
+  const hosts: string[] = [];
+  const begin = (host: string) => new Promise<never>(() => void hosts.push(host));
+  const client = new Client(`127.0.0.1:${clientPort}`, { sasl: { ...sasl, begin }, connectTimeout: 20 }).start();
+  while (hosts.length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+  await client.close();
+  assert.equal(client.state, 'closed');
 });

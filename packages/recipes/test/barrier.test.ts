@@ -80,6 +80,22 @@ test('a session that expires enters again, and is not waited for when all leave'
   await b.leave();
 });
 
+test('a session that ends before the barrier is ready for the next round leaves nothing in its way', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const barrier = new DistributedDoubleBarrier(client, '/end', 1);
+  await barrier.enter();
+  const failed = relay.failAt('delete', 'beforeSend', 1);
+  relay.refuse();
+  const left = barrier.leave();
+  await failed;
+  await expire(server, client);
+  relay.up();
+  await left;
+  assert.deepEqual((await direct.getChildren('/end')).children, []);
+});
+
 for (const step of STEPS) {
   test(`the connection is lost on the way in and out, ${step}`, async (t) => {
     const server = await serve(t);

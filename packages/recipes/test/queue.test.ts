@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isKeeperError } from '@nodekeeper/client';
+import { ErrorCode, isKeeperError, KeeperError } from '@nodekeeper/client';
 import {
   DistributedDelayQueue,
   DistributedIdQueue,
@@ -233,6 +233,93 @@ test('a full queue makes producers wait', async (t) => {
   queue.consume((item) => void got.push(item));
   await waiting;
   await until(() => got.length === 3);
+});
+
+test('an item that becomes due between two looks at the clock is consumed', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using queue = new DistributedDelayQueue(client, '/tick', stringSerializer);
+  const due = Date.now() + 60_000;
+  await queue.put('item', due);
+  let looks = 0;
+  const { now } = Date;
+  const clock = t.mock.method(Date, 'now', () => {
+    if (!new Error().stack?.includes('distributed-queue')) return now();
+    return looks++ === 0 ? due - 1 : due;
+  });
+  const got: string[] = [];
+  queue.consume((item) => void got.push(item));
+  await until(() => got.length === 1);
+  clock.mock.restore();
+});
+
+test('items that others have locked are waited for, and not asked for without end', async (t) => {
+  const server = await serve(t);
+  const [busy, idle] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const queues = [busy, idle].map(
+    (client) => new DistributedQueue(client, '/slow', stringSerializer, { lockPath: '/slow-locks' }),
+  );
+  for (let i = 0; i < 12; i++) await queues[0].put(String(i));
+  let finish = (): void => {};
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  let running = 0;
+  const first = queues[0].consume(
+    async () => {
+      running++;
+      await finished;
+    },
+    { concurrency: 12 },
+  );
+  await until(() => running === 12);
+  const creates = t.mock.method(idle, 'create');
+  const second = queues[1].consume(() => {});
+  // It waits once it watches the locks.
+  await until(async () => (await leftovers(busy, server)).watches === 3);
+  const asked = creates.mock.callCount();
+  assert.ok(asked <= 12, `${asked} times`);
+  await idle.sync();
+  assert.equal(creates.mock.callCount(), asked);
+  finish();
+  await Promise.all([first.close(), second.close()]);
+});
+
+test('a worker that fails begins no more handlers than there may be, and close waits for those that run', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const queue = new DistributedQueue(client, '/two', stringSerializer, { lockPath: '/two-locks' });
+  const errors: unknown[] = [];
+  queue.on('error', (error) => errors.push(error));
+  for (let i = 0; i < 6; i++) await queue.put(String(i));
+  let running = 0;
+  let most = 0;
+  const finish = new Map<string, () => void>();
+  const consumer = queue.consume(
+    async (item) => {
+      most = Math.max(most, ++running);
+      await new Promise<void>((resolve) => finish.set(item, resolve));
+      running--;
+    },
+    { concurrency: 2 },
+  );
+  await until(() => running === 2);
+  const create = client.create.bind(client);
+  const failing = t.mock.method(client, 'create', (path: string, options: object) => {
+    if (!path.startsWith('/two-locks/')) return create(path, options);
+    failing.mock.restore();
+    return Promise.reject(new KeeperError(ErrorCode.SessionExpired, 'create', path));
+  });
+  finish.get('0')?.();
+  await until(() => failing.mock.callCount() === 1);
+  await client.sync();
+  assert.equal(running, 1);
+  finish.get('1')?.();
+  await until(() => running === 2);
+  const closed = consumer.close();
+  for (const end of finish.values()) end();
+  await closed;
+  assert.deepEqual([most, running], [2, 0]);
 });
 
 test('priorities, ids and delays', async (t) => {

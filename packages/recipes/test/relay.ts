@@ -92,6 +92,11 @@ export class Relay {
     this.refusing = false;
   }
 
+  /** Ends each new connection at once, until `up`; those that there are stay. */
+  refuse(): void {
+    this.refusing = true;
+  }
+
   private relay(client: Socket): void {
     client.on('error', () => {});
     if (this.refusing) {

@@ -5,7 +5,7 @@ import { type Client, type Data, isKeeperError } from '@nodekeeper/client';
 import { createOnce, giveUp } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { join, nameOf, recipePath } from '../base/paths.js';
-import { deleteForSure, deleteSoon, persist } from '../base/persist.js';
+import { deleteForSure, deleteSoon, persist, persistOverSessions } from '../base/persist.js';
 import type { Seat } from '../base/tenure.js';
 import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { changed } from '../base/watching.js';
@@ -101,13 +101,13 @@ export class DistributedDoubleBarrier {
       }
     }
     // Who is the last to come finds all there, as the own node is made before looking.
-    const members = await this.members();
+    const members = await unlessAborted(this.members(), signal);
     if (this.seat !== undefined && !members.includes(nameOf(this.seat.path))) {
       this.seat = undefined; // somebody has deleted it
       return false;
     }
     if (members.length >= this.memberCount) {
-      await this.becomeReady();
+      await unlessAborted(this.becomeReady(), signal);
       return true;
     }
     let isReady = false;
@@ -127,18 +127,25 @@ export class DistributedDoubleBarrier {
   /** The one with the lowest name waits for the highest, all others leave and wait for the lowest. */
   private async tryLeave(signal: AbortSignal): Promise<boolean> {
     const own = this.seat === undefined ? undefined : nameOf(this.seat.path);
-    const members = await this.members();
+    const members = await unlessAborted(this.members(), signal);
     const [lowest] = members;
     const highest = members.at(-1);
     if (lowest === undefined || (members.length === 1 && lowest === own)) {
-      await this.removeOwn();
-      await deleteForSure(this.client, this.ready);
+      await unlessAborted(this.removeOwn(), signal);
+      await unlessAborted(this.removeReady(), signal);
       return true;
     }
     const awaited = lowest === own ? highest : lowest;
-    if (lowest !== own) await this.removeOwn();
+    if (lowest !== own) await unlessAborted(this.removeOwn(), signal);
     await changed(this.client, join(this.path, awaited as string), 'data', signal);
     return false;
+  }
+
+  /** The node is nobody's own: it stays if the session ends meanwhile, and would let the next round in at once. */
+  private async removeReady(): Promise<void> {
+    await persistOverSessions(this.client, () => this.client.delete(this.ready)).catch((error) => {
+      if (!isKeeperError(error, 'NoNode')) throw error;
+    });
   }
 
   private async removeOwn(): Promise<void> {

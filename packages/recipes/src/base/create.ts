@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Acl, type Client, type CreatedNode, type CreateSettings, isKeeperError } from '@nodekeeper/client';
 import { join, parentOf } from './paths.js';
-import { deleteSoon, isSessionOver, pauseAfter } from './persist.js';
+import { deleteForSure, isSessionOver, pauseAfter, whileConnected } from './persist.js';
 import { pause } from './wait.js';
 
 /** The name of a node that Curator's `withProtection` would make: recognisable by its beginning. */
@@ -49,8 +49,8 @@ export async function createOnce(
  * then it will go.
  */
 export async function giveUp(client: Client, creating: Promise<CreatedNode>): Promise<void> {
-  const gone = creating.then(({ path }) => deleteSoon(client, path)).catch(() => {});
-  if (client.isConnected) await gone;
+  const gone = creating.then(({ path }) => deleteForSure(client, path)).catch(() => {});
+  await whileConnected(client, gone);
 }
 
 /** Once this session is served by another server, what the old one had not passed on can no longer be executed. */

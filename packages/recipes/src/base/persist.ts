@@ -61,12 +61,32 @@ export async function deleteForSure(client: Client, path: string): Promise<void>
  * no connection; then it will be deleted once there is one. Never rejects.
  */
 export async function deleteSoon(client: Client, path: string): Promise<void> {
-  const deletion = deleteForSure(client, path).catch(() => {});
+  await whileConnected(
+    client,
+    deleteForSure(client, path).catch(() => {}),
+  );
+}
+
+/**
+ * For who gives up or closes: settles as what is left to do does, or resolves when there is no connection to do it; then it is
+ * done once there is one, and nobody hears of its failure.
+ */
+export async function whileConnected(client: Client, rest: Promise<unknown>): Promise<void> {
+  rest.catch(() => {});
   if (!client.isConnected) return;
   const lost = deferred();
   const forget = onStateChange(client, () => lost.resolve());
-  await Promise.race([deletion, lost.promise]);
-  forget();
+  try {
+    await Promise.race([rest, lost.promise]);
+  } finally {
+    forget();
+  }
+}
+
+/** Resolves when a call leaves at once: who gives up before has sent nothing. Rejects with the signal's reason, or Closed. */
+export async function untilConnected(client: Client, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  if (!client.isConnected) await client.connected({ signal });
 }
 
 /** Whether the session that the call was made for is no more. */

@@ -7,6 +7,7 @@ import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
+import { whileConnected } from '../base/persist.js';
 import { aborted, pause } from '../base/wait.js';
 import { changed, readWatched, type Watched } from '../base/watching.js';
 import type { LockHold } from '../locks/hold.js';
@@ -121,7 +122,7 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
     } finally {
       party.forget();
       this.life.signal.removeEventListener('abort', end);
-      await Promise.all(holds.map((hold) => hold.release()));
+      await whileConnected(this.client, Promise.all(holds.map((hold) => hold.release())));
     }
   }
 

@@ -6,7 +6,7 @@ import { RecipeEmitter } from '../base/emitter.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { watchOwnNode } from '../base/own-node.js';
 import { recipePath } from '../base/paths.js';
-import { deleteForSure, deleteSoon } from '../base/persist.js';
+import { deleteSoon } from '../base/persist.js';
 import { type Seat, Tenure, type TenureOptions } from '../base/tenure.js';
 import { aborted, Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { contend } from '../locks/contend.js';
@@ -135,7 +135,7 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
     const tenure = new Tenure(this.client, seat, this.who, this.options);
     if (this.life.isClosed || tenure.isLost) {
       tenure.end();
-      await deleteForSure(this.client, seat.path);
+      await deleteSoon(this.client, seat.path);
       return;
     }
     const over = aborted(tenure.over);
@@ -146,7 +146,7 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
     this.tenure = undefined;
     this.tell('notLeader');
     // Should the session live on; who resigns has seen to it already.
-    if (tenure.isLost) await deleteForSure(this.client, seat.path);
+    if (tenure.isLost) await deleteSoon(this.client, seat.path);
   }
 
   private async resign(): Promise<void> {

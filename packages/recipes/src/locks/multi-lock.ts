@@ -3,6 +3,7 @@
 import type { Client } from '@nodekeeper/client';
 import { isRecipeError, RecipeError } from '../base/errors.js';
 import { recipePath } from '../base/paths.js';
+import { whileConnected } from '../base/persist.js';
 import { Limit, type WaitOptions } from '../base/wait.js';
 import { InterProcessMutex } from './mutex.js';
 
@@ -40,6 +41,7 @@ export interface MultiHold extends AsyncDisposable {
  * each other.
  */
 export class InterProcessMultiLock {
+  private readonly client: Client;
   private readonly locks: readonly AcquirableLock[];
   private readonly who: { readonly recipe: string; readonly path: string };
 
@@ -48,6 +50,7 @@ export class InterProcessMultiLock {
    * @throws RecipeError BadPath, BadArgument
    */
   constructor(client: Client, locks: readonly (AcquirableLock | string)[]) {
+    this.client = client.untimed;
     this.locks = locks.map((lock) =>
       typeof lock === 'object' ? lock : new InterProcessMutex(client, recipePath(RECIPE, lock)),
     );
@@ -82,7 +85,7 @@ export class InterProcessMultiLock {
     try {
       for (const lock of this.locks) holds.push(await obtain(lock));
     } catch (error) {
-      await releaseAll(holds).catch(() => {}); // why it failed says more
+      await whileConnected(this.client, releaseAll(holds)).catch(() => {}); // why it failed says more
       throw error;
     }
     return new Multi(holds, this.who);

@@ -5,7 +5,7 @@ import { type Client, type CreatedNode, type Data, isKeeperError } from '@nodeke
 import { createOnce, giveUp, protectedName } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { join, nameOf, recipePath } from '../base/paths.js';
-import { deleteForSure, persist, persistOverSessions } from '../base/persist.js';
+import { deleteForSure, persist, persistOverSessions, whileConnected } from '../base/persist.js';
 import { Tenure, type TenureOptions } from '../base/tenure.js';
 import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { changed } from '../base/watching.js';
@@ -93,7 +93,7 @@ export class InterProcessSemaphoreV2 {
       while (held.length < count) held.push(await this.obtain(limit.signal));
       return held;
     } catch (error) {
-      await Promise.allSettled(held.map((lease) => lease.release()));
+      await whileConnected(this.client, Promise.allSettled(held.map((lease) => lease.release())));
       throw error;
     }
   }
@@ -124,9 +124,13 @@ export class InterProcessSemaphoreV2 {
   private async obtain(signal: AbortSignal): Promise<Lease> {
     for (;;) {
       await this.declare();
-      await using _turn = await this.mutex.acquire({ signal });
-      const lease = await this.takeLease(signal);
-      if (lease !== undefined) return lease;
+      const turn = await this.mutex.acquire({ signal });
+      try {
+        const lease = await this.takeLease(signal);
+        if (lease !== undefined) return lease;
+      } finally {
+        await whileConnected(this.client, turn.release());
+      }
     }
   }
 

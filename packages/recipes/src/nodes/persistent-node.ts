@@ -5,7 +5,7 @@ import { createOnce, ensureContainers, protectedName } from '../base/create.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { nameOf, parentOf, recipePath } from '../base/paths.js';
-import { deleteSoon, persist } from '../base/persist.js';
+import { deleteSoon, persist, whileConnected } from '../base/persist.js';
 import { deferred } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 
@@ -91,8 +91,7 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
   /** Ends the care. The node is gone when it resolves, unless there is no connection or it belongs to another session. */
   async close(): Promise<void> {
     if (!this.life.close()) return;
-    const cleared = this.clear();
-    if (this.client.isConnected) await cleared;
+    await whileConnected(this.client, this.clear());
     this.endStreams();
   }
 

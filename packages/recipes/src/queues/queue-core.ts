@@ -8,7 +8,14 @@ import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, recipePath } from '../base/paths.js';
-import { deleteForSure, pauseAfter, persist, persistOverSessions } from '../base/persist.js';
+import {
+  deleteForSure,
+  pauseAfter,
+  persist,
+  persistOverSessions,
+  untilConnected,
+  whileConnected,
+} from '../base/persist.js';
 import { type Seat, Tenure } from '../base/tenure.js';
 import { Limit, pause, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { readWatched } from '../base/watching.js';
@@ -65,7 +72,10 @@ export type ItemHandler<T> = (item: T, context: ItemContext) => void | Promise<v
 
 /** Hands items to a handler until it is closed. */
 export interface QueueConsumer extends AsyncDisposable {
-  /** Stops taking; resolves when the handlers that run have ended. */
+  /**
+   * Stops taking; resolves when the handlers that run have ended, and what they were given has left the queue. That it does later if
+   * there is no connection.
+   */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -110,6 +120,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
       throw new RecipeError('BadArgument', this.recipe, this.path, `cannot run ${concurrency} handlers`);
     }
     const consumer = new Consumer<T>(this.client, this.layout, handler, options, {
+      recipe: this.recipe,
       fail: (error) => this.fail(error),
       unreadable: (name, error) => this.unreadable(name, error),
       onClosed: () => this.consumers.delete(consumer),
@@ -129,14 +140,14 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
     for (;;) {
       const { names, whenChanged, forget } = await listItems(this.client, this.layout, signal);
       try {
-        for (const name of names) {
-          if ((this.layout.delay?.(name) ?? 0) > 0) continue;
-          const data = await takeItem(this.client, this.layout, name);
+        const { due, next } = lookAtClock(names, this.layout);
+        for (const name of due) {
+          const data = await takeItem(this.client, this.layout, name, signal);
           if (data === undefined) continue;
           const items = this.decode(name, data);
           if (items.length > 0) return items;
         }
-        await whenDue(names, this.layout, whenChanged, signal);
+        await changeOrDue(whenChanged, next, signal);
       } finally {
         forget();
       }
@@ -146,9 +157,8 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
   /** The same for who does not wait: undefined if there is nothing to take. */
   protected async pollAll(): Promise<T[] | undefined> {
     this.life.check();
-    for (const name of await this.names()) {
-      if ((this.layout.delay?.(name) ?? 0) > 0) continue;
-      const data = await takeItem(this.client, this.layout, name);
+    for (const name of lookAtClock(await this.names(), this.layout).due) {
+      const data = await takeItem(this.client, this.layout, name, this.life.signal);
       if (data !== undefined) return this.decode(name, data);
     }
     return undefined;
@@ -165,25 +175,28 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
     return this.close();
   }
 
-  /** Puts items into one node. `prefix` is its name without the number. */
+  /** Puts items into one node. `prefix` is its name without the number. What was sent is waited for, as it may be there. */
   protected async putAs(prefix: string, items: readonly T[], wait: WaitOptions): Promise<void> {
     this.life.check();
     const { maxItems } = this.options;
     const data = this.layout.encode(items);
-    if (maxItems !== undefined) await this.untilBelow(maxItems, wait);
+    using limit = new Limit(wait, { recipe: this.recipe, path: this.path });
+    const { signal } = limit;
+    if (maxItems !== undefined) await this.untilBelow(maxItems, signal);
     for (let attempt = 1; ; attempt++) {
+      await untilConnected(this.client, signal);
       try {
         await this.client.create(join(this.layout.entries, prefix), { mode: 'persistentSequential', data });
         return;
       } catch (error) {
         if (isKeeperError(error, 'NoNode')) {
-          await ensureContainers(this.client, this.layout.entries);
+          await unlessAborted(ensureContainers(this.client, this.layout.entries), signal);
           continue;
         }
         const isLost = isKeeperError(error, 'ConnectionLoss') || isKeeperError(error, 'SessionExpired');
         if (!isLost || this.client.isOver) throw error;
         if (error.outcomeUnknown && this.options.whenUnknown !== 'repeat') throw error;
-        await pause(pauseAfter(attempt), wait.signal);
+        await pause(pauseAfter(attempt), signal);
       }
     }
   }
@@ -199,13 +212,12 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
     }
   }
 
-  private async untilBelow(maxItems: number, wait: WaitOptions): Promise<void> {
-    using limit = new Limit(wait, { recipe: this.recipe, path: this.path });
+  private async untilBelow(maxItems: number, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const { names, whenChanged, forget } = await listItems(this.client, this.layout, limit.signal);
+      const { names, whenChanged, forget } = await listItems(this.client, this.layout, signal);
       try {
         if (names.length < maxItems) return;
-        await unlessAborted(whenChanged, limit.signal);
+        await unlessAborted(whenChanged, signal);
       } finally {
         forget();
       }
@@ -243,26 +255,39 @@ async function listItems<T>(client: Client, layout: QueueLayout<T>, signal: Abor
       return { names, whenChanged: fired, hasChanged: hasFired, forget };
     } catch (error) {
       if (isKeeperError(error, 'NoNode'))
-        await persistOverSessions(client, () => ensureContainers(client, layout.entries));
+        await unlessAborted(
+          persistOverSessions(client, () => ensureContainers(client, layout.entries), signal),
+          signal,
+        );
       else if (!isKeeperError(error, 'SessionExpired') || client.isOver) throw error;
     }
   }
 }
 
-/** Resolves when there is another list, or the first delayed item is due. */
-async function whenDue<T>(
-  names: readonly string[],
-  layout: QueueLayout<T>,
-  whenChanged: Promise<unknown>,
-  signal: AbortSignal,
-): Promise<void> {
-  const delays = names.map((name) => layout.delay?.(name) ?? 0).filter((delay) => delay > 0);
-  if (delays.length === 0) {
+/**
+ * Which items may be consumed, and in how many milliseconds another one may. The clock is looked at once for each: an item must
+ * not be too early at the first look, and due at a second one that looks for those to wait for.
+ */
+function lookAtClock<T>(names: readonly string[], { delay }: QueueLayout<T>): { due: readonly string[]; next: number } {
+  if (delay === undefined) return { due: names, next: Number.POSITIVE_INFINITY };
+  const due: string[] = [];
+  let next = Number.POSITIVE_INFINITY;
+  for (const name of names) {
+    const wait = delay(name);
+    if (wait <= 0) due.push(name);
+    else next = Math.min(next, wait);
+  }
+  return { due, next };
+}
+
+/** Resolves when there is another list, or after so many milliseconds. */
+async function changeOrDue(whenChanged: Promise<unknown>, next: number, signal: AbortSignal): Promise<void> {
+  if (next === Number.POSITIVE_INFINITY) {
     await unlessAborted(whenChanged, signal);
     return;
   }
   const due = new AbortController();
-  const timer = setTimeout(() => due.abort(), Math.min(...delays, 2 ** 31 - 1));
+  const timer = setTimeout(() => due.abort(), Math.min(next, 2 ** 31 - 1));
   try {
     await unlessAborted(whenChanged, AbortSignal.any([signal, due.signal]));
   } catch (error) {
@@ -273,12 +298,18 @@ async function whenDue<T>(
 }
 
 /**
- * Reads and deletes an item in one packet. Undefined if another was quicker. Rejects with `outcomeUnknown` if a lost
- * connection leaves open who has deleted it.
+ * Reads and deletes an item in one packet. Undefined if another was quicker. Rejects with the signal's reason, when nothing was
+ * taken; or with `outcomeUnknown` if a lost connection leaves open who has deleted it.
  */
-async function takeItem<T>(client: Client, layout: QueueLayout<T>, name: string): Promise<Buffer | undefined> {
+async function takeItem<T>(
+  client: Client,
+  layout: QueueLayout<T>,
+  name: string,
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
   const path = join(layout.entries, name);
   for (let attempt = 1; ; attempt++) {
+    await untilConnected(client, signal);
     const [read, deleted] = await Promise.allSettled([client.getData(path), client.delete(path)]);
     if (deleted.status === 'fulfilled') {
       if (read.status === 'fulfilled') return read.value.data ?? Buffer.alloc(0);
@@ -288,13 +319,18 @@ async function takeItem<T>(client: Client, layout: QueueLayout<T>, name: string)
     if (isKeeperError(error, 'NoNode')) return undefined;
     if (!isKeeperError(error, 'ConnectionLoss') && !(isKeeperError(error, 'SessionExpired') && !client.isOver))
       throw error;
-    if (error.outcomeUnknown && !(await stillThere(client, path))) throw error;
-    await pause(pauseAfter(attempt));
+    if (error.outcomeUnknown && !(await stillThere(client, path, signal))) throw error;
+    await pause(pauseAfter(attempt), signal);
   }
 }
 
-async function stillThere(client: Client, path: string): Promise<boolean> {
-  const [, stat] = await persistOverSessions(client, () => Promise.all([client.sync(path), client.exists(path)]));
+/** False also if that cannot be found out before the signal is aborted. */
+async function stillThere(client: Client, path: string, signal: AbortSignal): Promise<boolean> {
+  const looking = persistOverSessions(client, () => Promise.all([client.sync(path), client.exists(path)]), signal);
+  const [, stat] = await unlessAborted(looking, signal).catch((error) => {
+    if (!signal.aborted) throw error;
+    return [undefined, null];
+  });
   return stat !== null;
 }
 
@@ -302,6 +338,8 @@ async function stillThere(client: Client, path: string): Promise<boolean> {
 const MAX_JUMP = 16;
 
 interface ConsumerHooks {
+  /** The class of the queue. */
+  readonly recipe: string;
   fail(error: unknown): void;
   unreadable(name: string, error: unknown): void;
   onClosed(): void;
@@ -319,6 +357,8 @@ class Consumer<T> implements QueueConsumer {
   private readonly id = randomUUID().replaceAll('-', '');
   /** Items whose handlers have ended, and that are about to leave the queue. */
   private readonly settling = new Set<Promise<void>>();
+  /** Handlers that run. */
+  private readonly handling = new Set<Promise<unknown>>();
   private readonly closing = new AbortController();
   private readonly running: Promise<void>;
   private readonly onAbort = (): void => void this.close();
@@ -343,8 +383,12 @@ class Consumer<T> implements QueueConsumer {
   async close(): Promise<void> {
     this.closing.abort(new Error('the consumer was closed'));
     this.options.signal?.removeEventListener('abort', this.onAbort);
-    await this.running;
-    await Promise.all(this.settling);
+    await Promise.all(this.handling);
+    await whileConnected(
+      this.client,
+      this.running.then(() => Promise.all(this.settling)),
+    );
+    await Promise.all(this.handling); // of an item that was on its way
     this.hooks.onClosed();
   }
 
@@ -372,45 +416,52 @@ class Consumer<T> implements QueueConsumer {
   private async consumeListed(): Promise<void> {
     const listing = await listItems(this.client, this.layout, this.closing.signal);
     try {
-      const due = listing.names.filter((name) => (this.layout.delay?.(name) ?? 0) <= 0);
-      let next = 0;
+      const { due, next } = lookAtClock(listing.names, this.layout);
+      let at = 0;
       let consumed = 0;
-      let skipped = 0;
       let misses = 0;
+      let failure: { readonly error: unknown } | undefined;
       const missed: string[] = [];
       const work = async (): Promise<void> => {
-        while (next < due.length && !this.isClosing) {
-          const name = due[next++] as string;
+        while (at < due.length && !this.isClosing && failure === undefined) {
+          const name = due[at++] as string;
           if (await this.consumeItem(name)) {
             consumed++;
             misses = 0;
           } else {
-            missed.push(name);
             // Others work on the same list: what is farther down is less sought after.
             const jump = Math.floor(Math.random() * Math.min(misses++, MAX_JUMP));
-            next += jump;
-            skipped += jump;
+            missed.push(name, ...due.slice(at, at + jump));
+            at += jump;
           }
           if (this.layout.isReordered && listing.hasChanged()) return;
         }
       };
       const { concurrency = 1 } = this.options;
-      await Promise.all(Array.from({ length: concurrency }, work));
+      // All of them, whatever becomes of one: those that are begun after it must not come on top of handlers that run.
+      const workers = Array.from({ length: concurrency }, () =>
+        work().catch((error) => {
+          failure ??= { error };
+        }),
+      );
+      await Promise.all(workers);
       await Promise.all(this.settling); // else the next list would have them still
-      if (consumed + skipped > 0 || this.isClosing) return;
-      await this.untilMore(listing, missed);
+      if (failure !== undefined) throw failure.error;
+      if (consumed > 0 || this.isClosing) return;
+      await this.untilMore(listing, next, missed);
     } finally {
       listing.forget();
     }
   }
 
   /** Resolves when it is worth looking again. Who holds the lock of an item that was missed may die, which changes no item. */
-  private async untilMore({ names, whenChanged }: Listing, missed: readonly string[]): Promise<void> {
+  private async untilMore({ whenChanged }: Listing, next: number, missed: readonly string[]): Promise<void> {
     const { locks } = this.layout;
-    if (locks === undefined || missed.length === 0) {
-      await whenDue(names, this.layout, whenChanged, this.closing.signal);
+    if (missed.length === 0) {
+      await changeOrDue(whenChanged, next, this.closing.signal);
       return;
     }
+    if (locks === undefined) return; // they are on their way out of the list
     const watched = await readWatched(this.client, locks, 'children', this.closing.signal).catch((error) => {
       if (!isKeeperError(error, 'NoNode')) throw error; // no locks: the items have gone
     });
@@ -418,7 +469,7 @@ class Consumer<T> implements QueueConsumer {
     try {
       const held = new Set(watched.value.children);
       if (missed.some((name) => !held.has(name))) return;
-      await whenDue(names, this.layout, Promise.race([whenChanged, watched.fired]), this.closing.signal);
+      await changeOrDue(Promise.race([whenChanged, watched.fired]), next, this.closing.signal);
     } finally {
       watched.forget();
     }
@@ -428,7 +479,7 @@ class Consumer<T> implements QueueConsumer {
   private async consumeItem(name: string): Promise<boolean> {
     try {
       if (this.layout.locks !== undefined) return await this.consumeLocked(name, join(this.layout.locks, name));
-      const data = await takeItem(this.client, this.layout, name);
+      const data = await takeItem(this.client, this.layout, name, this.closing.signal);
       if (data === undefined) return false;
       await this.handle(name, data, NO_LOCK);
       return true;
@@ -445,8 +496,12 @@ class Consumer<T> implements QueueConsumer {
     const path = join(this.layout.entries, name);
     const locked = await this.lockAndRead(path, lock);
     if (locked === undefined) return false;
+    if (this.isClosing) {
+      this.settle(this.unlock(lock)); // nobody may wait any more for what is begun now
+      return false;
+    }
     const { seat, data } = locked;
-    const tenure = new Tenure(this.client, seat, { recipe: 'queue', path });
+    const tenure = new Tenure(this.client, seat, { recipe: this.hooks.recipe, path });
     if (tenure.isLost) {
       await deleteForSure(this.client, lock); // should the session live on
       return false;
@@ -526,6 +581,14 @@ class Consumer<T> implements QueueConsumer {
       this.hooks.unreadable(name, error);
       return true;
     }
+    const handling = this.handleAll(items, context);
+    this.handling.add(handling);
+    const isDone = await handling;
+    this.handling.delete(handling);
+    return isDone;
+  }
+
+  private async handleAll(items: readonly T[], context: ItemContext): Promise<boolean> {
     try {
       for (const item of items) await this.handler(item, context);
       return true;
