@@ -105,7 +105,12 @@ export class Hosts {
       if (first.length > 0) this.round = await this.resolve(first);
       if (this.round.length === 0) {
         this.rounds++;
-        this.known = await this.servers();
+        // A list that has been replaced meanwhile must not come back.
+        for (let target: ConnectString | undefined; target !== this.target; ) {
+          target = this.target;
+          const found = await this.servers();
+          if (target === this.target) this.known = found;
+        }
         this.round = this.lastOneLast(await this.resolve(this.known));
       }
     }
@@ -209,8 +214,9 @@ export class Hosts {
 
   /** Looks at the SRV records again. Returns as {@link rebalance} does. */
   async refresh(): Promise<boolean> {
+    const { target } = this;
     const found = await this.servers();
-    if (isSame(this.known, found)) return false;
+    if (target !== this.target || isSame(this.known, found)) return false;
     this.round = [];
     return this.rebalance(found);
   }

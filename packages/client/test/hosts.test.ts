@@ -195,3 +195,25 @@ test('a connection string names servers and a chroot', () => {
   for (const bad of ['', ',', '/x', 'a:0', 'a:65536', 'a:b', 'a/x/', 'a//x', 'dns-srv:///x'])
     assert.throws(() => parseConnectString(bad), TypeError, bad);
 });
+
+test('a list that replaces SRV records is not undone by a look at them that was under way', async () => {
+  const answers: ((found: { host: string; port: number }[]) => void)[] = [];
+  const slow = { ...resolver, resolveSrv: () => new Promise<never>((resolve) => answers.push(resolve as never)) };
+  const hosts = new Hosts(parseConnectString('dns-srv://servers.example'), slow, backOff);
+  const old = { host: '10.0.0.1', port: 1 };
+  const first = hosts.next();
+  answers.shift()?.([old]);
+  hosts.took((await first) as never);
+  const looking = hosts.refresh();
+  assert.ok(hosts.update(parseConnectString('10.0.0.2:2')));
+  answers.shift()?.([old]);
+  assert.equal(await looking, false);
+  assert.equal((await hosts.next())?.port, 2);
+  // Nor by that of a new round.
+  hosts.update(parseConnectString('dns-srv://servers.example'));
+  const asked = hosts.next();
+  hosts.update(parseConnectString('10.0.0.3:3'));
+  answers.shift()?.([old]);
+  assert.equal((await asked)?.port, 3);
+  assert.ok(!hosts.isKnown({ ...old, address: old.host }));
+});
