@@ -1,11 +1,13 @@
 // Caches: equal to the server's tree, told of every kind of change, through gaps and sessions.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
-import type { Client } from '@nodekeeper/client';
+import type { Client, KeeperError } from '@nodekeeper/client';
+import { startServer } from '@nodekeeper/testing';
 import { Cache, isRecipeError, jsonSerializer, NodeCache, PathChildrenCache, TreeCache } from '../dist/index.js';
 import { Relay } from './relay.js';
-import { expire, leftovers, open, serve, until } from './support.js';
+import { atEnd, expire, leftovers, open, serve, until } from './support.js';
 
 /** What the server has below and at `path`, as `path=data`. */
 async function treeOf(client: Client, path: string): Promise<string[]> {
@@ -131,6 +133,52 @@ test('a cache that others write to without rest ends up equal', async (t) => {
   const expected = await treeOf(other, '/busy');
   await until(() => JSON.stringify(shown(cache)) === JSON.stringify(expected), 'the cache is equal');
   assert.ok(expected.length > 2);
+});
+
+test('a cache is filled, and forgets what has gone, although nodes change without rest', async (t) => {
+  const server = await startServer();
+  atEnd(t, () => server.close());
+  const relay = await Relay.start(t, server.port);
+  const [client, direct] = [await open(t, relay.port), await open(t, server.connectString)];
+  for (const path of ['/busy', '/busy/x', '/busy/gone']) await direct.create(path);
+  // Answers take longer than it takes until the next change, so that a read is always under way.
+  server.delayReplies(20);
+  const timer = setInterval(() => void direct.setData('/busy/x', '').catch(() => {}), 3);
+  atEnd(t, () => clearInterval(timer));
+  await using cache = await new Cache(client, '/busy').start();
+  assert.equal(cache.size, 3);
+  relay.down();
+  await once(client, 'suspended');
+  await direct.delete('/busy/gone');
+  const deleted = once(cache, 'deleted');
+  relay.up();
+  assert.equal((await deleted)[0].path, '/busy/gone');
+});
+
+test('a node that may not be read is told, and the others are followed on', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, owner] = [await open(t, relay.port), await open(t, server.clientPort)];
+  await owner.addAuth('digest', 'owner:secret');
+  const acl = [{ perms: 31, scheme: 'auth', id: '' }];
+  await owner.create('/some');
+  await owner.create('/some/open', { data: '1' });
+  await owner.create('/some/secret', { acl });
+  const cache = new Cache(client, '/some');
+  const errors: unknown[] = [];
+  cache.on('error', (error) => errors.push((error as KeeperError).codeName));
+  await cache.start();
+  assert.deepEqual([...cache.all()].map(({ path }) => path).sort(), ['/some', '/some/open']);
+  assert.deepEqual(errors, ['NoAuth']);
+  relay.cut();
+  await once(client, 'reconnected');
+  await until(() => errors.length === 2);
+  await owner.setData('/some/open', '2');
+  await until(() => String(cache.get('/some/open')?.data) === '2');
+  assert.deepEqual(errors, ['NoAuth', 'NoAuth']);
+  await cache.close();
+  await owner.create('/closed', { acl });
+  await assert.rejects(new Cache(client, '/closed').start(), { codeName: 'NoAuth' });
 });
 
 test('a node cache follows a node that comes and goes', async (t) => {

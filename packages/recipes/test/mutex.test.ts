@@ -52,6 +52,42 @@ test('an owner enters again, and gives back as often', async (t) => {
   assert.deepEqual(await leftovers(client, server), { nodes: ['/re'], watches: 0 });
 });
 
+test('work that was begun in a run, and enters when that is over, is an owner of its own', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const lock = new InterProcessMutex(client, '/begun');
+  let inside = 0;
+  const enter = (): Promise<void> =>
+    lock.run(async () => {
+      assert.equal(++inside, 1);
+      await client.sync();
+      inside--;
+    });
+  let later: Promise<void>[] = [];
+  let end = (): void => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  await lock.run(() => {
+    later = [1, 2].map(() => ended.then(enter));
+  });
+  end();
+  await Promise.all(later);
+  // Inside of an outer run that goes on, it enters on behalf of that.
+  await lock.run(async (outer) => {
+    let entered: Promise<string> | undefined;
+    let begin = (): void => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    await lock.run(() => {
+      entered = begun.then(() => lock.run(({ path }) => path));
+    });
+    begin();
+    assert.equal(await entered, outer.path);
+  });
+});
+
 test('waiting ends with the time-out or the signal, and leaves nothing', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

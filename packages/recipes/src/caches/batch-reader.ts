@@ -12,14 +12,18 @@ export interface ReadHandler {
   onFailure(path: string, error: unknown): void;
 }
 
+/** Reads that are waited for together. */
+interface Round {
+  pending: number;
+  readonly resolve: () => void;
+}
+
 export class BatchReader {
   private readonly client: Client;
   private readonly handler: ReadHandler;
-  private wanted = new Set<string>();
+  /** With those who wait for them. */
+  private wanted = new Map<string, Round | undefined>();
   private sending = false;
-  /** Nodes that were asked for and are not answered. */
-  private pending = 0;
-  private idleWaiters: (() => void)[] = [];
 
   constructor(client: Client, handler: ReadHandler) {
     this.client = client;
@@ -28,35 +32,38 @@ export class BatchReader {
 
   /** Asks for a node, once if it is asked for again before the request leaves. */
   read(path: string): void {
-    if (this.wanted.has(path)) return;
-    this.wanted.add(path);
-    this.pending++;
+    if (!this.wanted.has(path)) this.want(path, undefined);
+  }
+
+  /** Asks for nodes. Resolves when these are answered, whatever else is asked for meanwhile. One at a time. */
+  readAll(paths: readonly string[]): Promise<void> {
+    return new Promise((resolve) => {
+      const round = { pending: paths.length, resolve };
+      for (const path of paths) this.want(path, round);
+    });
+  }
+
+  private want(path: string, round: Round | undefined): void {
+    this.wanted.set(path, round);
     if (this.sending) return;
     this.sending = true;
     queueMicrotask(() => void this.send());
   }
 
-  /** Resolves when all reads that were asked for are answered. */
-  idle(): Promise<void> {
-    if (this.pending === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.idleWaiters.push(resolve);
-    });
-  }
-
   private async send(): Promise<void> {
     while (this.wanted.size > 0) {
-      const paths = [...this.wanted];
-      this.wanted = new Set();
-      for (let i = 0; i < paths.length; i += BATCH) {
-        void this.readTogether(paths.slice(i, i + BATCH));
+      const all = [...this.wanted];
+      this.wanted = new Map();
+      for (let i = 0; i < all.length; i += BATCH) {
+        void this.readTogether(all.slice(i, i + BATCH));
         await this.client.drained();
       }
     }
     this.sending = false;
   }
 
-  private async readTogether(paths: readonly string[]): Promise<void> {
+  private async readTogether(wanted: readonly (readonly [string, Round | undefined])[]): Promise<void> {
+    const paths = wanted.map(([path]) => path);
     try {
       const results = await this.client.multiRead(paths.map((path) => ({ op: 'getData', path }) as const));
       for (const [i, result] of results.entries()) {
@@ -68,8 +75,7 @@ export class BatchReader {
     } catch (error) {
       for (const path of paths) this.handler.onFailure(path, error);
     } finally {
-      this.pending -= paths.length;
-      if (this.pending === 0) for (const resolve of this.idleWaiters.splice(0)) resolve();
+      for (const [, round] of wanted) if (round !== undefined && --round.pending === 0) round.resolve();
     }
   }
 }

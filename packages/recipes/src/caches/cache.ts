@@ -14,12 +14,15 @@ import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nameOf, parentOf, recipePath } from '../base/paths.js';
-import { isSessionOver } from '../base/persist.js';
+import { isSessionOver, pauseAfter } from '../base/persist.js';
 import type { Serializer } from '../base/serializer.js';
 import { onStateChange } from '../base/session-hub.js';
-import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { Limit, pause, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { BatchReader } from './batch-reader.js';
 import { dataOf, mzxidOf, numChildrenOf, type Packed, Packer, pzxidOf, statOf } from './packed-node.js';
+
+/** A server that is too busy is asked again after as long a pause as after so many failures. */
+const THROTTLED = 7;
 
 export interface CacheOptions<T> {
   /** How many levels below the path are kept: 0 for the node alone. All if not given. */
@@ -99,7 +102,7 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     if (!(maxDepth >= 0)) throw new RecipeError('BadArgument', recipe, path, `maxDepth cannot be ${maxDepth}`);
     this.reader = new BatchReader(this.client, {
       onRead: (at, node) => this.onRead(at, node),
-      onFailure: (_at, error) => this.onFailure(error),
+      onFailure: (at, error) => this.onFailure(at, error),
     });
   }
 
@@ -116,8 +119,8 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
       });
       this.watch = await this.client.addWatch(this.path, (event) => this.onEvent(event), {
         recursive: this.options.maxDepth !== 0,
+        signal: this.life.signal,
       });
-      if (this.life.isClosed) this.watch.close();
       this.wantScan();
       await this.initialized();
     } catch (error) {
@@ -276,7 +279,11 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
         await this.scanAll();
       } catch (error) {
         // A lost connection: a resync follows when there is one again.
-        if (!isKeeperError(error, 'ConnectionLoss') && !isKeeperError(error, 'SessionExpired')) this.end(error);
+        if (isKeeperError(error, 'ConnectionLoss') || isKeeperError(error, 'SessionExpired')) continue;
+        if (isKeeperError(error, 'ThrottledOp')) {
+          await pause(pauseAfter(THROTTLED), this.life.signal).catch(() => {});
+          this.isScanWanted = true;
+        } else this.end(error);
       }
     }
     this.isScanning = false;
@@ -287,12 +294,10 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     this.failure = undefined;
     let level = [this.path];
     while (level.length > 0 && !this.life.isClosed) {
-      for (const path of level) this.reader.read(path);
-      await this.reader.idle();
+      await this.reader.readAll(level);
       this.throwFailure();
       level = await this.listBelow(level);
     }
-    await this.reader.idle(); // with what events have asked for meanwhile
     this.throwFailure();
     if (this.life.isClosed || this.isScanWanted) return;
     this.dropUnseen();
@@ -317,7 +322,8 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
             }
           },
           (error) => {
-            if (!isKeeperError(error, 'NoNode')) throw error;
+            if (isKeeperError(error, 'NoAuth')) this.onFailure(parent, error);
+            else if (!isKeeperError(error, 'NoNode')) throw error;
           },
         ),
       );
@@ -338,10 +344,13 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     if (this.failure !== undefined) throw this.failure;
   }
 
-  private onFailure(error: unknown): void {
+  private onFailure(path: string, error: unknown): void {
+    // Of a node that may not be read others shall not suffer. Without the path itself there is nothing to follow.
+    const isOfNode = isKeeperError(error, 'NoAuth') && path !== this.path;
     const isPassing = isKeeperError(error, 'ConnectionLoss') || isSessionOver(error);
-    if (this.isScanning) this.failure ??= error;
-    else if (!isPassing) this.fail(error);
+    if (this.isScanning && !isOfNode) this.failure ??= error;
+    else if (isKeeperError(error, 'ThrottledOp')) this.wantScan();
+    else if (!isPassing && !this.life.isClosed) this.fail(error);
   }
 
   private end(error: unknown): void {

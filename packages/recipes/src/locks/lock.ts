@@ -35,8 +35,15 @@ export interface AcquireOptions extends WaitOptions {
   readonly owner?: unknown;
 }
 
-/** The owner on whose behalf code inside of `run` runs. */
-export type OwnerScope = AsyncLocalStorage<object>;
+/** A call of `run`, as code that runs inside of it sees it. */
+interface Run {
+  readonly owner: unknown;
+  /** Work that was begun inside and goes on afterwards owns nothing any more. */
+  isOver: boolean;
+  readonly outer: Run | undefined;
+}
+
+export type OwnerScope = AsyncLocalStorage<Run>;
 
 export function newOwnerScope(): OwnerScope {
   return new AsyncLocalStorage();
@@ -96,12 +103,17 @@ export abstract class Lock {
 
   /** Holds the lock while `action` runs. Within it, calls of `run` on this lock enter again. */
   async run<T>(action: (hold: LockHold) => T | Promise<T>, options: AcquireOptions = {}): Promise<T> {
-    const owner = options.owner ?? this.scope.getStore() ?? {};
+    let outer = this.scope.getStore();
+    while (outer?.isOver) outer = outer.outer;
+    const owner = options.owner ?? outer?.owner ?? {};
     const hold = await this.acquire({ ...options, owner });
+    const run: Run = { owner, isOver: false, outer };
     let result: T;
     try {
-      result = await this.scope.run(owner as object, () => action(hold));
+      result = await this.scope.run(run, () => action(hold));
+      run.isOver = true;
     } catch (error) {
+      run.isOver = true;
       await hold[Symbol.asyncDispose]().catch(() => {}); // the action's error says more
       throw error;
     }
