@@ -279,6 +279,11 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Rejects with NodeExists, NoNode (of the parent), NoChildrenForEphemerals, NoAuth, InvalidAcl … */
   create(path: string, options: CreateOptions = {}): Promise<CreatedNode> {
+    // A program without types could mean the data, and get a node without any.
+    if (typeof options !== 'object' || options === null || options instanceof Uint8Array) {
+      const message = 'expected are a path and options: { data, mode, acl … }';
+      return Promise.reject(new KeeperError(ErrorCode.BadArguments, 'create', path, { message }));
+    }
     if (options.protect !== true && options.createParents !== true) return this.createOnce(path, options, options);
     const call = this.shared(options);
     const make = (): Promise<CreatedNode> =>
@@ -398,7 +403,11 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Full paths of this session's ephemeral nodes whose path begins with `prefix`. Needs a 3.6 server. */
   getEphemerals(prefix = '/', options: CallOptions = {}): Promise<string[]> {
-    return this.run('getEphemerals', prefix, options, false, (p) => requests.getEphemerals(p, this.visible));
+    const { chroot } = this.session;
+    // The server compares letters: /application begins with /app, too.
+    const visible = (path: string): string | undefined =>
+      path === chroot || path.startsWith(`${chroot}/`) ? this.visible(path) : undefined;
+    return this.run('getEphemerals', prefix, options, false, (p) => requests.getEphemerals(p, visible));
   }
 
   /** The number of nodes below, at all depths. Needs a 3.6 server. */

@@ -4,6 +4,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Endpoint } from './hosts.js';
 import { onAbort } from './on-abort.js';
+import { after } from './timers.js';
 
 /** How connections are opened. */
 export interface Opening {
@@ -22,10 +23,7 @@ export function dial(endpoint: Endpoint, opening: Opening, timeout: number, sign
     const { address, port } = endpoint;
     const secure = opening.tls !== undefined && opening.open === undefined;
     const socket = openSocket(endpoint, opening);
-    const timer = setTimeout(
-      () => fail(new Error(`no connection to ${address}:${port} within ${timeout} ms`)),
-      timeout,
-    );
+    const timer = after(timeout, () => fail(new Error(`no connection to ${address}:${port} within ${timeout} ms`)));
     const abort = (): void => fail(new Error('connecting was given up'));
     const closed = (): void => fail(new Error(`${address}:${port} closed the connection`));
     const fail = (error: Error): void => {

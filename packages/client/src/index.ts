@@ -31,6 +31,7 @@ export { CLOSED, isKeeperError, KeeperError } from './errors.js';
 export { EventStream } from './event-stream.js';
 export type { BackOff, Resolver } from './hosts.js';
 export { type CreatedInTransaction, type ReadOperation, type ReadResult, TransactionError } from './multi.js';
+export { onAbort } from './on-abort.js';
 export type { CallOptions, ClientOptions, Credential } from './options.js';
 export type { PersistentWatchHandle } from './persistent-watch.js';
 export type { ClientIdentity, CreatedNode, NodeAcl, NodeChildren, NodeData } from './requests.js';
@@ -46,6 +47,7 @@ export {
 export type { SaslExchange, SaslMechanism, SaslOptions } from './sasl.js';
 export type { PasswordLogin } from './sasl-digest-md5.js';
 export type { SessionState, StateChange } from './states.js';
+export { after, type Timer } from './timers.js';
 export { Transaction } from './transaction.js';
 export {
   type NextEvent,

@@ -4,6 +4,7 @@ import { ErrorCode } from '#protocol';
 import { KeeperError } from './errors.js';
 import { onAbort } from './on-abort.js';
 import type { CallOptions } from './options.js';
+import { after, type Timer } from './timers.js';
 
 /**
  * A promise with the limits of a call: rejects with the signal's reason, or with OperationTimeout.
@@ -19,7 +20,7 @@ export function limited(
   return new Promise((resolve, reject) => {
     let stop: (() => void) | undefined;
     let release: (() => void) | undefined;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let timer: Timer;
     let isSettled = false;
     const settle = (action: () => void): void => {
       if (isSettled) return;
@@ -36,7 +37,7 @@ export function limited(
     };
     if (signal?.aborted) return abort();
     if (timeout !== undefined && timeout <= 0) return expire();
-    if (timeout !== undefined) timer = setTimeout(expire, timeout);
+    if (timeout !== undefined) timer = after(timeout, expire);
     release = signal && onAbort(signal, abort);
     stop = begin(
       () => settle(resolve),

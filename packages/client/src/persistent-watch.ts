@@ -23,6 +23,7 @@ export function openPersistentWatch(
   options?: CallOptions,
 ): PersistentWatchHandle {
   let isOpen = true;
+  let isRemoved = false;
   const watch: PersistentWatch = {
     path,
     recursive,
@@ -36,12 +37,19 @@ export function openPersistentWatch(
   const close = (): void => {
     if (!isOpen) return;
     isOpen = false;
-    if (session.watches.removePersistent(watch)) void removeFromServer(session, path);
+    isRemoved = session.watches.removePersistent(watch);
+    if (isRemoved) void removeFromServer(session, path);
   };
-  const ready = set(session, watch, () => isOpen, options).catch((error) => {
-    close();
-    throw error;
-  });
+  const ready = set(session, watch, () => isOpen, options).then(
+    () => {
+      // It was closed before the request left, and was not known to the server then.
+      if (!isOpen && !isRemoved && !session.watches.hasPersistent(path)) void removeFromServer(session, path);
+    },
+    (error) => {
+      close();
+      throw error;
+    },
+  );
   ready.catch(() => {}); // who does not await it learns from the stream
   return { ready, close };
 }

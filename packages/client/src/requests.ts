@@ -185,8 +185,12 @@ export function removeWatches(path: string, type: number, onAnswer: () => void):
 }
 
 // GetEphemeralsRequest: ustring prefixPath; GetEphemeralsResponse: vector<ustring> ephemerals
-export function getEphemerals(prefix: string, visible: (path: string) => string): Request<string[]> {
-  const read = (r: JuteReader) => readStrings(r).map(visible);
+export function getEphemerals(prefix: string, visible: (path: string) => string | undefined): Request<string[]> {
+  const read = (r: JuteReader) =>
+    readStrings(r).flatMap((path) => {
+      const seen = visible(path);
+      return seen === undefined ? [] : [seen];
+    });
   return { op: OpCode.getEphemerals, path: prefix, write: (w) => w.string(prefix), read };
 }
 

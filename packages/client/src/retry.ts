@@ -3,6 +3,7 @@
 import { KeeperError } from './errors.js';
 import { onAbort } from './on-abort.js';
 import type { CallOptions } from './options.js';
+import { after } from './timers.js';
 
 /** Says how long to wait before try number `attempt` + 1, in milliseconds; undefined to give up. */
 export interface RetryPolicy {
@@ -50,10 +51,10 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
       reject(signal.reason);
       return;
     }
-    const timer = setTimeout(() => {
+    const timer = after(ms, () => {
       release?.();
       resolve();
-    }, ms);
+    });
     const abort = (): void => {
       clearTimeout(timer);
       reject(signal?.reason);

@@ -21,6 +21,7 @@ import { closeSession, type Request } from './requests.js';
 import { pause } from './retry.js';
 import { beginLogin, type SaslExchange } from './sasl.js';
 import type { SessionState, StateChange } from './states.js';
+import { after } from './timers.js';
 import { eventTypeName } from './watch-events.js';
 import { REARM_CHUNK_BYTES, type RearmRequest, WatchRegistry } from './watch-registry.js';
 
@@ -232,7 +233,7 @@ export class Session implements ConnectionHandler {
       expire();
       return;
     }
-    const timer = timeout === undefined ? undefined : setTimeout(expire, timeout);
+    const timer = timeout === undefined ? undefined : after(timeout, expire);
     const stop = signal && onAbort(signal, abort);
     call.release = () => {
       clearTimeout(timer);
@@ -403,7 +404,7 @@ export class Session implements ConnectionHandler {
     const connection = new Connection(socket, { maxFrame, maxRequest: this.maxRequest });
     if (this.isOver) connection.destroy('the client was closed');
     const release = onAbort(this.over.signal, () => connection.destroy('the client was closed'));
-    const timer = setTimeout(() => connection.destroy(`no session within ${limit} ms`), limit);
+    const timer = after(limit, () => connection.destroy(`no session within ${limit} ms`));
     const ended = new AbortController();
     try {
       const response = await this.openSession(connection, endpoint);

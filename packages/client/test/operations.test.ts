@@ -256,3 +256,24 @@ test('the CommonJS entry works', async (t) => {
   assert.ok(await client.exists('/zookeeper'));
   await client.close();
 });
+
+test('ephemeral nodes below the chroot are listed, and not those of a path that begins with its letters', async (t) => {
+  const { clientPort } = await serve(t);
+  const root = await open(t, clientPort);
+  for (const path of ['/app', '/apple']) await root.create(path);
+  for (const path of ['/app/mine', '/apple/other', '/app2']) await root.create(path, { mode: 'ephemeral' });
+  const session = { id: root.sessionId, password: root.sessionPassword };
+  assert.deepEqual((await root.getEphemerals('/ap')).sort(), ['/app/mine', '/app2', '/apple/other']);
+  const inside = await open(t, `127.0.0.1:${clientPort}/app`, { session });
+  assert.deepEqual(await inside.getEphemerals(), ['/mine']);
+});
+
+test('data in place of options is told, and makes no node', async (t) => {
+  const { clientPort } = await serve(t);
+  const client = await open(t, clientPort);
+  for (const wrong of ['data', Buffer.from('data'), null]) {
+    const expected = { codeName: 'BadArguments', message: /expected are a path and options/ };
+    await assert.rejects(client.create('/wrong', wrong as never), expected);
+  }
+  assert.equal(await client.exists('/wrong'), null);
+});

@@ -255,6 +255,19 @@ test('the client-wide time-out holds for calls without their own', async (t) => 
   assert.equal(untimed.sessionId, client.sessionId);
 });
 
+test('time-outs that are longer than timers can count are none', async (t) => {
+  const { clientPort } = await serve(t);
+  const relay = await Relay.start(t, clientPort);
+  const client = await open(t, relay.port, { timeout: Number.POSITIVE_INFINITY, connectTimeout: 2 ** 31 } as never);
+  relay.loseAnswers();
+  const calls = [Number.POSITIVE_INFINITY, 2 ** 31, 30 * 86_400_000].map((timeout) =>
+    assert.rejects(client.getData('/', { timeout }), { codeName: 'ConnectionLoss' }),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 20)); // a timer that overflows goes off after 1 ms
+  relay.cut();
+  await Promise.all(calls);
+});
+
 test('closing answers what was called before, and ends the session at once', async (t) => {
   const { clientPort } = await serve(t);
   const client = await open(t, clientPort);

@@ -428,3 +428,18 @@ test('below a chroot, events have the paths that the program uses', async (t) =>
   assert.deepEqual(await take(stream, 2), ['nodeCreated /a', 'nodeDataChanged /']);
   assert.equal(text(await event), 'nodeChildrenChanged /');
 });
+
+test('a persistent watch that is opened and closed without a connection does not stay on the server', async (t) => {
+  const { relay, client } = await stage(t);
+  relay.down();
+  await once(client, 'suspended');
+  const stream = client.watch('/', { recursive: true });
+  stream.close();
+  const other = client.watch('/zookeeper');
+  relay.up();
+  await other.ready;
+  await stream.ready;
+  await client.sync();
+  await assert.rejects(client.checkWatches('/', 'any'), { codeName: 'NoWatcher' });
+  await client.checkWatches('/zookeeper', 'any');
+});
