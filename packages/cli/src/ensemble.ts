@@ -30,6 +30,7 @@ export interface ServerVerbs {
 const MOST = 250;
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
+const HOLD_MS = 60_000;
 
 export async function runEnsemble(options: EnsembleOptions, verbs: ServerVerbs): Promise<void> {
   const dir = resolve(options.dir);
@@ -47,10 +48,18 @@ export async function runEnsemble(options: EnsembleOptions, verbs: ServerVerbs):
   else report(dir, statuses, options.detach);
   if (statuses.some(({ mode }) => mode === null)) process.exitCode = 1;
   if (options.detach) return;
-  await new Promise<void>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done());
-  });
+  await toldToEnd();
   await stopAll();
+}
+
+/** Resolves at Ctrl-C, a signal to end, or when the terminal is closed. */
+async function toldToEnd(): Promise<void> {
+  // Listeners for signals do not keep a process alive, and the servers are processes of their own: this timer does.
+  const held = setInterval(() => {}, HOLD_MS);
+  await new Promise<void>((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => done());
+  });
+  clearInterval(held);
 }
 
 function configFiles(dir: string): string[] {

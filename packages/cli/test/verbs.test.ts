@@ -235,6 +235,28 @@ test('an ensemble in one command: files as by hand, roles told, stopped again', 
   assert.equal(run('ensemble', '--stop', '--dir', dir).code, 0);
 });
 
+test('an ensemble in the foreground stays until it is told to end, without a terminal too, and stops its servers', async (t) => {
+  const dir = temporary(t);
+  const first = freeRange();
+  atEnd(t, () => run('ensemble', '--stop', '--dir', dir));
+  const args = ['ensemble', '--servers', '2', '--dir', dir, '--client-port', String(first), '--set', 'preAllocSize=64'];
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exit = once(child, 'exit');
+  let out = '';
+  child.stdout.on('data', (chunk) => (out += chunk));
+  while (!out.includes('Ctrl-C stops it.')) {
+    const [code] = await Promise.race([once(child.stdout, 'data').then(() => []), exit]);
+    assert.equal(code, undefined, `it ended: ${out}`);
+  }
+  const pids = [1, 2].map((id) => Number(readFileSync(join(dir, String(id), 'data', 'zookeeper_server.pid'), 'utf8')));
+  // A loop that nothing holds ends at once: it gets the time that another process takes.
+  assert.equal(run('status', join(dir, '1', 'zoo.cfg')).code, 0);
+  assert.equal(child.exitCode, null);
+  child.kill('SIGTERM');
+  assert.deepEqual(await exit, [0, null]);
+  for (const pid of pids) assert.throws(() => process.kill(pid, 0));
+});
+
 /**
  * The first of three client ports of which the quorum and election ports are free too, as far as a moment ago tells; below the
  * ports that systems give to outgoing connections.
