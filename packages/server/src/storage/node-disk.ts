@@ -4,6 +4,7 @@ import {
   close,
   closeSync,
   constants,
+  existsSync,
   fdatasync,
   fdatasyncSync,
   fstatSync,
@@ -47,16 +48,24 @@ export const nodeDisk: Disk = {
     try {
       return statSync(path).size;
     } catch (e) {
-      if (systemCode(e) === 'ENOENT') return undefined;
+      if (['ENOENT', 'ENOTDIR'].includes(systemCode(e) ?? '')) return undefined;
       throw e;
     }
   },
 
+  // mkdirSync's own recursion never ends where a directory is there and takes none, as /proc.
   makeDir(dir) {
-    const first = mkdirSync(dir, { recursive: true });
-    if (first === undefined) return;
-    const above = dirname(resolve(first));
-    for (let at = resolve(dir); at !== above && at !== dirname(at); at = dirname(at)) this.syncDir(dirname(at));
+    const missing: string[] = [];
+    for (let at = resolve(dir); !existsSync(at) && dirname(at) !== at; at = dirname(at)) missing.push(at);
+    for (const one of missing.reverse()) {
+      try {
+        mkdirSync(one);
+        this.syncDir(dirname(one));
+      } catch (e) {
+        if (systemCode(e) !== 'EEXIST') throw e; // somebody else may make it too
+      }
+    }
+    if (!statSync(dir).isDirectory()) throw new Error(`${dir} is no directory`);
   },
 
   open(path): ReadableFile {
