@@ -55,7 +55,8 @@ export function parseServerArguments(
     else if (name === undefined) name = arg;
     else throw new UsageError(`'${arg}' is one argument too many`);
   }
-  return { file: configFile(directory, name), flags: [...jvmFlags(environment), ...flags], json, timeoutMs };
+  const inherited = [...autocreateFlag(environment), ...jvmFlags(environment)];
+  return { file: configFile(directory, name), flags: [...inherited, ...flags], json, timeoutMs };
 }
 
 function seconds(text: string): number {
@@ -78,6 +79,38 @@ function configFile(directory: string | undefined, name: string | undefined): st
 function jvmFlags(environment: NodeJS.ProcessEnv): string[] {
   const text = `${environment.SERVER_JVMFLAGS ?? ''} ${environment.JVMFLAGS ?? ''}`;
   return text.split(/\s+/).filter((word) => word.startsWith('-D') && word.includes('='));
+}
+
+/** zkServer.sh's way to say that missing data directories are a mistake. */
+function autocreateFlag({ ZOO_DATADIR_AUTOCREATE_DISABLE }: NodeJS.ProcessEnv): string[] {
+  return (ZOO_DATADIR_AUTOCREATE_DISABLE ?? '') === '' ? [] : ['-Dzookeeper.datadir.autocreate=false'];
+}
+
+/** What zkServer.sh says where ZOO_DATADIR_AUTOCREATE_DISABLE is set and a directory is missing; undefined if all is well. */
+export function missingDataDir(
+  { dataDir, dataLogDir }: { readonly dataDir: string; readonly dataLogDir: string },
+  environment: NodeJS.ProcessEnv = process.env,
+): string | undefined {
+  if (autocreateFlag(environment).length === 0) return undefined;
+  for (const [name, dir] of [
+    ['data', dataDir],
+    ['txnlog', dataLogDir],
+  ] as const) {
+    if (!existsSync(join(dir, 'version-2')))
+      return `ZooKeeper ${name} directory is missing at ${dir} fix the path or run initialize`;
+  }
+  return undefined;
+}
+
+/**
+ * A whole number that an option has.
+ * @throws UsageError
+ */
+export function wholeNumber(option: string, text: string, least: number, most: number): number {
+  const n = Number(text);
+  if (!/^\d+$/.test(text) || n < least || n > most)
+    throw new UsageError(`${option} ${text}: a whole number from ${least} to ${most} is expected`);
+  return n;
 }
 
 export function sourcesOf(args: ServerArguments): Sources {

@@ -1,19 +1,22 @@
 // `nodekeeper ensemble`: an ensemble on one machine, each server a process with files as one would write them by hand.
 
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '@nodekeeper/server/config';
+import { nodeDisk } from '@nodekeeper/server/storage';
 import { UsageError } from './arguments.js';
 import { type MemberStatus, memberStatuses, printMembers } from './member-status.js';
 import { findPortOwner } from './port-owner.js';
 import { portTakenMessage } from './port-taken.js';
+import { VerbError } from './start-stop.js';
 
 export interface EnsembleOptions {
-  readonly servers: number;
-  readonly observers: number;
+  /** Numbers are undefined if they were not given. */
+  readonly servers: number | undefined;
+  readonly observers: number | undefined;
+  readonly clientPort: number | undefined;
   readonly dir: string;
-  readonly clientPort: number;
   readonly detach: boolean;
   readonly stop: boolean;
   readonly json: boolean;
@@ -27,7 +30,7 @@ export interface ServerVerbs {
   stop(file: string): Promise<void>;
 }
 
-const MOST = 250;
+export const MOST_SERVERS = 250;
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
 const HOLD_MS = 60_000;
@@ -38,18 +41,32 @@ export async function runEnsemble(options: EnsembleOptions, verbs: ServerVerbs):
     for (const file of configFiles(dir)) await verbs.stop(file);
     return;
   }
-  const files = existsSync(join(dir, '1', 'zoo.cfg')) ? configFiles(dir) : writeFiles(dir, options);
-  for (const file of files) await verbs.start(file);
-  const stopAll = async (): Promise<void> => {
-    for (const file of files) await verbs.stop(file);
-  };
+  const isThere = existsSync(join(dir, '1', 'zoo.cfg'));
+  const files = isThere ? existingFiles(dir, options) : writeFiles(dir, options);
+  await startAll(files, verbs);
   const statuses = await ready(files[0] ?? '');
   if (options.json) console.log(JSON.stringify({ dir, servers: statuses }));
   else report(dir, statuses, options.detach);
   if (statuses.some(({ mode }) => mode === null)) process.exitCode = 1;
   if (options.detach) return;
   await toldToEnd();
-  await stopAll();
+  for (const file of files) await verbs.stop(file);
+}
+
+/** Starts all, or none: if one does not start, those that were started are stopped again. */
+async function startAll(files: readonly string[], verbs: ServerVerbs): Promise<void> {
+  const started: string[] = [];
+  for (const file of files) {
+    try {
+      await verbs.start(file);
+    } catch (e) {
+      // It may run without having answered in time; one that ran before is let alone.
+      if (!(e instanceof VerbError && e.runs)) started.push(file);
+      for (const one of started) await verbs.stop(one);
+      throw e;
+    }
+    started.push(file);
+  }
 }
 
 /** Resolves at Ctrl-C, a signal to end, or when the terminal is closed. */
@@ -68,12 +85,38 @@ function configFiles(dir: string): string[] {
   return ids.sort((a, b) => Number(a) - Number(b)).map((id) => join(dir, id, 'zoo.cfg'));
 }
 
-function writeFiles(dir: string, { servers, observers, clientPort, settings }: EnsembleOptions): string[] {
+/**
+ * The files of an ensemble that was made before.
+ * @throws UsageError if another one is asked for
+ */
+function existingFiles(dir: string, { servers, observers, clientPort, settings }: EnsembleOptions): string[] {
+  const files = configFiles(dir);
+  const { ensemble, clientPort: ownPort } = loadConfig({ file: files[0] });
+  const members = [...(ensemble?.members.members.values() ?? [])];
+  const voters = members.filter(({ role }) => role === 'participant').length;
+  const differs = (option: string, asked: number | undefined, there: number | undefined): void => {
+    if (asked !== undefined && there !== undefined && asked !== there)
+      throw new UsageError(
+        `the ensemble in ${dir} was made with ${option} ${there}, not ${asked}: leave the option out, or take another --dir`,
+      );
+  };
+  differs('--servers', servers, voters);
+  differs('--observers', observers, members.length - voters);
+  differs('--client-port', clientPort, members.find(({ id }) => id === 1)?.clientAddress?.port ?? ownPort);
+  for (const file of files) {
+    const lines = readFileSync(file, 'utf8').split('\n');
+    const missing = settings.find((setting) => !lines.includes(setting));
+    if (missing !== undefined)
+      throw new UsageError(`the ensemble in ${dir} was made without --set ${missing}: put it into ${file}`);
+  }
+  return files;
+}
+
+function writeFiles(dir: string, options: EnsembleOptions): string[] {
+  const { servers = 3, observers = 0, clientPort = 2181, settings } = options;
   const count = servers + observers;
-  if (!(servers >= 1) || !(observers >= 0) || count > MOST)
-    throw new UsageError(
-      `from 1 to ${MOST} servers are possible, ${servers} and ${observers} observers were asked for`,
-    );
+  if (count > MOST_SERVERS)
+    throw new UsageError(`at most ${MOST_SERVERS} servers are possible, ${count} were asked for`);
   const ids = Array.from({ length: count }, (_, i) => i + 1);
   const ports = (id: number) => ({
     client: clientPort + id - 1,
@@ -89,12 +132,9 @@ function writeFiles(dir: string, { servers, observers, clientPort, settings }: E
     const role = id <= servers ? 'participant' : 'observer';
     return `server.${id}=127.0.0.1:${quorum}:${election}:${role};127.0.0.1:${client}`;
   });
-  return ids.map((id) => {
+  const written = ids.map((id) => {
     const home = join(dir, String(id));
     const data = join(home, 'data');
-    mkdirSync(data, { recursive: true });
-    writeFileSync(join(data, 'myid'), `${id}\n`);
-    const file = join(home, 'zoo.cfg');
     const lines = [
       'tickTime=2000',
       'initLimit=10',
@@ -106,9 +146,16 @@ function writeFiles(dir: string, { servers, observers, clientPort, settings }: E
       ...settings,
       ...members,
     ];
-    writeFileSync(file, `${lines.join('\n')}\n`);
-    return file;
+    return { id, data, file: join(home, 'zoo.cfg'), text: `${lines.join('\n')}\n` };
   });
+  // Nothing is written that a server would not take.
+  for (const { file, text } of written) loadConfig({ file, read: () => text });
+  for (const { id, data, file, text } of written) {
+    nodeDisk.makeDir(data);
+    writeFileSync(join(data, 'myid'), `${id}\n`);
+    writeFileSync(file, text);
+  }
+  return written.map(({ file }) => file);
 }
 
 /** Waits until every server serves, or the time is over. */

@@ -2,7 +2,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { createLogger, loadConfig, type RunningServer, type ServerConfig, startServer } from '@nodekeeper/server';
-import { parseServerArguments, sourcesOf, UsageError } from './arguments.js';
+import { missingDataDir, parseServerArguments, sourcesOf, UsageError } from './arguments.js';
 import { portTakenMessage } from './port-taken.js';
 
 const EXIT = { failed: 1, configuration: 2, dataDir: 3 } as const;
@@ -12,6 +12,11 @@ export async function startForeground(args: readonly string[]): Promise<void> {
   try {
     const parsed = parseServerArguments(args);
     config = loadConfig(sourcesOf(parsed));
+    const missing = missingDataDir(config);
+    if (missing !== undefined) {
+      process.stdout.write(`${missing}\n`);
+      process.exit(EXIT.failed);
+    }
     const server = await startServer(config, { logger: await createLogger() });
     // What a server makes on its way is dead within milliseconds, so a small young generation serves as well as the 16 MB that V8
     // lets it grow to, with less memory (docs/decisions/0009).

@@ -17,9 +17,8 @@ import { type Finding, Report } from '../dist/doctor/findings.js';
 import { checkDisk, checkFileLimit } from '../dist/doctor/machine.js';
 import { clockOf, parseSrvr, reach } from '../dist/doctor/probes.js';
 import { checkServer } from '../dist/doctor/server.js';
-import { findPortOwner } from '../dist/port-owner.js';
 import { parseShellArguments } from '../dist/shell/arguments.js';
-import { atEnd, freePort, MAIN, serve, temporary } from './support.js';
+import { atEnd, freePort, freeRange, MAIN, serve, temporary } from './support.js';
 
 const PEMS = fileURLToPath(new URL('../../client/test/fixtures/tls/', import.meta.url));
 
@@ -180,14 +179,6 @@ test('members that are down keep a quorum from forming', async (t) => {
   assert.ok(found.includes('problem quorum: 1 of 4 voters can be reached from here, too few for a quorum'));
   assert.ok(found.includes('warning quorum: 4 voters stand no more failures than 3'));
 });
-
-/** See verbs.test.ts. */
-function freeRange(): number {
-  for (let first = 10_000 + ((process.pid * 89) % 20_000); ; first += 3) {
-    const ports = [0, 1, 2].flatMap((i) => [first + i, first + 701 + i, first + 1701 + i]);
-    if (ports.every((port) => findPortOwner(port) === undefined)) return first;
-  }
-}
 
 test('an ensemble that runs is well, and one without its quorum is not', (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-doctor-'));

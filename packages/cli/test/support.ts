@@ -1,14 +1,15 @@
 // What tests of the command share: folders, ports, servers in this process, and the command as a process.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { loadConfig, type RunningServer, startServer } from '@nodekeeper/server';
+import { findPortOwner } from '../dist/port-owner.js';
 
 export const MAIN: string = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -84,4 +85,51 @@ export function runMain(args: readonly string[], input = ''): Promise<Run> {
   });
   child.stdin.end(input);
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+}
+
+/** A zoo.cfg in a folder of its own, with a free port. */
+export async function zooCfg(
+  t: TestContext,
+  lines: readonly string[] = [],
+): Promise<{ file: string; port: number; dataDir: string }> {
+  const dir = temporary(t);
+  const port = await freePort();
+  const file = join(dir, 'zoo.cfg');
+  const dataDir = join(dir, 'data');
+  writeFileSync(
+    file,
+    [
+      `dataDir=${dataDir}`,
+      `clientPort=${port}`,
+      'clientPortAddress=127.0.0.1',
+      'admin.enableServer=false',
+      'preAllocSize=64',
+      ...lines,
+      '',
+    ].join('\n'),
+  );
+  return { file, port, dataDir };
+}
+
+/** `nodekeeper` run to its end; nothing else happens in this process meanwhile. */
+export function run(...args: string[]): { code: number | null; out: string; err: string } {
+  return runWith({}, ...args);
+}
+
+/** The same, with more in the environment. */
+export function runWith(more: NodeJS.ProcessEnv, ...args: string[]): { code: number | null; out: string; err: string } {
+  const env = { ...process.env, ...more };
+  const result = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', timeout: 60_000, env });
+  return { code: result.status, out: result.stdout, err: result.stderr };
+}
+
+/**
+ * The first of three client ports of which the quorum and election ports are free too, as far as a moment ago tells; below the
+ * ports that systems give to outgoing connections.
+ */
+export function freeRange(): number {
+  for (let first = 10_000 + ((process.pid * 97) % 20_000); ; first += 3) {
+    const ports = [0, 1, 2].flatMap((i) => [first + i, first + 701 + i, first + 1701 + i]);
+    if (ports.every((port) => findPortOwner(port) === undefined)) return first;
+  }
 }

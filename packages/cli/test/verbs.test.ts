@@ -2,44 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { findPortOwner } from '../dist/port-owner.js';
-import { atEnd, freePort, MAIN, temporary } from './support.js';
-
-async function zooCfg(t: TestContext, lines: string[] = []): Promise<{ file: string; port: number; dataDir: string }> {
-  const dir = temporary(t);
-  const port = await freePort();
-  const file = join(dir, 'zoo.cfg');
-  const dataDir = join(dir, 'data');
-  writeFileSync(
-    file,
-    [
-      `dataDir=${dataDir}`,
-      `clientPort=${port}`,
-      'clientPortAddress=127.0.0.1',
-      'admin.enableServer=false',
-      'preAllocSize=64',
-      ...lines,
-      '',
-    ].join('\n'),
-  );
-  return { file, port, dataDir };
-}
-
-function run(...args: string[]): { code: number | null; out: string; err: string } {
-  return runWith({}, ...args);
-}
-
-function runWith(more: NodeJS.ProcessEnv, ...args: string[]): { code: number | null; out: string; err: string } {
-  const env = { ...process.env, ...more };
-  const result = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', timeout: 60_000, env });
-  return { code: result.status, out: result.stdout, err: result.stderr };
-}
+import { atEnd, freePort, freeRange, MAIN, run, runWith, temporary, zooCfg } from './support.js';
 
 test('start, status, start again, stop, stop again: outputs and exit codes are those of zkServer.sh', async (t) => {
   const { file, port, dataDir } = await zooCfg(t);
@@ -190,6 +159,21 @@ test('version, print-cmd and help', async (t) => {
   assert.equal(run('nonsense').code, 1);
 });
 
+test('what npm links as the command is there before anything is built, and says so', (t) => {
+  const root = fileURLToPath(new URL('../', import.meta.url));
+  const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: { nodekeeper: string } };
+  assert.doesNotMatch(bin.nodekeeper, /dist/);
+  const linked = join(root, bin.nodekeeper);
+  const built = spawnSync(process.execPath, [linked, 'version'], { encoding: 'utf8' });
+  assert.match(built.stdout, /^Apache ZooKeeper, version/);
+  const elsewhere = join(temporary(t), 'bin', 'nodekeeper.mjs');
+  mkdirSync(dirname(elsewhere));
+  copyFileSync(linked, elsewhere);
+  const unbuilt = spawnSync(process.execPath, [elsewhere, 'version'], { encoding: 'utf8' });
+  assert.equal(unbuilt.status, 1);
+  assert.match(unbuilt.stderr, /npm run build/);
+});
+
 test('a testing server tells where it is, and goes with its standard input', async () => {
   for (const servers of ['1', '3']) {
     const child = spawn(process.execPath, [MAIN, 'testing-server', '--servers', servers], {
@@ -256,17 +240,6 @@ test('an ensemble in the foreground stays until it is told to end, without a ter
   assert.deepEqual(await exit, [0, null]);
   for (const pid of pids) assert.throws(() => process.kill(pid, 0));
 });
-
-/**
- * The first of three client ports of which the quorum and election ports are free too, as far as a moment ago tells; below the
- * ports that systems give to outgoing connections.
- */
-function freeRange(): number {
-  for (let first = 10_000 + ((process.pid * 97) % 20_000); ; first += 3) {
-    const ports = [0, 1, 2].flatMap((i) => [first + i, first + 701 + i, first + 1701 + i]);
-    if (ports.every((port) => findPortOwner(port) === undefined)) return first;
-  }
-}
 
 test('stop does not wait for a process that has ended and is still in the table', {
   skip: !existsSync('/proc'),

@@ -1,0 +1,215 @@
+// start and stop where not everything is as it should be: other servers, other users, wrong configurations, full disks.
+
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { isAlive, readPidFile } from '../dist/server-process.js';
+import { atEnd, freeRange, MAIN, run, runWith, temporary, zooCfg } from './support.js';
+
+const hasProc = existsSync('/proc');
+
+/** A process with this word in its command line, written down as the server of the data directory. */
+async function standIn(t: TestContext, dataDir: string, word: string): Promise<{ pid: number; file: string }> {
+  const child = spawn(process.execPath, ['-e', 'console.log("up"); setInterval(() => {}, 60_000)', word]);
+  atEnd(t, () => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  mkdirSync(dataDir, { recursive: true });
+  const file = join(dataDir, 'zookeeper_server.pid');
+  writeFileSync(file, String(child.pid));
+  return { pid: child.pid as number, file };
+}
+
+test("Apache's server on the directory is known as one, and can be stopped", { skip: !hasProc }, async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  const { pid, file } = await standIn(t, dataDir, 'org.apache.zookeeper.server.quorum.QuorumPeerMain');
+  const started = run('start', cfg);
+  assert.equal(started.code, 1);
+  assert.match(started.out, new RegExp(`already running as process ${pid}\\.`));
+  assert.equal(run('stop', cfg).out, 'Stopping zookeeper ... STOPPED\n');
+  assert.ok(!isAlive(pid));
+  assert.ok(!existsSync(file));
+});
+
+test('a process that is no server is not stopped, and its file stays', { skip: !hasProc }, async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  const { pid, file } = await standIn(t, dataDir, 'something');
+  const stopped = run('stop', cfg);
+  assert.equal(stopped.code, 0);
+  assert.match(stopped.out, /no zookeeper to stop \(the process that .* names is no server\)/);
+  assert.ok(isAlive(pid));
+  assert.ok(existsSync(file));
+});
+
+test('the file of a server that has ended goes', async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  const { pid } = spawnSync(process.execPath, ['-e', '']);
+  mkdirSync(dataDir);
+  const file = join(dataDir, 'zookeeper_server.pid');
+  writeFileSync(file, `${pid}\n`);
+  assert.match(run('stop', cfg).out, /no zookeeper to stop \(the process that .* has ended\)/);
+  assert.ok(!existsSync(file));
+});
+
+test('a pid file that is no file stays where it is', { skip: !existsSync('/dev/null') }, async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  mkdirSync(dataDir);
+  const file = join(dataDir, 'zookeeper_server.pid');
+  symlinkSync('/dev/null', file);
+  assert.match(run('stop', cfg).out, /names no process/);
+  assert.ok(lstatSync(file).isSymbolicLink());
+});
+
+test("another user's process counts as alive", (t) => {
+  t.mock.method(process, 'kill', () => {
+    throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+  });
+  assert.equal(isAlive(process.pid), true);
+});
+
+test("another user's server is not stopped, and that is told", {
+  skip: !hasProc || process.getuid?.() !== 0,
+}, async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  const { pid, file } = await standIn(t, dataDir, 'QuorumPeerMain');
+  // The same command, by a user who may read and do nothing: without rights as root has them.
+  const drop = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, MAIN];
+  spawnSync('chmod', ['-R', 'a+rX', join(dataDir, '..')]);
+  const able = spawnSync('setpriv', [...drop, 'version']);
+  if (able.status !== 0) return t.skip('a command of another user cannot be run here');
+  const stopped = spawnSync('setpriv', [...drop, 'stop', cfg], { encoding: 'utf8' });
+  assert.equal(stopped.status, 1);
+  assert.match(stopped.stderr, new RegExp(`process ${pid} belongs to another user`));
+  assert.ok(isAlive(pid) && existsSync(file));
+  const started = spawnSync('setpriv', [...drop, 'start', cfg], { encoding: 'utf8' });
+  assert.equal(started.status, 1);
+  assert.match(started.stdout, /already running as process/);
+});
+
+test('a directory in the place of the pid file is told', async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  const file = join(dataDir, 'zookeeper_server.pid');
+  mkdirSync(file, { recursive: true });
+  assert.equal(readPidFile(file).state, 'unreadable');
+  for (const verb of ['start', 'stop']) {
+    const { code, err } = run(verb, cfg);
+    assert.equal(code, 1);
+    assert.match(err, /zookeeper_server\.pid cannot be (read|written): EISDIR/);
+    assert.doesNotMatch(err, / at /, 'no stack');
+  }
+});
+
+test('a server is stopped when its configuration has become wrong, and not restarted', async (t) => {
+  const { file: cfg } = await zooCfg(t);
+  atEnd(t, () => run('stop', cfg));
+  assert.equal(run('start', cfg).code, 0);
+  writeFileSync(cfg, `${readFileSync(cfg, 'utf8')}tickTime=never\n`);
+  const restarted = run('restart', cfg);
+  assert.equal(restarted.code, 2);
+  assert.match(restarted.err, /Nothing was stopped[\s\S]*tickTime=never/);
+  const stopped = run('stop', cfg);
+  assert.equal(stopped.out, 'Stopping zookeeper ... STOPPED\n');
+  assert.equal(stopped.code, 0);
+  assert.match(stopped.err, /tickTime=never/);
+});
+
+test('ZOO_DATADIR_AUTOCREATE_DISABLE: a missing data directory is a mistake, as with zkServer.sh', async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  for (const verb of ['start', 'start-foreground']) {
+    const refused = runWith({ ZOO_DATADIR_AUTOCREATE_DISABLE: '1' }, verb, cfg);
+    assert.equal(refused.code, 1);
+    assert.equal(refused.out, `ZooKeeper data directory is missing at ${dataDir} fix the path or run initialize\n`);
+    assert.ok(!existsSync(dataDir));
+  }
+});
+
+test('a data directory where none can be made fails in words', { skip: !hasProc }, () => {
+  const started = run('start', '--data-dir', '/proc/none');
+  assert.equal(started.code, 1);
+  assert.match(started.err, /\/proc\/none.* cannot be written: ENOENT/);
+  const here = run('start-foreground', '--data-dir', '/proc/none');
+  assert.equal(here.code, 3);
+  assert.match(here.err, /Unable to access datadir/);
+});
+
+test('a file in the place of the data directory ends the server with code 3', async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  writeFileSync(dataDir, '');
+  const { code, err } = run('start-foreground', cfg);
+  assert.equal(code, 3);
+  assert.match(err, /Unable to access datadir[\s\S]*ENOTDIR/);
+});
+
+test('a server whose log cannot take a word is told with the reason', {
+  skip: process.platform === 'win32',
+}, async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  // A limit on the size of files stands in for a full disk, and the log has reached it; so the server, which cannot use its
+  // directory, ends without a word.
+  const logs = join(dataDir, 'logs');
+  mkdirSync(logs, { recursive: true });
+  writeFileSync(join(dataDir, 'version-2'), '');
+  const log = join(logs, `nodekeeper-${userInfo().username}-server-${hostname()}.out`);
+  writeFileSync(log, Buffer.alloc(8192));
+  const { stderr } = spawnSync('sh', ['-c', 'ulimit -f 1; exec "$0" "$@"', process.execPath, MAIN, 'start', cfg], {
+    encoding: 'utf8',
+  });
+  assert.match(stderr, /The server ended with code 3:\nit could not write its log, .*: EFBIG/);
+});
+
+test('start and stop tell programs what they did', async (t) => {
+  const { file: cfg } = await zooCfg(t);
+  atEnd(t, () => run('stop', cfg));
+  const { started, pid } = JSON.parse(run('start', '--json', cfg).out);
+  assert.equal(started, true);
+  assert.match(JSON.parse(run('start', '--json', cfg).out).error, /already running/);
+  assert.deepEqual(JSON.parse(run('stop', '--json', cfg).out), { stopped: true, pid });
+  assert.equal(JSON.parse(run('stop', '--json', cfg).out).stopped, false);
+  assert.match(JSON.parse(run('print-cmd', '--json', cfg).out).command, /start-foreground/);
+});
+
+test('an ensemble that is asked for wrongly writes nothing', (t) => {
+  const dir = join(temporary(t), 'ensemble');
+  for (const args of [
+    ['--client-port', 'x'],
+    ['--servers', 'x'],
+    ['--servers', '0'],
+    ['--set', 'tickTime=x'],
+  ]) {
+    const { code, err } = run('ensemble', '--dir', dir, ...args);
+    assert.equal(code, 2, err);
+    assert.doesNotMatch(err, /NaN/);
+    assert.ok(!existsSync(dir));
+  }
+});
+
+test('an ensemble of which one server does not start leaves none running; another shape is refused', async (t) => {
+  const dir = temporary(t);
+  const first = freeRange();
+  atEnd(t, () => run('ensemble', '--stop', '--dir', dir));
+  const args = ['ensemble', '--detach', '--dir', dir, '--set', 'preAllocSize=64'];
+  const made = run(...args, '--servers', '2', '--client-port', String(first));
+  assert.equal(made.code, 0, made.err);
+  assert.equal(run('ensemble', '--stop', '--dir', dir).code, 0);
+  for (const [option, value] of [
+    ['--servers', '3'],
+    ['--observers', '1'],
+    ['--client-port', String(first + 1)],
+  ] as const) {
+    const refused = run(...args, option, value);
+    assert.equal(refused.code, 2);
+    assert.match(refused.err, new RegExp(`was made with ${option} \\d+, not ${value}`));
+  }
+  const unset = run(...args, '--set', 'snapCount=1000');
+  assert.equal(unset.code, 2);
+  assert.match(unset.err, /was made without --set snapCount=1000/);
+  const taken = createServer().listen(first + 1, '127.0.0.1');
+  await once(taken, 'listening');
+  atEnd(t, () => taken.close());
+  assert.equal(run(...args).code, 1);
+  assert.ok(!existsSync(join(dir, '1', 'data', 'zookeeper_server.pid')), 'the first is stopped again');
+});
