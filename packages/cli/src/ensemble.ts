@@ -31,6 +31,7 @@ export interface ServerVerbs {
 }
 
 export const MOST_SERVERS = 250;
+const LOOPBACK = '127.0.0.1';
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
 const HOLD_MS = 60_000;
@@ -125,12 +126,12 @@ function writeFiles(dir: string, options: EnsembleOptions): string[] {
   });
   for (const port of ids.flatMap((id) => Object.values(ports(id)))) {
     if (port > 65_535) throw new UsageError(`port ${port} would be needed: choose a lower --client-port`);
-    if (findPortOwner(port) !== undefined) throw new UsageError(portTakenMessage(port));
+    if (findPortOwner(port, LOOPBACK) !== undefined) throw new UsageError(portTakenMessage(port, undefined, LOOPBACK));
   }
   const members = ids.map((id) => {
     const { client, quorum, election } = ports(id);
     const role = id <= servers ? 'participant' : 'observer';
-    return `server.${id}=127.0.0.1:${quorum}:${election}:${role};127.0.0.1:${client}`;
+    return `server.${id}=${LOOPBACK}:${quorum}:${election}:${role};${LOOPBACK}:${client}`;
   });
   const written = ids.map((id) => {
     const home = join(dir, String(id));

@@ -5,9 +5,12 @@ import { findPortOwner, isListening } from './port-owner.js';
 
 const LAST_PORT = 65_535;
 
-/** @param config what the server was to run with; without one the port is taken for the client port */
-export function portTakenMessage(port: number, config?: ServerConfig): string {
-  const owner = findPortOwner(port);
+/**
+ * @param config what the server was to run with; without one the port is taken for the client port
+ * @param address where it was to listen; undefined for all
+ */
+export function portTakenMessage(port: number, config?: ServerConfig, address?: string): string {
+  const owner = findPortOwner(port, address);
   const who = owner === undefined ? 'another process' : `process ${owner.pid} (${owner.command.slice(0, 120)})`;
   const [name, ...others] = waysOut(port, config);
   return [

@@ -36,7 +36,7 @@ export async function startForeground(args: readonly string[]): Promise<void> {
       process.stdout.write(greeting(config, server));
     }
   } catch (e) {
-    report(e as Error & { code?: string; port?: number }, config);
+    report(e as Error & { code?: string; port?: number; address?: string }, config);
   }
 }
 
@@ -58,12 +58,15 @@ function greeting(config: ServerConfig, server: RunningServer): string {
   ].join('\n');
 }
 
-function report(e: Error & { code?: string; port?: number }, config: ServerConfig | undefined): never {
+function report(
+  e: Error & { code?: string; port?: number; address?: string },
+  config: ServerConfig | undefined,
+): never {
   if (e instanceof UsageError) fail(EXIT.configuration, e.message);
   if (e.name === 'ConfigError' || e.name === 'TlsError')
     fail(EXIT.configuration, `Invalid config, exiting abnormally\n${e.message}`);
   if (e.name === 'StorageError') fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}`);
-  if (e.code === 'EADDRINUSE') fail(EXIT.failed, portTakenMessage(e.port ?? 0, config));
+  if (e.code === 'EADDRINUSE') fail(EXIT.failed, portTakenMessage(e.port ?? 0, config, e.address));
   if (e.code === 'EACCES')
     fail(EXIT.failed, `${e.message}: choose a port above 1023 or give the right to use this one`);
   fail(EXIT.failed, e.stack ?? e.message);

@@ -9,8 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { clientPlace, loadConfig, parseProperties, type ServerConfig } from '@nodekeeper/server/config';
 import { nodeDisk } from '@nodekeeper/server/storage';
 import { missingDataDir, type ServerArguments, sourcesOf } from './arguments.js';
-import { findPortOwner } from './port-owner.js';
+import { findPortOwner, listenAddress } from './port-owner.js';
 import { portTakenMessage } from './port-taken.js';
+import { clientPorts } from './ports.js';
 import { isAlive, pidFile, readPidFile, removePidFile } from './server-process.js';
 import { accepts, answersHandshake } from './server-status.js';
 
@@ -72,9 +73,9 @@ export async function start(args: ServerArguments, raw: readonly string[], telli
   const written = readPidFile(file);
   if (written.state === 'running')
     throw new VerbError(`already running as process ${written.pid}.`, othersProcess(written.pid), true);
-  for (const port of [clientPlace(c).port, c.secureClientPort]) {
-    if (port === undefined || port === 0 || findPortOwner(port) === undefined) continue;
-    throw failedToStart(portTakenMessage(port, c));
+  for (const { port, host } of clientPorts(c)) {
+    const address = await listenAddress(host);
+    if (findPortOwner(port, address) !== undefined) throw failedToStart(portTakenMessage(port, c, address));
   }
   for (const warning of c.warnings) process.stderr.write(`${warning}\n`);
   const log = logFile(c);

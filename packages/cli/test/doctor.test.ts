@@ -1,9 +1,9 @@
 // The doctor: each trouble is set up, and must be found and named with a remedy.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import { checkDisk, checkFileLimit } from '../dist/doctor/machine.js';
 import { clockOf, parseSrvr, reach } from '../dist/doctor/probes.js';
 import { checkServer } from '../dist/doctor/server.js';
 import { parseShellArguments } from '../dist/shell/arguments.js';
-import { atEnd, freePort, freeRange, MAIN, serve, temporary } from './support.js';
+import { atEnd, freePort, freeRange, MAIN, run, serve, temporary, zooCfg } from './support.js';
 
 const PEMS = fileURLToPath(new URL('../../client/test/fixtures/tls/', import.meta.url));
 
@@ -133,6 +133,56 @@ test('a port that another process has is told with the process', async (t) => {
   assert.match(found[1] as string, /^warning server: it does not run/);
 });
 
+test('a server on the port is only the server if it uses the data directory', {
+  skip: !existsSync('/proc'),
+}, async (t) => {
+  const { file, port, dataDir } = await zooCfg(t);
+  // In the foreground, as under systemd: without a pid file.
+  const child = spawn(process.execPath, [MAIN, 'start-foreground', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const exit = once(child, 'exit');
+  atEnd(t, async () => {
+    child.kill();
+    await exit;
+  });
+  let log = '';
+  child.stderr.on('data', (chunk) => (log += chunk));
+  while (!log.includes('data recovered')) await once(child.stderr, 'data');
+  while (run('status', file).code !== 0);
+  const look = async (path: string): Promise<string[]> => {
+    const report = new Report(() => {}, false);
+    await checkServer(parseServerArguments([path], {}), report);
+    return shown(report.findings, true).filter((line) => /^\w+ (client port|server):/.test(line));
+  };
+  assert.deepEqual(await look(file), [
+    `ok client port: the server listens on port ${port} (process ${child.pid})`,
+    (await look(file))[1] as string,
+  ]);
+  assert.match((await look(file))[1] as string, /^ok server: standalone/);
+  const other = join(temporary(t), 'zoo.cfg');
+  writeFileSync(other, readFileSync(file, 'utf8').replaceAll(dataDir, `${dataDir}-2`));
+  const [taken, notRunning] = await look(other);
+  assert.match(
+    taken as string,
+    new RegExp(
+      `^problem client port: port ${port} is taken by process ${child.pid} \\(.*, a server with another data dir`,
+    ),
+  );
+  assert.match(notRunning as string, /^warning server: it does not run/);
+});
+
+test('a disk that takes nothing more is a finding, and the others are made all the same', {
+  skip: process.platform === 'win32',
+}, async (t) => {
+  const { file } = await zooCfg(t);
+  // A limit on the size of files stands in for a full disk.
+  const script = 'ulimit -f 0; exec "$0" "$@"';
+  const { stdout, stderr } = spawnSync('sh', ['-c', script, process.execPath, MAIN, 'doctor', file], {
+    encoding: 'utf8',
+  });
+  assert.match(stdout, /✘ disk of dataDir: cannot be written: EFBIG/);
+  assert.match(stdout, /file limit/, stderr);
+});
+
 test('myid: missing, of nobody, of another machine', async (t) => {
   const [c, q, e] = [await freePort(), await freePort(), await freePort()];
   const lines = [
@@ -182,10 +232,6 @@ test('members that are down keep a quorum from forming', async (t) => {
 
 test('an ensemble that runs is well, and one without its quorum is not', (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-doctor-'));
-  const run = (...args: string[]) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
-    return { code: status, out: stdout, err: stderr };
-  };
   atEnd(t, () => {
     run('ensemble', '--stop', '--dir', dir);
     rmSync(dir, { recursive: true, force: true });

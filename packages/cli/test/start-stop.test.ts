@@ -161,6 +161,25 @@ test('a server whose log cannot take a word is told with the reason', {
   assert.match(stderr, /The server ended with code 3:\nit could not write its log, .*: EFBIG/);
 });
 
+test('a port is taken at an address: two servers may share its number', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
+  const one = await zooCfg(t);
+  const two = await zooCfg(t);
+  const same = readFileSync(two.file, 'utf8').replace(/clientPort=\d+/, `clientPort=${one.port}`);
+  writeFileSync(two.file, same.replace('127.0.0.1', '127.0.0.2'));
+  for (const { file } of [one, two]) {
+    atEnd(t, () => run('stop', file));
+    const started = run('start', file);
+    assert.equal(started.code, 0, started.err);
+  }
+  const all = await zooCfg(t);
+  writeFileSync(all.file, same.replace('clientPortAddress=127.0.0.1\n', '').replace(two.dataDir, all.dataDir));
+  const refused = run('start', all.file);
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, new RegExp(`Port ${one.port} is taken`));
+});
+
 test('start and stop tell programs what they did', async (t) => {
   const { file: cfg } = await zooCfg(t);
   atEnd(t, () => run('stop', cfg));

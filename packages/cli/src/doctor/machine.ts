@@ -3,7 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { findPortOwner } from '../port-owner.js';
+import { findPortOwner, isListening, listenAddress } from '../port-owner.js';
+import type { ListenPlace } from '../ports.js';
+import { isServer } from '../server-process.js';
 import type { Report } from './findings.js';
 
 const GIB = 2 ** 30;
@@ -17,13 +19,21 @@ const BAD_SYNC = 200;
 const FEW_FILES = 4096;
 const TMPFS = 0x01021994;
 const NFS = 0x6969;
+const COMMAND_SHOWN = 100;
 
 /** Of a directory, or of the nearest one above it that exists. */
 export function checkDisk(name: string, dir: string, report: Report): void {
   const about = `disk of ${name}`;
   let at = dir;
   while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
-  const { bavail, bsize, blocks, ffree, files, type } = statfsSync(at);
+  let disk: ReturnType<typeof statfsSync>;
+  try {
+    disk = statfsSync(at);
+  } catch (error) {
+    report.problem(about, `cannot be looked at: ${messageOf(error)}`, `Correct ${name}, or its permissions`);
+    return;
+  }
+  const { bavail, bsize, blocks, ffree, files, type } = disk;
   const free = bavail * bsize;
   const share = blocks === 0 ? 1 : bavail / blocks;
   const shown = `${(free / GIB).toFixed(1)} GiB free (${Math.round(share * 100)} %) in ${dir}`;
@@ -86,6 +96,12 @@ function checkSync(about: string, dir: string, report: Report): void {
     if (median >= BAD_SYNC) report.problem(about, shown, remedy);
     else if (median >= SLOW_SYNC || worst >= BAD_SYNC) report.warning(about, shown, remedy);
     else report.ok(about, shown);
+  } catch (error) {
+    report.problem(
+      about,
+      `cannot be written: ${messageOf(error)}`,
+      `Make room on the disk of ${dir}, or raise the limit that keeps files small; nodekeeper tools purge deletes old snapshots and logs`,
+    );
   } finally {
     closeSync(fd);
     rmSync(file, { force: true });
@@ -128,22 +144,34 @@ export function checkClock(report: Report): void {
   }
 }
 
-/** Whether a port that the server listens on is free, or its own. */
-export function checkPort(name: string, port: number, report: Report): void {
-  const owner = findPortOwner(port);
-  if (owner === undefined) report.ok(name, `port ${port} is free`);
-  else if (isServer(owner.command)) report.ok(name, `a server listens on port ${port} (process ${owner.pid})`);
-  else {
+/**
+ * Whether a port that the server listens on is free, or its own.
+ * @param own the server's process, if it runs
+ */
+export async function checkPort(
+  { name, port, host }: ListenPlace,
+  own: number | undefined,
+  report: Report,
+): Promise<void> {
+  const address = await listenAddress(host);
+  const owner = findPortOwner(port, address);
+  const isOpen = owner !== undefined || isListening(port, address);
+  if (!isOpen) report.ok(name, `port ${port} is free`);
+  else if (own !== undefined && (owner?.pid ?? own) === own)
+    report.ok(name, `the server listens on port ${port} (process ${own})`);
+  else if (owner === undefined) {
+    report.warning(
+      name,
+      `another user's process listens on port ${port}`,
+      `Ask again as root, or as the server's user: sudo ss -ltnp 'sport = :${port}' names it`,
+    );
+  } else {
     report.problem(
       name,
-      `port ${port} is taken by process ${owner.pid} (${owner.command.slice(0, 100)})`,
+      `port ${port} is taken by process ${owner.pid} (${owner.command.slice(0, COMMAND_SHOWN)})${isServer(owner.command) ? ', a server with another data directory' : ''}`,
       `Stop it (kill ${owner.pid}), or give the server another port in its configuration`,
     );
   }
-}
-
-export function isServer(command: string): boolean {
-  return /start-foreground|QuorumPeerMain|ZooKeeperServerMain/.test(command);
 }
 
 export function checkNode(report: Report): void {

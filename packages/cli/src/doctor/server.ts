@@ -1,21 +1,22 @@
 // The doctor on the machine of a server: configuration, files, ports, disk, limits, clock, and the other members.
 
 import { existsSync } from 'node:fs';
-import { clientPlace, loadConfig, ownMember, type ServerConfig } from '@nodekeeper/server/config';
+import { clientPlace, loadConfig, type ServerConfig } from '@nodekeeper/server/config';
 import { type ServerArguments, sourcesOf } from '../arguments.js';
-import { findPortOwner } from '../port-owner.js';
+import { allPorts } from '../ports.js';
 import { accepts, fourLetterWord } from '../server-status.js';
 import { checkEnsemble } from './ensemble.js';
 import type { Report } from './findings.js';
-import { checkClock, checkDisk, checkFileLimit, checkNode, checkPort, isServer, messageOf } from './machine.js';
+import { checkClock, checkDisk, checkFileLimit, checkNode, checkPort, messageOf } from './machine.js';
+import { ownServer } from './own-server.js';
 import { parseSrvr } from './probes.js';
 
 export async function checkServer(args: ServerArguments, report: Report): Promise<void> {
   checkNode(report);
   const config = load(args, report);
   if (config === undefined) return;
-  for (const [name, port] of ports(config)) checkPort(name, port, report);
-  const pid = runningServer(config);
+  const pid = await ownServer(config);
+  for (const place of allPorts(config)) await checkPort(place, pid, report);
   await checkClientPort(config, pid, report);
   checkDisk('dataDir', config.dataDir, report);
   if (config.dataLogDir !== config.dataDir) checkDisk('dataLogDir', config.dataLogDir, report);
@@ -35,28 +36,6 @@ function load(args: ServerArguments, report: Report): ServerConfig | undefined {
     report.problem('configuration', messageOf(error), `Correct ${name}; docs/configuration.md lists all keys`);
     return undefined;
   }
-}
-
-function ports(config: ServerConfig): [string, number][] {
-  const own = ownMember(config);
-  const all: [string, number | undefined][] = [
-    ['client port', clientPlace(config).port],
-    ['secure client port', config.secureClientPort],
-    ['admin port', config.admin.enabled ? config.admin.port : undefined],
-    ['metrics port', config.prometheus?.port],
-    ...(own?.quorumAddresses ?? []).flatMap(({ quorumPort, electionPort }): [string, number][] => [
-      ['quorum port', quorumPort],
-      ['election port', electionPort],
-    ]),
-  ];
-  return all.filter((one): one is [string, number] => one[1] !== undefined && one[1] > 0);
-}
-
-/** The process that listens on the client port, if it is a server. */
-function runningServer(config: ServerConfig): number | undefined {
-  const port = clientPlace(config).port ?? config.secureClientPort;
-  const owner = port === undefined ? undefined : findPortOwner(port);
-  return owner !== undefined && isServer(owner.command) ? owner.pid : undefined;
 }
 
 async function checkClientPort(config: ServerConfig, pid: number | undefined, report: Report): Promise<void> {
