@@ -6,7 +6,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Client } from '@nodekeeper/client';
+import { type Client, ErrorCode, KeeperError } from '@nodekeeper/client';
 import { parseShellArguments } from '../dist/shell/arguments.js';
 import { COLOURED, coloursFor, PLAIN } from '../dist/shell/colours.js';
 import type { Context } from '../dist/shell/command.js';
@@ -291,4 +291,121 @@ test('TLS is set up from files, as Apache’s clients are told or by options', a
   const own = await parseShellArguments(['--ca', `${pems}ca.pem`]);
   assert.deepEqual(own.client.tls, { ca: readFileSync(`${pems}ca.pem`) });
   await assert.rejects(parseShellArguments(['--ca', '/none/there']), /ENOENT/);
+});
+
+test('servers that cannot be are told, with exit code 2', async () => {
+  for (const server of ['localhost:99999', 'localhost:abc', '', 'host:2181/bad/']) {
+    for (const args of [
+      ['-server', server, 'ls', '/'],
+      ['-server', server],
+    ]) {
+      const { code, err } = await run(args);
+      assert.equal(code, 2, server);
+      assert.match(err, /^-server '.*': .*\n$/, 'one line, no stack');
+    }
+  }
+});
+
+test('files for TLS that cannot be used are told before anything is tried', async (t) => {
+  const dir = temporary(t);
+  const garbage = join(dir, 'garbage.pem');
+  writeFileSync(garbage, 'no certificate');
+  const stores = join(dir, 'client.properties');
+  writeFileSync(stores, 'zookeeper.client.secure=true\nzookeeper.ssl.keyStore.location=/none/store.pem\n');
+  const tls = fileURLToPath(new URL('../../server/test/fixtures/tls/', import.meta.url));
+  const bare = join(dir, 'bare.pem');
+  writeFileSync(
+    bare,
+    readFileSync(`${tls}client.pem`, 'utf8').replace(/-----BEGIN [A-Z ]*PRIVATE KEY[\s\S]*?KEY-----/g, ''),
+  );
+  const cases: [string[], RegExp][] = [
+    [['--ca', garbage], /--ca .*: there is no certificate/],
+    [['--cert', bare], /--cert needs --key/],
+    [['--key', `${tls}client.pem`], /--key needs --cert/],
+    [['--cert', garbage, '--key', garbage], /--cert .*garbage/],
+    [['-client-configuration', stores], /client\.properties: .*\/none\/store\.pem/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, err } = await run([...args, 'ls', '/']);
+    assert.equal(code, 2, err);
+    assert.match(err, message);
+  }
+  const { client } = await parseShellArguments(['--cert', `${tls}client.pem`]);
+  assert.ok(typeof client.tls === 'object' && client.tls.key !== undefined, 'a file may hold both');
+});
+
+test('of letters together the last may have a value', async (t) => {
+  const { shell, said } = await shellAt(t, await serve(t));
+  const spec = { flags: ['s', 'e'], values: ['t'] };
+  for (const words of [
+    ['-st', '5', '/x'],
+    ['-st5', '/x'],
+    ['-s', '-t5', '/x'],
+  ]) {
+    const { flags, values, rest } = parseOptions(words, spec);
+    assert.deepEqual([[...flags], values.get('t'), rest], [['s'], '5', ['/x']]);
+  }
+  assert.throws(() => parseOptions(['-sx'], spec), /Unrecognized option: -sx/);
+  assert.throws(() => parseOptions(['-st'], spec), /Missing argument for option: t/);
+  await shell.execute('create -et 100 /x');
+  assert.deepEqual(said, ['! TTLs cannot be used with Ephemeral znodes']);
+});
+
+test('a digest without a user is no identity', async (t) => {
+  const { shell, said } = await shellAt(t, await serve(t));
+  await shell.execute('addauth digest');
+  await shell.execute('whoami');
+  assert.deepEqual(said, ['! KeeperErrorCode = AuthFailed', 'Auth scheme: User', 'ip: 127.0.0.1']);
+});
+
+test('blanks are those of ASCII', () => {
+  assert.deepEqual(splitWords('set\t/a\u00a0b c\u2003d\u3000 \v'), ['set', '/a\u00a0b', 'c\u2003d\u3000']);
+});
+
+test('errors of a reconfiguration name no path', async (t) => {
+  const { shell, said } = await shellAt(t, await serve(t));
+  shell.client.reconfig = () => Promise.reject(new KeeperError(ErrorCode.BadArguments, 'reconfig'));
+  await shell.execute('reconfig -remove 9');
+  shell.client.reconfig = () => Promise.reject(new KeeperError(ErrorCode.NoAuth, 'reconfig'));
+  await shell.execute('reconfig -remove 9');
+  assert.deepEqual(said, ['! Arguments are not valid : ', '! Insufficient permission : ']);
+});
+
+test('help names all options, and is an object with --json', async (t) => {
+  const server = await serve(t);
+  const { shell, said } = await shellAt(t, server);
+  for (const name of ['get', 'set', 'removewatches']) await shell.execute(`help ${name}`);
+  assert.match(
+    said.join('\n'),
+    /get \[-s\] \[-w\] \[-b\|-x\] path[\s\S]*set .*\[-b\] path data[\s\S]*\[-c\|-d\|-p\|-r\|-a\] \[-l\]/,
+  );
+  const { out } = await run(['-server', server, '--json', 'help', 'get']);
+  assert.match(JSON.parse(out).help[0], /^get /);
+});
+
+test('a zxid in an event is written as everywhere else', async (t) => {
+  const { shell, said } = await shellAt(t, await serve(t), ['--json']);
+  await shell.execute('create /a');
+  await shell.execute('printwatches on');
+  await shell.execute('addWatch /a');
+  await shell.execute('set /a x');
+  await shell.execute('sync /a');
+  const events = said.flatMap((line) => JSON.parse(line.replace(/^! /, '')).event ?? []);
+  assert.match(events[0].zxid, /^0x[0-9a-f]+$/);
+});
+
+test('what zkCli notes of old forms is noted of commands that fail, too; an empty list names no path', async (t) => {
+  const { shell, said } = await shellAt(t, await serve(t));
+  await shell.execute('ls /none w');
+  await shell.execute('delete /none 1');
+  await shell.execute('create /x data nonsense');
+  assert.deepEqual(said, [
+    "! 'ls path [watch]' has been deprecated. Please use 'ls [-w] path' instead.",
+    '! Node does not exist: /none',
+    "! 'delete path [version]' has been deprecated. Please use 'delete [-v version] path' instead.",
+    '! Node does not exist: /none',
+    '! nonsense does not have the form scheme:id:perm',
+    '! KeeperErrorCode = InvalidACL',
+    '! Acl is not valid : null',
+  ]);
 });

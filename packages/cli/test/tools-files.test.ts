@@ -78,9 +78,9 @@ test('what is no log, or is cut short, is told', (t) => {
   const file = join(temporary(t), 'log.1');
   writeFileSync(file, 'not a log at all, but long enough');
   assert.deepEqual(tools('txnlog', file), { code: 2, lines: [], err: 'Invalid magic number for log.1\n' });
-  assert.equal(tools('txnlog', join(file, 'none')).code, 1);
+  assert.equal(tools('txnlog', join(file, 'none')).code, 2);
   const cut = tools('txnlog', join(STORAGE, 'damaged/cut/log.6d'));
-  assert.equal(cut.code, 1);
+  assert.equal(cut.code, 2);
   assert.match(cut.err, /reaches beyond the end of the file/);
 });
 
@@ -94,11 +94,13 @@ test('a snapshot is printed by node, with its sessions', () => {
   const [head, ...nodes] = json(tools('snapshot', '--json', SNAPSHOT).lines);
   assert.equal(head?.zxid, '0x6c');
   assert.equal(nodes.length + 1, Number(/\d+/.exec(lines[0] as string)?.[0]));
-  assert.ok(nodes.every(({ acl }) => typeof acl === 'string'));
+  assert.ok(nodes.every(({ acl }) => typeof acl === 'string' && acl !== ''));
+  assert.equal(nodes[0]?.acl, 'world:anyone:cdrwa');
   const ncdu = JSON.parse(tools('snapshot', '--ncdu', SNAPSHOT).lines.join(''));
   assert.equal(ncdu[3][0].name, '/');
   const damaged = tools('snapshot', join(STORAGE, 'damaged/snapcrc/snapshot.6c'));
-  assert.equal(damaged.code, 1);
+  assert.equal(damaged.code, 2);
+  assert.doesNotMatch(damaged.err, /older snapshot/, 'that is what a server does');
   assert.match(damaged.err, /checksum|digest|seal/i);
   assert.equal(tools('snapshot', '/none/snapshot.1').code, 2);
 });
@@ -148,4 +150,19 @@ test('old snapshots and the logs that only they need are deleted', (t) => {
   assert.equal(left.filter((name) => name.startsWith('snapshot.')).length, 3);
   assert.equal(left.length, before.length - lines.length);
   assert.deepEqual(tools('purge', dir, '-n', '2').err, 'count should be greater than or equal to 3\n');
+});
+
+test('a command line that says too little has exit code 2', (t) => {
+  assert.equal(tools('txnlog', '-c', LOG).code, 2);
+  assert.equal(tools('txnlog', '-c', '-z', 'abc', LOG).code, 2);
+  assert.equal(tools('purge', temporary(t), '-n', '2').code, 2);
+  assert.equal(tools('purge', '/none', '-n', '3').code, 2);
+});
+
+test('nodes with a time to live are named as by the toolkit', () => {
+  const lines = readdirSync(DATA)
+    .filter((name) => name.startsWith('log.'))
+    .flatMap((name) => tools('txnlog', join(DATA, name)).lines);
+  assert.ok(lines.some((line) => line.includes(' createTtl ')));
+  assert.ok(!lines.some((line) => line.includes('createTTL')));
 });

@@ -1,7 +1,7 @@
 // Tools on nodes: export and import, tree and find, cp, mv and diff, within one server and between two.
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Client, connect, nextEvent } from '@nodekeeper/client';
@@ -323,4 +323,58 @@ test('progress is shown on a terminal, now and then, and gives way to what is pr
   now = 9999;
   none.show(1, 2, 'changes');
   assert.equal(written.length, 3);
+});
+
+test('what cannot be read is marked, and the rest is printed', async (t) => {
+  const { at, client } = await serve(t);
+  await client.create('/app');
+  await client.create('/app/open', { data: 'x' });
+  await client.create('/app/shut', { data: 'secret', acl: [{ perms: 2, scheme: 'world', id: 'anyone' }] });
+  const refused = 'Insufficient permission : 1 of 3 nodes cannot be read, nor what is below them\n';
+  const tree = await tools('tree', `${at}/app`);
+  assert.equal(tree.code, 1);
+  assert.equal(tree.out, '/app\n├── open\n└── shut [cannot be read]\n');
+  assert.ok(tree.err.endsWith(refused));
+  const found = await tools('find', `${at}/app`, '--name', 's*');
+  assert.deepEqual(found, { code: 1, out: '/app/shut\n', err: `/app/shut cannot be read\n${refused}` });
+  const old = await tools('find', `${at}/app`, '--older', '1h');
+  assert.deepEqual(old, { code: 1, out: '', err: refused }, 'its age is not known');
+  const values = (await tools('tree', '--json', `${at}/app`)).out.trimEnd().split('\n');
+  assert.deepEqual(
+    values.map((line) => JSON.parse(line).problem ?? null),
+    [null, null, 'cannot be read'],
+  );
+  // A copy must be whole.
+  const file = join(temporary(t), 'app.json');
+  assert.equal((await tools('export', `${at}/app`, '-o', file)).code, 1);
+  assert.ok(!existsSync(file));
+});
+
+test('differences and failures have codes of their own; ephemeral nodes can be left out', async (t) => {
+  const { at, client } = await serve(t);
+  for (const root of ['/l', '/r']) await client.create(root);
+  await client.create('/l/mine', { mode: 'ephemeral' });
+  assert.equal((await tools('diff', `${at}/l`, `${at}/r`)).code, 1);
+  assert.deepEqual(await tools('diff', '--no-ephemerals', `${at}/l`, `${at}/r`), { code: 0, out: '', err: '' });
+  assert.equal((await tools('diff', `${at}/l`, `${at}/none`)).code, 2);
+  assert.equal((await tools('diff', '/a', '/b', '-s', '127.0.0.1:1', '--timeout', '200')).code, 2);
+});
+
+test('an address, a time or a file that cannot be is told, with exit code 2', async (t) => {
+  const { at, client } = await serve(t);
+  for (const server of ['localhost:99999', 'localhost:abc', '', 'host:2181/bad/']) {
+    const { code, err } = await tools('tree', '-s', server);
+    assert.equal(code, 2, server);
+    assert.match(err, /^'.*': .*\n$/, 'one line, no stack');
+  }
+  assert.equal((await tools('tree', '-s', at, '--timeout', 'abc')).code, 2);
+  const stores = join(temporary(t), 'client.properties');
+  writeFileSync(stores, 'zookeeper.client.secure=true\nzookeeper.ssl.keyStore.location=/none/store.pem\n');
+  const unread = await tools('tree', '-s', at, '--client-configuration', stores);
+  assert.equal(unread.code, 2);
+  assert.match(unread.err, /\/none\/store\.pem/);
+  await client.create('/app');
+  const unwritten = await tools('export', `${at}/app`, '-o', '/none/x.json');
+  assert.equal(unwritten.code, 2);
+  assert.match(unwritten.err, /^\/none\/x\.json cannot be written: ENOENT/);
 });

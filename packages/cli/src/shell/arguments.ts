@@ -1,7 +1,8 @@
 // The command line of the shell: zkCli's options, and a few that zkCli lacks.
 
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
+import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import type { ClientOptions, SaslOptions } from '@nodekeeper/client';
 import type { KerberosLoginOptions } from '@nodekeeper/kerberos';
 import { UsageError } from '../arguments.js';
@@ -73,7 +74,7 @@ export async function parseShellArguments(args: readonly string[]): Promise<Shel
         is.waitForConnection = true;
         break;
       case '-client-configuration':
-        stores = (await import('./client-configuration.js')).readClientConfiguration(readFile(value()).toString());
+        stores = await readStores(value());
         break;
       case '-tls':
         is.tls = true;
@@ -109,7 +110,7 @@ export async function parseShellArguments(args: readonly string[]): Promise<Shel
     }
   }
   if (kerberos !== undefined) sasl = await kerberosOf(kerberos);
-  const pem = Object.fromEntries(Object.entries(files).map(([name, file]) => [name, readFile(file)]));
+  const pem = readPem(files);
   const tls = is.tls || Object.keys(pem).length > 0 ? { ...stores, ...pem } : stores;
   return {
     server,
@@ -138,6 +139,40 @@ async function kerberosOf(options: KerberosLoginOptions): Promise<SaslOptions> {
   } catch (error) {
     throw new UsageError(`Kerberos: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+async function readStores(file: string): Promise<ConnectionOptions | undefined> {
+  const text = readFile(file).toString();
+  try {
+    return (await import('./client-configuration.js')).readClientConfiguration(text);
+  } catch (error) {
+    throw new UsageError(`${file}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** The files of --ca, --cert and --key. Node takes no notice of an authority that is none, nor of a certificate without its key. */
+function readPem({ ca, cert, key }: { ca?: string; cert?: string; key?: string }): ConnectionOptions {
+  const pem: { ca?: Buffer; cert?: Buffer; key?: Buffer } = {};
+  if (ca !== undefined) {
+    pem.ca = readFile(ca);
+    try {
+      new X509Certificate(pem.ca);
+    } catch {
+      throw new UsageError(`--ca ${ca}: there is no certificate in PEM format in it`);
+    }
+  }
+  if (cert === undefined && key === undefined) return pem;
+  if (cert === undefined) throw new UsageError('--key needs --cert');
+  pem.cert = readFile(cert);
+  // A file may hold both.
+  if (key === undefined && !pem.cert.includes('PRIVATE KEY-----')) throw new UsageError('--cert needs --key');
+  pem.key = key === undefined ? pem.cert : readFile(key);
+  try {
+    createSecureContext(pem);
+  } catch (error) {
+    throw new UsageError(`--cert ${cert}, --key ${key ?? cert}: ${error instanceof Error ? error.message : error}`);
+  }
+  return pem;
 }
 
 function readFile(file: string): Buffer {

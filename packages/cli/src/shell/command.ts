@@ -27,7 +27,9 @@ export interface Command extends OptionSpec {
   readonly name: string;
   /** Behind the name, as zkCli writes it. */
   readonly usage: string;
-  /** For `help`: what it does, and options that the usage lacks. */
+  /** For `help`, where there is more than zkCli has. */
+  readonly fullUsage?: string;
+  /** For `help`: what it does. */
   readonly about: string;
   /** The least number of words that are no options. */
   readonly least?: number;

@@ -38,8 +38,9 @@ export function usageLines(): string[] {
 /** For `help`: all commands, or one. Undefined if there is no such command. */
 export function helpLines(name: string | undefined): string[] | undefined {
   if (name !== undefined) {
-    const command = COMMANDS.get(name) ?? OWN_COMMANDS.get(name);
-    return command === undefined ? undefined : [`${name} ${command.usage}`.trimEnd(), `  ${command.about}`];
+    const command = COMMANDS.get(name);
+    const { usage, about } = command ?? OWN_COMMANDS.get(name) ?? {};
+    return usage === undefined ? undefined : [`${name} ${command?.fullUsage ?? usage}`.trimEnd(), `  ${about}`];
   }
   const width = Math.max(...NAMES.map(({ length }) => length)) + 2;
   return NAMES.map((one) => `${one.padEnd(width)}${(COMMANDS.get(one) ?? OWN_COMMANDS.get(one))?.about ?? ''}`);

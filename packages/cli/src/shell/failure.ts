@@ -48,10 +48,11 @@ const JAVA_NAMES: Readonly<Record<string, string>> = {
 /** What zkCli says of the error. */
 export function failureText(error: unknown): string {
   if (!isKeeperError(error)) return error instanceof Error ? error.message : String(error);
-  const { codeName, path } = error;
+  const { codeName, operation } = error;
   if (codeName === 'BadArguments' && error.cause !== undefined) return causeText(error);
-  const text =
-    codeName === 'BadArguments' ? `Arguments are not valid : ${path}` : TEXTS[codeName]?.(String(path ?? null));
+  // Java's client gives errors of a reconfiguration an empty path.
+  const path = error.path ?? (operation === 'reconfig' ? '' : null);
+  const text = codeName === 'BadArguments' ? `Arguments are not valid : ${path}` : TEXTS[codeName]?.(String(path));
   return text ?? keeperErrorCode(error);
 }
 

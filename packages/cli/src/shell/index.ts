@@ -1,6 +1,7 @@
 // `nodekeeper shell`: one command, lines from a pipe, or a dialogue at a terminal.
 
 import { createInterface } from 'node:readline';
+import { parseConnectString } from '@nodekeeper/client';
 import { UsageError } from '../arguments.js';
 import { parseShellArguments, SHELL_USAGE, type ShellArguments } from './arguments.js';
 import { coloursFor } from './colours.js';
@@ -24,17 +25,27 @@ export async function runShell(args: readonly string[]): Promise<number> {
   let options: ShellArguments;
   try {
     options = await parseShellArguments(args);
+    checkServers(options.server);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
   if (options.help) {
-    process.stdout.write(SHELL_USAGE);
+    process.stdout.write(options.json ? `${JSON.stringify({ usage: SHELL_USAGE })}\n` : SHELL_USAGE);
     return 0;
   }
   const exitCode = await (options.command.length > 0 ? runOnce(options) : runDialogue(options));
   await streams.end();
   return exitCode;
+}
+
+/** @throws UsageError */
+function checkServers(text: string): void {
+  try {
+    parseConnectString(text);
+  } catch (error) {
+    throw new UsageError(`-server '${text}': ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /** A single command: nothing is printed but what comes of it. */

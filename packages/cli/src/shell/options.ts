@@ -30,6 +30,18 @@ export function parseOptions(words: readonly string[], spec: OptionSpec): Parsed
     if (value === undefined) throw new CommandError(`Missing argument for option: ${name}`);
     given.set(name, value);
   };
+  /** Several letters together: what is behind one that wants a value is its value. */
+  const takeLetters = (word: string, next: () => string | undefined): void => {
+    for (let at = 1; at < word.length; at++) {
+      const letter = word.charAt(at);
+      if (values.includes(letter)) {
+        take(letter, word.slice(at + 1) || undefined, next);
+        return;
+      }
+      if (!flags.includes(letter)) throw new CommandError(`Unrecognized option: ${word}`);
+      found.add(letter);
+    }
+  };
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as string;
     if (word === '--') {
@@ -44,10 +56,7 @@ export function parseOptions(words: readonly string[], spec: OptionSpec): Parsed
     const next = (): string | undefined => words[++i];
     if (values.includes(name)) take(name, attached, next);
     else if (attached === undefined && flags.includes(name)) found.add(name);
-    else if (values.includes(word.charAt(1))) take(word.charAt(1), word.slice(2), next);
-    else if ([...word.slice(1)].every((letter) => flags.includes(letter)))
-      for (const one of word.slice(1)) found.add(one);
-    else throw new CommandError(`Unrecognized option: ${word}`);
+    else takeLetters(word, next);
   }
   checkGroup(spec, [...found, ...given.keys()]);
   return { flags: found, values: given, rest };

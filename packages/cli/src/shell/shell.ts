@@ -9,6 +9,7 @@ import { NotedError } from './commands/nodes.js';
 import { COMMANDS, helpLines, OWN_COMMANDS, usageLines } from './commands.js';
 import { CommandError, exitCodeOf, failureJson, failureText } from './failure.js';
 import { parseOptions } from './options.js';
+import { hex } from './texts.js';
 import { type ShownEvent, WatchBook } from './watch-book.js';
 import { splitWords } from './words.js';
 
@@ -196,7 +197,8 @@ export class Shell {
   private help(name: string | undefined): void {
     const lines = helpLines(name);
     if (lines === undefined) throw new CommandError(`Command not found ${name}`, 127);
-    for (const line of lines) this.output.line(line);
+    if (this.options.json) this.output.line(JSON.stringify({ help: lines }));
+    else for (const line of lines) this.output.line(line);
   }
 
   private async runOwn(name: string, words: readonly string[]): Promise<void> {
@@ -253,7 +255,8 @@ export class Shell {
   private showEvent(event: ShownEvent): void {
     if (!this.printsWatches) return;
     if (this.options.json) {
-      this.output.line(JSON.stringify({ event }));
+      const { zxid, ...rest } = event;
+      this.output.line(JSON.stringify({ event: { ...rest, ...(zxid === undefined ? {} : { zxid: hex(zxid) }) } }));
       return;
     }
     const { state, type, path } = event;

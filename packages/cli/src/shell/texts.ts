@@ -13,11 +13,11 @@ const LETTERS: readonly (readonly [string, number])[] = [
 
 export function statLines(stat: Stat): string[] {
   return [
-    `cZxid = 0x${hex(stat.czxid)}`,
+    `cZxid = ${hex(stat.czxid)}`,
     `ctime = ${javaDate(stat.ctime)}`,
-    `mZxid = 0x${hex(stat.mzxid)}`,
+    `mZxid = ${hex(stat.mzxid)}`,
     `mtime = ${javaDate(stat.mtime)}`,
-    `pZxid = 0x${hex(stat.pzxid)}`,
+    `pZxid = ${hex(stat.pzxid)}`,
     `cversion = ${stat.cversion}`,
     `dataVersion = ${stat.version}`,
     `aclVersion = ${stat.aversion}`,
@@ -27,16 +27,17 @@ export function statLines(stat: Stat): string[] {
   ];
 }
 
-function hex(zxid: number): string {
-  return bareHex(BigInt(zxid));
+/** A zxid as it is shown. */
+export function hex(zxid: number): string {
+  return `0x${bareHex(BigInt(zxid))}`;
 }
 
 /** A Stat that JSON can hold: times in ISO format, ids in hexadecimal. */
 export function statJson(stat: Stat): Record<string, string | number> {
   return {
-    czxid: `0x${hex(stat.czxid)}`,
-    mzxid: `0x${hex(stat.mzxid)}`,
-    pzxid: `0x${hex(stat.pzxid)}`,
+    czxid: hex(stat.czxid),
+    mzxid: hex(stat.mzxid),
+    pzxid: hex(stat.pzxid),
     ctime: new Date(stat.ctime).toISOString(),
     mtime: new Date(stat.mtime).toISOString(),
     version: stat.version,

@@ -18,7 +18,7 @@ interface Common {
 
 interface Remote extends Common {
   readonly server?: string;
-  readonly timeout?: string;
+  readonly timeout?: number;
   readonly auth?: string[];
   readonly sasl?: string;
   readonly kerberos?: boolean;
@@ -31,6 +31,9 @@ interface Remote extends Common {
   readonly key?: string;
   readonly clientConfiguration?: string;
 }
+
+/** What a timer takes. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 const streams = new Streams();
 
@@ -48,6 +51,8 @@ export async function runTools(args: readonly string[]): Promise<number> {
 
 class Run {
   exitCode = 0;
+  /** The exit code of failures, where 1 means something else. */
+  leastFailure = 0;
   readonly output: Output;
 
   constructor(json: boolean) {
@@ -77,8 +82,11 @@ class Run {
       this.exitCode = error.exitCode === 0 ? 0 : 2;
       return;
     }
-    if (!(error instanceof Failure || error instanceof UsageError || isKeeperError(error))) throw error;
-    this.exitCode = error instanceof Failure ? error.exitCode : error instanceof UsageError ? 2 : 1;
+    // The system's errors are of files: one cannot be read or written.
+    const isOfFile = error instanceof Error && 'syscall' in error;
+    if (!(error instanceof Failure || error instanceof UsageError || isOfFile || isKeeperError(error))) throw error;
+    const exitCode = error instanceof Failure ? error.exitCode : error instanceof UsageError || isOfFile ? 2 : 1;
+    this.exitCode = Math.max(exitCode, this.leastFailure);
     streams.note(this.output.json ? JSON.stringify(failureJson(error)) : failureText(error));
   }
 }
@@ -100,6 +108,12 @@ function program(run: Run): Command {
 function whole(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is needed');
   return Number(text);
+}
+
+function milliseconds(text: string): number {
+  const time = whole(text);
+  if (time === 0 || time > LONGEST_TIMEOUT) throw new InvalidArgumentError('a number of milliseconds is needed');
+  return time;
 }
 
 function addFileTools(tools: Command, { output }: Run): void {
@@ -149,7 +163,7 @@ function addNodeTools(tools: Command, run: Run): void {
       .command(name)
       .description(description)
       .option('-s, --server <servers>', 'for paths that name no servers', 'localhost:2181')
-      .option('--timeout <ms>', 'until connecting is given up', '15000')
+      .option('--timeout <ms>', 'until connecting is given up', milliseconds, 15_000)
       .option(
         '--auth <scheme:auth>',
         'an identity; can be repeated',
@@ -248,24 +262,26 @@ function addNodeTools(tools: Command, run: Run): void {
         (await import('./nodes/copy.js')).runMove(await at(from), await at(to), options, output),
       ),
   );
-  tool('diff', 'tell where two subtrees differ, of one or two ensembles; exit code 1 if they do')
+  tool('diff', 'tell where two subtrees differ, of one or two ensembles; exit code 1 if they do, 2 for failures')
     .argument('<first>', 'a path, or servers and path: zk1:2181,zk2:2181/app')
     .argument('<second>')
     .option('--no-acl', 'compare no ACLs')
+    .option('--no-ephemerals', 'leave ephemeral nodes out')
     .option('-d, --data', 'show the data of both', false)
-    .action((first, second, options: Remote & DiffOptions) =>
-      withPlaces(options, async (at) => {
+    .action((first, second, options: Remote & DiffOptions) => {
+      run.leastFailure = 2;
+      return withPlaces(options, async (at) => {
         const { runDiff } = await import('./nodes/look.js');
         if (await runDiff(await at(first), await at(second), options, output)) run.exitCode = 1;
-      }),
-    );
+      });
+    });
 }
 
 /** The options of the connection, which are the shell's. */
 async function connecting(options: Remote): Promise<Connecting> {
   const {
     server = 'localhost:2181',
-    timeout = '15000',
+    timeout = 15_000,
     auth = [],
     sasl,
     kerberos,
@@ -292,5 +308,5 @@ async function connecting(options: Remote): Promise<Connecting> {
     ...(clientConfiguration === undefined ? [] : ['-client-configuration', clientConfiguration]),
   ];
   const { client } = await parseShellArguments(words);
-  return { server, timeout: Number(timeout), options: client };
+  return { server, timeout, options: client };
 }

@@ -42,7 +42,10 @@ export const aclCommands: readonly Command[] = [
     about: 'present an identity, as in: addauth digest user:password',
     least: 1,
     async run({ client }, parsed) {
-      await client.addAuth(word(parsed, 0), parsed.rest[1] ?? '');
+      const [scheme = '', auth] = parsed.rest;
+      // An empty text would be taken for a user. Apache's server refuses what zkCli sends, and ends the session.
+      if (scheme === 'digest' && auth === undefined) throw new KeeperError(ErrorCode.AuthFailed, 'auth');
+      await client.addAuth(scheme, auth ?? '');
       return { value: { scheme: word(parsed, 0) } };
     },
   },

@@ -35,12 +35,13 @@ export const nodeCommands: readonly Command[] = [
     about: 'delete a node without children, -v only in this version',
     values: ['v'],
     least: 1,
-    async run({ client }, parsed) {
-      const path = checkPath(word(parsed, 0));
-      await client.delete(path, { version: numberOf(parsed, 'v') ?? -1 });
-      const isOld = parsed.rest.length > 1;
+    run({ client }, parsed) {
       const note = "'delete path [version]' has been deprecated. Please use 'delete [-v version] path' instead.";
-      return { value: { path, deleted: 1 }, ...(isOld ? { notes: [note] } : {}) };
+      return withNotes(parsed.rest.length > 1 ? [note] : [], async () => {
+        const path = checkPath(word(parsed, 0));
+        await client.delete(path, { version: numberOf(parsed, 'v') ?? -1 });
+        return { value: { path, deleted: 1 } };
+      });
     },
   },
   {
@@ -54,14 +55,16 @@ export const nodeCommands: readonly Command[] = [
   {
     name: 'get',
     usage: '[-s] [-w] path',
+    fullUsage: '[-s] [-w] [-b|-x] path',
     about: 'print the data of a node: -s with its stat, -w watch it, -b in base64, -x as a hexadecimal dump',
     flags: ['s', 'w', 'b', 'x'],
     least: 1,
-    run: get,
+    run: (context, parsed) => withNotes(oldWatch('get', '[-s] [-w] path', parsed), () => get(context, parsed)),
   },
   {
     name: 'set',
     usage: '[-s] [-v version] path data',
+    fullUsage: '[-s] [-v version] [-b] path data',
     about: 'change the data of a node: -s print the stat, -v only in this version, -b the data is in base64',
     flags: ['s', 'b'],
     values: ['v'],
@@ -79,7 +82,7 @@ export const nodeCommands: readonly Command[] = [
     about: 'list the children of a node: -s with its stat, -w watch them, -R everything below',
     flags: ['s', 'w', 'R'],
     least: 1,
-    run: list,
+    run: (context, parsed) => withNotes(oldWatch('ls', '[-w] path', parsed), () => list(context, parsed)),
   },
   {
     name: 'stat',
@@ -87,16 +90,7 @@ export const nodeCommands: readonly Command[] = [
     about: 'print the stat of a node, -w watch it',
     flags: ['w'],
     least: 1,
-    async run({ client }, parsed) {
-      const path = checkPath(word(parsed, 0));
-      const stat = await client.exists(path, { watch: isWatched(parsed) });
-      if (stat === null) throw new KeeperError(ErrorCode.NoNode, 'exists', path);
-      return {
-        lines: statLines(stat),
-        notes: oldWatch('stat', '[-w] path', parsed),
-        value: { path, stat: statJson(stat) },
-      };
-    },
+    run: (context, parsed) => withNotes(oldWatch('stat', '[-w] path', parsed), () => stat(context, parsed)),
   },
   {
     name: 'sync',
@@ -157,6 +151,8 @@ async function create({ client }: Context, parsed: Parsed): Promise<Reply> {
   const aclWord = parsed.rest[2];
   const acl = aclWord === undefined ? OPEN_ACL_UNSAFE : parseAcl(aclWord, (message) => notes.push(message));
   try {
+    // Java's client does not ask the server, and names no path.
+    if (acl.length === 0) throw new KeeperError(ErrorCode.InvalidAcl, 'create');
     const made = await client.create(path, {
       data: parsed.rest[1] ?? null,
       mode: modeOf(e, s, c, t),
@@ -234,6 +230,13 @@ async function deleteAll({ client }: Context, parsed: Parsed): Promise<Reply> {
   };
 }
 
+async function stat({ client }: Context, parsed: Parsed): Promise<Reply> {
+  const path = checkPath(word(parsed, 0));
+  const found = await client.exists(path, { watch: isWatched(parsed) });
+  if (found === null) throw new KeeperError(ErrorCode.NoNode, 'exists', path);
+  return { lines: statLines(found), value: { path, stat: statJson(found) } };
+}
+
 async function get({ client }: Context, parsed: Parsed): Promise<Reply> {
   const path = checkPath(word(parsed, 0));
   const { data, stat } = await client.getData(path, { watch: isWatched(parsed) });
@@ -245,7 +248,6 @@ async function get({ client }: Context, parsed: Parsed): Promise<Reply> {
   const isStat = parsed.flags.has('s');
   return {
     lines: isStat ? [...lines, ...statLines(stat)] : lines,
-    notes: oldWatch('get', '[-s] [-w] path', parsed),
     value: { path, ...value, ...(isStat ? { stat: statJson(stat) } : {}) },
   };
 }
@@ -253,18 +255,16 @@ async function get({ client }: Context, parsed: Parsed): Promise<Reply> {
 async function list({ client }: Context, parsed: Parsed): Promise<Reply> {
   const path = checkPath(word(parsed, 0));
   const watch = isWatched(parsed);
-  const notes = oldWatch('ls', '[-w] path', parsed);
   if (parsed.flags.has('R')) {
     if (watch) await client.getData(path, { watch });
     const paths = inZkCliOrder(await subtree(client, path, watch));
-    return { lines: paths, notes, value: { path, paths } };
+    return { lines: paths, value: { path, paths } };
   }
   const { children, stat } = await client.getChildren(path, { watch });
   children.sort();
   const isStat = parsed.flags.has('s');
   return {
     lines: [`[${children.join(', ')}]`, ...(isStat ? statLines(stat) : [])],
-    notes,
     value: { path, children, ...(isStat ? { stat: statJson(stat) } : {}) },
   };
 }
@@ -320,6 +320,15 @@ function inZkCliOrder(nodes: readonly Listed[]): string[] {
 /** With -w, or with a further word, as the first versions of ZooKeeper had it. */
 function isWatched({ flags, rest }: Parsed): boolean {
   return flags.has('w') || rest.length > 1;
+}
+
+/** The notes stand before the answer, and before a failure too. */
+async function withNotes(notes: readonly string[], run: () => Promise<Reply>): Promise<Reply> {
+  try {
+    return { ...(await run()), notes };
+  } catch (error) {
+    throw notes.length === 0 ? error : new NotedError(notes, error);
+  }
 }
 
 function oldWatch(name: string, usage: string, { rest }: Parsed): string[] {

@@ -34,6 +34,7 @@ export const watchCommands: readonly Command[] = [
   {
     name: 'removewatches',
     usage: 'path [-c|-d|-a] [-l]',
+    fullUsage: 'path [-c|-d|-p|-r|-a] [-l]',
     about:
       'remove the watches that this shell has on a node: -c of its children, -d of its data, -p persistent, -r persistent recursive, -a all of these; -l also without a connection',
     flags: ['c', 'd', 'p', 'r', 'a', 'l'],

@@ -14,9 +14,9 @@ export async function runPurge(
   { count, dryRun = false }: { readonly count: number; readonly dryRun?: boolean },
   output: Output,
 ): Promise<void> {
-  if (!(count >= LEAST)) throw new Failure(`count should be greater than or equal to ${LEAST}`, 1);
+  if (!(count >= LEAST)) throw new Failure(`count should be greater than or equal to ${LEAST}`, 2);
   const dataDir = snapshotDir ?? logDir;
-  for (const dir of [logDir, dataDir]) if (!existsSync(dir)) throw new Failure(`Path '${dir}' does not exist. `, 1);
+  for (const dir of [logDir, dataDir]) if (!existsSync(dir)) throw new Failure(`Path '${dir}' does not exist. `, 2);
   const dirs = { dataDir, dataLogDir: logDir, snapshots: join(dataDir, 'version-2'), logs: join(logDir, 'version-2') };
   const disk: Disk = dryRun ? { ...nodeDisk, remove: () => {} } : nodeDisk;
   await purge(disk, dirs, count, (path) => {

@@ -62,7 +62,8 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
       },
     });
   } catch (error) {
-    if (error instanceof StorageError) throw new Failure(error.message, 1);
+    // Its remedy is that of a server.
+    if (error instanceof StorageError) throw new Failure(error.message.slice(0, -error.remedy.length).trimEnd(), 2);
     throw new Failure(`File '${path}' cannot be read: ${error instanceof Error ? error.message : error}`, 2);
   }
   for (const path of nodes.keys()) {

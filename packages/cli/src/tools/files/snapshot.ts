@@ -1,9 +1,13 @@
 // `tools snapshot`: prints the nodes and sessions of a snapshot, as Apache's zkSnapShotToolkit.sh does.
 
+import { OPEN_ACL_UNSAFE } from '@nodekeeper/protocol';
 import { bareHex, javaDate } from '@nodekeeper/server/java-text';
 import { aclText } from '../../shell/texts.js';
 import { Failure, type Output } from '../output.js';
 import { readSnapshot, type Snapshot, type SnapshotNode } from './snapshot-tree.js';
+
+/** Stands for the ACL that allows everything to everybody, which is not in the table. */
+const OPEN_ACL_ID = -1;
 
 export interface SnapshotOptions {
   /** Print the data, in base64, instead of its length. */
@@ -91,7 +95,7 @@ function printValues(snapshot: Snapshot, output: Output): void {
     output.value({
       path,
       data: data?.toString('base64') ?? null,
-      acl: aclText(acls.get(aclId) ?? []),
+      acl: aclText(aclId === OPEN_ACL_ID ? OPEN_ACL_UNSAFE : (acls.get(aclId) ?? [])),
       ...Object.fromEntries(ids),
     });
   }

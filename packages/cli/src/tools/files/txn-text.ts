@@ -35,6 +35,8 @@ type Body =
 const NAMES = new Map<number, string>(Object.entries(OpCode).map(([name, code]) => [code, name]));
 
 export function typeName(type: number): string {
+  // As Apache's toolkit spells it.
+  if (type === OpCode.createTTL) return 'createTtl';
   return NAMES.get(type) ?? `unknown ${type}`;
 }
 

@@ -19,7 +19,7 @@ export interface TxnLogOptions {
 /** @throws Failure with an exit code */
 export async function runTxnLog(path: string, options: TxnLogOptions, output: Output): Promise<void> {
   if (options.chop === true) {
-    if (options.zxid === undefined) throw new Failure('--chop needs --zxid', 1);
+    if (options.zxid === undefined) throw new Failure('--chop needs --zxid', 2);
     chop(path, options.zxid, output);
     return;
   }
@@ -32,7 +32,7 @@ export async function runTxnLog(path: string, options: TxnLogOptions, output: Ou
     if (options.recover === true) await recover(log, target, options, output);
     else dump(log, output);
   } catch (error) {
-    throw error instanceof LogFileError ? new Failure(error.message, 1) : error;
+    throw error instanceof LogFileError ? new Failure(error.message, 2) : error;
   } finally {
     log.close();
   }
@@ -43,7 +43,7 @@ function open(path: string): LogFile {
     return new LogFile(path);
   } catch (error) {
     if (error instanceof LogFileError) throw new Failure(error.message, 2);
-    throw new Failure(`File doesn't exist or not readable: ${path}`, 1);
+    throw new Failure(`File doesn't exist or not readable: ${path}`, 2);
   }
 }
 
@@ -128,7 +128,7 @@ function questions(output: Output): () => Promise<boolean> {
 /** Copies everything up to the zxid into `<log>.chopped<zxid>`. */
 function chop(path: string, text: string, output: Output): void {
   const zxid = Number(text);
-  if (!Number.isSafeInteger(zxid) || zxid < 0) throw new Failure(`${text} is no zxid`, 1);
+  if (!Number.isSafeInteger(zxid) || zxid < 0) throw new Failure(`${text} is no zxid`, 2);
   const log = open(path);
   const kept: Buffer[] = [log.header];
   let isThere = false;
@@ -148,7 +148,7 @@ function chop(path: string, text: string, output: Output): void {
       kept.push(recordBytes(record.checksum, record.entry));
     }
   } catch (error) {
-    throw error instanceof LogFileError ? new Failure(error.message, 1) : error;
+    throw error instanceof LogFileError ? new Failure(error.message, 2) : error;
   } finally {
     log.close();
   }

@@ -16,11 +16,13 @@ export async function runTree(
   output: Output,
 ): Promise<void> {
   const nodes = await readSubtree(client, path, {
+    passUnreadable: true,
     onRead: reading(output),
     ...(depth === undefined ? {} : { depth }),
   });
   if (output.json) {
     for (const node of nodes) output.value({ path: joined(path, node.below), ...summary(node) });
+    failIfUnreadable(nodes);
     return;
   }
   const byPath = new Map(nodes.map((node) => [node.below, node]));
@@ -38,9 +40,20 @@ export async function runTree(
   const root = byPath.get('');
   if (root !== undefined) show(root, path, '', '');
   output.note(`${nodes.length} nodes, ${nodes.reduce((sum, { stat }) => sum + stat.dataLength, 0)} bytes`);
+  failIfUnreadable(nodes);
 }
 
-function labels({ stat }: TreeNode): string {
+/** What could be read has been printed. */
+function failIfUnreadable(nodes: readonly TreeNode[]): void {
+  const count = nodes.filter(({ isUnreadable }) => isUnreadable).length;
+  if (count > 0)
+    throw new Failure(
+      `Insufficient permission : ${count} of ${nodes.length} nodes cannot be read, nor what is below them`,
+    );
+}
+
+function labels({ stat, isUnreadable }: TreeNode): string {
+  if (isUnreadable) return ' [cannot be read]';
   return isEphemeral(stat) ? ` [ephemeral 0x${bareHex(stat.ephemeralOwner)}]` : '';
 }
 
@@ -50,8 +63,9 @@ function shownData(data: Buffer | null): string {
   return ` = ${text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text}`;
 }
 
-function summary({ stat, data }: TreeNode): Record<string, unknown> {
-  return { ephemeral: isEphemeral(stat), bytes: data?.length ?? 0, stat: statJson(stat) };
+function summary({ stat, isUnreadable }: TreeNode): Record<string, unknown> {
+  if (isUnreadable) return { problem: 'cannot be read' };
+  return { ephemeral: isEphemeral(stat), bytes: stat.dataLength, stat: statJson(stat) };
 }
 
 export interface FindOptions {
@@ -76,13 +90,26 @@ export interface FindOptions {
 
 export async function runFind({ client, path }: Place, options: FindOptions, output: Output): Promise<void> {
   const isWanted = filterOf(options);
-  for (const node of await readSubtree(client, path, { onRead: reading(output) })) {
+  const nodes = await readSubtree(client, path, { passUnreadable: true, onRead: reading(output) });
+  for (const node of nodes) {
     const at = joined(path, node.below);
     if (!isWanted(node, at)) continue;
     if (output.json) output.value({ path: at, ...summary(node) });
     else output.line(at);
+    if (node.isUnreadable && !output.json) output.note(`${at} cannot be read`);
   }
+  failIfUnreadable(nodes);
 }
+
+const KNOWN_BY_READING: ReadonlySet<string> = new Set([
+  'data',
+  'ephemeral',
+  'owner',
+  'larger',
+  'newer',
+  'older',
+  'leaf',
+]);
 
 /** @throws Failure if an option cannot be used */
 export function filterOf(options: FindOptions, now = Date.now()): (node: TreeNode, path: string) => boolean {
@@ -116,7 +143,10 @@ export function filterOf(options: FindOptions, now = Date.now()): (node: TreeNod
     tests.push(({ stat }) => stat.mtime < time);
   }
   if (leaf === true) tests.push(({ children }) => children.length === 0);
-  return (node, path) => tests.every((test) => test(node, path));
+  // Of one that cannot be read no more than the path is known.
+  const asked = Object.entries(options).filter(([, value]) => value !== undefined);
+  const isByPath = asked.every(([key]) => !KNOWN_BY_READING.has(key));
+  return (node, path) => (isByPath || !node.isUnreadable) && tests.every((test) => test(node, path));
 }
 
 function glob(pattern: string): RegExp {
@@ -148,12 +178,15 @@ function timeOf(text: string, now: number): number {
 
 export interface DiffOptions {
   readonly acl: boolean;
+  /** Whether ephemeral nodes are looked at. */
+  readonly ephemerals: boolean;
   /** Show the data of both. */
   readonly data: boolean;
 }
 
 /** Resolves with whether there is a difference. */
-export async function runDiff(left: Place, right: Place, { acl, data }: DiffOptions, output: Output): Promise<boolean> {
+export async function runDiff(left: Place, right: Place, options: DiffOptions, output: Output): Promise<boolean> {
+  const { acl, data, ephemerals } = options;
   const counts = [0, 0];
   const [a, b] = await Promise.all(
     [left, right].map(({ client, path }, i) => {
@@ -164,8 +197,9 @@ export async function runDiff(left: Place, right: Place, { acl, data }: DiffOpti
       return readSubtree(client, path, { acl, onRead });
     }),
   );
-  const there = new Map((a ?? []).map((node) => [node.below, node]));
-  const here = new Map((b ?? []).map((node) => [node.below, node]));
+  const byPath = (nodes: readonly TreeNode[] = []): Map<string, TreeNode> =>
+    new Map(nodes.filter(({ stat }) => ephemerals || !isEphemeral(stat)).map((node) => [node.below, node]));
+  const [there, here] = [byPath(a), byPath(b)];
   let isDifferent = false;
   const tell = (sign: '-' | '+' | '~', below: string, what: string, more: Record<string, unknown> = {}): void => {
     isDifferent = true;
@@ -184,7 +218,7 @@ export async function runDiff(left: Place, right: Place, { acl, data }: DiffOpti
 function compareNodes(
   l: TreeNode,
   r: TreeNode,
-  { acl, data }: DiffOptions,
+  { acl, data }: Pick<DiffOptions, 'acl' | 'data'>,
   tell: (what: string, more?: Record<string, unknown>) => void,
   output: Output,
 ): void {

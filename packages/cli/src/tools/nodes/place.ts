@@ -19,6 +19,15 @@ export interface Connecting {
   readonly options: ClientOptions;
 }
 
+/** @throws Failure */
+function open(server: string, options: ClientOptions): Client {
+  try {
+    return new Client(server, options);
+  } catch (error) {
+    throw new Failure(`'${server}': ${error instanceof Error ? error.message : error}`, 2);
+  }
+}
+
 /** The clients of a tool: one for each ensemble that is named. */
 export class Places {
   private readonly connecting: Connecting;
@@ -42,7 +51,7 @@ export class Places {
   private async connect(server: string): Promise<Client> {
     const known = this.clients.get(server);
     if (known !== undefined) return known;
-    const client = new Client(server, this.connecting.options).start();
+    const client = open(server, this.connecting.options).start();
     this.clients.set(server, client);
     try {
       await client.connected({ timeout: this.connecting.timeout });

@@ -12,10 +12,14 @@ export interface TreeNode {
   readonly data: Buffer | null;
   /** Empty unless it was asked for. */
   readonly acl: readonly Acl[];
+  /** That it is there is all that may be known of it. */
+  readonly isUnreadable: boolean;
 }
 
 export interface WalkOptions {
   readonly acl?: boolean;
+  /** Whether nodes that may not be read are given as such; if not, the first one ends the walk. */
+  readonly passUnreadable?: boolean;
   /** Levels below the root that are read; all if not given. */
   readonly depth?: number;
   /** Is told how many nodes have been read. */
@@ -37,7 +41,7 @@ export function joined(path: string, below: string): string {
 export async function readSubtree(
   client: Client,
   root: string,
-  { acl = false, depth, onRead = () => {} }: WalkOptions = {},
+  { acl = false, passUnreadable = false, depth, onRead = () => {} }: WalkOptions = {},
 ): Promise<TreeNode[]> {
   const found = new Map<string, TreeNode>();
   let level = [''];
@@ -45,7 +49,10 @@ export async function readSubtree(
   for (let at = 0; level.length > 0; at++) {
     const reads: Promise<TreeNode | undefined>[] = [];
     for (const below of level) {
-      const read = readNode(client, joined(root, below), below, acl);
+      const read = readNode(client, joined(root, below), below, acl).catch((error: unknown) => {
+        if (passUnreadable && isKeeperError(error, 'NoAuth')) return unreadable(below);
+        throw error;
+      });
       reads.push(read.finally(() => onRead(++count)));
       await client.drained();
     }
@@ -72,11 +79,30 @@ async function readNode(client: Client, path: string, below: string, withAcl: bo
     ]);
     // Most nodes are leaves, which need not be asked for their children.
     const children = stat.numChildren === 0 ? [] : (await client.getChildren(path)).children;
-    return { below, stat, data, children: children.sort(), acl };
+    return { below, stat, data, children: children.sort(), acl, isUnreadable: false };
   } catch (error) {
     if (isKeeperError(error, 'NoNode')) return undefined;
     throw error;
   }
+}
+
+/** Stands for one that is not known: servers of 3.9 keep it from whom they keep the data. */
+const NO_STAT: Stat = {
+  czxid: 0,
+  mzxid: 0,
+  pzxid: 0,
+  ctime: 0,
+  mtime: 0,
+  version: 0,
+  cversion: 0,
+  aversion: 0,
+  ephemeralOwner: 0n,
+  dataLength: 0,
+  numChildren: 0,
+};
+
+function unreadable(below: string): TreeNode {
+  return { below, stat: NO_STAT, data: null, children: [], acl: [], isUnreadable: true };
 }
 
 function inOrder(found: ReadonlyMap<string, TreeNode>): TreeNode[] {

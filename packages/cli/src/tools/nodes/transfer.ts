@@ -1,6 +1,6 @@
 // `tools export` and `tools import`: a subtree as a file, and back.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parse as parseYaml, stringify as toYaml } from 'yaml';
 import { Failure, type Output } from '../output.js';
 import { applyChanges, changesTo, printChanges } from './changes.js';
@@ -20,12 +20,27 @@ export async function runExport(
   { format, file, acl }: ExportOptions,
   output: Output,
 ): Promise<void> {
-  const { document, ephemerals } = toDocument(path, await readSubtree(client, path, { acl, onRead: reading(output) }));
+  const isNew = file !== undefined && !existsSync(file);
+  // Before everything is read; what is there is left until then.
+  if (file !== undefined) written(file, () => closeSync(openSync(file, 'a')));
+  const nodes = await readSubtree(client, path, { acl, onRead: reading(output) }).catch((error: unknown) => {
+    if (isNew) rmSync(file, { force: true });
+    throw error;
+  });
+  const { document, ephemerals } = toDocument(path, nodes);
   const text = format === 'yaml' ? toYaml(document, { lineWidth: 0 }) : `${JSON.stringify(document, null, 2)}\n`;
   if (file === undefined) output.line(text.trimEnd());
-  else writeFileSync(file, text);
+  else written(file, () => writeFileSync(file, text));
   const left = ephemerals === 0 ? '' : `; ${ephemerals} ephemeral nodes left out`;
   output.note(`${document.nodes.length} nodes${left}`);
+}
+
+function written(file: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    throw new Failure(`${file} cannot be written: ${error instanceof Error ? error.message : error}`, 2);
+  }
 }
 
 export interface ImportOptions {
