@@ -76,10 +76,10 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
       async (o: Record<'servers' | 'observers', string> & { port?: string; controlPort?: string; set: string[] }) => {
         const { runTestingServer } = await import('./testing-server.js');
         await runTestingServer({
-          servers: Number(o.servers),
-          observers: Number(o.observers),
-          port: o.port === undefined ? undefined : Number(o.port),
-          controlPort: o.controlPort === undefined ? undefined : Number(o.controlPort),
+          servers: wholeNumber('--servers', o.servers, 1, MOST_SERVERS),
+          observers: wholeNumber('--observers', o.observers, 0, MOST_SERVERS),
+          port: number('--port', o.port, 1, 65_535),
+          controlPort: number('--control-port', o.controlPort, 0, 65_535),
           settings: o.set,
         });
       },
@@ -117,7 +117,8 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (e) {
     if (e instanceof VerbError) {
-      console.log(argv.includes('--json') ? JSON.stringify({ error: e.message || e.said }) : e.said);
+      const said = argv.includes('--json') ? JSON.stringify({ error: e.message || e.said }) : e.said;
+      if (said !== '') console.log(said);
       if (e.message !== '') process.stderr.write(`${e.message}\n`);
       process.exit(1);
     }

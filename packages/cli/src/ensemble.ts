@@ -8,7 +8,7 @@ import { nodeDisk } from '@nodekeeper/server/storage';
 import { UsageError } from './arguments.js';
 import { type MemberStatus, memberStatuses, printMembers } from './member-status.js';
 import { findPortOwner } from './port-owner.js';
-import { portTakenMessage } from './port-taken.js';
+import { takenMessage } from './port-taken.js';
 import { VerbError } from './start-stop.js';
 
 export interface EnsembleOptions {
@@ -32,6 +32,10 @@ export interface ServerVerbs {
 
 export const MOST_SERVERS = 250;
 const LOOPBACK = '127.0.0.1';
+const OTHER_PORTS = [
+  'use other ports: nodekeeper ensemble --client-port N; 700 and 1700 above N there are those between the servers',
+  'go on with an ensemble that was made before: --dir says where it is',
+];
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
 const HOLD_MS = 60_000;
@@ -126,7 +130,8 @@ function writeFiles(dir: string, options: EnsembleOptions): string[] {
   });
   for (const port of ids.flatMap((id) => Object.values(ports(id)))) {
     if (port > 65_535) throw new UsageError(`port ${port} would be needed: choose a lower --client-port`);
-    if (findPortOwner(port, LOOPBACK) !== undefined) throw new UsageError(portTakenMessage(port, undefined, LOOPBACK));
+    if (findPortOwner(port, LOOPBACK) !== undefined)
+      throw new UsageError(takenMessage(port, '', LOOPBACK, OTHER_PORTS));
   }
   const members = ids.map((id) => {
     const { client, quorum, election } = ports(id);

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { TestEnsemble } from '@nodekeeper/testing';
 import { UsageError } from './arguments.js';
+import { nextFreePort, takenMessage } from './port-taken.js';
+import { VerbError } from './start-stop.js';
 import { TestingControl } from './testing-control.js';
 
 export interface TestingServerOptions {
@@ -23,9 +25,20 @@ export interface TestingServerOptions {
  * process is told to end.
  */
 export async function runTestingServer(options: TestingServerOptions): Promise<void> {
-  const servers = await startServers(options);
+  const servers = await startServers(options).catch((error: unknown) => {
+    if (isTaken(error) && options.port !== undefined) throw portTaken('--port', options.port);
+    // Settings that are not known, or not to be given.
+    if (error instanceof TypeError) throw new UsageError(error.message.replace(/^settings: /, '--set: '));
+    throw error;
+  });
   const control = new TestingControl(servers);
-  const http = options.controlPort === undefined ? undefined : await listen(control, options.controlPort);
+  let http: Awaited<ReturnType<typeof listen>> | undefined;
+  try {
+    http = options.controlPort === undefined ? undefined : await listen(control, options.controlPort);
+  } catch (error) {
+    await servers.close();
+    throw isTaken(error) ? portTaken('--control-port', options.controlPort ?? 0) : error;
+  }
   console.log(
     JSON.stringify({ connectString: servers.connectString, ...(http === undefined ? {} : { control: http.url }) }),
   );
@@ -43,10 +56,21 @@ export async function runTestingServer(options: TestingServerOptions): Promise<v
   process.exit(0);
 }
 
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+}
+
+function portTaken(option: string, port: number): VerbError {
+  const ways = [
+    `use another port: ${option} ${nextFreePort(port)}`,
+    option === '--port'
+      ? 'leave --port out: a free one is taken, and told'
+      : '--control-port 0 takes a free one, and tells it',
+  ];
+  return new VerbError('', takenMessage(port, option, '127.0.0.1', ways));
+}
+
 function startServers({ servers, observers, port, settings: lines }: TestingServerOptions): Promise<TestEnsemble> {
-  if (!Number.isInteger(servers) || servers < 1) throw new UsageError(`--servers ${servers}: at least 1 is expected`);
-  if (!Number.isInteger(observers) || observers < 0)
-    throw new UsageError(`--observers ${observers}: a number is expected`);
   const settings = Object.fromEntries(lines.map(settingOf));
   const alone = servers === 1 && observers === 0;
   if (!alone && port !== undefined) throw new UsageError('--port is for a single server');

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { connect, isKeeperError } from '@nodekeeper/client';
-import { atEnd, MAIN } from './support.js';
+import { atEnd, MAIN, runMain } from './support.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: what JSON says is up to the test
 type Json = any;
@@ -120,5 +121,41 @@ test('what is no command is refused, and changes nothing', async (t) => {
   assert.equal(page.status, 400);
   assert.equal((await fetch(`${server.first.control}/kill`)).status, 400);
   assert.equal((await server.command('status')).servers[0].running, true);
+  await end(server);
+});
+
+test('what cannot be asked for is told, with exit code 2, and a port that is taken with 1', async (t) => {
+  for (const args of [
+    ['--servers', 'x'],
+    ['--observers', '-1'],
+    ['--port', '99999'],
+    ['--control-port', 'x'],
+    ['--set', 'tickTme=1'],
+    ['--set', 'clientPort=1'],
+  ]) {
+    const { code, out, err } = await runMain(['testing-server', ...args]);
+    assert.equal(code, 2, err);
+    assert.equal(out, '');
+    assert.match(err, new RegExp(`${args[0]}.*\\n$`));
+    assert.doesNotMatch(err, /NaN|\n +at /);
+  }
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  atEnd(t, () => other.close());
+  const { port } = other.address() as AddressInfo;
+  for (const option of ['--port', '--control-port']) {
+    const { code, out, err } = await runMain(['testing-server', option, String(port)]);
+    assert.equal(code, 1);
+    assert.equal(out, '', 'what is printed there is JSON');
+    assert.match(err, new RegExp(`^Port ${port} \\(${option}\\) is taken by process ${process.pid} `));
+  }
+});
+
+test('commands that cannot be done are answered, and nothing is done', async (t) => {
+  const server = await testingServer(t, '--servers', '2');
+  for (const line of ['fail-disk code=FOO', 'partition groups=1,2|2', 'chaos kinds=foo', 'chaos atOnce=0']) {
+    const answer = await server.command(line);
+    assert.equal(answer.ok, false, line);
+  }
   await end(server);
 });

@@ -80,7 +80,7 @@ test('a port that is taken is told with its owner and ways out', async (t) => {
   assert.equal(code, 1);
   assert.match(text, /FAILED TO START/);
   assert.match(text, new RegExp(`Port ${port} is taken by process ${process.pid} `));
-  assert.match(text, /--client-port/);
+  assert.match(text, new RegExp(`nodekeeper start ${file} --client-port`), 'with the configuration that it was');
 });
 
 test('a port between servers that is taken is told as such, not as the client port', async (t) => {

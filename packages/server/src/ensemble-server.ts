@@ -47,6 +47,7 @@ const PROGRESS_MS = 5000;
 /** How long no leader is found before reads are served without one; longer ticks make it a tick. */
 const READ_ONLY_AFTER_MS = 2000;
 const EXPIRY_CHECK_MS = 100;
+const MAX_ID = 255;
 
 export class EnsembleServer extends Replica {
   readonly ensembleStats = new EnsembleStats();
@@ -107,7 +108,7 @@ export class EnsembleServer extends Replica {
     const own = ensemble.members.members.get(id);
     if (own === undefined) {
       throw new ConfigError(
-        `${config.dataDir}/myid says ${id}, but the servers are ${known}. Correct myid or add server.${id}`,
+        `${config.dataDir}/myid says ${id}, but the servers are ${known}. Correct myid${id <= MAX_ID ? ` or add server.${id}` : `: ids are from 1 to ${MAX_ID}`}`,
       );
     }
     const recent = new RecentProposals(ensemble.commitLogCount);

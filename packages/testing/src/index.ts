@@ -7,8 +7,8 @@ import type { PlanOptions, Result, SimulatedProgram } from './sim/index.js';
 export type { AdvanceOptions } from './embedded/advance.js';
 export type { Chaos } from './embedded/chaos.js';
 export { CHAOS_KINDS, type ChaosFault, type ChaosKind, type ChaosOptions } from './embedded/chaos-plan.js';
-export type { Settings } from './embedded/member.js';
 export type { ReplyHeader } from './embedded/reply-frames.js';
+export type { Settings } from './embedded/settings.js';
 export type { DroppedReply, ReplyChoice } from './embedded/switchboard.js';
 export type {
   Fault,

@@ -1,6 +1,7 @@
 // Checks of the members of an ensemble, from the machine of one of them: who can be reached, and whether a quorum can form.
 
 import { type Ensemble, ownMember, type ServerConfig } from '@nodekeeper/server/config';
+import { startCommand } from '../port-taken.js';
 import { fourLetterWord } from '../server-status.js';
 import type { Report } from './findings.js';
 import { messageOf, readText } from './machine.js';
@@ -16,7 +17,7 @@ export async function checkEnsemble(config: ServerConfig, ensemble: Ensemble, re
   const own = await checkOwnId(config, ensemble, report);
   const members = [...ensemble.members.members.values()];
   const seen = await Promise.all(members.map((member) => look(member, config, own)));
-  for (const one of seen) tellMember(one, report);
+  for (const one of seen) tellMember(one, config, report);
   tellQuorum(ensemble, seen, report);
   tellVersions(seen, report);
   if (config.admin.enabled) await tellClocks(seen, config, report);
@@ -146,7 +147,8 @@ function resolveRemedy(host: string): string {
   return `Make ${host} known: in the DNS or in /etc/hosts of every server; or write its address into the configuration`;
 }
 
-function tellMember({ member, isOwn, host, unresolved, election, quorum, facts }: SeenMember, report: Report): void {
+function tellMember(seen: SeenMember, config: ServerConfig, report: Report): void {
+  const { member, isOwn, host, unresolved, election, quorum, facts } = seen;
   const about = `server.${member.id}${isOwn ? ' (this one)' : ''}`;
   const { electionPort = 0, quorumPort = 0 } = member.quorumAddresses[0] ?? {};
   if (unresolved !== undefined) {
@@ -160,22 +162,22 @@ function tellMember({ member, isOwn, host, unresolved, election, quorum, facts }
     report.problem(
       about,
       `${host}:${electionPort} (election): ${election.error}`,
-      reachRemedy(election, host, electionPort, isOwn),
+      reachRemedy(election, host, electionPort, isOwn, startCommand(config)),
     );
   }
   // Only a leader listens there; from the others a refusal is right, silence is not.
   if (facts?.mode === 'leader' && quorum?.how !== 'open') {
-    const remedy = quorum === undefined ? '' : reachRemedy(quorum, host, quorumPort, isOwn);
+    const remedy = quorum === undefined ? '' : reachRemedy(quorum, host, quorumPort, isOwn, startCommand(config));
     report.problem(about, `it leads, and ${host}:${quorumPort} (quorum): ${quorum?.error}`, remedy);
   } else if (quorum?.how === 'silent' && election?.how === 'open') {
     report.warning(about, `${host}:${quorumPort} (quorum): ${quorum.error}`, firewallRemedy(host, quorumPort));
   }
 }
 
-function reachRemedy({ how }: Reach, host: string, port: number, isOwn: boolean): string {
+function reachRemedy({ how }: Reach, host: string, port: number, isOwn: boolean, start: string): string {
   if (how === 'refused') {
     return isOwn
-      ? 'This server does not run, or listens elsewhere: nodekeeper start'
+      ? `This server does not run, or listens elsewhere: ${start}`
       : `Start the server on ${host}. If it runs: does it listen there (ss -ltn | grep ${port}), not on a loopback address?`;
   }
   if (how === 'silent') return firewallRemedy(host, port);
@@ -214,9 +216,10 @@ function tellQuorum(ensemble: Ensemble, seen: readonly SeenMember[], report: Rep
     );
   }
   if (voters % 2 === 0) {
+    const failures = voters / 2 - 1;
     report.warning(
       'quorum',
-      `${voters} voters stand no more failures than ${voters - 1}`,
+      `${voters} voters go on when ${failures === 0 ? 'none' : failures} of them fail${failures === 1 ? 's' : ''}, and ${voters - 1} would do so as well: one of them adds no safety`,
       'Use an odd number of voters',
     );
   }

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { clientPlace, loadConfig, type ServerConfig } from '@nodekeeper/server/config';
 import { type ServerArguments, sourcesOf } from '../arguments.js';
+import { startCommand } from '../port-taken.js';
 import { allPorts } from '../ports.js';
 import { accepts, fourLetterWord } from '../server-status.js';
 import { checkEnsemble } from './ensemble.js';
@@ -44,7 +45,7 @@ async function checkClientPort(config: ServerConfig, pid: number | undefined, re
     const what = existsSync(config.dataDir)
       ? 'it does not run'
       : `it does not run, and ${config.dataDir} is made at its start`;
-    report.warning('server', what, 'nodekeeper start');
+    report.warning('server', what, startCommand(config));
     return;
   }
   if (port === undefined) {

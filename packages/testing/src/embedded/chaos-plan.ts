@@ -48,6 +48,16 @@ export interface ChaosOptions {
 const LEADER = 0.4;
 const SHORTEST_MS = 50;
 
+/** @throws TypeError for kinds that are none, RangeError for numbers that cannot be */
+function check({ kinds = CHAOS_KINDS, duration = 0, longest = 0, pause = 0, atOnce = 1 }: ChaosOptions): void {
+  const none = kinds.find((kind) => !CHAOS_KINDS.includes(kind));
+  if (none !== undefined || kinds.length === 0)
+    throw new TypeError(`kinds: ${none === undefined ? 'none' : `'${none}'`} is given, of ${CHAOS_KINDS.join(', ')}`);
+  for (const [name, ms] of Object.entries({ duration, longest, pause }))
+    if (!(ms >= 0 && ms < 2 ** 31)) throw new RangeError(`${name}: ${ms}: from 0 to ${2 ** 31 - 1} ms are expected`);
+  if (!(Number.isInteger(atOnce) && atOnce >= 1)) throw new RangeError(`atOnce: ${atOnce}: 1 or more are expected`);
+}
+
 /**
  * Lanes of faults: those of one lane come one after the other.
  * @param ids all servers
@@ -56,6 +66,7 @@ const SHORTEST_MS = 50;
 export function planChaos(ids: readonly number[], voters: number, options: ChaosOptions): ChaosFault[][] {
   const { seed = 0, duration = 10_000, longest = 3000, pause = 1000, kinds = CHAOS_KINDS } = options;
   const { atOnce = Math.floor((voters - 1) / 2) } = options;
+  check(options);
   const random = new Random(seed);
   return Array.from({ length: Math.max(1, atOnce) }, (_, lane) => {
     const chance = random.fork(lane);

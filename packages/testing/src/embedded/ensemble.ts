@@ -1,15 +1,16 @@
 // An ensemble inside a test, and what a test can do to its servers.
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeNetwork, type ServerOptions } from '@nodekeeper/server';
 import { type AdvanceOptions, advance } from './advance.js';
 import { Chaos } from './chaos.js';
 import type { ChaosOptions } from './chaos-plan.js';
 import { TestClock } from './clock.js';
-import { Member, type Settings, type World } from './member.js';
+import { Member, type World } from './member.js';
 import { freePorts } from './ports.js';
+import { checkSettings, type Settings } from './settings.js';
 import { StartingLine } from './starting-line.js';
 import { type DroppedReply, type ReplyChoice, Switchboard } from './switchboard.js';
 
@@ -38,6 +39,7 @@ export class TestEnsemble implements AsyncDisposable {
   private readonly members: ReadonlyMap<number, Member>;
 
   private readonly voters: number;
+  private isClosed = false;
 
   private constructor(
     clientPorts: readonly number[],
@@ -58,8 +60,12 @@ export class TestEnsemble implements AsyncDisposable {
 
   /** Resolves when there is a leader and every server serves. */
   static async start(servers: number, options: TestEnsembleOptions = {}): Promise<TestEnsemble> {
-    if (!(servers >= 1)) throw new RangeError(`an ensemble of ${servers} servers`);
-    const count = servers + (options.observers ?? 0);
+    const { observers = 0 } = options;
+    if (!(Number.isInteger(servers) && servers >= 1)) throw new RangeError(`an ensemble of ${servers} servers`);
+    if (!(Number.isInteger(observers) && observers >= 0))
+      throw new RangeError(`an ensemble with ${observers} observers`);
+    checkSettings(options.settings ?? {});
+    const count = servers + observers;
     const ports = await freePorts(3 * count);
     const lines = Object.fromEntries(
       Array.from({ length: count }, (_, i) => {
@@ -75,6 +81,7 @@ export class TestEnsemble implements AsyncDisposable {
 
   /** A standalone server, with everything that can be done to server 1 of an ensemble. @throws the system's error, EADDRINUSE among them */
   static async alone(options: TestServerOptions = {}): Promise<TestEnsemble> {
+    checkSettings(options.settings ?? {});
     const ports = options.port === undefined ? await freePorts(1) : [options.port];
     return TestEnsemble.open(ports, 1, options.settings ?? {}, options.logger);
   }
@@ -152,8 +159,10 @@ export class TestEnsemble implements AsyncDisposable {
   // ---- processes ----
 
   /** @throws if it runs, or cannot start */
-  start(id: number): Promise<void> {
-    return this.member(id).start();
+  async start(id: number): Promise<void> {
+    const member = this.member(id);
+    this.checkOpen();
+    await member.start();
   }
 
   /** Stops a server as an operator would; its data stay. */
@@ -169,7 +178,7 @@ export class TestEnsemble implements AsyncDisposable {
   /** Starts a server with the data that it had, stopping it first if it runs. */
   async restart(id: number): Promise<void> {
     await this.member(id).stop();
-    await this.member(id).start();
+    await this.start(id);
   }
 
   isRunning(id: number): boolean {
@@ -185,6 +194,9 @@ export class TestEnsemble implements AsyncDisposable {
 
   /** Cuts the servers apart into the given groups: no connection between two of them lives or comes about. */
   partition(...groups: readonly (readonly number[])[]): void {
+    const all = groups.flat();
+    const twice = all.find((id, i) => all.indexOf(id) !== i);
+    if (twice !== undefined) throw new TypeError(`server ${twice} cannot be cut off from itself: it is there twice`);
     for (const [a, b] of this.between(groups)) this.world.switchboard.cut(a, b);
   }
 
@@ -237,6 +249,8 @@ export class TestEnsemble implements AsyncDisposable {
    * @param code of the system's error: EIO for a broken disk, ENOSPC for a full one
    */
   failDisk(id: number, code = 'EIO'): void {
+    if (!Object.hasOwn(constants.errno, code))
+      throw new TypeError(`'${code}' is no code of the system's errors, as EIO and ENOSPC are`);
     this.member(id).disk.error = code;
   }
 
@@ -273,6 +287,7 @@ export class TestEnsemble implements AsyncDisposable {
 
   /** Stops all servers and removes their data. */
   async close(): Promise<void> {
+    this.isClosed = true;
     for (const { disk } of this.members.values()) disk.heal();
     await Promise.all([...this.members.values()].map((member) => member.stop()));
     rmSync(this.dir, { recursive: true, force: true });
@@ -280,6 +295,11 @@ export class TestEnsemble implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @throws if the data are gone */
+  private checkOpen(): void {
+    if (this.isClosed) throw new Error('closed: its servers cannot be started again');
   }
 
   private get running(): Member[] {

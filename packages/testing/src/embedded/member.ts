@@ -6,11 +6,9 @@ import { loadConfig, type RunningServer, type ServerConfig, type ServerOptions, 
 
 import type { TestClock } from './clock.js';
 import { DiskFaults, faultyDisk } from './faulty-disk.js';
+import { flagsOf, type Settings } from './settings.js';
 import type { Switchboard } from './switchboard.js';
 import { unsyncedDisk } from './unsynced-disk.js';
-
-/** Settings of zoo.cfg. */
-export type Settings = Readonly<Record<string, string | number | boolean>>;
 
 const DEFAULTS: Settings = {
   clientPortAddress: '127.0.0.1',
@@ -71,7 +69,7 @@ export class Member {
     mkdirSync(this.dataDir, { recursive: true });
     writeFileSync(join(this.dataDir, 'myid'), `${this.id}\n`);
     const all = { ...DEFAULTS, clientPort: this.clientPort, dataDir: this.dataDir, ...this.settings };
-    const config = loadConfig({ flags: Object.entries(all).map(([key, value]) => `${key}=${value}`) });
+    const config = loadConfig({ flags: flagsOf(all) });
     const { switchboard, clock, logger } = this.world;
     const running = await startServer(config, {
       ...(logger === undefined ? {} : { logger }),

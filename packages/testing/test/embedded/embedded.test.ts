@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from '@nodekeeper/client';
-import { startEnsemble, startServer } from '../../dist/index.js';
+import { type ChaosKind, type Settings, startEnsemble, startServer } from '../../dist/index.js';
 
 test('a server is there, keeps its data through a restart and a kill, and is gone', async () => {
   const server = await startServer();
@@ -67,4 +67,34 @@ test('a server that is cut off does not serve; healed, it does', async () => {
   assert.equal((await late.getData('/n')).data?.toString(), 'x');
   await Promise.all([client.close(), late.close()]);
   await ensemble.close();
+});
+
+test("settings are known ones, and none of those that are not the test's to choose", async () => {
+  const refused = (settings: Settings, message: RegExp): Promise<void> =>
+    assert.rejects(startServer({ settings }), (error) => error instanceof TypeError && message.test(error.message));
+  await refused({ clientPort: 1 }, /clientPort cannot be set: the option port/);
+  await refused({ 'zookeeper.dataDir': '/tmp' }, /dataDir cannot be set/);
+  await refused({ tickTme: 1 }, /'tickTme' is not a known option; did you mean 'tickTime'\?/);
+  await assert.rejects(startEnsemble(1, { settings: { 'server.1': 'x' } }), TypeError);
+  await assert.rejects(startServer({ settings: { tickTime: 'never' } }), { name: 'ConfigError' });
+  await assert.rejects(startEnsemble(1.5), RangeError);
+  await assert.rejects(startEnsemble(1, { observers: -1 }), RangeError);
+});
+
+test('what is closed stays closed', async () => {
+  const server = await startServer();
+  await server.close();
+  await assert.rejects(server.restart(), /closed/);
+  assert.equal(server.isRunning, false);
+});
+
+test('faults that cannot be are refused', async () => {
+  await using ensemble = await startEnsemble(2);
+  assert.throws(() => ensemble.partition([1, 2], [2]), TypeError);
+  assert.throws(() => ensemble.partition([1], [3]), RangeError);
+  assert.throws(() => ensemble.failDisk(1, 'FOO'), TypeError);
+  assert.throws(() => ensemble.chaos({ kinds: ['foo' as ChaosKind] }), TypeError);
+  assert.throws(() => ensemble.chaos({ kinds: [] }), TypeError);
+  for (const options of [{ duration: -1 }, { longest: Number.NaN }, { pause: -1 }, { atOnce: 0 }, { atOnce: 1.5 }])
+    assert.throws(() => ensemble.chaos(options), RangeError);
 });
