@@ -64,7 +64,6 @@ export class TestEnsemble implements AsyncDisposable {
     if (!(Number.isInteger(servers) && servers >= 1)) throw new RangeError(`an ensemble of ${servers} servers`);
     if (!(Number.isInteger(observers) && observers >= 0))
       throw new RangeError(`an ensemble with ${observers} observers`);
-    checkSettings(options.settings ?? {});
     const count = servers + observers;
     const ports = await freePorts(3 * count);
     const lines = Object.fromEntries(
@@ -76,14 +75,16 @@ export class TestEnsemble implements AsyncDisposable {
     );
     const portsOf = (use: number): number[] => ports.filter((_, i) => i % 3 === use);
     const settings = { ...SETTINGS, ...lines, ...options.settings };
+    checkSettings(options.settings ?? {}, settings);
     return TestEnsemble.open(portsOf(0), servers, settings, options.logger, new StartingLine(portsOf(2)));
   }
 
   /** A standalone server, with everything that can be done to server 1 of an ensemble. @throws the system's error, EADDRINUSE among them */
   static async alone(options: TestServerOptions = {}): Promise<TestEnsemble> {
-    checkSettings(options.settings ?? {});
+    const { settings = {} } = options;
+    checkSettings(settings, settings);
     const ports = options.port === undefined ? await freePorts(1) : [options.port];
-    return TestEnsemble.open(ports, 1, options.settings ?? {}, options.logger);
+    return TestEnsemble.open(ports, 1, settings, options.logger);
   }
 
   private static async open(

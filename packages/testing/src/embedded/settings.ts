@@ -12,13 +12,17 @@ const OWN: readonly (readonly [key: RegExp, instead: string])[] = [
   [/^(server\.\d+|dynamicConfigFile)$/, 'startEnsemble(servers, { observers }) says who is a member'],
 ];
 
-/** @throws TypeError for keys that are not known, or not to be given; ConfigError for values that cannot be used */
-export function checkSettings(settings: Settings): void {
-  for (const key of Object.keys(settings)) {
+/**
+ * @param given what the test says
+ * @param all these and what this package adds
+ * @throws TypeError for keys that are not known, or not to be given; ConfigError for values that cannot be used
+ */
+export function checkSettings(given: Settings, all: Settings): void {
+  for (const key of Object.keys(given)) {
     const own = OWN.find(([pattern]) => pattern.test(key.replace(/^zookeeper\./, '')));
     if (own !== undefined) throw new TypeError(`settings: ${key} cannot be set: ${own[1]}`);
   }
-  const unknown = loadConfig({ flags: flagsOf(settings) }).warnings.find((text) => / is not a known option/.test(text));
+  const unknown = loadConfig({ flags: flagsOf(all) }).warnings.find((text) => / is not a known option/.test(text));
   if (unknown !== undefined) throw new TypeError(`settings: ${unknown.replace(/^command line: /, '')}`);
 }
 

@@ -78,6 +78,8 @@ test("settings are known ones, and none of those that are not the test's to choo
   await assert.rejects(startEnsemble(1, { settings: { 'server.1': 'x' } }), TypeError);
   await assert.rejects(startServer({ settings: { tickTime: 'never' } }), { name: 'ConfigError' });
   await assert.rejects(startEnsemble(1.5), RangeError);
+  const grouped = await startEnsemble(3, { settings: { 'group.1': '1:2:3', 'weight.1': 1 } });
+  await grouped.close();
   await assert.rejects(startEnsemble(1, { observers: -1 }), RangeError);
 });
 
