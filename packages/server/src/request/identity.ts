@@ -76,7 +76,8 @@ const ENTRY_BYTES = 12;
 
 /**
  * Brings a list from a request into the form that is stored: duplicates removed, `auth` replaced by the connection's own
- * identities. Returns an error code instead if the list is not valid, or would take more than `room` bytes.
+ * identities. Returns an error code instead if the list is not valid.
+ * @param room bytes: a list that takes more may end early, as its request is refused for that
  */
 export function fixupAcl(
   rules: AuthRules,
@@ -99,8 +100,8 @@ export function fixupAcl(
       if (expanded.length === 0) return ErrorCode.InvalidAcl;
       for (const { scheme, id } of expanded) {
         left -= ENTRY_BYTES + scheme.length + id.length;
-        if (left < 0) return ErrorCode.BadArguments;
         out.push({ perms: acl.perms, scheme, id });
+        if (left < 0) return out;
       }
     } else if (acl.id === null) {
       // Apache's server runs into a null pointer here unless no provider of the scheme looks at the id.

@@ -45,14 +45,14 @@ test('a directory that is made is durable with all that were made for it', (t) =
   const synced: string[] = [];
   const disk: Disk = { ...nodeDisk, syncDir: (path) => synced.push(path) };
   disk.makeDir(join(dir, 'a', 'b', 'version-2'));
-  assert.deepEqual(synced, [join(dir, 'a', 'b'), join(dir, 'a'), dir]);
+  assert.deepEqual(synced, [dir, join(dir, 'a'), join(dir, 'a', 'b')]);
   disk.makeDir(join(dir, 'a', 'b', 'version-2'));
   assert.equal(synced.length, 3, 'what is there is left alone');
   const before = process.cwd();
   process.chdir(dir);
   t.after(() => process.chdir(before));
   disk.makeDir('c/version-2/');
-  assert.deepEqual(synced.slice(3), [join(process.cwd(), 'c'), process.cwd()]);
+  assert.deepEqual(synced.slice(3), [process.cwd(), join(process.cwd(), 'c')]);
 });
 
 test('a log that cannot be opened again leaves no descriptor open', async (t) => {

@@ -26,7 +26,7 @@ export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
     'who gives up leaves its node behind',
     'mutex',
     'base/create.js',
-    'creating.then(({ path }) => deleteSoon(client, path))',
+    'creating.then(({ path }) => deleteForSure(client, path))',
     'creating.then(() => {})',
   ),
   inRecipe(
@@ -82,7 +82,7 @@ export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
     'an item that may be in the queue is put again',
     'queue',
     'queues/queue-core.js',
-    "if (error.outcomeUnknown && this.options.whenUnknown !== 'repeat')\n                    throw error;",
+    "if (error.outcomeUnknown && this.options.whenUnknown !== 'repeat')\n                        throw error;",
     '',
   ),
   inRecipe(
@@ -96,7 +96,7 @@ export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
     'consumers do not hear of the death of one that holds an item',
     'lockedQueue',
     'queues/queue-core.js',
-    'if (locks === undefined || missed.length === 0) {',
+    'if (missed.length === 0) {',
     'if (true) {',
   ),
   inRecipe(
