@@ -178,11 +178,12 @@ export async function heal(stage: Stage): Promise<void> {
   const { ensemble, wires, changes, clocks, disks } = stage;
   wires?.heal();
   clocks?.reset();
-  disks?.free();
+  const full = disks?.free() ?? [];
   for (const member of ensemble.members) {
     if (member.running) member.signal('SIGCONT');
     else start(stage, member);
   }
+  for (const member of full) await startIfItEnds(stage, member);
   await changes?.undo();
 }
 
@@ -195,6 +196,15 @@ export function possibleOf(names: readonly string[], { wires, changes, clocks, d
     return name === 'disk' ? disks : true;
   };
   return names.filter((name) => needs(name) !== undefined);
+}
+
+/** One that could not write may be about to end: it serves again, or is started. */
+async function startIfItEnds(stage: Stage, member: Member): Promise<void> {
+  for (let i = 0; i < 100 && member.running; i++) {
+    if ((await member.mode()) !== undefined) return;
+    await delay(50);
+  }
+  if (!member.running) start(stage, member);
 }
 
 function start({ changes }: Stage, member: Member): void {

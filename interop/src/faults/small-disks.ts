@@ -11,6 +11,7 @@ const PIECE = Buffer.alloc(64 * 1024);
 
 export class SmallDisks {
   readonly #members: readonly Member[];
+  readonly #full = new Set<Member>();
 
   private constructor(members: readonly Member[]) {
     this.#members = members;
@@ -34,6 +35,7 @@ export class SmallDisks {
 
   /** Leaves no byte free. */
   fill(member: Member): void {
+    this.#full.add(member);
     try {
       for (;;) writeFileSync(filler(member), PIECE, { flag: 'a' });
     } catch {
@@ -41,8 +43,12 @@ export class SmallDisks {
     }
   }
 
-  free(): void {
+  /** Returns those whose disks were full. */
+  free(): Member[] {
     for (const member of this.#members) rmSync(filler(member), { force: true });
+    const full = [...this.#full];
+    this.#full.clear();
+    return full;
   }
 
   /** Takes the disks away; what is on them is copied beside them first if it shall be kept. */
