@@ -130,6 +130,7 @@ test('an item of a consumer whose session ends goes to another, and the first is
       tokens.push(fencingToken);
       resolve();
       await new Promise((over) => signal.addEventListener('abort', over));
+      assert.equal(signal.reason.recipe, 'DistributedQueue');
       isTold = true;
     });
   });
@@ -320,6 +321,21 @@ test('a worker that fails begins no more handlers than there may be, and close w
   for (const end of finish.values()) end();
   await closed;
   assert.deepEqual([most, running], [2, 0]);
+});
+
+test('an item that somebody begins to consume meanwhile is not removed', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const queue = new DistributedIdQueue(client, '/ids', stringSerializer, { lockPath: '/id-locks' });
+  await queue.put('a', 'one');
+  await queue.put('b', 'two');
+  assert.equal(await queue.remove('one'), 1);
+  // A consumer that was quicker than the removal, by as little as can be.
+  const [name] = (await client.getChildren('/ids')).children;
+  const removing = queue.remove('two');
+  await client.create(`/id-locks/${name}`, { mode: 'ephemeral' });
+  assert.equal(await removing, 0);
+  assert.equal(await queue.size(), 1);
 });
 
 test('priorities, ids and delays', async (t) => {

@@ -1,10 +1,10 @@
 // Queues in Curator's layout: plain, by id, by priority, delayed.
 // Source: DistributedQueue, DistributedIdQueue, DistributedPriorityQueue, DistributedDelayQueue of Apache Curator.
 
-import { type Client, isKeeperError } from '@nodekeeper/client';
+import { type Client, isKeeperError, type TransactionError } from '@nodekeeper/client';
+import { ensureContainers } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { join } from '../base/paths.js';
-import { persistOverSessions } from '../base/persist.js';
 import type { Serializer } from '../base/serializer.js';
 import type { WaitOptions } from '../base/wait.js';
 import { decodeItems, encodeItems } from './item-format.js';
@@ -97,16 +97,23 @@ export class DistributedIdQueue<T> extends QueueCore<T> {
 
   private async removeItem(name: string): Promise<boolean> {
     const { locks } = this.layout;
-    try {
-      if (locks !== undefined) {
-        const stat = await persistOverSessions(this.client, () => this.client.exists(join(locks, name)));
-        if (stat !== null) return false;
+    const path = join(this.queuePath, name);
+    for (;;) {
+      try {
+        if (locks === undefined) await this.client.delete(path);
+        else {
+          // All or nothing, so that nobody can begin to consume it in between.
+          const lock = join(locks, name);
+          await this.client.transaction().create(lock, { mode: 'ephemeral' }).delete(path).delete(lock).commit();
+        }
+        return true;
+      } catch (error) {
+        if (isKeeperError(error, 'NodeExists')) return false; // it is being consumed
+        if (!isKeeperError(error, 'NoNode')) throw error;
+        const isNoLocks = (error as Partial<TransactionError>).index === 0;
+        if (!isNoLocks || locks === undefined) return false;
+        await ensureContainers(this.client, locks);
       }
-      await this.client.delete(join(this.queuePath, name));
-      return true;
-    } catch (error) {
-      if (isKeeperError(error, 'NoNode')) return false;
-      throw error;
     }
   }
 
