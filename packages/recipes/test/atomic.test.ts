@@ -124,3 +124,23 @@ test('bad data and bad arguments are told', async (t) => {
     (e) => isRecipeError(e, 'BadPath'),
   );
 });
+
+test('numbers of another length are not taken for one, nor written over', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const isBad = (error: unknown): boolean => isRecipeError(error, 'BadData');
+  for (const [length, Kind] of [
+    [8, DistributedAtomicInteger],
+    [3, DistributedAtomicInteger],
+    [9, DistributedAtomicLong],
+    [4, DistributedAtomicLong],
+  ] as const) {
+    const data = Buffer.alloc(length, 1);
+    await client.create('/number', { data });
+    const number = new Kind(client, '/number');
+    await assert.rejects(number.get(), isBad);
+    await assert.rejects(number.add(1), isBad);
+    assert.deepEqual((await client.getData('/number')).data, data);
+    await client.delete('/number');
+  }
+});

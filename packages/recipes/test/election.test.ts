@@ -1,6 +1,7 @@
 // LeaderLatch, LeaderSelector, followLeader: one leader at a time, and always a next one.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { followLeader, isRecipeError, LeaderLatch, LeaderSelector, type Leadership } from '../dist/index.js';
 import { Relay, STEPS } from './relay.js';
@@ -157,6 +158,51 @@ for (const step of STEPS) {
     await until(async () => (await leftovers(direct, server)).watches === 0);
   });
 }
+
+test('a leadership ends with a reason, and stopping for that reason is no error', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const latch = new LeaderLatch(client, '/why').start();
+  const lost = await latch.awaitLeadership();
+  const reasons: unknown[] = [];
+  const stop = ({ signal }: Leadership): Promise<never> =>
+    new Promise((_, reject) => {
+      signal.addEventListener('abort', () => {
+        reasons.push(signal.reason.code);
+        reject(signal.reason);
+      });
+    });
+  const selector = new LeaderSelector(client, '/selector', stop, { autoRequeue: true }).start();
+  selector.on('error', (error) => reasons.push(error));
+  await until(() => selector.hasLeadership);
+  await expire(server, client);
+  await until(() => reasons.length === 1 && selector.hasLeadership);
+  assert.ok(isRecipeError(lost.signal.reason, 'Lost'));
+  const given = await latch.awaitLeadership();
+  await latch.close();
+  assert.ok(isRecipeError(given.signal.reason, 'Closed'));
+  await selector.close();
+  assert.deepEqual(reasons, ['Lost', 'Closed']);
+});
+
+test('who was held up longer than the session may last leads no more', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const latch = new LeaderLatch(client, '/stall').start();
+  const { signal } = await latch.awaitLeadership();
+  const selector = new LeaderSelector(
+    client,
+    '/stalled',
+    async (own) => void (await once(own.signal, 'abort')),
+  ).start();
+  await until(() => selector.hasLeadership);
+  const now = performance.now.bind(performance);
+  const clock = t.mock.method(performance, 'now', () => now() + client.sessionTimeout);
+  assert.deepEqual([latch.hasLeadership, latch.leadership, selector.hasLeadership], [false, undefined, false]);
+  clock.mock.restore();
+  assert.ok(isRecipeError(signal.reason, 'Lost'));
+  await Promise.all([latch.close(), selector.close()]);
+});
 
 test('50 participants lead in turn, never two of them', async (t) => {
   const server = await serve(t);

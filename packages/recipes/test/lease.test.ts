@@ -46,3 +46,11 @@ test('one of several leases, and bad arguments', async (t) => {
     assert.throws(make, (e) => isRecipeError(e, 'BadArgument') && e.path === '/l');
   }
 });
+
+test('a node that holds no lease is told', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await client.create('/bad/lease_holder', { data: 'null', createParents: true });
+  const lease = new NonBlockingLease(client, '/bad', 1000);
+  await assert.rejects(lease.obtain(), (error) => isRecipeError(error, 'BadData'));
+});

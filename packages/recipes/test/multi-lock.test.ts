@@ -39,3 +39,17 @@ test('the loss of one is told', async (t) => {
     (error) => isRecipeError(error, 'BadArgument'),
   );
 });
+
+test('a mutex that is there twice would wait for itself', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  for (const locks of [
+    ['/x', '/y', '/x'],
+    ['/x', new InterProcessMutex(client, '/x')],
+  ]) {
+    assert.throws(
+      () => new InterProcessMultiLock(client, locks),
+      (error) => isRecipeError(error, 'WouldDeadlock') && /\/x is there twice/.test(error.message),
+    );
+  }
+});

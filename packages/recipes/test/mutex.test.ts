@@ -88,6 +88,39 @@ test('work that was begun in a run, and enters when that is over, is an owner of
   });
 });
 
+test('who does not wait does not wait for a call of the same owner either', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const hold = await new InterProcessMutex(other, '/same').acquire();
+  const lock = new InterProcessMutex(client, '/same');
+  const waiting = lock.acquire({ owner: 'me' });
+  assert.equal(await lock.tryAcquire({ owner: 'me' }), undefined);
+  await hold.release();
+  await (await waiting).release();
+});
+
+test('many wait on one signal, and for longer than timers count, without a warning', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', note);
+  const hold = await new InterProcessMutex(client, '/many', { grace: 30 * 86_400_000 }).acquire();
+  const controller = new AbortController();
+  const options = { signal: controller.signal, timeout: 30 * 86_400_000 };
+  const waiting = Array.from({ length: 20 }, () => new InterProcessMutex(client, '/many').acquire(options));
+  await childCount(client, '/many', 21);
+  const suspended = once(client, 'suspended');
+  await expire(server, client); // which also cuts the connection
+  await suspended;
+  controller.abort(new Error('enough'));
+  for (const result of await Promise.allSettled(waiting)) assert.equal(result.status, 'rejected');
+  await once(hold.signal, 'abort');
+  assert.match(hold.signal.reason.message, /the session has expired/);
+  process.off('warning', note);
+  assert.deepEqual(warnings, []);
+});
+
 test('waiting ends with the time-out or the signal, and leaves nothing', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

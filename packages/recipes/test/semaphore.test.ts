@@ -119,6 +119,34 @@ test('who waits for a lease keeps its turn while the session lives, however long
   await (await last).release();
 });
 
+test('of two that try for the last lease at once, one hears soon that there is none', async (t) => {
+  const server = await serve(t);
+  const clients = await Promise.all([0, 1, 2].map(() => open(t, server.clientPort)));
+  const [a, b, c] = clients.map((client) => new InterProcessSemaphoreV2(client, '/try', 1));
+  const tried = await Promise.all([a.tryAcquire(), b.tryAcquire()]);
+  assert.equal(tried.filter((lease) => lease === undefined).length, 1);
+  for (const lease of tried) await lease?.release();
+  // So does who finds the line blocked by one that waits for a lease.
+  const lease = await a.acquire();
+  const waiting = b.acquire();
+  await childCount(clients[0], '/try/leases', 2);
+  assert.equal(await c.tryAcquire(), undefined);
+  await lease.release();
+  await (await waiting).release();
+  await (await c.tryAcquire())?.release();
+  const left = await leftovers(clients[0], server);
+  assert.deepEqual(left.nodes, ['/try', '/try/leases', '/try/locks']);
+  await until(async () => (await leftovers(clients[0], server)).watches === 0);
+});
+
+test('more leases than there are are not waited for', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const semaphore = new InterProcessSemaphoreV2(client, '/many', 2);
+  await assert.rejects(semaphore.acquireMany(3), (error) => isRecipeError(error, 'WouldDeadlock'));
+  assert.equal((await semaphore.acquireMany(2)).length, 2);
+});
+
 test('50 clients never hold more than the limit', async (t) => {
   const server = await serve(t);
   const clients = await Promise.all(Array.from({ length: 50 }, () => open(t, server.clientPort)));

@@ -32,7 +32,7 @@ export const int32Serializer: Serializer<number> = {
     bytes.writeInt32BE(value);
     return bytes;
   },
-  deserialize: (bytes) => (bytes.length === 0 ? 0 : bytes.readInt32BE(0)),
+  deserialize: (bytes) => (ofLength(bytes, 4) ? bytes.readInt32BE(0) : 0),
 };
 
 /** Eight bytes, the most significant first: Curator's DistributedAtomicLong. No bytes are 0. */
@@ -42,7 +42,7 @@ export const int64Serializer: Serializer<bigint> = {
     bytes.writeBigInt64BE(value);
     return bytes;
   },
-  deserialize: (bytes) => (bytes.length === 0 ? 0n : bytes.readBigInt64BE(0)),
+  deserialize: (bytes) => (ofLength(bytes, 8) ? bytes.readBigInt64BE(0) : 0n),
 };
 
 /** Decimal digits: kazoo's Counter as it is by default. No bytes are 0. */
@@ -50,3 +50,9 @@ export const decimalSerializer: Serializer<bigint> = {
   serialize: (value) => Buffer.from(String(value)),
   deserialize: (bytes) => BigInt(bytes.toString()),
 };
+
+/** False if there are none. @throws RangeError if there are others: they are of another kind of number, or of none */
+function ofLength(bytes: Buffer, length: number): boolean {
+  if (bytes.length !== 0 && bytes.length !== length) throw new RangeError(`${bytes.length} bytes, not ${length}`);
+  return bytes.length > 0;
+}

@@ -1,6 +1,6 @@
 // Holding something by an ephemeral node, and learning in time that it may be held no longer.
 
-import type { Client } from '@nodekeeper/client';
+import { after, type Client, type Timer } from '@nodekeeper/client';
 import { RecipeError } from './errors.js';
 import { onStateChange } from './session-hub.js';
 
@@ -33,7 +33,7 @@ export class Tenure {
   private readonly who: { readonly recipe: string; readonly path: string };
   private readonly grace: number | undefined;
   private readonly forget: () => void;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timer: Timer;
 
   constructor(client: Client, seat: Seat, who: { recipe: string; path: string }, { grace }: TenureOptions = {}) {
     this.client = client;
@@ -56,24 +56,25 @@ export class Tenure {
     return this.controller.signal.aborted;
   }
 
-  /** Aborted when it is lost or given back. */
+  /** Aborted when it is lost, with the same error, or given back. */
   get over(): AbortSignal {
     return this.ending.signal;
   }
 
-  /** It is given back: ends the watch over it; `signal` stays as it is. */
-  end(): void {
+  /** It is given back: ends the watch over it; `signal` stays as it is. The reason is for `over`. */
+  end(reason: unknown = OVER): void {
     if (this.ending.signal.aborted) return;
     clearTimeout(this.timer);
     this.timer = undefined;
     this.forget();
-    this.ending.abort(OVER);
+    this.ending.abort(reason);
   }
 
   lose(reason: string): void {
     if (this.ending.signal.aborted) return;
-    this.end();
-    this.controller.abort(new RecipeError('Lost', this.who.recipe, this.who.path, reason));
+    const error = new RecipeError('Lost', this.who.recipe, this.who.path, reason);
+    this.end(error);
+    this.controller.abort(error);
   }
 
   private check(): void {
@@ -92,8 +93,6 @@ export class Tenure {
     const { sessionTimeout, sessionSafeUntil } = this.client;
     const grace = this.grace ?? Math.min(sessionTimeout / 3, sessionSafeUntil - performance.now());
     if (grace <= 0) this.lose('the connection is lost');
-    else if (this.timer === undefined && Number.isFinite(grace)) {
-      this.timer = setTimeout(() => this.lose(`no connection for ${Math.round(grace)} ms`), grace);
-    }
+    else this.timer ??= after(grace, () => this.lose(`no connection for ${Math.round(grace)} ms`));
   }
 }

@@ -1,5 +1,6 @@
 // Waiting that can be given up: pauses, limits in time, and events from elsewhere.
 
+import { after, onAbort, type Timer } from '@nodekeeper/client';
 import { RecipeError } from './errors.js';
 
 /** How long a call may wait. */
@@ -17,35 +18,33 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
       reject(signal.reason);
       return;
     }
+    const timer = after(ms, () => {
+      forget?.();
+      resolve();
+    });
     const abort = (): void => {
       clearTimeout(timer);
       reject(signal?.reason);
     };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', abort, { once: true });
+    const forget = signal && onAbort(signal, abort);
   });
 }
 
 /** One signal from a caller's signal and time-out. It must be disposed, so that no timer and no listener stays. */
 export class Limit {
   private readonly controller = new AbortController();
-  private readonly timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly outer: AbortSignal | undefined;
-  private readonly onAbort = (): void => this.controller.abort(this.outer?.reason);
+  private readonly timer: Timer;
+  private readonly forget: (() => void) | undefined;
 
   /** @param what for the error: the recipe and path that is waited for */
   constructor({ signal, timeout }: WaitOptions, what: { readonly recipe: string; readonly path: string }) {
-    this.outer = signal;
     if (signal?.aborted) this.controller.abort(signal.reason);
-    else signal?.addEventListener('abort', this.onAbort, { once: true });
-    if (timeout !== undefined && Number.isFinite(timeout)) {
-      this.timer = setTimeout(() => {
+    else this.forget = signal && onAbort(signal, () => this.controller.abort(signal.reason));
+    if (timeout !== undefined) {
+      this.timer = after(timeout, () => {
         const message = `not obtained within ${timeout} ms`;
         this.controller.abort(new RecipeError('Timeout', what.recipe, what.path, message));
-      }, timeout);
+      });
     }
   }
 
@@ -55,7 +54,7 @@ export class Limit {
 
   [Symbol.dispose](): void {
     clearTimeout(this.timer);
-    this.outer?.removeEventListener('abort', this.onAbort);
+    this.forget?.();
   }
 }
 
@@ -69,8 +68,8 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
       abort();
       return;
     }
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    const forget = onAbort(signal, abort);
+    promise.then(resolve, reject).finally(forget);
   });
 }
 
@@ -78,7 +77,7 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
+    else onAbort(signal, resolve);
   });
 }
 

@@ -10,7 +10,7 @@ import { deleteSoon } from '../base/persist.js';
 import { type Seat, Tenure, type TenureOptions } from '../base/tenure.js';
 import { aborted, Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { contend } from '../locks/contend.js';
-import { type Leadership, leadershipOf } from './leadership.js';
+import { givenUp, type Leadership, leadershipOf } from './leadership.js';
 import { getParticipants, LATCH_MARK, latchOrder, type Participant } from './participants.js';
 
 const RECIPE = 'LeaderLatch';
@@ -39,6 +39,8 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
   private readonly who: { readonly recipe: string; readonly path: string };
   private tenure: Tenure | undefined;
   private running: Promise<void> | undefined;
+  /** Aborted with what ended the election here: the client is closed, or the server has refused something. */
+  private readonly ended = new AbortController();
 
   /** @throws RecipeError BadPath */
   constructor(client: Client, path: string, options: LeaderLatchOptions = {}) {
@@ -56,23 +58,29 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
     this.life.start();
     this.running = this.run().catch((error) => {
       if (!this.life.isClosed) this.fail(error);
+      this.ended.abort(error);
     });
     return this;
   }
 
   get hasLeadership(): boolean {
-    return this.tenure !== undefined;
+    return this.tenure !== undefined && !this.tenure.isLost;
   }
 
   /** Of this participant; undefined while another leads. */
   get leadership(): Leadership | undefined {
-    return this.tenure === undefined ? undefined : leadershipOf(this.tenure);
+    const { tenure } = this;
+    return tenure === undefined || tenure.isLost ? undefined : leadershipOf(tenure);
   }
 
-  /** Resolves when this participant leads. Rejects with Timeout, the signal's reason, NotStarted or Closed. */
+  /**
+   * Resolves when this participant leads. Rejects with Timeout, the signal's reason, NotStarted or Closed; or with what has
+   * ended its part in the election.
+   */
   async awaitLeadership(options: WaitOptions = {}): Promise<Leadership> {
     this.life.check();
-    if (this.tenure !== undefined) return leadershipOf(this.tenure);
+    const { leadership } = this;
+    if (leadership !== undefined) return leadership;
     using limit = new Limit(options, this.who);
     let listener: (leadership: Leadership) => void = () => {};
     const elected = new Promise<Leadership>((resolve) => {
@@ -80,7 +88,8 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
     });
     this.on('isLeader', listener as never);
     try {
-      return await unlessAborted(unlessAborted(elected, this.life.signal), limit.signal);
+      const over = AbortSignal.any([this.life.signal, this.ended.signal, limit.signal]);
+      return await unlessAborted(elected, over);
     } finally {
       this.removeListener('isLeader', listener as never);
     }
@@ -152,7 +161,7 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
   private async resign(): Promise<void> {
     const { tenure } = this;
     if (tenure === undefined) return;
-    tenure.end();
+    tenure.end(givenUp(RECIPE, this.path));
     await deleteSoon(this.client, tenure.seat.path);
   }
 }

@@ -9,7 +9,7 @@ import { deleteSoon } from '../base/persist.js';
 import { type Seat, Tenure, type TenureOptions } from '../base/tenure.js';
 import { contend } from '../locks/contend.js';
 import { type LockLayout, namesBefore, newLockName } from '../locks/names.js';
-import { type Leadership, leadershipOf } from './leadership.js';
+import { givenUp, type Leadership, leadershipOf } from './leadership.js';
 import { getParticipants, type Participant, selectorOrder } from './participants.js';
 
 const RECIPE = 'LeaderSelector';
@@ -72,12 +72,12 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
   }
 
   get hasLeadership(): boolean {
-    return this.tenure !== undefined;
+    return this.tenure !== undefined && !this.tenure.isLost;
   }
 
   /** Tells the function to stop, if it runs. */
   interruptLeadership(): void {
-    this.tenure?.end();
+    this.tenure?.end(givenUp(RECIPE, this.path));
   }
 
   /** All participants, the leader first. */
@@ -132,7 +132,7 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
       watchOwnNode(this.client, tenure);
       await this.takeLeadership(leadershipOf(tenure));
     } catch (error) {
-      this.fail(error);
+      if (!tenure.over.aborted || error !== tenure.over.reason) this.fail(error); // else it has stopped as it was told
     } finally {
       this.tenure = undefined;
       tenure.end();

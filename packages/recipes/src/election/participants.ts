@@ -1,6 +1,6 @@
 // Who takes part in an election, and who leads: for participants and for those who only look on.
 
-import { type Client, EventStream, isKeeperError } from '@nodekeeper/client';
+import { type Client, EventStream, isKeeperError, onAbort } from '@nodekeeper/client';
 import { RecipeError } from '../base/errors.js';
 import { join, recipePath } from '../base/paths.js';
 import { persistOverSessions } from '../base/persist.js';
@@ -84,12 +84,11 @@ export function followLeader(
   recipePath('followLeader', path);
   const stop = new AbortController();
   const stream = new EventStream<Participant | undefined>(() => {
-    signal?.removeEventListener('abort', abort);
+    forget?.();
     stop.abort(new RecipeError('Closed', 'followLeader', path, 'it was ended'));
   });
-  const abort = (): void => stream.end();
-  signal?.addEventListener('abort', abort, { once: true });
-  if (signal?.aborted) abort();
+  const forget = signal && onAbort(signal, () => stream.end());
+  if (signal?.aborted) stream.end();
   const order = election === 'latch' ? latchOrder : selectorOrder;
   void follow(client.untimed, path, order, stop.signal, (one) => stream.push(one))
     .catch(() => {}) // the client is at its end, or it was stopped

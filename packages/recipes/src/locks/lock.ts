@@ -165,6 +165,7 @@ export abstract class Lock {
       if (known !== undefined) return this.enter(owner, known);
       const other = this.underWay.get(owner);
       if (other === undefined) return await this.joinLine(owner, wait, limit.signal);
+      if (!wait) return undefined; // the same owner waits already
       await unlessAborted(
         other.catch(() => {}),
         limit.signal,

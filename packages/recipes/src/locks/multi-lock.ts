@@ -47,7 +47,7 @@ export class InterProcessMultiLock {
 
   /**
    * @param locks locks, or paths of mutexes
-   * @throws RecipeError BadPath, BadArgument
+   * @throws RecipeError BadPath, BadArgument, WouldDeadlock if a mutex is there twice
    */
   constructor(client: Client, locks: readonly (AcquirableLock | string)[]) {
     this.client = client.untimed;
@@ -56,6 +56,16 @@ export class InterProcessMultiLock {
     );
     this.who = { recipe: RECIPE, path: this.locks.map(({ path }) => path).join(', ') };
     if (locks.length === 0) throw new RecipeError('BadArgument', this.who.recipe, '', 'no locks are given');
+    const mutexes = this.locks.filter((lock) => lock instanceof InterProcessMutex).map(({ path }) => path);
+    const twice = mutexes.find((path, i) => mutexes.indexOf(path) !== i);
+    if (twice !== undefined) {
+      throw new RecipeError(
+        'WouldDeadlock',
+        this.who.recipe,
+        this.who.path,
+        `${twice} is there twice, and would wait for itself`,
+      );
+    }
   }
 
   /** Resolves when all are held. `timeout` is for all together. If one cannot be had, none is kept. */

@@ -80,7 +80,9 @@ export class NonBlockingLease {
   private async read(path: string): Promise<Stored | undefined> {
     try {
       const { data } = await persist(() => this.client.getData(path));
-      return JSON.parse(data?.toString() ?? '') as Stored;
+      const stored = JSON.parse(data?.toString() ?? '') as Stored | null;
+      if (typeof stored !== 'object' || stored === null) throw new SyntaxError(`${stored} is no lease`);
+      return stored;
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return undefined;
       if (error instanceof SyntaxError) {

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { type Client, type CreatedNode, type Data, isKeeperError } from '@nodekeeper/client';
 import { createOnce, giveUp, protectedName } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
+import { followChildren } from '../base/follow.js';
 import { join, nameOf, recipePath } from '../base/paths.js';
 import { deleteForSure, persist, persistOverSessions, whileConnected } from '../base/persist.js';
 import { Tenure, type TenureOptions } from '../base/tenure.js';
@@ -15,6 +16,7 @@ import { InterProcessMutex } from './mutex.js';
 import type { LockLayout } from './names.js';
 
 const RECIPE = 'InterProcessSemaphoreV2';
+const FULL = new Error('no lease is free');
 
 export interface SemaphoreOptions extends TenureOptions {
   /** With `kazoo` the nodes are where kazoo's Semaphore has them. `curator` if not given. */
@@ -82,15 +84,26 @@ export class InterProcessSemaphoreV2 {
     return lease as Lease;
   }
 
-  /** Resolves when so many leases are held; until then those obtained already are kept. Rejects holding none. */
+  /**
+   * Resolves when so many leases are held; until then those obtained already are kept. Rejects holding none; with
+   * `WouldDeadlock` if there are never so many.
+   */
   async acquireMany(count: number, options: WaitOptions = {}): Promise<Lease[]> {
     if (!Number.isInteger(count) || count < 1) {
       throw new RecipeError('BadArgument', this.who.recipe, this.path, `cannot acquire ${count} leases`);
     }
+    if (typeof this.limit === 'number' && count > this.limit) {
+      throw new RecipeError(
+        'WouldDeadlock',
+        this.who.recipe,
+        this.path,
+        `there are ${this.limit} leases, never ${count}`,
+      );
+    }
     using limit = new Limit(options, this.who);
     const held: Lease[] = [];
     try {
-      while (held.length < count) held.push(await this.obtain(limit.signal));
+      while (held.length < count) held.push((await this.obtain(limit.signal, true)) as Lease);
       return held;
     } catch (error) {
       await whileConnected(this.client, Promise.allSettled(held.map((lease) => lease.release())));
@@ -100,13 +113,36 @@ export class InterProcessSemaphoreV2 {
 
   /** A lease if there is one within `timeout` ms; with 0, the default, if one is free at the moment. */
   async tryAcquire({ timeout = 0, ...options }: WaitOptions = {}): Promise<Lease | undefined> {
-    if (timeout <= 0 && (await this.getParticipantNodes()).length >= this.maxLeases) return undefined;
+    if (timeout <= 0) return this.tryNow(options);
     try {
-      // With a lease free nobody holds the mutex for long.
-      return await this.acquire({ ...options, timeout: timeout > 0 ? timeout : this.client.sessionTimeout });
+      return await this.acquire({ ...options, timeout });
     } catch (error) {
       if (error instanceof RecipeError && error.code === 'Timeout') return undefined;
       throw error;
+    }
+  }
+
+  /** Whoever has the turn makes way at once, unless all leases are taken: so that is looked at as long as there is no turn. */
+  private async tryNow(options: WaitOptions): Promise<Lease | undefined> {
+    using limit = new Limit(options, this.who);
+    const full = new AbortController();
+    const stop = new AbortController();
+    const following = followChildren(
+      this.client,
+      this.leases,
+      AbortSignal.any([stop.signal, limit.signal]),
+      (leases) => {
+        if ((leases?.children.length ?? 0) >= this.maxLeases) full.abort(FULL);
+      },
+    );
+    following.catch((error) => full.abort(error));
+    try {
+      return await this.obtain(limit.signal, false, AbortSignal.any([limit.signal, full.signal]), () => stop.abort());
+    } catch (error) {
+      if (error === FULL) return undefined;
+      throw error;
+    } finally {
+      stop.abort();
     }
   }
 
@@ -121,36 +157,52 @@ export class InterProcessSemaphoreV2 {
     }
   }
 
-  private async obtain(signal: AbortSignal): Promise<Lease> {
+  /** Undefined if no lease is free, unless it is to wait. */
+  private async obtain(
+    signal: AbortSignal,
+    wait: boolean,
+    turnSignal = signal,
+    onTurn: () => void = () => {},
+  ): Promise<Lease | undefined> {
     for (;;) {
-      await this.declare();
-      const turn = await this.mutex.acquire({ signal });
+      await unlessAborted(this.declare(), signal);
+      const turn = await this.mutex.acquire({ signal: turnSignal });
+      onTurn();
       try {
-        const lease = await this.takeLease(signal);
-        if (lease !== undefined) return lease;
+        const lease = await this.takeLease(signal, wait);
+        if (lease !== 'gone') return lease;
       } finally {
         await whileConnected(this.client, turn.release());
       }
     }
   }
 
-  /** Undefined if the session ended on the way. */
-  private async takeLease(signal: AbortSignal): Promise<Lease | undefined> {
+  /** `gone` if the session ended on the way; undefined if no lease is free and it is not to wait. */
+  private async takeLease(signal: AbortSignal, wait: boolean): Promise<Lease | 'gone' | undefined> {
     const { layout = 'curator', data = '' } = this.options;
     const mode = layout === 'kazoo' ? 'ephemeral' : 'ephemeralSequential';
     const creating = createOnce(this.client, this.leases, this.newName(), { mode, data });
     let created: CreatedNode | undefined;
     try {
       created = await unlessAborted(creating, signal);
-      return (await this.untilFree(created, signal)) ? this.leaseOf(created) : undefined;
+      const state = await this.untilFree(created, signal, wait);
+      if (state === 'free') return this.leaseOf(created) ?? 'gone';
+      if (state === 'gone') return 'gone';
+      await giveUp(this.client, creating);
+      return undefined;
     } catch (error) {
       await giveUp(this.client, creating);
-      if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) return undefined;
+      if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) return 'gone';
       throw error;
     }
   }
 
-  private async untilFree({ path, stat }: CreatedNode, signal: AbortSignal): Promise<boolean> {
+  /** `full` only if it is not to wait. */
+  private async untilFree(
+    { path, stat }: CreatedNode,
+    signal: AbortSignal,
+    wait: boolean,
+  ): Promise<'free' | 'full' | 'gone'> {
     const limit = this.limit;
     for (;;) {
       const wake = new AbortController();
@@ -166,7 +218,7 @@ export class InterProcessSemaphoreV2 {
           ({ children }) => {
             if (this.client.sessionId !== stat.ephemeralOwner || !children.includes(nameOf(path))) state = 'gone';
             else if (children.length <= this.maxLeases) state = 'free';
-            return state === 'full';
+            return wait && state === 'full';
           },
         );
         if (!isThere) state = 'gone';
@@ -175,7 +227,7 @@ export class InterProcessSemaphoreV2 {
       } finally {
         if (typeof limit !== 'number') limit.removeListener('change', onChange);
       }
-      if (state !== 'full') return state === 'free';
+      if (!wait || state !== 'full') return state;
     }
   }
 
