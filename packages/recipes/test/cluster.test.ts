@@ -47,6 +47,34 @@ test('members report themselves, come and go', async (t) => {
   );
 });
 
+test('members are current when they were read again', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, other] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const leaving = await new Cluster(other, '/gap', { id: 'b' }).start();
+  await using cluster = await new Cluster(client, '/gap').start();
+  const told: string[] = [];
+  cluster.on('change', ({ type }) => told.push(`${type} ${cluster.members.size}`));
+  relay.down();
+  await until(() => told.length === 1);
+  await leaving.close();
+  relay.up();
+  await until(() => told.length === 3);
+  assert.deepEqual(told, ['stale 1', 'left 0', 'current 0']);
+});
+
+test('a server whose node cannot be read is not chosen, and keeps nobody from the others', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using balancer = await new LoadBalancer(client, '/mixed').start();
+  for (const [name, data] of Object.entries({ bad: '{', none: 'null' })) {
+    await client.create(`/mixed/servers/${name}`, { data, createParents: true });
+  }
+  await using _offer = await balancer.offer('good', 'address');
+  await using chosen = await balancer.choose();
+  assert.equal(chosen.server.id, 'good');
+});
+
 test('names have addresses, and those who follow them see them change', async (t) => {
   const server = await serve(t);
   const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];

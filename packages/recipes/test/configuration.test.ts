@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { SyncedFile } from '../dist/configuration/file-sync.js';
 import { FileSync, isRecipeError, LiveConfiguration, type StandardSchema } from '../dist/index.js';
 import { Relay, STEPS } from './relay.js';
 import { dataDir, expire, leftovers, open, serve, until } from './support.js';
@@ -177,4 +178,15 @@ test('a file follows a node byte for byte', async (t) => {
     () => never.values,
     (e) => isRecipeError(e, 'NotStarted'),
   );
+});
+
+test('content that waits behind a write that fails is written all the same', async (t) => {
+  const file = join(dataDir(t), 'file');
+  let calls = 0;
+  const onReload = (): void => {
+    if (++calls === 1) throw new Error('a hook with a bug');
+  };
+  const synced = new SyncedFile(file, { onReload });
+  await Promise.all([synced.write(Buffer.from('one')), synced.write(Buffer.from('two'))]);
+  assert.equal(readFileSync(file, 'utf8'), 'two');
 });

@@ -1,6 +1,7 @@
 // PersistentNode, PersistentTtlNode, GroupMember, Party: there as long as they should be, and no longer.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { GroupMember, isRecipeError, Party, PersistentNode, PersistentTtlNode, ShallowParty } from '../dist/index.js';
 import { Relay, STEPS } from './relay.js';
@@ -37,6 +38,29 @@ test('data that is set while the node is being made is not lost', async (t) => {
     await starting;
     assert.equal(String((await client.getData(path)).data), 'two');
   }
+});
+
+test('a node that outlives sessions is written over their end, and made once', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const node = await new PersistentNode(client, '/kept', { mode: 'persistent', data: 'old' }).start();
+  const numbered = await new PersistentNode(client, '/numbered/n-', { mode: 'persistentSequential' }).start();
+  relay.down();
+  await once(client, 'suspended');
+  const written = node.setData('new');
+  // It is read again as soon as there is a connection, which is then in another session.
+  await direct.setData(String(numbered.actualPath), 'changed');
+  await expire(server, client);
+  relay.up();
+  await written;
+  assert.equal(String((await direct.getData('/kept')).data), 'new');
+  await client.sync();
+  await client.getChildren('/numbered');
+  await childCount(direct, '/numbered', 1);
+  await numbered.close();
+  await childCount(direct, '/numbered', 0);
+  await node.close();
 });
 
 test('a node of an older session is taken over, and made anew when that session ends', async (t) => {

@@ -10,6 +10,7 @@ import { isRecipeError } from './errors.js';
  */
 export class RecipeEmitter<E extends Record<keyof E, unknown[]>> extends EventEmitter<E & { error: [error: unknown] }> {
   private readonly streams = new Set<{ end(): void }>();
+  private isOver = false;
 
   constructor() {
     super();
@@ -44,10 +45,13 @@ export class RecipeEmitter<E extends Record<keyof E, unknown[]>> extends EventEm
     const push = (value: E[K][0]): void => stream.push(value);
     (this as EventEmitter).on(event, push);
     this.streams.add(stream);
+    if (this.isOver) stream.end();
     return stream;
   }
 
+  /** Those that are there, and all from now on. */
   protected endStreams(): void {
+    this.isOver = true;
     for (const stream of [...this.streams]) stream.end();
   }
 }

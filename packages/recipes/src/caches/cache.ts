@@ -55,7 +55,9 @@ export interface CacheEvents<T> {
   deleted: [node: CachedNode<T>];
   /** All that was there when it was started is in the cache. */
   initialized: [];
-  /** Of the session. While it is `suspended` the cache may be behind. */
+  /** After a gap, a lost connection or session, all was read again: the cache is as it would be without. */
+  current: [];
+  /** Of the session. While it is `suspended` the cache may be behind, until `current` follows. */
   state: [change: StateChange];
   /** Every one of these. */
   event: [event: CacheEvent<T>];
@@ -128,6 +130,11 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
       throw error;
     }
     return this;
+  }
+
+  /** Aborted when it follows no more: it was closed, or the client was. */
+  get closed(): AbortSignal {
+    return this.life.signal;
   }
 
   /** Whether all that was there when it was started is in the cache. */
@@ -301,7 +308,10 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     this.throwFailure();
     if (this.life.isClosed || this.isScanWanted) return;
     this.dropUnseen();
-    if (this.isFilled) return;
+    if (this.isFilled) {
+      this.tell('current');
+      return;
+    }
     this.isFilled = true;
     this.tell('initialized');
     this.tell('event', { type: 'initialized' });

@@ -1,6 +1,6 @@
 // The members of a cluster: who they are, how they are, who came and who went.
 
-import type { Client, EventStream } from '@nodekeeper/client';
+import { type Client, type EventStream, onAbort } from '@nodekeeper/client';
 import { RecipeEmitter } from '../base/emitter.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
@@ -131,8 +131,9 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
     this.cache.on('changed', told('updated'));
     this.cache.on('state', ({ state }) => {
       if (state === 'suspended') this.tell('change', { type: 'stale' });
-      else if (state === 'connected') this.tell('change', { type: 'current' });
     });
+    this.cache.on('current', () => this.tell('change', { type: 'current' }));
+    onAbort(this.cache.closed, () => this.endStreams()); // also with the client
     this.cache.on('error', (error) => this.fail(error));
   }
 }

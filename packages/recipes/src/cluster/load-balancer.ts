@@ -94,13 +94,19 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
   async offer(id: string, address: string, weight = 1): Promise<Offer> {
     if (!(weight > 0)) throw new RecipeError('BadArgument', RECIPE, this.path, `a weight cannot be ${weight}`);
     const path = join(join(this.path, 'servers'), nodeName(RECIPE, this.path, id));
-    return new PersistentNode(this.client, path, { data: serializer.serialize({ address, weight }) }, RECIPE).start();
+    const data = serializer.serialize({ address, weight });
+    const node = new PersistentNode(this.client, path, { data }, RECIPE);
+    node.on('error', (error) => this.fail(error));
+    return node.start();
   }
 
   /** The least loaded first. */
   get servers(): readonly BalancedServer[] {
     const found: BalancedServer[] = [];
-    for (const [id, node] of this.offered.current) found.push({ id, ...infoOf(node), clients: this.clientsOf(id) });
+    for (const [id, node] of this.offered.current) {
+      const info = infoOf(node);
+      if (info !== undefined) found.push({ id, ...info, clients: this.clientsOf(id) });
+    }
     return found.sort((a, b) => a.clients / a.weight - b.clients / b.weight);
   }
 
@@ -140,7 +146,7 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
       });
       this.once('change', listener as never);
       try {
-        await unlessAborted(unlessAborted(changed, this.life.signal), signal);
+        await unlessAborted(changed, AbortSignal.any([this.life.signal, this.offered.closed, signal]));
       } finally {
         this.removeListener('change', listener as never);
       }
@@ -195,9 +201,14 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
   }
 }
 
-function infoOf(node: CachedNode<ServerInfo>): ServerInfo {
-  const { address = '', weight = 1 } = node.value;
-  return { address, weight };
+/** Undefined if the node holds something else: nobody can be sent there. */
+function infoOf(node: CachedNode<Partial<ServerInfo> | null>): ServerInfo | undefined {
+  try {
+    const { address = '', weight = 1 } = node.value ?? {};
+    return address === '' ? undefined : { address, weight };
+  } catch {
+    return undefined;
+  }
 }
 
 class Choice implements Assignment {

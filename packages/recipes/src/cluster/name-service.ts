@@ -1,8 +1,7 @@
 // Hierarchical names that stand for addresses, which come and go.
 
 import { randomUUID } from 'node:crypto';
-import type { Client, EventStream } from '@nodekeeper/client';
-import { isKeeperError } from '@nodekeeper/client';
+import { type Client, type EventStream, isKeeperError, onAbort } from '@nodekeeper/client';
 import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
@@ -29,13 +28,17 @@ export interface Binding extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Names are like `eu/db/main`: each part is a node, and the addresses of a name are ephemeral nodes below it. */
-export class NameService {
+/**
+ * Names are like `eu/db/main`: each part is a node, and the addresses of a name are ephemeral nodes below it. That an address
+ * cannot be kept, in a later session for one, is told by the event `error`.
+ */
+export class NameService extends RecipeEmitter<Record<never, never>> {
   readonly path: string;
   private readonly client: Client;
 
   /** @throws RecipeError BadPath */
   constructor(client: Client, path: string) {
+    super();
     this.path = recipePath(RECIPE, path);
     this.client = client.untimed;
   }
@@ -43,7 +46,9 @@ export class NameService {
   /** Resolves when the name has the address, which it keeps over ends of sessions until the binding is closed. */
   async bind(name: string, address: string, metadata: Record<string, string> = {}): Promise<Binding> {
     const data = serializer.serialize({ address, metadata });
-    return new PersistentNode(this.client, join(this.pathOf(name), ADDRESS + randomUUID()), { data }, RECIPE).start();
+    const node = new PersistentNode(this.client, join(this.pathOf(name), ADDRESS + randomUUID()), { data }, RECIPE);
+    node.on('error', (error) => this.fail(error));
+    return node.start();
   }
 
   /** The addresses of a name, in no order; none if there is no such name. */
@@ -111,6 +116,7 @@ export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements A
     this.name = name;
     this.path = path;
     this.cache = new PathChildrenCache(client, path, { serializer });
+    onAbort(this.cache.closed, () => this.endStreams()); // also with the client
   }
 
   async start(): Promise<this> {

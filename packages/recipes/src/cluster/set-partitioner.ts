@@ -64,12 +64,14 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
     this.life = new Lifecycle(RECIPE, path);
     this.identifier = options.identifier ?? `${hostname()}-${process.pid}`;
     this.party = new ShallowParty(client, join(path, 'party'), this.identifier);
+    this.party.on('error', (error) => this.fail(error));
   }
 
   /** Joins the party. Rejects with AlreadyStarted, Closed, or the server's error. */
   async start(): Promise<this> {
     this.life.start();
     await this.party.join();
+    this.life.check();
     this.running = this.run().catch((error) => {
       if (!this.life.isClosed) this.fail(error);
     });

@@ -1,6 +1,6 @@
 // Publish and subscribe: messages in one order for all, kept for those who were away for a while.
 
-import { type Client, EventStream, isKeeperError } from '@nodekeeper/client';
+import { type Client, EventStream, isKeeperError, onAbort } from '@nodekeeper/client';
 import { createOnce, protectedName } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { followChildren } from '../base/follow.js';
@@ -137,13 +137,12 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
     this.serializer = serializer;
     this.from = from;
     const stop = new AbortController();
-    const abort = (): void => this.stream.end();
+    const forget = signal && onAbort(signal, () => this.stream.end());
     this.stream = new EventStream<Delivery<T>>(() => {
-      signal?.removeEventListener('abort', abort);
+      forget?.();
       stop.abort(new RecipeError('Closed', RECIPE, path, 'the subscription was ended'));
     });
-    signal?.addEventListener('abort', abort, { once: true });
-    if (signal?.aborted) abort();
+    if (signal?.aborted) this.stream.end();
     const first = deferred();
     this.ready = first.promise;
     void followChildren(client, path, stop.signal, (found) => {

@@ -42,11 +42,19 @@ export class SyncedFile {
     while (this.wanted !== undefined) {
       const content = this.wanted;
       this.wanted = undefined;
-      const before = await readFile(this.file).catch(() => undefined);
-      if (before?.equals(content)) continue;
-      await replaceFile(this.file, content, this.options.mode ?? 0o644);
-      await this.options.onReload?.(this.file);
+      try {
+        await this.writeNow(content);
+      } catch (error) {
+        if (this.wanted === undefined) throw error; // else a later content makes up for it
+      }
     }
+  }
+
+  private async writeNow(content: Uint8Array): Promise<void> {
+    const before = await readFile(this.file).catch(() => undefined);
+    if (before?.equals(content)) return;
+    await replaceFile(this.file, content, this.options.mode ?? 0o644);
+    await this.options.onReload?.(this.file);
   }
 }
 

@@ -16,7 +16,7 @@ import { followData } from '../base/follow.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, parentOf, recipePath } from '../base/paths.js';
 import { pauseAfter, persist, persistOverSessions } from '../base/persist.js';
-import { deferred, pause } from '../base/wait.js';
+import { deferred, pause, unlessAborted } from '../base/wait.js';
 import { SyncedFile, type SyncedFileOptions } from './file-sync.js';
 import { type StandardSchema, validated } from './schema.js';
 
@@ -105,7 +105,12 @@ export class LiveConfiguration<T extends object>
     let isStarting = true;
     try {
       const { initial } = this.options;
-      if (initial !== undefined) await this.change((values) => values ?? initial);
+      if (initial !== undefined) {
+        await unlessAborted(
+          this.change((values) => values ?? initial),
+          this.life.signal,
+        );
+      }
       this.following = followData(this.client, this.path, this.life.signal, (node) => {
         if (node === null) return;
         this.take(node).then(first.resolve, (error) => {
@@ -121,7 +126,8 @@ export class LiveConfiguration<T extends object>
       throw error;
     }
     isStarting = false;
-    this.following.catch((error) => this.fail(error));
+    // It ends with the client, too.
+    this.following.catch((error) => this.fail(error)).finally(() => this.endStreams());
     return this;
   }
 

@@ -9,7 +9,7 @@ import { Lifecycle } from '../base/lifecycle.js';
 import { parentOf, recipePath } from '../base/paths.js';
 import { persistOverSessions } from '../base/persist.js';
 import { int32Serializer, type Serializer } from '../base/serializer.js';
-import { deferred } from '../base/wait.js';
+import { deferred, unlessAborted } from '../base/wait.js';
 import { setIfVersion } from './set-if-version.js';
 
 /** A value as it was at one time. */
@@ -54,7 +54,7 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
     const first = deferred();
     let isFirst = true;
     try {
-      await this.ensureNode();
+      await unlessAborted(this.ensureNode(), this.life.signal);
       this.following = followData(this.client, this.path, this.life.signal, (data) => {
         this.take(data, (bad) => (isFirst ? first.reject(bad) : this.fail(bad)));
         isFirst &&= data === null;
@@ -66,7 +66,8 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
       await this.close();
       throw error;
     }
-    this.following.catch((error) => this.fail(error));
+    // It ends with the client, too.
+    this.following.catch((error) => this.fail(error)).finally(() => this.endStreams());
     return this;
   }
 

@@ -2,19 +2,22 @@
 
 import { randomUUID } from 'node:crypto';
 import { type Client, isKeeperError } from '@nodekeeper/client';
+import { RecipeEmitter } from '../base/emitter.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { persistOverSessions } from '../base/persist.js';
 import { PersistentNode } from './persistent-node.js';
 
 const MARK = '__party__';
 
-abstract class BaseParty implements AsyncDisposable {
+/** That it cannot go on taking part, in a later session for one, is told by the event `error`. */
+abstract class BaseParty extends RecipeEmitter<Record<never, never>> implements AsyncDisposable {
   readonly path: string;
   protected readonly client: Client;
   private readonly newNode: () => PersistentNode;
   private node: PersistentNode | undefined;
 
   constructor(recipe: string, client: Client, path: string, name: string, data: string) {
+    super();
     this.path = recipePath(recipe, path);
     this.client = client.untimed;
     this.newNode = () => new PersistentNode(client, join(path, nodeName(recipe, path, name)), { data }, recipe);
@@ -30,6 +33,7 @@ abstract class BaseParty implements AsyncDisposable {
     if (this.node !== undefined) return;
     const node = this.newNode();
     this.node = node;
+    node.on('error', (error) => this.fail(error));
     try {
       await node.start();
     } catch (error) {

@@ -5,8 +5,8 @@ import { createOnce, ensureContainers, protectedName } from '../base/create.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { nameOf, parentOf, recipePath } from '../base/paths.js';
-import { deleteSoon, persist, whileConnected } from '../base/persist.js';
-import { deferred } from '../base/wait.js';
+import { deleteSoon, persist, persistOverSessions, whileConnected } from '../base/persist.js';
+import { deferred, unlessAborted } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 
 export interface PersistentNodeOptions {
@@ -54,9 +54,9 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
     this.life.start();
     const first = deferred();
     this.running = this.run(first.resolve);
-    this.running.then(() => first.reject(this.life.signal.reason), first.reject);
+    this.running.catch(first.reject);
     try {
-      await first.promise;
+      await unlessAborted(first.promise, this.life.signal);
     } catch (error) {
       await this.close();
       throw error;
@@ -81,8 +81,9 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
     this.content = data;
     const at = this.actual;
     if (at === undefined) return; // it is about to be made
+    const write = () => this.client.setData(at, this.content); // a repetition must not undo a later change
     try {
-      await persist(() => this.client.setData(at, this.content)); // a repetition must not undo a later change
+      await (this.isEphemeral ? persist(write) : persistOverSessions(this.client, write));
     } catch (error) {
       if (!isKeeperError(error, 'NoNode') && !isKeeperError(error, 'SessionExpired')) throw error;
     }
@@ -123,12 +124,22 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
     }
   }
 
-  /** Resolves with true if the node was changed, with false if it is gone. */
+  private get isEphemeral(): boolean {
+    return (this.options.mode ?? 'ephemeral').startsWith('ephemeral');
+  }
+
+  /** Resolves with true if the node was changed, or is to be looked at again; with false if it is gone. */
   private async stays(): Promise<boolean> {
     const at = this.actual ?? this.path;
-    return changed(this.client, at, 'data', this.life.signal, ({ stat }) => {
-      this.owner = stat.ephemeralOwner;
-    });
+    try {
+      return await changed(this.client, at, 'data', this.life.signal, ({ stat }) => {
+        this.owner = stat.ephemeralOwner;
+      });
+    } catch (error) {
+      // What is not ephemeral outlives the session, and must not be made a second time.
+      if (this.isEphemeral || !isKeeperError(error, 'SessionExpired') || this.client.isOver) throw error;
+      return true;
+    }
   }
 
   private async make(content: Data): Promise<void> {

@@ -2,12 +2,17 @@
 // Source: PersistentTtlNode of Apache Curator.
 
 import { type Client, type Data, isKeeperError } from '@nodekeeper/client';
+import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
+import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName } from '../base/paths.js';
 import { persist } from '../base/persist.js';
+import { unlessAborted } from '../base/wait.js';
 import { PersistentNode } from './persistent-node.js';
 
 const RECIPE = 'PersistentTtlNode';
+/** Timers count to 25 days; a longer time to live has more touches. */
+const MAX_PERIOD = 2 ** 31 - 1;
 
 export interface PersistentTtlNodeOptions {
   readonly data?: Data;
@@ -19,12 +24,14 @@ export interface PersistentTtlNodeOptions {
 
 /**
  * The node is a container with one child that has a time to live. As long as this runs the child is touched; afterwards the
- * server deletes it, and then the container. Needs a server with `extendedTypesEnabled`.
+ * server deletes it, and then the container. Needs a server with `extendedTypesEnabled`. That the node cannot be kept is told by
+ * the event `error`.
  */
-export class PersistentTtlNode implements AsyncDisposable {
+export class PersistentTtlNode extends RecipeEmitter<Record<never, never>> implements AsyncDisposable {
   readonly path: string;
   private readonly client: Client;
   private readonly ttl: number;
+  private readonly life: Lifecycle;
   private readonly node: PersistentNode;
   private readonly child: string;
   private readonly period: number;
@@ -33,25 +40,30 @@ export class PersistentTtlNode implements AsyncDisposable {
 
   /** @param ttl milliseconds; @throws RecipeError BadPath, BadArgument */
   constructor(client: Client, path: string, ttl: number, options: PersistentTtlNodeOptions = {}) {
+    super();
     const { data = '', childName = 'touch', touchesPerTtl = 2 } = options;
     this.node = new PersistentNode(client, path, { mode: 'container', data, deleteOnClose: false }, RECIPE);
     if (!(Number.isInteger(ttl) && ttl > 0 && touchesPerTtl >= 1)) {
       throw new RecipeError('BadArgument', RECIPE, path, `cannot be touched ${touchesPerTtl} times in ${ttl} ms`);
     }
+    this.node.on('error', (error) => this.fail(error));
+    this.life = new Lifecycle(RECIPE, path);
     this.path = path;
     this.client = client.untimed;
     this.ttl = ttl;
     this.child = join(path, nodeName(RECIPE, path, childName));
-    this.period = ttl / touchesPerTtl;
+    this.period = Math.min(ttl / touchesPerTtl, MAX_PERIOD);
   }
 
   /** Resolves when the node and its child are there. Rejects with AlreadyStarted, Closed, or the server's error. */
   async start(): Promise<this> {
-    await this.node.start();
+    this.life.start();
     try {
-      await this.touch();
+      await this.node.start();
+      await unlessAborted(this.touch(), this.life.signal);
+      this.life.check();
     } catch (error) {
-      await this.node.close();
+      await this.close();
       throw error;
     }
     this.timer = setInterval(() => {
@@ -75,6 +87,7 @@ export class PersistentTtlNode implements AsyncDisposable {
 
   /** Stops touching it. */
   async close(): Promise<void> {
+    if (!this.life.close()) return;
     clearInterval(this.timer);
     await this.node.close();
   }

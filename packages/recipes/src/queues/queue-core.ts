@@ -2,7 +2,7 @@
 // Source: DistributedQueue of Apache Curator; Queue, LockingQueue of kazoo.
 
 import { randomUUID } from 'node:crypto';
-import { type Client, isKeeperError, KeeperError } from '@nodekeeper/client';
+import { type Client, isKeeperError, KeeperError, onAbort } from '@nodekeeper/client';
 import { ensureContainers } from '../base/create.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
@@ -361,7 +361,7 @@ class Consumer<T> implements QueueConsumer {
   private readonly handling = new Set<Promise<unknown>>();
   private readonly closing = new AbortController();
   private readonly running: Promise<void>;
-  private readonly onAbort = (): void => void this.close();
+  private readonly forget: (() => void) | undefined;
 
   constructor(
     client: Client,
@@ -375,14 +375,14 @@ class Consumer<T> implements QueueConsumer {
     this.handler = handler;
     this.options = options;
     this.hooks = hooks;
-    options.signal?.addEventListener('abort', this.onAbort, { once: true });
+    this.forget = options.signal && onAbort(options.signal, () => void this.close());
     this.running = this.run();
     if (options.signal?.aborted) void this.close();
   }
 
   async close(): Promise<void> {
     this.closing.abort(new Error('the consumer was closed'));
-    this.options.signal?.removeEventListener('abort', this.onAbort);
+    this.forget?.();
     await Promise.all(this.handling);
     await whileConnected(
       this.client,

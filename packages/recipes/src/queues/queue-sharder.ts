@@ -7,8 +7,8 @@ import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, recipePath } from '../base/paths.js';
-import { persistOverSessions } from '../base/persist.js';
-import { pause } from '../base/wait.js';
+import { persistOverSessions, whileConnected } from '../base/persist.js';
+import { pause, unlessAborted } from '../base/wait.js';
 import { LeaderLatch } from '../election/leader-latch.js';
 
 const RECIPE = 'QueueSharder';
@@ -68,8 +68,13 @@ export class QueueSharder<Q extends { close(): Promise<void> }>
   async start(): Promise<this> {
     this.life.start();
     try {
-      await persistOverSessions(this.client, () => ensureContainers(this.client, this.path));
-      for (const path of await this.existing()) this.add(path);
+      const { signal } = this.life;
+      await unlessAborted(
+        persistOverSessions(this.client, () => ensureContainers(this.client, this.path), signal),
+        signal,
+      );
+      for (const path of await unlessAborted(this.existing(), signal)) this.add(path);
+      this.life.check();
       if (this.queues.size === 0) this.add(this.newPath());
     } catch (error) {
       await this.close();
@@ -94,8 +99,10 @@ export class QueueSharder<Q extends { close(): Promise<void> }>
   /** Closes all queues. */
   async close(): Promise<void> {
     if (!this.life.close()) return;
-    await this.running;
-    if (this.running !== undefined) await this.latch.close();
+    if (this.running !== undefined) {
+      await whileConnected(this.client, this.running);
+      await this.latch.close();
+    }
     await Promise.all([...this.queues.values()].map((queue) => queue.close()));
     this.endStreams();
   }
@@ -109,7 +116,7 @@ export class QueueSharder<Q extends { close(): Promise<void> }>
   }
 
   private add(path: string): void {
-    if (this.queues.has(path)) return;
+    if (this.life.isClosed || this.queues.has(path)) return; // nobody would close it
     this.queues.set(path, this.allocate(path));
     this.preferred.add(path);
   }
