@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isKeeperError } from '@nodekeeper/client';
-import { isRecipeError, jsonSerializer, SharedCount, SharedValue } from '../dist/index.js';
+import { isRecipeError, jsonSerializer, SharedCount, SharedValue, stringSerializer } from '../dist/index.js';
 import { Relay } from './relay.js';
 import { expire, leftovers, open, serve, until } from './support.js';
 
@@ -83,4 +83,18 @@ test('bad use and bad data are told', async (t) => {
   await count.close();
   await assert.rejects(count.setCount(1), (error) => isRecipeError(error, 'Closed'));
   await assert.rejects(count.start(), (error) => isRecipeError(error, 'Closed'));
+});
+
+test('a write that costs every connection is not repeated without end', async (t) => {
+  const server = await serve(t, { 'jute.maxbuffer': 5000 });
+  const client = await open(t, server.clientPort, { reconnect: { minDelay: 1, maxDelay: 1 } });
+  await using value = await new SharedValue(client, '/large', 'x', stringSerializer).start();
+  const large = 'y'.repeat(20_000);
+  await assert.rejects(value.setValue(large), { codeName: 'ConnectionLoss', outcomeUnknown: true });
+  await assert.rejects(new SharedValue(client, '/seed', large, stringSerializer).start(), {
+    codeName: 'ConnectionLoss',
+  });
+  await assert.rejects(value.trySetValue(value.versionedValue, large), { codeName: 'ConnectionLoss' });
+  await value.setValue('small');
+  assert.equal(String((await client.getData('/large')).data), 'small');
 });

@@ -43,6 +43,28 @@ export async function persistOverSessions<T>(
   }
 }
 
+/** So many connections may be lost one after the other with the same write on its way. */
+export const MAX_LOST_WRITES = 6;
+
+/**
+ * The same for a write of what a caller brings along, be it done twice. It is not repeated without end: one that is larger than
+ * the server takes costs a connection each time. Then it rejects with the last ConnectionLoss, whose `outcomeUnknown` is true.
+ */
+export async function persistWrite<T>(client: Client, write: () => Promise<T>): Promise<T> {
+  let lost = 0;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await write();
+    } catch (error) {
+      const isNextSession = isKeeperError(error, 'SessionExpired') && !client.isOver;
+      if (!isNextSession && !isKeeperError(error, 'ConnectionLoss') && !isKeeperError(error, 'ThrottledOp'))
+        throw error;
+      if (error.outcomeUnknown && ++lost === MAX_LOST_WRITES) throw error;
+      await pause(pauseAfter(attempt));
+    }
+  }
+}
+
 /**
  * Has the node gone: deletes it for sure, as Curator's guaranteed deletion. Resolves also if it is not there, or if it was
  * ephemeral and its session is over.

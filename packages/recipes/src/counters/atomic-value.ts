@@ -4,7 +4,7 @@ import { type Client, exponentialBackoff, isKeeperError, type RetryPolicy } from
 import { ensureContainers } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { parentOf, recipePath } from '../base/paths.js';
-import { pauseAfter, persist, persistOverSessions } from '../base/persist.js';
+import { MAX_LOST_WRITES, pauseAfter, persist, persistOverSessions, persistWrite } from '../base/persist.js';
 import type { Serializer } from '../base/serializer.js';
 import { pause } from '../base/wait.js';
 import { InterProcessMutex } from '../locks/mutex.js';
@@ -90,7 +90,7 @@ export class DistributedAtomicValue<T> {
     const bytes = this.serializer.serialize(value);
     for (;;) {
       try {
-        await persistOverSessions(this.client, () => this.client.setData(this.path, bytes));
+        await persistWrite(this.client, () => this.client.setData(this.path, bytes));
         return;
       } catch (error) {
         if (!isKeeperError(error, 'NoNode')) throw error;
@@ -172,6 +172,7 @@ export class DistributedAtomicValue<T> {
 
   /** False if there is a node. Rejects with `outcomeUnknown` if that may be ours. */
   private async createWith(bytes: Uint8Array): Promise<boolean> {
+    let lost = 0;
     for (let attempt = 1; ; attempt++) {
       try {
         await this.client.create(this.path, { data: bytes });
@@ -183,7 +184,7 @@ export class DistributedAtomicValue<T> {
           continue;
         }
         if (!isKeeperError(error, 'ConnectionLoss')) throw error;
-        if (error.outcomeUnknown && (await this.mayBeOurs(bytes))) throw error;
+        if (error.outcomeUnknown && (++lost === MAX_LOST_WRITES || (await this.mayBeOurs(bytes)))) throw error;
         await pause(pauseAfter(attempt));
       }
     }

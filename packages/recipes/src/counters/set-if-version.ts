@@ -1,7 +1,7 @@
 // Compare-and-set that knows whether it was executed, as far as that can be known.
 
 import { type Client, isKeeperError, type NodeData, type Stat } from '@nodekeeper/client';
-import { pauseAfter, persist } from '../base/persist.js';
+import { MAX_LOST_WRITES, pauseAfter, persist } from '../base/persist.js';
 import { pause } from '../base/wait.js';
 
 /**
@@ -15,6 +15,7 @@ export async function setIfVersion(
   bytes: Uint8Array,
   version: number,
 ): Promise<Stat | undefined> {
+  let lost = 0;
   for (let attempt = 1; ; attempt++) {
     try {
       return await client.setData(path, bytes, { version });
@@ -22,6 +23,7 @@ export async function setIfVersion(
       if (isKeeperError(error, 'BadVersion') || isKeeperError(error, 'NoNode')) return undefined;
       if (!isKeeperError(error, 'ConnectionLoss')) throw error;
       if (error.outcomeUnknown) {
+        if (++lost === MAX_LOST_WRITES) throw error; // as it is with a write that is larger than the server takes
         const found = await readAgain(client, path).catch(() => undefined);
         if (found === undefined) throw error;
         const fate = fateOf(found, bytes, version);

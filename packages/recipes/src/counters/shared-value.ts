@@ -7,7 +7,7 @@ import { RecipeError } from '../base/errors.js';
 import { followData } from '../base/follow.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { parentOf, recipePath } from '../base/paths.js';
-import { persistOverSessions } from '../base/persist.js';
+import { persistOverSessions, persistWrite } from '../base/persist.js';
 import { int32Serializer, type Serializer } from '../base/serializer.js';
 import { deferred, unlessAborted } from '../base/wait.js';
 import { setIfVersion } from './set-if-version.js';
@@ -96,7 +96,7 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
   async setValue(value: T): Promise<void> {
     this.life.check();
     const bytes = this.serializer.serialize(value);
-    const stat = await persistOverSessions(this.client, () => this.client.setData(this.path, bytes));
+    const stat = await persistWrite(this.client, () => this.client.setData(this.path, bytes));
     this.update({ value, version: stat.version, zxid: stat.mzxid });
   }
 
@@ -137,7 +137,7 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
     const data = this.serializer.serialize(this.seed);
     for (;;) {
       try {
-        await persistOverSessions(this.client, () => this.client.create(this.path, { data }));
+        await persistWrite(this.client, () => this.client.create(this.path, { data }));
         return;
       } catch (error) {
         if (isKeeperError(error, 'NodeExists')) return;
