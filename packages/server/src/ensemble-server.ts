@@ -293,9 +293,9 @@ export class EnsembleServer extends Replica {
   }
 
   private initialVote(): Omit<Vote, 'round'> {
-    const { observer, mayBeElected } = this.membership;
+    const { observer, isVoter } = this.membership;
     if (observer) return { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
-    return { leader: mayBeElected ? this.id : NO_VOTE, zxid: this.historyEnd, peerEpoch: this.epochs.current };
+    return { leader: isVoter ? this.id : NO_VOTE, zxid: this.historyEnd, peerEpoch: this.epochs.current };
   }
 
   private notified(notification: Notification): void {

@@ -52,14 +52,6 @@ export class Membership {
     return this.committed.verifier.isVoter(this.id);
   }
 
-  /**
-   * Whether it may be elected. One that a reconfiguration under way adds may, by those who know of it: it can have the longest log,
-   * without which there is no leader.
-   */
-  get mayBeElected(): boolean {
-    return this.both.some((verifier) => verifier.isVoter(this.id));
-  }
-
   addressesOf(id: number): readonly QuorumAddress[] {
     const known = this.committed.members.get(id)?.quorumAddresses ?? [];
     const next = this.inProgress ? (this.proposed.members.get(id)?.quorumAddresses ?? []) : [];

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
-import { Membership } from '../../dist/membership.js';
-import { type Member, parseConfig, type QuorumConfig } from '../../dist/quorum/quorum-config.js';
+import type { Membership } from '../../dist/membership.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { Ensemble, writeLog } from './ensemble.js';
@@ -197,18 +196,4 @@ test('a leader who is no member by what it begins with hands over to one who is'
   assert.notEqual(await ensemble.settled(), 3);
   assert.deepEqual(ensemble.server(3).membership.committed.verifier.voters, [1, 2]);
   assert.equal((await (await ensemble.client(3)).create('/m')).error, 0);
-});
-
-test('one that a reconfiguration under way adds may be elected by those who know of it, and no longer once that is cut', () => {
-  const among = (ids: readonly number[], version: number): QuorumConfig =>
-    parseConfig(
-      [...ids.map((id) => `server.${id}=127.0.0.1:${2 * id}:${2 * id + 1};1`), `version=${version}`].join('\n'),
-    );
-  const next = among([1, 2, 3, 4], 2);
-  const membership = new Membership(4, next.members.get(4) as Member, among([1, 2, 3], 1), true, undefined);
-  assert.equal(membership.mayBeElected, false);
-  membership.propose(next);
-  assert.equal(membership.mayBeElected, true);
-  membership.withdraw();
-  assert.equal(membership.mayBeElected, false);
 });

@@ -293,34 +293,6 @@ test('a server that was taken out, is being added, and is set up anew meanwhile 
   for (const id of [1, 2, 3]) assert.equal(ensemble.server(id).membership.committed.version, version);
 });
 
-test('one that is being added and has the longest log is elected, where there is no leader without it', async (t) => {
-  const ensemble = await Ensemble.withFiles(t, 4, [1, 2, 3], SETTINGS);
-  await ensemble.settled();
-  await ensemble.startJoiner(4);
-  await (await ensemble.client(1)).create('/n');
-  await ensemble.settled();
-  await ensemble.level();
-  const version = ensemble.server(1).lastZxid + 1;
-  for (const id of [1, 2, 3, 4]) await ensemble.stop(id);
-  // The leader was lost with what he had just proposed: that 4 votes, and one transaction more, which only 4 has.
-  const text = `${lines(ensemble, [1, 2, 3, 4]).replaceAll(',', '\n')}\nversion=${version.toString(16)}`;
-  const failed = Buffer.alloc(36);
-  failed.writeBigInt64BE(BigInt(version + 1), 12);
-  failed.writeInt32BE(-1, 28); // a request that failed
-  for (const id of [1, 2, 4]) {
-    const entries = [{ zxid: version, entry: reconfigEntry(version, text) }];
-    if (id === 4) entries.push({ zxid: version + 1, entry: failed });
-    writeLog(join(ensemble.dataDirOf(id), 'version-2'), entries);
-    writeFileSync(`${ensemble.configPath(id)}.dynamic.next`, text);
-  }
-  await Promise.all([1, 2].map((id) => ensemble.start(id)));
-  await ensemble.startJoiner(4);
-  assert.equal(await ensemble.settled(), 4);
-  await ensemble.level();
-  assert.ok(ensemble.server(1).lastZxid > version);
-  for (const id of [1, 2, 4]) assert.equal(ensemble.server(id).membership.committed.version, version);
-});
-
 test('members that are proposed still have to agree when older ones were taken over, after a restart, too', async (t) => {
   const ensemble = await Ensemble.withFiles(t, 5, [1, 2, 3, 4], SETTINGS);
   await ensemble.settled();
