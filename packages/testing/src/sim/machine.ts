@@ -97,8 +97,11 @@ export class Machine {
     this.onCountdown();
   }
 
+  /** While it is set nothing starts the machine. */
+  dead = false;
+
   start(): void {
-    if (this.life !== undefined || this.refused !== undefined) return;
+    if (this.dead || this.life !== undefined || this.refused !== undefined) return;
     const { scheduler, network } = this.host;
     const life = new Life(`${this.name}.${++this.starts}`, this, (error) => this.failed(error));
     this.life = life;

@@ -63,6 +63,8 @@ class Simulation {
   private readonly plan: Plan;
   private readonly scheduler = new Scheduler();
   private readonly random: Random;
+  /** Who is gone for good. */
+  private readonly fate: Random;
   private readonly network: SimNetwork;
   private readonly machines: Machine[];
   private readonly clients: readonly Actor[];
@@ -78,6 +80,7 @@ class Simulation {
   constructor(plan: Plan, own: Scenario | undefined) {
     this.plan = plan;
     this.random = new Random(`${plan.seed}/run`);
+    this.fate = this.random.fork('fate');
     this.network = new SimNetwork(this.scheduler, this.random.fork('network'));
     this.network.onArrival = (from, to, bytes) => {
       this.hash.update(`${this.scheduler.now} ${from} ${to} `).update(bytes);
@@ -227,10 +230,43 @@ class Simulation {
     if (!(await this.settled('with reads only'))) return;
     this.trace('the power fails everywhere');
     for (const machine of this.machines) machine.losePower();
+    this.bury();
     for (const machine of this.machines) machine.start();
     this.lookAtEverything();
     if (!(await this.settled('after the power failed everywhere'))) return;
+    if (this.living.length < this.machines.length) {
+      this.raise();
+      if (!(await this.settled('when the dead are back'))) return;
+    }
     this.checkServers();
+  }
+
+  /** Some are gone for good, as many as a quorum can do without; those who were so before are back. */
+  private bury(): void {
+    const { servers, spares, faults } = this.plan;
+    this.raise();
+    // Who votes changes with spares; and with decayed disks more members may be missing than those that are buried.
+    if (spares > 0 || servers < 3 || faults.some(({ kind }) => kind === 'flip') || this.fate.chance(0.5)) return;
+    const voters = this.machines.slice(0, servers);
+    for (let n = Math.floor((servers - 1) / 2); n > 0; n--) {
+      const [machine] = voters.splice(this.fate.int(voters.length), 1);
+      if (machine === undefined) continue;
+      this.trace(`${machine.name} is gone for good`);
+      machine.crash(true);
+      machine.dead = true;
+    }
+  }
+
+  private raise(): void {
+    for (const machine of this.machines) {
+      if (!machine.dead) continue;
+      machine.dead = false;
+      machine.start();
+    }
+  }
+
+  private get living(): Machine[] {
+    return this.machines.filter(({ dead }) => !dead);
   }
 
   // ---- faults ----
@@ -329,6 +365,7 @@ class Simulation {
 
   private heal(): void {
     this.trace('everything is made well');
+    this.bury();
     this.network.healAll();
     for (const client of this.clients) client.heal?.();
     for (const machine of this.machines) {
@@ -369,7 +406,7 @@ class Simulation {
       const unequal = this.troupe?.unequal();
       return `${waiting.join(', ')} wait for answers; ${unequal ?? this.modes()}`;
     }
-    const machines = this.machines.filter((machine) => !this.isLeftOutside(machine));
+    const machines = this.living.filter((machine) => !this.isLeftOutside(machine));
     const states = new Set(machines.map(({ process }) => `${process?.lastZxid} ${process?.digest}`));
     if (machines.some(({ process }) => process?.serving !== true)) return `not all servers serve: ${this.modes()}`;
     if (states.size > 1) return `the servers differ: ${this.modes()}`;
@@ -391,7 +428,7 @@ class Simulation {
   }
 
   private watches(): number {
-    return this.machines.reduce((sum, { process }) => sum + (process?.watches ?? 0), 0);
+    return this.living.reduce((sum, { process }) => sum + (process?.watches ?? 0), 0);
   }
 
   private modes(): string {
