@@ -61,12 +61,13 @@ test('a log that cannot be opened again leaves no descriptor open', async (t) =>
   const { open } = fs;
   const opened: number[] = [];
   type Done = (error: Error | null, fd: number) => void;
-  const failing = (path: string, flags: number, mode: number, done: Done): void => {
+  const failing = (path: string, flags: number, ...rest: (number | Done)[]): void => {
+    const done = rest.pop() as Done;
     if (opened.length === 2) {
       done(new Error('EMFILE'), -1);
       return;
     }
-    open(path, flags, mode, (error, fd) => {
+    open(path, flags, 0o644, (error, fd) => {
       opened.push(fd);
       done(error, fd);
     });
