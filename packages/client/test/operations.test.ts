@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isKeeperError, KeeperError, Perms, TransactionError } from '../dist/index.js';
+import { Relay } from './relay.js';
 import { open, serve } from './support.js';
 
 test('a node is created, read, written and deleted', async (t) => {
@@ -259,11 +260,13 @@ test('the CommonJS entry works', async (t) => {
 
 test('ephemeral nodes below the chroot are listed, and not those of a path that begins with its letters', async (t) => {
   const { clientPort } = await serve(t);
-  const root = await open(t, clientPort);
+  const relay = await Relay.start(t, clientPort);
+  const root = await open(t, relay.port);
   for (const path of ['/app', '/apple']) await root.create(path);
   for (const path of ['/app/mine', '/apple/other', '/app2']) await root.create(path, { mode: 'ephemeral' });
   const session = { id: root.sessionId, password: root.sessionPassword };
   assert.deepEqual((await root.getEphemerals('/ap')).sort(), ['/app/mine', '/app2', '/apple/other']);
+  relay.down(); // else it would take the session back
   const inside = await open(t, `127.0.0.1:${clientPort}/app`, { session });
   assert.deepEqual(await inside.getEphemerals(), ['/mine']);
 });

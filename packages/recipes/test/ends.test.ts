@@ -20,7 +20,7 @@ import {
   SharedCount,
 } from '../dist/index.js';
 import { Relay } from './relay.js';
-import { atEnd, open, serve, until } from './support.js';
+import { atEnd, open, serve } from './support.js';
 
 const schema = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } } as never;
 const isClosed = (error: unknown): boolean => isRecipeError(error, 'Closed') || isKeeperError(error, 'Closed');
@@ -95,11 +95,14 @@ test('a node with a time to live that is closed while it starts is not touched a
   const client = await open(t, server.clientPort);
   const timers = intervals(t);
   const node = new PersistentTtlNode(client, '/ttl', 1000);
-  const starting = assert.rejects(node.start(), isClosed);
-  // The node is there, and its child is about to be made.
-  await until(async () => (await client.exists('/ttl')) !== null);
-  await node.close();
-  await starting;
+  const touch = client.setData.bind(client);
+  let closed: Promise<void> | undefined;
+  t.mock.method(client, 'setData', (path: string) => {
+    closed ??= node.close();
+    return touch(path, '');
+  });
+  await assert.rejects(node.start(), isClosed);
+  await closed;
   assert.equal(timers().count, 0);
 });
 
