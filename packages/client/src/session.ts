@@ -58,6 +58,8 @@ interface Identity {
   readonly scheme: string;
   readonly auth: Buffer;
   accepted: boolean;
+  /** Whether a server was told of it. */
+  sent: boolean;
   readonly waiters: Set<{ readonly resolve: () => void; readonly reject: (error: Error) => void }>;
 }
 
@@ -351,14 +353,24 @@ export class Session implements ConnectionHandler {
       added.waiters.add(waiter);
       this.identities.push(added);
       if (this.connection !== undefined) this.sendAuth(this.connection, added);
-      return () => added.waiters.delete(waiter);
+      return () => {
+        added.waiters.delete(waiter);
+        // Who gives up before it was sent has presented nothing.
+        if (!added.sent) this.forgetIdentity(added);
+      };
     });
+  }
+
+  private forgetIdentity(one: Identity): void {
+    const at = this.identities.indexOf(one);
+    if (at >= 0) this.identities.splice(at, 1);
   }
 
   // AuthPacket: int type, ustring scheme, buffer auth
   private sendAuth(connection: Connection, added: Identity): void {
     connection.send((w) => w.int(Xid.auth).int(OpCode.auth).int(0).string(added.scheme).buffer(added.auth));
     this.authReplies.push(added);
+    added.sent = true;
   }
 
   private authenticated(err: number): void {
@@ -369,7 +381,7 @@ export class Session implements ConnectionHandler {
       for (const { resolve } of [...one.waiters]) resolve();
       return;
     }
-    this.identities.splice(this.identities.indexOf(one), 1);
+    this.forgetIdentity(one);
     const error = new KeeperError(ErrorCode.AuthFailed, 'auth', undefined, { message: `scheme ${one.scheme}` });
     for (const { reject } of [...one.waiters]) reject(error);
     // Going on without an identity that the program counts on would change what it may do, unnoticed.
@@ -673,7 +685,7 @@ function settle(call: Call, error: unknown): void {
 }
 
 function identity({ scheme, auth }: Credential, accepted: boolean): Identity {
-  return { scheme, auth: Buffer.from(auth as string), accepted, waiters: new Set() };
+  return { scheme, auth: Buffer.from(auth as string), accepted, sent: false, waiters: new Set() };
 }
 
 /** Settles as `promise` does; rejects if the connection ends before. */

@@ -379,6 +379,18 @@ test('an identity is waited for within limits', async (t) => {
   const call = client.sync();
   connection.reply((await connection.request()).xid, 1, 0, (w) => w.string('/'));
   await call;
+  // Given up before it was sent, it never is.
+  connection.socket.destroy();
+  await once(client, 'suspended');
+  await assert.rejects(client.addAuth('digest', 'c:d', { timeout: 1 }), { codeName: 'OperationTimeout' });
+  const next = await (await server.next()).accept();
+  const again = await next.request();
+  assert.equal(again.op, OpCode.auth);
+  again.body.int();
+  assert.equal(again.body.string(), 'digest');
+  assert.equal(String(again.body.buffer()), 'a:b');
+  void client.sync().catch(() => {});
+  assert.equal((await next.request()).op, OpCode.sync);
 });
 
 test('a session of another client is taken up by its id and password', async (t) => {
