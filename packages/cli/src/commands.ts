@@ -22,6 +22,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   const program = new Command('nodekeeper')
     .description('A coordination service that speaks ZooKeeper’s protocols')
     .configureHelp({ sortSubcommands: false })
+    .version(versionLine(), '--version', 'print the version')
     .exitOverride((e) => process.exit(e.exitCode === 0 ? 0 : 1));
   const verb = (
     name: string,

@@ -1,20 +1,27 @@
 #!/usr/bin/env node
 // The nodekeeper command. Running a server takes the short way: nothing is loaded that the server does not need.
 
-const [verb] = process.argv.slice(2);
-if (verb === 'start-foreground') {
+const [verb, ...rest] = verbFirst(process.argv.slice(2));
+const wantsHelp = rest.some((arg) => arg === '--help' || arg === '-h');
+if (verb === 'start-foreground' && !wantsHelp) {
   const { startForeground } = await import('./start-foreground.js');
-  await startForeground(process.argv.slice(3));
+  await startForeground(rest);
 } else if (verb === 'shell') {
   const { runShell } = await import('./shell/index.js');
-  process.exitCode = await runShell(process.argv.slice(3));
+  process.exitCode = await runShell(rest);
 } else if (verb === 'tools') {
   const { runTools } = await import('./tools/index.js');
-  process.exitCode = await runTools(process.argv.slice(3));
+  process.exitCode = await runTools(rest);
 } else if (verb === 'doctor') {
   const { runDoctor } = await import('./doctor/index.js');
-  process.exitCode = await runDoctor(process.argv.slice(3));
+  process.exitCode = await runDoctor(rest);
 } else {
   const { runCommand } = await import('./commands.js');
-  await runCommand(process.argv.slice(2));
+  await runCommand(verb === undefined ? [] : [verb, ...rest]);
+}
+
+/** zkServer.sh has the directory of the configuration before the verb: `--config DIR start`. */
+function verbFirst(args: readonly string[]): readonly string[] {
+  const [option, dir, verb, ...rest] = args;
+  return option === '--config' && dir !== undefined && verb !== undefined ? [verb, option, dir, ...rest] : args;
 }

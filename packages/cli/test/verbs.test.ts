@@ -157,6 +157,12 @@ test('version, print-cmd and help', async (t) => {
   for (const verb of ['start-foreground', 'start', 'stop', 'restart', 'status', 'print-cmd', 'version'])
     assert.match(help.out, new RegExp(verb));
   assert.equal(run('nonsense').code, 1);
+  const own = run('start-foreground', '--help');
+  assert.equal(own.code, 0, own.err);
+  assert.match(own.out, /--client-port N/);
+  assert.equal(run('--version').out, run('version').out);
+  // As zkServer.sh is told where the configuration is.
+  assert.match(run('--config', dirname(file), 'print-cmd').err, new RegExp(`Using config: ${file}`));
 });
 
 test('what npm links as the command is there before anything is built, and says so', (t) => {
