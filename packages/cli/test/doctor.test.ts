@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseServerArguments } from '../dist/arguments.js';
 import { checkClient } from '../dist/doctor/client.js';
 import { type Finding, Report } from '../dist/doctor/findings.js';
-import { checkDisk, checkFileLimit } from '../dist/doctor/machine.js';
+import { checkDisk, checkFileLimit, shortened } from '../dist/doctor/machine.js';
 import { clockOf, parseSrvr, reach } from '../dist/doctor/probes.js';
 import { checkServer } from '../dist/doctor/server.js';
 import { parseShellArguments } from '../dist/shell/arguments.js';
@@ -280,6 +280,12 @@ test('a disk is measured, and a directory that cannot be written is told', (t) =
   const none = new Report(() => {}, false);
   checkDisk('dataDir', '/proc/self', none);
   assert.ok(shown(none.findings).some((line) => /cannot be written/.test(line)));
+});
+
+test('of a command of Java, the class is shown', () => {
+  const main = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
+  assert.equal(shortened(`/usr/bin/java -Da=b -cp x:y ${main} /etc/zoo.cfg`), `/usr/bin/java … ${main}`);
+  assert.equal(shortened(`nginx: ${'x'.repeat(200)}`).length, 100);
 });
 
 test('a limit of open files below what the connections need is told', () => {

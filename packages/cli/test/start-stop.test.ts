@@ -136,6 +136,16 @@ test('a data directory where none can be made fails in words', { skip: !hasProc 
   assert.match(here.err, /Unable to access datadir/);
 });
 
+test('an id beyond what is possible is not advised to be listed', async (t) => {
+  const members = [1, 2].map((id) => `server.${id}=127.0.0.1:${id}:${id}`);
+  const { file: cfg, dataDir } = await zooCfg(t, ['initLimit=5', 'syncLimit=5', ...members]);
+  mkdirSync(dataDir);
+  writeFileSync(join(dataDir, 'myid'), '300');
+  const { code, err } = run('start-foreground', cfg);
+  assert.equal(code, 2);
+  assert.match(err, /myid says 300, but the servers are 1, 2\. Correct myid: ids are from 1 to 255/);
+});
+
 test('a file in the place of the data directory ends the server with code 3', async (t) => {
   const { file: cfg, dataDir } = await zooCfg(t);
   writeFileSync(dataDir, '');

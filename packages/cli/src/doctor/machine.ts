@@ -168,10 +168,15 @@ export async function checkPort(
   } else {
     report.problem(
       name,
-      `port ${port} is taken by process ${owner.pid} (${owner.command.slice(0, COMMAND_SHOWN)})${isServer(owner.command) ? ', a server with another data directory' : ''}`,
+      `port ${port} is taken by process ${owner.pid} (${shortened(owner.command)})${isServer(owner.command) ? ', a server with another data directory' : ''}`,
       `Stop it (kill ${owner.pid}), or give the server another port in its configuration`,
     );
   }
+}
+
+/** Of Java's, which begin with pages of options, the program and the class. */
+export function shortened(command: string): string {
+  return command.replace(/^(\S*java) .* (\S+Main) .*$/, '$1 … $2').slice(0, COMMAND_SHOWN);
 }
 
 export function checkNode(report: Report): void {
