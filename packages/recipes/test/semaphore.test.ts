@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { ErrorCode, KeeperError } from '@nodekeeper/client';
 import {
   InterProcessSemaphoreMutex,
   InterProcessSemaphoreV2,
@@ -137,6 +138,24 @@ test('of two that try for the last lease at once, one hears soon that there is n
   const left = await leftovers(clients[0], server);
   assert.deepEqual(left.nodes, ['/try', '/try/leases', '/try/locks']);
   await until(async () => (await leftovers(clients[0], server)).watches === 0);
+});
+
+test('who does not wait does not wait after the end of its session either', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const semaphore = new InterProcessSemaphoreV2(other, '/over', 1);
+  const others: Promise<Lease>[] = [];
+  const create = client.create.bind(client);
+  const failing = t.mock.method(client, 'create', async (path: string, options: object) => {
+    if (!path.startsWith('/over/leases/')) return create(path, options);
+    failing.mock.restore();
+    // Behind this one there are two already: the first gets the lease, the second has the turn and waits.
+    others.push(semaphore.acquire(), semaphore.acquire());
+    await childCount(other, '/over/locks', 3);
+    throw new KeeperError(ErrorCode.SessionExpired, 'create', path);
+  });
+  assert.equal(await new InterProcessSemaphoreV2(client, '/over', 1).tryAcquire(), undefined);
+  for (const lease of others) await (await lease).release();
 });
 
 test('more leases than there are are not waited for', async (t) => {

@@ -157,7 +157,7 @@ export class InterProcessSemaphoreV2 {
     }
   }
 
-  /** Undefined if no lease is free, unless it is to wait. */
+  /** Undefined if it is not to wait, and no lease is free or the session ended on the way. */
   private async obtain(
     signal: AbortSignal,
     wait: boolean,
@@ -171,6 +171,7 @@ export class InterProcessSemaphoreV2 {
       try {
         const lease = await this.takeLease(signal, wait);
         if (lease !== 'gone') return lease;
+        if (!wait) return undefined;
       } finally {
         await whileConnected(this.client, turn.release());
       }
