@@ -104,6 +104,7 @@ export async function start(args: ServerArguments, raw: readonly string[], telli
     writeFileSync(file, String(child.pid));
   } catch (e) {
     child.kill();
+    removePidFile(file); // on a full disk it is there, and empty
     throw new VerbError('FAILED TO WRITE PID', `${file} cannot be written: ${(e as Error).message}`);
   }
   const until = Date.now() + args.timeoutMs;

@@ -171,6 +171,21 @@ test('a server whose log cannot take a word is told with the reason', {
   assert.match(stderr, /The server ended with code 3:\nit could not write its log, .*: EFBIG/);
 });
 
+test('a pid file that cannot be written is told with the reason, and is not left empty', {
+  skip: process.platform === 'win32',
+}, async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  const { status, stdout, stderr } = spawnSync(
+    'sh',
+    ['-c', 'ulimit -f 0; exec "$0" "$@"', process.execPath, MAIN, 'start', cfg],
+    { encoding: 'utf8' },
+  );
+  assert.equal(status, 1);
+  assert.equal(stdout, 'Starting zookeeper ... FAILED TO WRITE PID\n');
+  assert.match(stderr, /zookeeper_server\.pid cannot be written: EFBIG/);
+  assert.ok(!existsSync(join(dataDir, 'zookeeper_server.pid')));
+});
+
 test('a port is taken at an address: two servers may share its number', {
   skip: process.platform !== 'linux',
 }, async (t) => {
