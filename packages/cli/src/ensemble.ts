@@ -43,7 +43,7 @@ const HOLD_MS = 60_000;
 export async function runEnsemble(options: EnsembleOptions, verbs: ServerVerbs): Promise<void> {
   const dir = resolve(options.dir);
   if (options.stop) {
-    for (const file of configFiles(dir)) await verbs.stop(file);
+    await stopAll(configFiles(dir), verbs);
     return;
   }
   const isThere = existsSync(join(dir, '1', 'zoo.cfg'));
@@ -55,7 +55,7 @@ export async function runEnsemble(options: EnsembleOptions, verbs: ServerVerbs):
   if (statuses.some(({ mode }) => mode === null)) process.exitCode = 1;
   if (options.detach) return;
   await toldToEnd();
-  for (const file of files) await verbs.stop(file);
+  await stopAll(files, verbs);
 }
 
 /** Starts all, or none: if one does not start, those that were started are stopped again. */
@@ -67,11 +67,18 @@ async function startAll(files: readonly string[], verbs: ServerVerbs): Promise<v
     } catch (e) {
       // It may run without having answered in time; one that ran before is let alone.
       if (!(e instanceof VerbError && e.runs)) started.push(file);
-      for (const one of started) await verbs.stop(one);
+      await stopAll(started, verbs);
       throw e;
     }
     started.push(file);
   }
+}
+
+/** Stops each that can be stopped; rejects with the first failure after that. */
+async function stopAll(files: readonly string[], verbs: ServerVerbs): Promise<void> {
+  const failures: unknown[] = [];
+  for (const file of files) await verbs.stop(file).catch((e: unknown) => failures.push(e));
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Resolves at Ctrl-C, a signal to end, or when the terminal is closed. */

@@ -170,6 +170,37 @@ test('a server on the port is only the server if it uses the data directory', {
   assert.match(notRunning as string, /^warning server: it does not run/);
 });
 
+test('a server that runs without its client port is known by its other ports', {
+  skip: !existsSync('/proc'),
+}, async (t) => {
+  const [quorum, election, absent] = [await freePort(), await freePort(), await freePort()];
+  const { file, port, dataDir } = await zooCfg(t, [
+    'initLimit=5',
+    'syncLimit=5',
+    `server.1=127.0.0.1:${quorum}:${election}`,
+    `server.2=127.0.0.1:${absent}:${absent}`,
+  ]);
+  mkdirSync(dataDir);
+  writeFileSync(join(dataDir, 'myid'), '1');
+  const child = spawn(process.execPath, [MAIN, 'start-foreground', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const exit = once(child, 'exit');
+  atEnd(t, async () => {
+    child.kill();
+    await exit;
+  });
+  let log = '';
+  child.stderr.on('data', (chunk) => (log += chunk));
+  while (!log.includes('looking for a leader')) await once(child.stderr, 'data');
+  // The same configuration with another client port, which is therefore not open.
+  const other = await freePort();
+  writeFileSync(file, readFileSync(file, 'utf8').replace(`clientPort=${port}`, `clientPort=${other}`));
+  const report = new Report(() => {}, false);
+  await checkServer(parseServerArguments([file], {}), report);
+  const found = shown(report.findings, true);
+  assert.ok(found.includes(`ok election port: the server listens on port ${election} (process ${child.pid})`));
+  assert.ok(found.includes(`warning server: process ${child.pid} runs, and its client port is not open`));
+});
+
 test('a disk that takes nothing more is a finding, and the others are made all the same', {
   skip: process.platform === 'win32',
 }, async (t) => {

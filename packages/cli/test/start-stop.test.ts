@@ -3,7 +3,16 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -238,6 +247,14 @@ test('an ensemble of which one server does not start leaves none running; anothe
   const args = ['ensemble', '--detach', '--dir', dir, '--set', 'preAllocSize=64'];
   const made = run(...args, '--servers', '2', '--client-port', String(first));
   assert.equal(made.code, 0, made.err);
+  // One that cannot be stopped keeps none of the others running.
+  const [one, two] = ['1', '2'].map((id) => join(dir, id, 'data', 'zookeeper_server.pid')) as [string, string];
+  renameSync(one, `${one}.kept`);
+  mkdirSync(one);
+  assert.equal(run('ensemble', '--stop', '--dir', dir).code, 1);
+  assert.ok(!existsSync(two));
+  rmdirSync(one);
+  renameSync(`${one}.kept`, one);
   assert.equal(run('ensemble', '--stop', '--dir', dir).code, 0);
   for (const [option, value] of [
     ['--servers', '3'],

@@ -4,15 +4,15 @@ import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { clientPlace, type ServerConfig } from '@nodekeeper/server/config';
 import { findPortOwner, hasSocket, isListening, listenAddress, type PortOwner } from '../port-owner.js';
-import { clientPorts } from '../ports.js';
+import { allPorts } from '../ports.js';
 import { isServer, pidFile, readPidFile } from '../server-process.js';
 import { fourLetterWord } from '../server-status.js';
 
 const TIMEOUT_MS = 3000;
 
-/** The process of the server that uses the configuration's data directory, if it listens for clients. */
+/** The process of the server that uses the configuration's data directory, if it listens on one of its ports. */
 export async function ownServer(config: ServerConfig): Promise<number | undefined> {
-  for (const { port, host } of clientPorts(config)) {
+  for (const { port, host } of allPorts(config)) {
     const address = await listenAddress(host);
     const owner = findPortOwner(port, address);
     if (owner === undefined && isListening(port, address)) {

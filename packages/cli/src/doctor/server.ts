@@ -55,6 +55,14 @@ async function checkClientPort(config: ServerConfig, pid: number | undefined, re
     return;
   }
   const answer = await fourLetterWord(host, port, 'srvr', 3000);
+  if (answer === undefined && !(await accepts(host, port))) {
+    report.warning(
+      'server',
+      `process ${pid} runs, and its client port is not open`,
+      'Wait until it has read its data, or look into its log',
+    );
+    return;
+  }
   const facts = parseSrvr(answer);
   if (facts !== undefined)
     report.ok('server', `${facts.mode}, version ${facts.version}, ${facts.connections} connections`);
