@@ -461,7 +461,7 @@ export class EnsembleServer extends Replica {
 
   /** The role has its quorum; clients are served if there is something to serve them from. */
   established(epoch: number, serving: Serving | null): void {
-    this.uncuttable = false;
+    this.needsAll = false;
     this.election.established(epoch);
     this.port.serve(serving);
     this.onAvailable();

@@ -222,8 +222,18 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     return this.server.historyEnd;
   }
 
-  get uncuttable(): boolean {
-    return this.server.uncuttable;
+  get needsAll(): boolean {
+    return this.server.needsAll;
+  }
+
+  askForAll(): void {
+    this.server.needsAll = true;
+    // It may wait for this server: it gives everything in this epoch, without an election.
+    this.next = this.leader;
+  }
+
+  get digestMismatches(): number {
+    return this.server.database.digestMismatches;
   }
 
   beginSnapshot(): BodySink {
@@ -240,8 +250,7 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
 
   truncate(zxid: number, done: (cut: boolean) => void): void {
     this.server.truncate(zxid, (cut) => {
-      // The leader may wait for this server: it gets everything from him in this epoch, without an election.
-      if (!cut) this.next = this.leader;
+      if (!cut) this.askForAll();
       done(cut);
     });
   }

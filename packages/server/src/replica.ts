@@ -32,8 +32,8 @@ export abstract class Replica extends Server {
   readonly recent: RecentProposals;
   readonly membership: Membership;
   readonly maxPacket: number;
-  /** The leader wants the log cut where that cannot be done: a snapshot is asked for instead. */
-  uncuttable = false;
+  /** What is here cannot become the leader's history by what is missing: a snapshot is asked for. */
+  needsAll = false;
   /** Learners that the log on disk could not bring up to date. */
   readonly needSnapshot = new Set<number>();
   /**
@@ -168,7 +168,6 @@ export abstract class Replica extends Server {
         cut = truncateLog(this.disk, this.dirs, zxid, this.maxPacket);
         if (cut) await this.reload();
         else this.log = this.openLog(this.lastZxid);
-        this.uncuttable = !cut;
       },
       () => done(cut),
     );

@@ -33,8 +33,12 @@ export interface LearnerHost {
   leftOutside: boolean;
   /** The largest entry that it believes when it reads its log, in bytes. */
   readonly maxEntry: number;
-  /** The leader wanted the log cut where it cannot be: a snapshot has to come. */
-  readonly uncuttable: boolean;
+  /** What is here cannot become the leader's history by what is missing: a snapshot has to come. */
+  readonly needsAll: boolean;
+  /** Sets {@link needsAll}, and has the same leader followed again. */
+  askForAll(): void;
+  /** How many transactions told another digest of the tree than it has then. */
+  readonly digestMismatches: number;
 
   /** Empties tree and sessions to be filled by what the leader sends. */
   beginSnapshot(): BodySink;
@@ -79,6 +83,8 @@ export interface LearnerHost {
 interface Proposal {
   readonly zxid: number;
   readonly entry: Buffer;
+  /** Whether it is the first of an epoch: of the one before it, zxids do not tell what is missing. */
+  readonly beginsEpoch: boolean;
 }
 
 type State = 'leaderInfo' | 'first' | 'snapshot' | 'synchronizing' | 'acknowledged' | 'serving' | 'ended';
@@ -172,7 +178,7 @@ export class Learner {
     const data = Buffer.allocUnsafe(4);
     data.writeInt32BE(current);
     // A server that was counted in this epoch already may ask for everything: it is not counted again.
-    this.wantsAll = current === -1 && host.uncuttable;
+    this.wantsAll = current === -1 && host.needsAll;
     this.link.send(PacketType.ackEpoch, this.wantsAll ? 0 : host.lastZxid, data);
     this.state = 'first';
   }
@@ -292,7 +298,7 @@ export class Learner {
       );
       return undefined;
     }
-    const proposal = { zxid, entry: Buffer.from(data) };
+    const proposal = { zxid, entry: Buffer.from(data), beginsEpoch: zxid !== this.lastReceived + 1 };
     this.lastReceived = zxid;
     this.pending.push(proposal);
     return proposal;
@@ -316,7 +322,16 @@ export class Learner {
     this.pending.shift();
     // Up to NEWLEADER a snapshot takes it along.
     if (!this.bySnapshot) host.append(head.entry, zxid);
+    const { digestMismatches } = host;
     host.apply(head.entry, zxid);
+    if (head.beginsEpoch && host.digestMismatches > digestMismatches) {
+      // Apache's leaders can leave out what came to them while they learned, as their memory of recent transactions does not have it.
+      host.askForAll();
+      this.link.close(
+        `by its digest 0x${zxid.toString(16)} follows on another tree: transactions before it are missing`,
+      );
+      return;
+    }
     if (designated !== undefined && host.activateConfig(head.entry, designated)) this.leave(designated);
   }
 

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { DIGEST_VERSION } from '../../dist/tree/digest.js';
 import { Ensemble } from './ensemble.js';
 import { createEntry, type FollowerEnd, RawLeader } from './raw-leader.js';
 import { EPOCH } from './raw-learner.js';
@@ -142,6 +143,31 @@ test('a leader that sends nonsense loses the follower’s connection, and the fo
   await follower.newLeader(epoch);
   await follower.upToDate();
   assert.ok(exists(ensemble, '/n'));
+});
+
+test('a leader whose history goes on from another tree is asked for all of it', async (t) => {
+  const { ensemble, leader } = await one(t);
+  let follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n'));
+  await follower.newLeader(1);
+  await follower.upToDate();
+  follower.socket.destroy();
+  leader.peerEpoch = 1;
+  follower = await leader.follower();
+  await follower.discover(2);
+  assert.equal(follower.peerZxid, EPOCH + 1);
+  follower.send(PacketType.diff, 2 * EPOCH + 1);
+  // As if it had left out what the first epoch ended with.
+  const digest = Buffer.alloc(12, 7);
+  digest.writeInt32BE(DIGEST_VERSION);
+  follower.commit(2 * EPOCH + 1, Buffer.concat([createEntry(2 * EPOCH + 1, '/x'), digest]));
+  await follower.end();
+  assert.ok(ensemble.said(1, /by its digest 0x200000001 follows on another tree/));
+  follower = await leader.follower();
+  await follower.discover(2);
+  assert.deepEqual([follower.peerEpoch, follower.peerZxid], [-1, 0]);
 });
 
 test('clients are answered again if a leader of Apache’s does not begin the epoch that is due', async (t) => {
