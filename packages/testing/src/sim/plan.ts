@@ -91,8 +91,8 @@ const DURATION = 6000;
 export function makePlan(seed: string | number, options: PlanOptions = {}): Plan {
   const random = new Random(seed);
   const { recipes: asked, clients: clientCount, ...sizes } = options;
-  const alone = sizes.servers === 1 ? { observers: 0, spares: 0 } : {};
-  const size = { ...drawSize(random.fork('size')), ...alone, ...sizes };
+  const asWanted = { ...drawSize(random.fork('size')), ...sizes };
+  const size = asWanted.servers === 1 ? { ...asWanted, observers: 0, spares: 0 } : asWanted;
   const recipes = typeof asked === 'string' ? [] : (asked ?? drawRecipes(random.fork('recipes')));
   const programs = asked === 'own' || recipes.length > 0;
   const machines = machinesOf(size);
