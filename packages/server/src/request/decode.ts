@@ -86,14 +86,9 @@ export function createProblem(request: CreateRequest, extendedTypesEnabled: bool
 export function killsApache(request: SubRequest, body: Buffer): boolean {
   const { type, path } = request;
   if (path === null || !('dataAt' in request)) return false;
-  if (!('flags' in request)) return spoilsCounts(path, dataOf(request, body));
+  if (!('flags' in request)) return spoilsCounts(path, body, request.dataAt, request.dataLength);
   const { flags, ttl } = request;
   return (type === OpCode.createTTL && !isTtl(flags) && ttl < 0) || (path === ROOT_LIMITS && !isSequential(flags));
-}
-
-/** The data of a request, as a view of its body. */
-export function dataOf({ dataAt, dataLength }: SetDataRequest, body: Buffer): Buffer | null {
-  return dataLength < 0 ? null : body.subarray(dataAt, dataAt + dataLength);
 }
 
 // DeleteRequest: ustring path, int version. CheckVersionRequest has the same shape.

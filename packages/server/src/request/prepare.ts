@@ -29,7 +29,6 @@ import {
   type CreateRequest,
   createProblem,
   type DeleteRequest,
-  dataOf,
   decodeCreate,
   decodeDelete,
   decodeMulti,
@@ -330,7 +329,7 @@ export class Preparer {
     const node = this.pending.find(path);
     if (node === undefined) return ErrorCode.NoNode;
     if (!this.allowed(node, Perms.write, identities)) return ErrorCode.NoAuth;
-    if (spoilsCounts(path, dataOf(request, this.body))) return ErrorCode.BadArguments;
+    if (spoilsCounts(path, this.body, request.dataAt, request.dataLength)) return ErrorCode.BadArguments;
     const length = Math.max(0, request.dataLength);
     const exceeded = this.quota(path, length - node.dataLength, 0);
     if (exceeded !== ErrorCode.Ok) return exceeded;

@@ -67,11 +67,12 @@ function isLong(text: string): boolean {
 }
 
 /**
- * Whether Apache's servers could no longer count in the node at `path` with these data: they end at the next write below the path
- * that it is for, and whenever they read that again.
+ * Whether Apache's servers could no longer count in the node at `path` with these data, which are null below 0: they end at the
+ * next write below the path that it is for, and whenever they read that again.
  */
-export function spoilsCounts(path: string, data: Buffer | null): boolean {
-  return countedPath(path) !== undefined && (data === null || parseQuota(data.toString()) === undefined);
+export function spoilsCounts(path: string, buf: Buffer, start: number, length: number): boolean {
+  if (!path.startsWith(QUOTA_ROOT) || countedPath(path) === undefined) return false;
+  return length < 0 || parseQuota(buf.toString('utf8', start, start + length)) === undefined;
 }
 
 export function formatStats(count: number, bytes: number): string {

@@ -35,10 +35,12 @@ test('what Java cannot read is no quota', () => {
 
 test('counts that Java cannot read spoil the node that keeps them, and no other', () => {
   const stats = '/zookeeper/quota/a/b/zookeeper_stats';
-  assert.equal(spoilsCounts(stats, null), true);
-  assert.equal(spoilsCounts(stats, Buffer.from('count=')), true);
-  assert.equal(spoilsCounts(stats, Buffer.from('')), false);
-  assert.equal(spoilsCounts(stats, Buffer.from('count=1,bytes=2')), false);
-  assert.equal(spoilsCounts('/zookeeper/quota/a/b/zookeeper_limits', null), false);
-  assert.equal(spoilsCounts('/a', null), false);
+  const spoils = (path: string, text: string | null): boolean =>
+    spoilsCounts(path, Buffer.from(`..${text ?? ''}..`), 2, text?.length ?? -1);
+  assert.equal(spoils(stats, null), true);
+  assert.equal(spoils(stats, 'count='), true);
+  assert.equal(spoils(stats, ''), false);
+  assert.equal(spoils(stats, 'count=1,bytes=2'), false);
+  assert.equal(spoils('/zookeeper/quota/a/b/zookeeper_limits', null), false);
+  assert.equal(spoils('/a', null), false);
 });
