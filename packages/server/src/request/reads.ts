@@ -353,6 +353,7 @@ export class Reads {
     const path = r.string();
     const type = r.int();
     if (type < 1 || type > 5) return ErrorCode.MarshallingError;
+    if (path === null && op === OpCode.checkWatches) return ErrorCode.MarshallingError;
     const { watches } = this.tree;
     const found =
       path !== null &&

@@ -652,3 +652,12 @@ test('a stop closes the clients and loses nothing that was acknowledged', async 
   const { store } = second.server.database.tree;
   for (let i = 0; i < acknowledged; i++) assert.notEqual(store.findString(`/s${i}`), 0, `/s${i}`);
 });
+
+test('to check a watch of no path is a mistake, to remove one is to remove none', async (t) => {
+  const { clientPort } = await serve(t);
+  const client = await RawClient.open(t, clientPort);
+  const of = (path: string | null) => (w: JuteWriter) => w.string(path).int(1);
+  assert.equal((await client.request(OpCode.checkWatches, of(null))).error, ErrorCode.MarshallingError);
+  assert.equal((await client.request(OpCode.removeWatches, of(null))).error, ErrorCode.NoWatcher);
+  assert.equal((await client.request(OpCode.checkWatches, of('/'))).error, ErrorCode.NoWatcher);
+});
