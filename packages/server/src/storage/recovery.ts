@@ -190,8 +190,8 @@ function replay(
     }
   }
   const newest = logs[logs.length - 1];
-  if (options.readOnly !== true && newest !== undefined)
-    settleTail(disk, join(dirs.logs, newest.file), dirs.logs, newestEnd, tornTail !== undefined);
+  if (options.readOnly !== true && newest !== undefined && newestEnd !== undefined)
+    settleTail(disk, join(dirs.logs, newest.file), dirs.logs, newestEnd);
   if (tornTail !== undefined) {
     options.onWarning(
       `${tornTail.file} at offset ${tornTail.offset}: ${tornTail.problem}; a write that was never acknowledged is cut, the last transaction is 0x${last.toString(16)}`,
@@ -205,13 +205,13 @@ function replay(
  * writes in the page cache only, and those that failed are there, too. Takes away what a crash left behind it: Apache's servers do
  * not start on all of that.
  */
-function settleTail(disk: Disk, path: string, dir: string, end: LogEnd | undefined, torn: boolean): void {
+function settleTail(disk: Disk, path: string, dir: string, { offset, lastAt, torn }: LogEnd): void {
   const size = disk.size(path) ?? 0;
-  if (size < LOG_HEADER_SIZE || end === undefined) disk.remove(path);
+  if (size < LOG_HEADER_SIZE) disk.remove(path);
   else {
-    if (torn) disk.truncate(path, end.offset);
+    if (torn !== undefined) disk.truncate(path, offset);
     // The writes that failed were no larger than what can be under way, or one entry behind that.
-    disk.rewrite(path, Math.max(0, end.lastAt - LARGEST_UNDER_WAY), end.offset);
+    disk.rewrite(path, Math.max(0, lastAt - LARGEST_UNDER_WAY), offset);
   }
   disk.syncDir(dir);
 }

@@ -250,14 +250,13 @@ export class NodeStore {
     this.set(id, F.generation, this.get(id, F.generation) + 1);
     this.set(id, F.parent, -1);
     this.releaseData(id);
-    const [oldest] = this.holds;
-    if (oldest === undefined) {
+    if (this.holds.size === 0) {
       this.release(id);
       return;
     }
     this.limbo.push(id);
     this.limboBytes += limboSize(length);
-    if (this.limboBytes > LIMBO_LIMIT) oldest.giveUp();
+    if (this.limboBytes > LIMBO_LIMIT) this.oldestHold?.giveUp();
   }
 
   /**
@@ -272,8 +271,7 @@ export class NodeStore {
 
   unhold(hold: Hold): void {
     this.holds.delete(hold);
-    const [oldest] = this.holds;
-    const count = (oldest?.from ?? this.freed + this.limbo.length) - this.freed;
+    const count = (this.oldestHold?.from ?? this.freed + this.limbo.length) - this.freed;
     if (count === 0) return;
     for (let i = 0; i < count; i++) {
       const id = this.limbo[i] as NodeId;
@@ -282,6 +280,11 @@ export class NodeStore {
     }
     this.limbo = this.limbo.slice(count);
     this.freed += count;
+  }
+
+  private get oldestHold(): Hold | undefined {
+    const [oldest] = this.holds;
+    return oldest;
   }
 
   /** Replaces the data; `start` -1 stands for null. The digest is not touched. */

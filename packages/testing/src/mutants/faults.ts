@@ -65,7 +65,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'what recovery read is not made durable',
     file: 'storage/recovery.js',
-    from: 'disk.rewrite(path, Math.max(0, end.lastAt - LARGEST_UNDER_WAY), end.offset);',
+    from: 'disk.rewrite(path, Math.max(0, lastAt - LARGEST_UNDER_WAY), offset);',
     to: '',
     servers: 1,
   },
