@@ -61,7 +61,7 @@ export abstract class Replica extends Server {
     const files = config.path === undefined ? undefined : new DynamicFile(this.disk, config.path);
     this.membership = new Membership(id, own, ensemble.members, config.reconfigEnabled, files);
     this.knownVersion = this.versionIn(opened.database.tree);
-    this.maxPacket = config.juteMaxBuffer + config.juteMaxBufferExtraSize + PACKET_MARGIN;
+    this.maxPacket = config.maxEntry + PACKET_MARGIN;
     const { recovered, dirs, trusted } = opened;
     this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));
     this.untrusted = (recovered.fresh && !trusted) || mustRejoin(this.disk, dirs);

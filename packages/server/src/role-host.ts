@@ -48,8 +48,7 @@ export class RoleHost {
   }
 
   get maxEntry(): number {
-    const { juteMaxBuffer, juteMaxBufferExtraSize } = this.server.config;
-    return juteMaxBuffer + juteMaxBufferExtraSize;
+    return this.server.config.maxEntry;
   }
 
   /** Durable when it returns. */

@@ -124,7 +124,7 @@ export async function recoverInto(
   recoverBy: typeof recover = recover,
 ): Promise<Recovered> {
   const recovered = await recoverBy(disk, dirs, database, {
-    maxEntry: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
+    maxEntry: config.maxEntry,
     trustEmptySnapshot: config.snapshotTrustEmpty,
     onWarning: (message) => logger.warn({}, message),
   });
@@ -217,7 +217,7 @@ export abstract class Server {
     };
     this.processorOptions = {
       extendedTypesEnabled: config.extendedTypesEnabled,
-      maxLength: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
+      maxLength: config.maxEntry,
       localSessions: config.ensemble?.localSessions ?? false,
       upgradeLocalSessions: config.ensemble?.upgradeLocalSessions ?? false,
       keepsRequests: config.auditEnabled,
@@ -337,7 +337,7 @@ export abstract class Server {
       closeSessionTxnEnabled: config.closeSessionTxnEnabled,
       reconfigEnabled: config.reconfigEnabled,
       ...(reconfigure === undefined ? {} : { reconfigure }),
-      maxEntry: config.juteMaxBuffer + config.juteMaxBufferExtraSize,
+      maxEntry: config.maxEntry,
       onQuotaExceeded: (path, message, refused) => {
         this.logger.warn({}, message);
         if (refused) this.namespaces.quotaExceeded(path);

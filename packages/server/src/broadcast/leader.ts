@@ -174,9 +174,8 @@ export class Leader implements Proposals, LearnerMaster {
   /** Whether it is a member that is not here already under the same id. */
   private isMissed({ id }: LearnerHandler): boolean {
     if (id === undefined || !this.host.isMember(id)) return false;
-    return (
-      (!this.isVoter(id) || this.isOfThisHistory(id)) && ![...this.learners].some((l) => l.id === id && l.following)
-    );
+    if (this.isVoter(id) && !this.isOfThisHistory(id)) return false;
+    return ![...this.learners].some((l) => l.id === id && l.following);
   }
 
   /**

@@ -50,7 +50,8 @@ export interface ServerConfig {
   readonly maxCnxns: number;
   readonly globalOutstandingLimit: number;
   readonly juteMaxBuffer: number;
-  readonly juteMaxBufferExtraSize: number;
+  /** Bytes of the largest log entry: of a request, and of what a transaction may have beside it (jute.maxbuffer.extrasize). */
+  readonly maxEntry: number;
   readonly clientTcpKeepAlive: boolean;
   readonly sessionlessCnxnTimeout: number;
   readonly snapCount: number;
@@ -241,7 +242,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     maxCnxns: n('maxCnxns'),
     globalOutstandingLimit: n('globalOutstandingLimit'),
     juteMaxBuffer: n('jute.maxbuffer'),
-    juteMaxBufferExtraSize: extra === -1 ? n('jute.maxbuffer') : Math.max(extra, 1024),
+    maxEntry: n('jute.maxbuffer') + (extra === -1 ? n('jute.maxbuffer') : Math.max(extra, 1024)),
     clientTcpKeepAlive: b('clientTcpKeepAlive'),
     sessionlessCnxnTimeout: n('nio.sessionlessCnxnTimeout'),
     snapCount,
