@@ -39,6 +39,7 @@ export {
   boundedExponentialBackoff,
   exponentialBackoff,
   noRetry,
+  pause,
   type RetryPolicy,
   retryForever,
   retryNTimes,
@@ -47,7 +48,7 @@ export {
 export type { SaslExchange, SaslMechanism, SaslOptions } from './sasl.js';
 export type { PasswordLogin } from './sasl-digest-md5.js';
 export type { SessionState, StateChange } from './states.js';
-export { after, type Timer } from './timers.js';
+export { after, MAX_DELAY, type Timer } from './timers.js';
 export { Transaction } from './transaction.js';
 export {
   type NextEvent,

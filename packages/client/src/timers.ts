@@ -1,7 +1,7 @@
 // Timers for any number of milliseconds.
 
 /** The longest time of Node's timers; they take longer ones for 1 ms. Nobody waits for 25 days: beyond it there is no limit. */
-const MAX_DELAY = 2 ** 31 - 1;
+export const MAX_DELAY = 2 ** 31 - 1;
 
 export type Timer = ReturnType<typeof setTimeout> | undefined;
 

@@ -1,6 +1,6 @@
 // `nodekeeper tools`: the command line of everything that looks at files or trees.
 
-import { isKeeperError } from '@nodekeeper/client';
+import { isKeeperError, MAX_DELAY } from '@nodekeeper/client';
 import { Command, InvalidArgumentError } from 'commander';
 import { UsageError } from '../arguments.js';
 import { parseShellArguments } from '../shell/arguments.js';
@@ -31,9 +31,6 @@ interface Remote extends Common {
   readonly key?: string;
   readonly clientConfiguration?: string;
 }
-
-/** What a timer takes. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 const streams = new Streams();
 
@@ -112,7 +109,7 @@ function whole(text: string): number {
 
 function milliseconds(text: string): number {
   const time = whole(text);
-  if (time === 0 || time > LONGEST_TIMEOUT) throw new InvalidArgumentError('a number of milliseconds is needed');
+  if (time === 0 || time > MAX_DELAY) throw new InvalidArgumentError('a number of milliseconds is needed');
   return time;
 }
 

@@ -3,31 +3,14 @@
 import { after, onAbort, type Timer } from '@nodekeeper/client';
 import { RecipeError } from './errors.js';
 
+export { pause } from '@nodekeeper/client';
+
 /** How long a call may wait. */
 export interface WaitOptions {
   /** Gives the call up with the signal's reason. Nothing of it is left on the server. */
   readonly signal?: AbortSignal | undefined;
   /** Gives the call up with a `Timeout` error after so many milliseconds. */
   readonly timeout?: number | undefined;
-}
-
-/** Resolves after `ms`; rejects with the signal's reason if that is aborted first. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) {
-      reject(signal.reason);
-      return;
-    }
-    const timer = after(ms, () => {
-      forget?.();
-      resolve();
-    });
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const forget = signal && onAbort(signal, abort);
-  });
 }
 
 /** One signal from a caller's signal and time-out. It must be disposed, so that no timer and no listener stays. */

@@ -1,7 +1,7 @@
 // A node that outlives its session for a while: servers delete it when it was not touched for its time to live.
 // Source: PersistentTtlNode of Apache Curator.
 
-import { type Client, type Data, isKeeperError } from '@nodekeeper/client';
+import { type Client, type Data, isKeeperError, MAX_DELAY } from '@nodekeeper/client';
 import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
@@ -11,8 +11,6 @@ import { unlessAborted } from '../base/wait.js';
 import { PersistentNode } from './persistent-node.js';
 
 const RECIPE = 'PersistentTtlNode';
-/** Timers count to 25 days; a longer time to live has more touches. */
-const MAX_PERIOD = 2 ** 31 - 1;
 
 export interface PersistentTtlNodeOptions {
   readonly data?: Data;
@@ -52,7 +50,7 @@ export class PersistentTtlNode extends RecipeEmitter<Record<never, never>> imple
     this.client = client.untimed;
     this.ttl = ttl;
     this.child = join(path, nodeName(RECIPE, path, childName));
-    this.period = Math.min(ttl / touchesPerTtl, MAX_PERIOD);
+    this.period = Math.min(ttl / touchesPerTtl, MAX_DELAY); // a longer time to live has more touches
   }
 
   /** Resolves when the node and its child are there. Rejects with AlreadyStarted, Closed, or the server's error. */
