@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { LogCursor } from '../../dist/storage/log-cursor.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
@@ -59,8 +59,9 @@ function leaveOut(path: string, from: number, to: number): void {
   writeFileSync(path, Buffer.concat(kept));
 }
 
-test('a learner that the log on disk cannot serve, as it has a gap, gets a snapshot when it comes again', async (t) => {
-  const ensemble = await Ensemble.ofThree(t, { commitLogCount: 5, snapshotSizeFactor: 1000 });
+/** Three servers that are stopped: one is far behind, and the logs of the others lack some of what it needs. */
+async function withGaps(t: TestContext, settings: Record<string, number> = {}) {
+  const ensemble = await Ensemble.ofThree(t, { commitLogCount: 5, snapshotSizeFactor: 1000, ...settings });
   const leader = await ensemble.settled();
   const [behind = 0, other = 0] = [1, 2, 3].filter((id) => id !== leader);
   const client = await ensemble.client(leader);
@@ -76,6 +77,11 @@ test('a learner that the log on disk cannot serve, as it has a gap, gets a snaps
     const dir = join(ensemble.dataDirOf(id), 'version-2');
     for (const name of readdirSync(dir)) if (name.startsWith('log.')) leaveOut(join(dir, name), last - 20, last - 10);
   }
+  return { ensemble, leader, behind, other };
+}
+
+test('a learner that the log on disk cannot serve, as it has a gap, gets a snapshot when it comes again', async (t) => {
+  const { ensemble, leader, behind, other } = await withGaps(t);
   for (const id of [leader, other]) await ensemble.start(id);
   const next = await ensemble.settled();
   await write(await ensemble.client(next), 10);
@@ -88,20 +94,7 @@ test('a learner that the log on disk cannot serve, as it has a gap, gets a snaps
 });
 
 test('a learner without which there is no quorum gets its snapshot though the log has a gap', async (t) => {
-  const ensemble = await Ensemble.ofThree(t, { commitLogCount: 5, snapshotSizeFactor: 1000, initLimit: 5 });
-  const leader = await ensemble.settled();
-  const [behind = 0, other = 0] = [1, 2, 3].filter((id) => id !== leader);
-  const client = await ensemble.client(leader);
-  await client.create('/n');
-  await ensemble.level();
-  await ensemble.stop(behind);
-  await write(client, 40);
-  await ensemble.level();
-  const last = ensemble.server(leader).lastZxid;
-  await ensemble.server(leader).takeSnapshot();
-  for (const id of [leader, other]) await ensemble.stop(id);
-  const dir = join(ensemble.dataDirOf(leader), 'version-2');
-  for (const name of readdirSync(dir)) if (name.startsWith('log.')) leaveOut(join(dir, name), last - 20, last - 10);
+  const { ensemble, leader, behind } = await withGaps(t, { initLimit: 5 });
   await Promise.all([leader, behind].map((id) => ensemble.start(id)));
   await ensemble.settled();
   await ensemble.level();

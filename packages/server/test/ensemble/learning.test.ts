@@ -89,9 +89,10 @@ test('a snapshot that was being written when the leader was lost holds nothing o
   assert.equal(exists(ensemble, '/cut'), false);
 });
 
-test('a leader that sends nonsense loses the follower’s connection, and the follower nothing', async (t) => {
+/** The same behind its first epoch, in which it got /n. */
+async function withFirstEpoch(t: TestContext) {
   const { ensemble, leader } = await one(t);
-  let follower = await leader.follower();
+  const follower = await leader.follower();
   await follower.discover(1);
   follower.send(PacketType.diff, 0);
   follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n'));
@@ -99,6 +100,11 @@ test('a leader that sends nonsense loses the follower’s connection, and the fo
   await follower.upToDate();
   follower.socket.destroy();
   leader.peerEpoch = 1;
+  return { ensemble, leader };
+}
+
+test('a leader that sends nonsense loses the follower’s connection, and the follower nothing', async (t) => {
+  const { ensemble, leader } = await withFirstEpoch(t);
   const nonsense: readonly (readonly [string, (end: FollowerEnd) => void])[] = [
     ['no transaction', (end) => end.send(PacketType.proposal, EPOCH + 2, Buffer.alloc(3))],
     ['nothing', (end) => end.send(PacketType.proposal, EPOCH + 2)],
@@ -110,7 +116,7 @@ test('a leader that sends nonsense loses the follower’s connection, and the fo
   ];
   let epoch = 2;
   for (const [name, send] of nonsense) {
-    follower = await leader.follower();
+    const follower = await leader.follower();
     await follower.discover(epoch++);
     assert.equal(follower.peerZxid, EPOCH + 1, `before ${name}`);
     follower.send(PacketType.diff, EPOCH + 1);
@@ -125,14 +131,14 @@ test('a leader that sends nonsense loses the follower’s connection, and the fo
     ],
   ];
   for (const [name, body] of bodies) {
-    follower = await leader.follower();
+    const follower = await leader.follower();
     await follower.discover(epoch++);
     assert.equal(follower.peerZxid, EPOCH + 1, `before ${name}`);
     follower.send(PacketType.snap, EPOCH + 9);
     follower.socket.write(body);
     await follower.end();
   }
-  follower = await leader.follower();
+  let follower = await leader.follower();
   await follower.until(PacketType.followerInfo);
   follower.send(PacketType.leaderInfo, 2 ** 62, Buffer.from([0, 1, 0, 0]));
   await follower.end();
@@ -146,16 +152,8 @@ test('a leader that sends nonsense loses the follower’s connection, and the fo
 });
 
 test('a leader whose history goes on from another tree is asked for all of it', async (t) => {
-  const { ensemble, leader } = await one(t);
+  const { ensemble, leader } = await withFirstEpoch(t);
   let follower = await leader.follower();
-  await follower.discover(1);
-  follower.send(PacketType.diff, 0);
-  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n'));
-  await follower.newLeader(1);
-  await follower.upToDate();
-  follower.socket.destroy();
-  leader.peerEpoch = 1;
-  follower = await leader.follower();
   await follower.discover(2);
   assert.equal(follower.peerZxid, EPOCH + 1);
   follower.send(PacketType.diff, 2 * EPOCH + 1);
