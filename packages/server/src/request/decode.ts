@@ -80,8 +80,8 @@ export function createProblem(request: CreateRequest, extendedTypesEnabled: bool
 }
 
 /**
- * Whether Apache's servers accept it and make a transaction that ends them, now or later, and at every start (3.8.0 and 3.9.5,
- * measured).
+ * Whether Apache's servers accept it and make a transaction that ends them, now or later, and at every start (measured: 3.8.0, and
+ * 3.9.5 for TTL nodes).
  */
 export function killsApache(request: SubRequest, body: Buffer): boolean {
   const { type, path } = request;
