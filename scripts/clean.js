@@ -9,6 +9,6 @@ const dirs = [
   'interop',
 ];
 for (const dir of dirs) {
-  for (const out of ['dist', 'dist-test', 'tsconfig.tsbuildinfo'])
+  for (const out of ['dist', 'dist-test', 'bundle', 'tsconfig.tsbuildinfo'])
     rmSync(join(dir, out), { recursive: true, force: true });
 }

@@ -20,7 +20,7 @@ export interface CommandOptions {
 /** The command line that runs a server in the foreground. Throws if Apache's jars are not there. */
 export function startCommand(kind: ServerKind, configFile: string, options: CommandOptions): string[] {
   if (kind === 'ours') {
-    return [process.execPath, join(REPOSITORY, 'packages/cli/dist/main.js'), 'start-foreground', configFile];
+    return [process.execPath, join(REPOSITORY, 'packages/cli/bin/nodekeeper.js'), 'start-foreground', configFile];
   }
   const jars = readdirSync(options.jars).filter((name) => JARS.test(name));
   if (!jars.includes('zookeeper.jar')) throw new Error(`there is no zookeeper.jar in ${options.jars}`);

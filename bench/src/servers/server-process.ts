@@ -7,6 +7,8 @@ import { type CommandOptions, startCommand } from './commands.js';
 import type { ServerKind } from './running-server.js';
 
 const STOP_LIMIT = 60_000;
+/** Settings of the one who measures, for Node or Java at large, which would count as the servers'. */
+const NOT_THE_SERVERS = /^(NODE|JAVA|JDK)_/;
 const running = new Set<ServerProcess>();
 
 /** Writes the zoo.cfg that a process of this folder starts with. */
@@ -25,7 +27,8 @@ export class ServerProcess {
     this.home = home;
     const [program, ...args] = startCommand(kind, join(home, 'zoo.cfg'), options);
     const log = openSync(join(home, 'log'), 'a');
-    this.child = spawn(program, args, { stdio: ['ignore', log, log], cwd: home });
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_THE_SERVERS.test(name)));
+    this.child = spawn(program, args, { stdio: ['ignore', log, log], cwd: home, env });
     closeSync(log);
     running.add(this);
     this.exited = new Promise((resolve) => {

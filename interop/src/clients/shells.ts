@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { apacheClassPath } from '../servers/index.js';
 import type { ShellKind } from './recorded-shell.js';
 
-const MAIN = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../packages/cli/bin/nodekeeper.js', import.meta.url));
 
 /** Debian's, or the one of the jars in the folder of NODEKEEPER_APACHE_JARS. */
 function zkCli(): string {

@@ -24,7 +24,7 @@ const PACKAGES = [
   ].map((name) => `python3-${name}`),
 ];
 const TESTS = '/usr/lib/python3/dist-packages/kazoo/tests';
-const CLI = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../../packages/cli/bin/nodekeeper.js', import.meta.url));
 
 const HELP = `Usage: npm run test:kazoo -- [options] [tests and options of pytest]
 

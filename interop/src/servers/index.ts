@@ -48,7 +48,7 @@ const READY_MS = 20_000;
 /** A probe that is accepted and not answered is given up after this. */
 const PROBE_MS = 5_000;
 /** This repository's command. */
-export const NODEKEEPER: string = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
+export const NODEKEEPER: string = fileURLToPath(new URL('../../../packages/cli/bin/nodekeeper.js', import.meta.url));
 
 /** The class path of Debian's ZooKeeper, or of the jars in the folder that NODEKEEPER_APACHE_JARS names. */
 export function apacheClassPath(): string {

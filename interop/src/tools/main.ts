@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { apacheClassPath } from '../servers/index.js';
 
-const MAIN = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../packages/cli/bin/nodekeeper.js', import.meta.url));
 const FIXTURES = fileURLToPath(new URL('../../../packages/server/test/fixtures/storage/', import.meta.url));
 const DATA = ['standalone-3.8.0/version-2', 'fuzzy-3.8.0/version-2', 'ensemble-member-3.8.0/data/version-2'];
 const PERSISTENCE = 'org.apache.zookeeper.server.persistence';

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { loadConfig, type RunningServer, startServer } from '@nodekeeper/server';
 import { findPortOwner } from '../dist/port-owner.js';
 
-export const MAIN: string = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+export const MAIN: string = fileURLToPath(new URL('../bin/nodekeeper.js', import.meta.url));
 
 const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
 

@@ -134,6 +134,24 @@ test('a data directory that cannot be used ends with code 3', async (t) => {
   assert.match(result.err, /Unable to access datadir/);
 });
 
+test('the command purges old snapshots in the background', async (t) => {
+  const { file, dataDir } = await zooCfg(t, ['autopurge.purgeInterval=1']);
+  assert.equal(run('start', file).code, 0);
+  assert.equal(run('stop', file).code, 0);
+  const files = join(dataDir, 'version-2');
+  for (const zxid of ['1', '2', '3', '4']) copyFileSync(join(files, 'snapshot.0'), join(files, `snapshot.${zxid}`));
+  const child = spawn(process.execPath, [MAIN, 'start-foreground', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  atEnd(t, () => child.kill());
+  let log = '';
+  while (!log.includes('purged')) {
+    const [chunk] = (await once(child.stderr, 'data')) as [Buffer];
+    log += chunk.toString();
+    assert.doesNotMatch(log, /purging failed/);
+  }
+  assert.equal(existsSync(join(files, 'snapshot.0')), false);
+  assert.equal(existsSync(join(files, 'snapshot.4')), true);
+});
+
 test('SIGTERM ends the server in the foreground with code 0, within a second', async (t) => {
   const { file } = await zooCfg(t);
   const child = spawn(process.execPath, [MAIN, 'start-foreground', file, '--set', 'snapCount=1000']);

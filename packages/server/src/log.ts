@@ -11,9 +11,9 @@ export const silentLogger: Logger = { info: () => {}, warn: () => {}, error: () 
 
 /** A pino logger on standard error. NODEKEEPER_LOG_LEVEL sets the level. */
 export async function createLogger(): Promise<Logger> {
-  const { pino, destination } = await import('pino');
+  const { default: pino } = await import('pino');
   const level = process.env.NODEKEEPER_LOG_LEVEL ?? 'info';
-  if (!process.stderr.isTTY) return wrap(pino({ level }, destination({ fd: 2, sync: true })));
+  if (!process.stderr.isTTY) return wrap(pino({ level }, pino.destination({ fd: 2, sync: true })));
   const { default: pretty } = await import('pino-pretty');
   return wrap(
     pino({ level }, pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' })),
