@@ -24,24 +24,55 @@ export function crcBytes(state: number, buf: Uint8Array, start: number, end: num
   let c = state;
   let i = start;
   for (const last = end - 3; i < last; i += 4) {
-    c ^=
-      (buf[i] as number) |
-      ((buf[i + 1] as number) << 8) |
-      ((buf[i + 2] as number) << 16) |
-      ((buf[i + 3] as number) << 24);
-    c =
-      (T3[c & 255] as number) ^
-      (T2[(c >>> 8) & 255] as number) ^
-      (T1[(c >>> 16) & 255] as number) ^
-      (T0[c >>> 24] as number);
+    c = crcStep(
+      c ^
+        ((buf[i] as number) |
+          ((buf[i + 1] as number) << 8) |
+          ((buf[i + 2] as number) << 16) |
+          ((buf[i + 3] as number) << 24)),
+    );
   }
   for (; i < end; i++) c = (c >>> 8) ^ (T0[(c ^ (buf[i] as number)) & 255] as number);
   return c;
 }
 
+/** Adds `buf[start, end)` to the state, and copies it to `to` from `at` on: the state is what takes the time. */
+export function crcCopy(
+  state: number,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+  to: Uint8Array,
+  at: number,
+): number {
+  let c = state;
+  let i = start;
+  let k = at;
+  for (const last = end - 3; i < last; i += 4, k += 4) {
+    const b0 = buf[i] as number;
+    const b1 = buf[i + 1] as number;
+    const b2 = buf[i + 2] as number;
+    const b3 = buf[i + 3] as number;
+    to[k] = b0;
+    to[k + 1] = b1;
+    to[k + 2] = b2;
+    to[k + 3] = b3;
+    c = crcStep(c ^ (b0 | (b1 << 8) | (b2 << 16) | (b3 << 24)));
+  }
+  for (; i < end; i++, k++) {
+    to[k] = buf[i] as number;
+    c = (c >>> 8) ^ (T0[(c ^ (buf[i] as number)) & 255] as number);
+  }
+  return c;
+}
+
 /** Adds the four bytes of a big-endian word to the state. */
 export function crcWord(state: number, word: number): number {
-  const c = state ^ ((word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff0000) | (word << 24));
+  return crcStep(state ^ ((word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff0000) | (word << 24)));
+}
+
+/** The state after four bytes that it was combined with. */
+function crcStep(c: number): number {
   return (
     (T3[c & 255] as number) ^
     (T2[(c >>> 8) & 255] as number) ^

@@ -3,7 +3,7 @@
 // (docs/decisions/0002). Knows records and links; the rules of ZooKeeper stand in data-tree.ts.
 
 import { Arena, type Handle, uncounted } from './arena.js';
-import { CRC_START, crcBytes, crcFinish, crcWord } from './crc32.js';
+import { CRC_START, crcBytes, crcCopy, crcFinish, crcWord } from './crc32.js';
 import { hashByte, hashEnd, hashPath, hashStart, PathIndex } from './path-index.js';
 
 /** Names a node's record; 0 is no node. An id is used again after its node is gone. */
@@ -214,12 +214,12 @@ export class NodeStore {
     const id = this.allocate();
     const page = this.page(id);
     const base = this.base(id);
-    const generation = (page[base + F.generation] as number) + 1;
-    page.fill(0, base, base + (1 << WORDS_SHIFT));
-    page[base + F.generation] = generation;
+    page[base + F.generation] = (page[base + F.generation] as number) + 1;
     const length = end - start;
     const handle = this.arena.alloc(length);
-    this.copyIn(handle, buf, start, end);
+    const afterPath = this.copyIn(handle, buf, start, end, CRC_START);
+    // Apache's digest takes the root's path for empty.
+    page[base + F.crcState] = id === ROOT ? CRC_START : afterPath;
     const hash = hashPath(buf, start, end, this.seed);
     page[base + F.path] = handle;
     page[base + F.pathLength] = length;
@@ -300,7 +300,6 @@ export class NodeStore {
       handle = length === 0 ? 0 : this.arena.alloc(length);
       page[base + F.data] = handle;
     }
-    if (length > 0) this.copyIn(handle, buf, start, end);
     page[base + F.dataLength] = length;
     const flags = page[base + F.flags] as number;
     page[base + F.flags] = start < 0 ? flags | NodeFlag.nullData : flags & ~NodeFlag.nullData;
@@ -308,18 +307,16 @@ export class NodeStore {
       this.dataBytes += length - oldLength;
       this.addAbove(id, 0, length - oldLength);
     }
-    page[base + F.crcState] = this.crcPathAndData(id, buf, start, end);
+    const afterPath = oldLength === 0 ? (page[base + F.crcState] as number) : this.crcAfterPath(id);
+    page[base + F.crcState] = length === 0 ? afterPath : this.copyIn(handle, buf, start, end, afterPath);
   }
 
-  /** The state of the node's digest after its path and the given data. */
-  crcPathAndData(id: NodeId, buf: Buffer, start: number, end: number): number {
-    let state = CRC_START;
-    if (id !== ROOT) {
-      const handle = this.get(id, F.path);
-      const at = this.arena.offset(handle);
-      state = crcBytes(state, this.arena.bytes(handle), at, at + this.get(id, F.pathLength));
-    }
-    return start < 0 ? state : crcBytes(state, buf, start, end);
+  /** The state of the node's digest after its path. */
+  private crcAfterPath(id: NodeId): number {
+    if (id === ROOT) return CRC_START;
+    const handle = this.get(id, F.path);
+    const at = this.arena.offset(handle);
+    return crcBytes(CRC_START, this.arena.bytes(handle), at, at + this.get(id, F.pathLength));
   }
 
   /** Computes the node's digest anew from its Stat and keeps it in the record. Returns it, unsigned. */
@@ -434,17 +431,24 @@ export class NodeStore {
     }
   }
 
-  private copyIn(handle: Handle, buf: Buffer, start: number, end: number): void {
+  /** Fills a block; returns the digest's state with these bytes added. */
+  private copyIn(handle: Handle, buf: Buffer, start: number, end: number, state: number): number {
     const bytes = this.arena.bytes(handle);
-    let to = this.arena.offset(handle);
-    if (end - start > 200) bytes.set(buf.subarray(start, end), to);
-    else for (let i = start; i < end; i++) bytes[to++] = buf[i] as number;
+    const to = this.arena.offset(handle);
+    if (end - start <= 200) return crcCopy(state, buf, start, end, bytes, to);
+    bytes.set(buf.subarray(start, end), to);
+    return crcBytes(state, buf, start, end);
   }
 
+  /** A record that is zero but for its generation. */
   private allocate(): NodeId {
     const id = this.freeHead;
     if (id !== 0) {
       this.freeHead = ~this.get(id, F.parent);
+      const page = this.page(id);
+      const base = this.base(id);
+      for (let word = 0; word < F.generation; word++) page[base + word] = 0;
+      page[base + F.nameHash] = 0;
       return id;
     }
     const { length } = this.pages;
