@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { rolldown } from 'rolldown';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const outdir = join(root, 'packages/cli/bundle');
@@ -19,39 +19,25 @@ const made = await Promise.all([
 ]);
 writeFileSync(join(outdir, 'THIRD-PARTY-LICENSES.txt'), thirdParty(made).map(licenseOf).join('\n'));
 
-async function bundle(entryPoints, external = []) {
-  const { metafile } = await build({
-    absWorkingDir: root,
-    entryPoints,
-    outdir,
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20.19',
-    // Native code is found by its package.
-    external: ['snappy', ...external],
-    // CommonJS packages require Node's own modules.
-    banner: {
-      js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",
-    },
-    metafile: true,
-    logLevel: 'warning',
-  });
-  return Object.keys(metafile.inputs);
+/** Resolves to the files that went into it. */
+async function bundle(input, external = []) {
+  // Native code is found by its package.
+  const made = await rolldown({ cwd: root, input, platform: 'node', external: ['snappy', ...external] });
+  const { output } = await made.write({ dir: outdir, format: 'esm', chunkFileNames: '[name]-[hash].js' });
+  return output.flatMap((chunk) => Object.keys(chunk.modules ?? {}));
 }
 
 /** The folders of the packages that files are from. */
 function thirdParty(files) {
-  const dirs = files.flat().flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
+  const dirs = files.flat().flatMap((file) => /[^\0]*node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0] ?? []);
   return [...new Set(dirs)].sort();
 }
 
 /** What is to be kept with copies of a package's code. */
 function licenseOf(dir) {
-  const { name, version, license } = JSON.parse(readFileSync(join(root, dir, 'package.json'), 'utf8'));
-  const files = readdirSync(join(root, dir)).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
+  const { name, version, license } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'));
+  const files = readdirSync(dir).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
   if (files.length === 0 && license === undefined) throw new Error(`${name} comes without a license`);
-  const texts = files.map((file) => readFileSync(join(root, dir, file), 'utf8').trim());
+  const texts = files.map((file) => readFileSync(join(dir, file), 'utf8').trim());
   return [`${name} ${version} (${license})`, ...texts, '-'.repeat(80), ''].join('\n\n');
 }

@@ -1,19 +1,28 @@
-// CRC-32 (IEEE), four bytes a step, resumable: a node's digest keeps the state after path and data so that a change of its
+// CRC-32 (IEEE), eight bytes a step, resumable: a node's digest keeps the state after path and data so that a change of its
 // Stat costs 60 bytes, not the whole node.
 
-const T0 = new Int32Array(256);
-const T1 = new Int32Array(256);
-const T2 = new Int32Array(256);
-const T3 = new Int32Array(256);
+/** By each table the state after one zero byte more than by the one before. */
+const TABLES = Array.from({ length: 8 }, () => new Int32Array(256));
+const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+];
 for (let n = 0; n < 256; n++) {
   let c = n;
   for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
   T0[n] = c;
 }
 for (let n = 0; n < 256; n++) {
-  T1[n] = ((T0[n] as number) >>> 8) ^ (T0[(T0[n] as number) & 255] as number);
-  T2[n] = ((T1[n] as number) >>> 8) ^ (T0[(T1[n] as number) & 255] as number);
-  T3[n] = ((T2[n] as number) >>> 8) ^ (T0[(T2[n] as number) & 255] as number);
+  for (let t = 1, c = T0[n] as number; t < TABLES.length; t++) {
+    c = (c >>> 8) ^ (T0[c & 255] as number);
+    (TABLES[t] as Int32Array)[n] = c;
+  }
 }
 
 /** The state before the first byte. */
@@ -23,15 +32,7 @@ export const CRC_START = -1;
 export function crcBytes(state: number, buf: Uint8Array, start: number, end: number): number {
   let c = state;
   let i = start;
-  for (const last = end - 3; i < last; i += 4) {
-    c = crcStep(
-      c ^
-        ((buf[i] as number) |
-          ((buf[i + 1] as number) << 8) |
-          ((buf[i + 2] as number) << 16) |
-          ((buf[i + 3] as number) << 24)),
-    );
-  }
+  for (const last = end - 7; i < last; i += 8) c = step(c ^ word(buf, i), word(buf, i + 4));
   for (; i < end; i++) c = (c >>> 8) ^ (T0[(c ^ (buf[i] as number)) & 255] as number);
   return c;
 }
@@ -48,37 +49,67 @@ export function crcCopy(
   let c = state;
   let i = start;
   let k = at;
-  for (const last = end - 3; i < last; i += 4, k += 4) {
-    const b0 = buf[i] as number;
-    const b1 = buf[i + 1] as number;
-    const b2 = buf[i + 2] as number;
-    const b3 = buf[i + 3] as number;
-    to[k] = b0;
-    to[k + 1] = b1;
-    to[k + 2] = b2;
-    to[k + 3] = b3;
-    c = crcStep(c ^ (b0 | (b1 << 8) | (b2 << 16) | (b3 << 24)));
+  for (const last = end - 7; i < last; i += 8, k += 8) {
+    c = step(c ^ copyWord(buf, i, to, k), copyWord(buf, i + 4, to, k + 4));
   }
   for (; i < end; i++, k++) {
-    to[k] = buf[i] as number;
-    c = (c >>> 8) ^ (T0[(c ^ (buf[i] as number)) & 255] as number);
+    const byte = buf[i] as number;
+    to[k] = byte;
+    c = (c >>> 8) ^ (T0[(c ^ byte) & 255] as number);
   }
   return c;
 }
 
-/** Adds the four bytes of a big-endian word to the state. */
-export function crcWord(state: number, word: number): number {
-  return crcStep(state ^ ((word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff0000) | (word << 24)));
+/** Adds the bytes of two big-endian words to the state. */
+export function crcWords(state: number, first: number, second: number): number {
+  return step(state ^ swap(first), swap(second));
 }
 
-/** The state after four bytes that it was combined with. */
-function crcStep(c: number): number {
+/** Adds the bytes of a big-endian word to the state. */
+export function crcWord(state: number, word: number): number {
+  const c = state ^ swap(word);
   return (
     (T3[c & 255] as number) ^
     (T2[(c >>> 8) & 255] as number) ^
     (T1[(c >>> 16) & 255] as number) ^
     (T0[c >>> 24] as number)
   );
+}
+
+/** The state after eight bytes, of which it was combined with the first four, as little-endian words. */
+function step(c: number, second: number): number {
+  return (
+    (T7[c & 255] as number) ^
+    (T6[(c >>> 8) & 255] as number) ^
+    (T5[(c >>> 16) & 255] as number) ^
+    (T4[c >>> 24] as number) ^
+    (T3[second & 255] as number) ^
+    (T2[(second >>> 8) & 255] as number) ^
+    (T1[(second >>> 16) & 255] as number) ^
+    (T0[second >>> 24] as number)
+  );
+}
+
+function word(buf: Uint8Array, i: number): number {
+  return (
+    (buf[i] as number) | ((buf[i + 1] as number) << 8) | ((buf[i + 2] as number) << 16) | ((buf[i + 3] as number) << 24)
+  );
+}
+
+function copyWord(buf: Uint8Array, i: number, to: Uint8Array, k: number): number {
+  const b0 = buf[i] as number;
+  const b1 = buf[i + 1] as number;
+  const b2 = buf[i + 2] as number;
+  const b3 = buf[i + 3] as number;
+  to[k] = b0;
+  to[k + 1] = b1;
+  to[k + 2] = b2;
+  to[k + 3] = b3;
+  return b0 | (b1 << 8) | (b2 << 16) | (b3 << 24);
+}
+
+function swap(word: number): number {
+  return (word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff0000) | (word << 24);
 }
 
 /** The checksum that a state stands for, as an unsigned number. */

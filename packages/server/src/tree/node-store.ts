@@ -3,7 +3,7 @@
 // (docs/decisions/0002). Knows records and links; the rules of ZooKeeper stand in data-tree.ts.
 
 import { Arena, type Handle, uncounted } from './arena.js';
-import { CRC_START, crcBytes, crcCopy, crcFinish, crcWord } from './crc32.js';
+import { CRC_START, crcBytes, crcCopy, crcFinish, crcWord, crcWords } from './crc32.js';
 import { hashByte, hashEnd, hashPath, hashStart, PathIndex } from './path-index.js';
 
 /** Names a node's record; 0 is no node. An id is used again after its node is gone. */
@@ -523,20 +523,13 @@ function listBytes(capacity: number): number {
 
 /** Adds the 60 bytes of a Stat that a node's digest covers. `words` holds a record's first 17 words at `base`. */
 export function crcStat(state: number, words: ArrayLike<number>, base: number): number {
-  let c = crcWord(state, words[base + F.czxid] as number);
-  c = crcWord(c, words[base + F.czxid + 1] as number);
-  c = crcWord(c, words[base + F.mzxid] as number);
-  c = crcWord(c, words[base + F.mzxid + 1] as number);
-  c = crcWord(c, words[base + F.pzxid] as number);
-  c = crcWord(c, words[base + F.pzxid + 1] as number);
-  c = crcWord(c, words[base + F.ctime] as number);
-  c = crcWord(c, words[base + F.ctime + 1] as number);
-  c = crcWord(c, words[base + F.mtime] as number);
-  c = crcWord(c, words[base + F.mtime + 1] as number);
-  c = crcWord(c, words[base + F.version] as number);
-  c = crcWord(c, words[base + F.cversion] as number);
-  c = crcWord(c, words[base + F.aversion] as number);
-  c = crcWord(c, words[base + F.owner] as number);
+  let c = crcWords(state, words[base + F.czxid] as number, words[base + F.czxid + 1] as number);
+  c = crcWords(c, words[base + F.mzxid] as number, words[base + F.mzxid + 1] as number);
+  c = crcWords(c, words[base + F.pzxid] as number, words[base + F.pzxid + 1] as number);
+  c = crcWords(c, words[base + F.ctime] as number, words[base + F.ctime + 1] as number);
+  c = crcWords(c, words[base + F.mtime] as number, words[base + F.mtime + 1] as number);
+  c = crcWords(c, words[base + F.version] as number, words[base + F.cversion] as number);
+  c = crcWords(c, words[base + F.aversion] as number, words[base + F.owner] as number);
   return crcWord(c, words[base + F.owner + 1] as number);
 }
 
