@@ -25,11 +25,7 @@ const HEAVY_BYTES = 64 * 1024;
 const OUTPUT_PAUSE = 256 * 1024;
 /** Above this many unsent bytes of notifications the connection is given up. */
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
-/**
- * Replies that a later write of the same client leaves no time to wait: who asks for more while so much is unread, by all clients
- * together, is let go; not for less than the other of its own.
- */
-const REPLIES_LIMIT = 512 * 1024 * 1024;
+/** So much of its own a client may leave unread, however much others do: see {@link ClientPort.mostUnread}. */
 const REPLIES_ALLOWED = 4 * 1024 * 1024;
 const DEFERRED_EVENTS_LIMIT = 100_000;
 const CLOSE_GRACE_MS = 2000;
@@ -606,8 +602,9 @@ export class ClientConnection implements Client, TurnTaker {
     }
     if (this.unsent <= REPLIES_ALLOWED) return;
     this.port.slow.add(this);
-    if (this.port.unsentOfSlow() > REPLIES_LIMIT)
-      this.abort(`clients do not read their replies: ${REPLIES_LIMIT} bytes wait, ${this.unsent} of them here`);
+    const unread = this.port.unsentOfSlow();
+    if (unread > this.port.mostUnread)
+      this.abort(`clients do not read their replies: ${unread} bytes wait, ${this.unsent} of them here`);
   }
 
   /** Bytes that the client has not taken. */

@@ -135,6 +135,11 @@ export class ClientPort implements TlsTaker {
    * not read.
    */
   bytesInWork = MOST_IN_WORK;
+  /**
+   * Bytes of replies that wait because a later write of the same client leaves them no time to: who asks for more while so much is
+   * unread, by all clients together, is let go.
+   */
+  mostUnread = 512 * 1024 * 1024;
   /** Connections that wait until fewer requests are outstanding. */
   readonly overLimit = new Set<ClientConnection>();
   /** Connections whose clients do not take their replies as fast as they come. */

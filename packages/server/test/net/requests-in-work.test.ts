@@ -84,3 +84,32 @@ test('a connection that ends with requests in work leaves nothing behind that co
   assert.equal((await idle.raw.reply()).error, 0);
   assert.deepEqual([processor.outstanding, processor.outstandingBytes, processor.busyClients], [0, 0, 0]);
 });
+
+test('who leaves too many replies unread that later writes of its own push out is let go; who leaves a few is not', async (t) => {
+  const { disk, client, port, settled } = await scene(t);
+  port.mostUnread = 16_000_000;
+  const hog = await client('/hog');
+  const patient = await client('/patient');
+  const idle = await client('/idle');
+  idle.set('x'.repeat(1_000_000));
+  assert.equal((await idle.raw.reply()).error, 0);
+  const askFor = ({ raw, set }: typeof hog, replies: number) => {
+    raw.socket.pause();
+    set(SMALL);
+    for (let i = 0; i < replies; i++) {
+      raw.send(OpCode.getData, (w) => w.string('/idle').bool(false));
+      set(SMALL);
+    }
+  };
+  disk.hold();
+  askFor(patient, 3);
+  askFor(hog, 60);
+  await settled(4 + 61, idle.raw);
+  disk.release();
+  await until(() => port.connections.size === 2);
+  patient.raw.socket.resume();
+  for (let i = 0; i < 7; i++) assert.equal((await patient.raw.reply()).error, 0);
+  hog.raw.socket.resume();
+  await until(() => hog.raw.ended);
+  assert.equal(port.slow.size, 0);
+});
