@@ -128,7 +128,12 @@ export async function recoverInto(
     trustEmptySnapshot: config.snapshotTrustEmpty,
     onWarning: (message) => logger.warn({}, message),
   });
-  database.tree.finishLoading();
+  const unlisted = database.tree.finishLoading();
+  if (unlisted > 0)
+    logger.error(
+      { nodes: unlisted },
+      'nodes have no access control list, in snapshot and log: only super users may use them',
+    );
   const { digestComparedFrom } = database.tree;
   if (digestComparedFrom > recovered.lastZxid) {
     // A copy of a data directory in use, or the power failed on a member that had applied what its own disk did not have yet.
@@ -571,7 +576,7 @@ export abstract class Server {
     if (this.txnsSinceSnapshot <= this.snapshotAfterTxns && this.bytesSinceSnapshot <= this.snapshotAfterBytes) return;
     this.log.roll();
     if (this.snapshotting === null) this.startSnapshot();
-    else this.txnsSinceSnapshot = 0;
+    else this.txnsSinceSnapshot = this.bytesSinceSnapshot = 0;
   }
 
   private onSync(ms: number, entries: number): void {

@@ -34,6 +34,10 @@ export class NodeChange {
     return this.stat[F.cversion] as number;
   }
 
+  get mzxid(): number {
+    return (this.stat[F.mzxid] as number) * 4294967296 + ((this.stat[F.mzxid + 1] as number) >>> 0);
+  }
+
   get version(): number {
     return this.stat[F.version] as number;
   }

@@ -1,7 +1,7 @@
 // Deletes containers that were emptied and TTL nodes that were outlived, no faster than the configured rate.
 // Source: ContainerManager of Apache ZooKeeper.
 
-import type { DataTree } from '../tree/data-tree.js';
+import type { DataTree, Expired } from '../tree/data-tree.js';
 import type { OriginatingProcessor } from './originating.js';
 
 /** What is left of the nodes that were found is gone on with so often. */
@@ -15,7 +15,7 @@ export class ContainerManager {
   private readonly rate: number;
   private allowed = 0;
   private countedAt = 0;
-  private due: string[] = [];
+  private due: Expired[] = [];
   /** Deletions on their way, with their zxids: the nodes are still there. */
   private readonly asked = new Map<string, number>();
 
@@ -31,8 +31,8 @@ export class ContainerManager {
     if (this.due.length > 0) return;
     const { lastProcessedZxid } = this.tree;
     for (const [path, zxid] of this.asked) if (zxid <= lastProcessedZxid) this.asked.delete(path);
-    for (const path of this.tree.expiredContainers(wallTime, this.maxNeverUsedMs))
-      if (!this.asked.has(path)) this.due.push(path);
+    for (const node of this.tree.expiredContainers(wallTime, this.maxNeverUsedMs))
+      if (!this.asked.has(node.path)) this.due.push(node);
     this.due.reverse();
   }
 
@@ -42,10 +42,10 @@ export class ContainerManager {
     this.allowed = Math.min(atOnce, this.allowed + (now - this.countedAt) * this.rate);
     this.countedAt = now;
     for (; this.allowed >= 1; this.allowed--) {
-      const path = this.due.pop();
-      if (path === undefined) return;
-      this.processor.deleteContainer(path);
-      this.asked.set(path, this.processor.lastZxid);
+      const node = this.due.pop();
+      if (node === undefined) return;
+      this.processor.deleteContainer(node);
+      this.asked.set(node.path, this.processor.lastZxid);
     }
   }
 }

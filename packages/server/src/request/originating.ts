@@ -3,7 +3,7 @@
 
 import { ErrorCode, OpCode } from '@nodekeeper/protocol';
 import type { Session, SessionTable } from '../session/session-table.js';
-import type { DataTree } from '../tree/data-tree.js';
+import type { DataTree, Expired } from '../tree/data-tree.js';
 import type { Client, SessionOwner } from './client.js';
 import { makesEphemeral } from './decode.js';
 import { PendingWrite, type WaitingRead } from './fifo.js';
@@ -199,11 +199,11 @@ export class OriginatingProcessor extends RequestProcessor {
   }
 
   /** Deletes a container or TTL node if that is still due. */
-  deleteContainer(path: string): void {
+  deleteContainer(node: Expired): void {
     const zxid = ++this.lastZxid;
-    const error = this.preparer.prepareDeleteContainer(path, zxid, this.wallTime);
+    const error = this.preparer.prepareDeleteContainer(node, zxid, this.wallTime);
     const write = new PendingWrite(null, 0, OpCode.deleteContainer, zxid, error, this.now);
-    write.path = path;
+    write.path = node.path;
     this.propose(write);
   }
 

@@ -18,7 +18,7 @@ import {
 } from '@nodekeeper/protocol';
 import type { ReconfigRequest } from '../quorum/reconfigure.js';
 import { crcBytes } from '../tree/crc32.js';
-import type { DataTree } from '../tree/data-tree.js';
+import type { DataTree, Expired } from '../tree/data-tree.js';
 import { DIGEST_VERSION, TreeDigest } from '../tree/digest.js';
 import { F } from '../tree/node-store.js';
 import { OwnerKind, ownerKind, ttlOwnerHi } from '../tree/owner.js';
@@ -163,9 +163,9 @@ export class Preparer {
   }
 
   /** The entry that deletes an empty container or an outlived TTL node; an error code if it is no longer due. */
-  prepareDeleteContainer(path: string, zxid: number, time: number): number {
+  prepareDeleteContainer(node: Expired, zxid: number, time: number): number {
     this.begin(OpCode.deleteContainer, NOBODY, 0, zxid, time);
-    return this.finish(this.deleteContainer(path));
+    return this.finish(this.deleteContainer(node));
   }
 
   /** An entry that only carries an error. */
@@ -308,16 +308,16 @@ export class Preparer {
     return ErrorCode.Ok;
   }
 
-  private deleteContainer(path: string): number {
+  private deleteContainer({ path, mzxid }: Expired): number {
     this.path = path;
     const node = this.pending.find(path);
     const parent = this.pending.find(parentPath(path));
     if (node === undefined || parent === undefined) return ErrorCode.NoNode;
     if (node.childCount > 0) return ErrorCode.NotEmpty;
-    if (this.kind(node) === OwnerKind.ephemeral) return ErrorCode.BadVersion;
+    if (node.mzxid !== mzxid) return ErrorCode.BadVersion;
     this.entry.string(path);
     this.changeParent(parent, -1, -1);
-    this.removeNode(path, node.digest, this.kind(node) === OwnerKind.ephemeral);
+    this.removeNode(path, node.digest, false);
     return ErrorCode.Ok;
   }
 

@@ -25,6 +25,7 @@ export function openDataDir(disk: Disk, dataDir: string, dataLogDir: string, aut
     snapshots: join(dataDir, 'version-2'),
     logs: join(dataLogDir, 'version-2'),
   };
+  assertLogsAreThere(disk, dirs);
   for (const dir of new Set([dirs.snapshots, dirs.logs])) {
     if (disk.size(dir) === undefined && !autocreate) {
       throw new StorageError(dir, undefined, 'the directory is missing', 'Create it, or set datadir.autocreate=true');
@@ -54,6 +55,19 @@ export function openDataDir(disk: Disk, dataDir: string, dataLogDir: string, aut
     }
   }
   return dirs;
+}
+
+/** Logs that were somewhere else when the snapshots were taken: a file system of their own that is not mounted looks so. */
+function assertLogsAreThere(disk: Disk, { logs, snapshots }: DataDir): void {
+  if (logs === snapshots || disk.size(logs) !== undefined || disk.size(snapshots) === undefined) return;
+  const snapshot = disk.list(snapshots).find((name) => (parseSnapshotName(name)?.zxid ?? 0) > 0);
+  if (snapshot === undefined) return;
+  throw new StorageError(
+    logs,
+    undefined,
+    `the directory is missing, while there is ${join(snapshots, snapshot)}: the transactions behind it would be lost`,
+    'Mount what dataLogDir stands for, or correct dataLogDir; create the directory if there are no logs any more',
+  );
 }
 
 /** Removes temporary files that a crash left. To be called with the directories locked: they may be those of a server that runs. */

@@ -75,7 +75,25 @@ export async function recover(
   }
   const snapshotZxid = snapshot?.zxid ?? 0;
   target.snapshotLoaded(snapshotZxid);
-  return replay(disk, dirs, logs, snapshotZxid, target, options);
+  const recovered = replay(disk, dirs, logs, snapshotZxid, target, options);
+  assertReached(disk, dirs, recovered.lastZxid);
+  return recovered;
+}
+
+/**
+ * What stands in a snapshot's name has been in the log, or came in a snapshot: without that snapshot the log has to reach it.
+ * An epoch that has no transaction yet gives its name to snapshots, too, and tells nothing.
+ */
+function assertReached(disk: Disk, dirs: DataDir, lastZxid: number): void {
+  const newest = sortedSnapshots(disk.list(dirs.snapshots)).find(({ zxid }) => zxid % EPOCH !== 0);
+  if (newest === undefined || newest.zxid <= lastZxid) return;
+  throw new StorageError(
+    join(dirs.snapshots, newest.file),
+    undefined,
+    `the snapshot is damaged, and without it the data end at 0x${lastZxid.toString(16)}: transactions are missing`,
+    'Restore it from a copy, or start with the data of another server; to go on with older data, take it away',
+    true,
+  );
 }
 
 function countRecords(disk: Disk, dir: string, file: string, maxEntry: number): number {

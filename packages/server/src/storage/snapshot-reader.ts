@@ -57,7 +57,7 @@ export async function loadSnapshot(disk: Disk, dir: string, name: SnapshotName, 
 
 /**
  * Loads a snapshot that comes from elsewhere, in any compression; others get their turns meanwhile. The stream is left to its owner.
- * Resolves with its last zxid: the one it names, since 3.9, else the one that its digest belongs to.
+ * Resolves with the last zxid that may be in it.
  * @throws StorageError if it is not whole or tells no zxid; what the sink holds is then to be thrown away
  */
 export async function loadSnapshotStream(stream: Readable, sink: SnapshotSink): Promise<number> {
@@ -65,8 +65,9 @@ export async function loadSnapshotStream(stream: Readable, sink: SnapshotSink): 
   try {
     const scan = new SnapshotScan(source, 'the snapshot that was sent', 'Send a whole snapshot of 3.6 or later');
     const { lastZxid, digestZxid } = await scan.run(sink);
-    const zxid = lastZxid ?? digestZxid;
-    if (zxid === undefined) throw scan.error('it tells neither its last zxid nor a digest');
+    if (digestZxid === undefined) throw scan.error('it tells neither its last zxid nor a digest');
+    // The zxid it names is that at which it began; what came while it was written may be in it.
+    const zxid = Math.max(digestZxid, lastZxid ?? 0);
     if (!Number.isSafeInteger(zxid) || zxid < 0) throw scan.error(`a last zxid of ${zxid}`);
     return zxid;
   } finally {

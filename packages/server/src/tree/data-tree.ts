@@ -47,6 +47,12 @@ export interface DataTreeOptions {
   readonly digestEnabled: boolean;
 }
 
+/** A node that is to be deleted, unless it was written meanwhile or is another one by then. */
+export interface Expired {
+  readonly path: string;
+  readonly mzxid: number;
+}
+
 export class DataTree {
   readonly store: NodeStore;
   readonly acls = new AclTable();
@@ -540,18 +546,22 @@ export class DataTree {
   }
 
   /** Containers and TTL nodes that may be deleted now: childless, and emptied or outlived. */
-  *expiredContainers(now: number, maxNeverUsedMs: number): Generator<string> {
+  *expiredContainers(now: number, maxNeverUsedMs: number): Generator<Expired> {
     const { store } = this;
     for (const id of this.containers) {
       if (store.get(id, F.numChildren) !== 0) continue;
       const used = store.get(id, F.cversion) > 0;
-      if (used || (maxNeverUsedMs !== 0 && now - store.getLong(id, F.mtime) > maxNeverUsedMs)) yield store.path(id);
+      if (used || (maxNeverUsedMs !== 0 && now - store.getLong(id, F.mtime) > maxNeverUsedMs)) yield this.expired(id);
     }
     for (const id of this.ttls) {
       if (store.get(id, F.numChildren) !== 0) continue;
       const ttl = ttlOf(store.get(id, F.owner), store.get(id, F.owner + 1));
-      if (now - store.getLong(id, F.mtime) > ttl) yield store.path(id);
+      if (now - store.getLong(id, F.mtime) > ttl) yield this.expired(id);
     }
+  }
+
+  private expired(id: NodeId): Expired {
+    return { path: this.store.path(id), mzxid: this.store.getLong(id, F.mzxid) };
   }
 
   private quotaNodeCreated(path: string): void {
@@ -605,8 +615,9 @@ export class DataTree {
       }
       id = store.create(parent, buf, pathStart, pathEnd);
     } else {
-      if (id > 4) throw new Error(`snapshot holds ${buf.toString('utf8', pathStart, pathEnd)} twice`);
+      // A node that was made again while the snapshot was written can be in it twice: the log tells how it ends.
       this.digest.subtract(store.digest(id));
+      this.unregisterOwner(id);
     }
     store.setData(id, buf, dataStart, dataEnd);
     const page = store.page(id);
@@ -614,15 +625,18 @@ export class DataTree {
     for (let i = 0; i < 13; i++) page[at + i] = buf.readInt32BE(stat + i * 4);
     page[at + F.pzxid] = buf.readInt32BE(stat + 52);
     page[at + F.pzxid + 1] = buf.readInt32BE(stat + 56);
-    page[at + F.aclId] = aclId;
-    this.acls.addUse(aclId);
+    page[at + F.aclId] = this.acls.acquireLoaded(aclId);
     if (this.digestEnabled) this.digest.add(store.refreshDigest(id));
     this.registerOwner(id, page[at + F.owner] as number, page[at + F.owner + 1] as number);
   }
 
-  /** Called when snapshot and log are read: forgets unused ACLs, finds the quotas and counts them. */
-  finishLoading(): void {
-    this.acls.dropUnused();
+  /**
+   * Called when snapshot and log are read: forgets unused ACLs, finds the quotas and counts them. Returns how many nodes have an
+   * access control list that neither told, so that nobody but a super user may use them.
+   */
+  finishLoading(): number {
+    const { unlisted } = this.acls;
+    this.acls.loadingEnds();
     this.quotas.clear();
     const top = this.store.findString('/zookeeper/quota');
     for (const todo = [top]; todo.length > 0; ) {
@@ -632,6 +646,7 @@ export class DataTree {
       for (const child of this.store.children(id)) todo.push(child);
     }
     for (const path of this.quotas.values()) this.recount(path);
+    return unlisted;
   }
 
   /** Writes a node as it stands in a snapshot: path, data, ACL number, 60 bytes of Stat. */

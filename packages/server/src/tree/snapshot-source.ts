@@ -2,6 +2,7 @@
 // child list when it comes to the node: what is created later is left to the log, what was deleted meanwhile is skipped.
 
 import type { Acl, JuteWriter } from '@nodekeeper/protocol';
+import { OPEN_ACL_ID } from './acl-table.js';
 import type { DataTree } from './data-tree.js';
 import { F, type NodeId, ROOT } from './node-store.js';
 
@@ -10,6 +11,8 @@ interface Level {
   readonly parent: NodeId;
   readonly parentGeneration: number;
   readonly ids: Int32Array;
+  /** A record is used again: whose generation is another now is gone, whatever is there instead. */
+  readonly generations: Int32Array;
   next: number;
 }
 
@@ -76,8 +79,9 @@ export class SnapshotSource {
         this.levels.pop();
         continue;
       }
-      const id = level.ids[level.next++] as number;
-      if (store.get(id, F.parent) === level.parent) this.writeNode(w, id);
+      const at = level.next++;
+      const id = level.ids[at] as number;
+      if (store.get(id, F.generation) === level.generations[at]) this.writeNode(w, id);
     }
     return true;
   }
@@ -90,14 +94,16 @@ export class SnapshotSource {
   private writeNode(w: JuteWriter, id: NodeId): void {
     const { store } = this.tree;
     let aclId = this.tree.aclOf(id);
-    if (aclId !== -1 && !this.aclIds.has(aclId)) {
+    if (aclId !== OPEN_ACL_ID && !this.aclIds.has(aclId)) {
       const former = this.formerAcl.get(id);
-      // A node younger than the snapshot: the log makes it again, and what is below it.
-      if (former === undefined || store.getLong(id, F.czxid) > this.zxid) return;
+      // It was made since the snapshot began: the log makes it again, and what is below it.
+      if (former === undefined || (former !== OPEN_ACL_ID && !this.aclIds.has(former))) return;
       aclId = former;
     }
     this.tree.writeNode(w, id, aclId);
     if (store.get(id, F.numChildren) === 0) return;
-    this.levels.push({ parent: id, parentGeneration: store.get(id, F.generation), ids: store.children(id), next: 0 });
+    const ids = store.children(id);
+    const generations = ids.map((child) => store.get(child, F.generation));
+    this.levels.push({ parent: id, parentGeneration: store.get(id, F.generation), ids, generations, next: 0 });
   }
 }

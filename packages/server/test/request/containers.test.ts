@@ -3,14 +3,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ContainerManager } from '../../dist/request/containers.js';
 import type { OriginatingProcessor } from '../../dist/request/originating.js';
-import type { DataTree } from '../../dist/tree/data-tree.js';
+import type { DataTree, Expired } from '../../dist/tree/data-tree.js';
 
 function manager(found: readonly string[], maxPerMinute: number) {
   const deleted: string[] = [];
-  const tree = { lastProcessedZxid: 0, expiredContainers: () => found } as unknown as DataTree;
+  const tree = {
+    lastProcessedZxid: 0,
+    expiredContainers: () => found.map((path) => ({ path, mzxid: 1 })),
+  } as unknown as DataTree;
   const processor = {
     lastZxid: 0,
-    deleteContainer(path: string) {
+    deleteContainer({ path }: Expired) {
       deleted.push(path);
       processor.lastZxid++;
     },

@@ -542,6 +542,29 @@ test('connections that never ask for a session are closed in time', async (t) =>
   await idle.closed();
 });
 
+test('a snapshot that takes long does not make every batch a log of its own', async (t) => {
+  const dir = dataDir(t);
+  let goOn = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  // The first snapshot is due before the server is used, the second waits.
+  let snapshots = 0;
+  const disk: Disk = {
+    ...nodeDisk,
+    create: async (path) => {
+      if (snapshots++ > 0) await held;
+      return nodeDisk.create(path);
+    },
+  };
+  const { clientPort } = await serve(t, { dataDir: dir, snapSizeLimitInKb: 64 }, { disk });
+  const client = await RawClient.open(t, clientPort);
+  for (let i = 0; i < 60; i++) await client.create(`/n${i}`, 'x'.repeat(10_000));
+  const logs = readdirSync(join(dir, 'version-2')).filter((name) => name.startsWith('log.'));
+  goOn();
+  assert.ok(logs.length > 5 && logs.length <= 30, `${logs.length} logs for 600 KB`);
+});
+
 test('snapshots are taken and logs rolled while requests go on, and old files can be purged', async (t) => {
   const dir = dataDir(t);
   const first = await serve(t, { dataDir: dir, snapCount: 100 });

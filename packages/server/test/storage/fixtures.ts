@@ -4,8 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { type Acl, JuteWriter, writeAclList } from '@nodekeeper/protocol';
 import { Database } from '../../dist/database.js';
+import { ADLER_START, adler32 } from '../../dist/storage/adler32.js';
 import { nodeDisk, openDataDir, type Recovered, recover } from '../../dist/storage/index.js';
+import { SNAPSHOT_MAGIC, SNAPSHOT_VERSION } from '../../dist/storage/snapshot-reader.js';
+import { LOG_MAGIC, LOG_VERSION, LogBatch } from '../../dist/storage/txn-log.js';
 
 export const FIXTURES = fileURLToPath(new URL('../../test/fixtures/storage/', import.meta.url));
 export const MAX_ENTRY = 2 * 0xfffff;
@@ -32,6 +36,8 @@ export interface Result {
   db: Database;
   recovered: Recovered;
   warnings: string[];
+  /** Nodes without an access control list. */
+  unlisted: number;
 }
 
 /** Recovers a data directory as a server would. */
@@ -44,8 +50,52 @@ export async function recoverDir(dir: string): Promise<Result> {
     trustEmptySnapshot: false,
     onWarning: (message) => warnings.push(message),
   });
-  db.tree.finishLoading();
-  return { db, recovered, warnings };
+  return { db, recovered, warnings, unlisted: db.tree.finishLoading() };
+}
+
+export interface SnapshotNode {
+  readonly path: string;
+  readonly data?: string;
+  /** The number of its access control list; open if not given. */
+  readonly acl?: number;
+}
+
+/** A snapshot of these nodes, in file form, as a server of Apache's would write it. */
+export function snapshotOf(
+  acls: readonly (readonly [number, readonly Acl[]])[],
+  nodes: readonly SnapshotNode[],
+): Buffer {
+  const w = new JuteWriter();
+  w.int(SNAPSHOT_MAGIC).int(SNAPSHOT_VERSION).long(-1n).int(0).int(acls.length);
+  for (const [number, list] of acls) {
+    w.long(BigInt(number));
+    writeAclList(w, list);
+  }
+  for (const { path, data = '', acl = -1 } of nodes) {
+    w.string(path).buffer(Buffer.from(data)).long(BigInt(acl));
+    for (let word = 0; word < 15; word++) w.int(0);
+  }
+  w.string('/');
+  const body = Buffer.from(w.bytes());
+  return Buffer.concat([
+    body,
+    new JuteWriter()
+      .long(BigInt(adler32(ADLER_START, body, 0, body.length)))
+      .string('/')
+      .bytes(),
+  ]);
+}
+
+/** A log of these entries, the first with the given zxid. */
+export function logOf(zxid: number, entries: readonly Buffer[]): Buffer {
+  const batch = new LogBatch();
+  entries.forEach((entry, i) => {
+    batch.append(entry, zxid + i);
+  });
+  const header = Buffer.alloc(16);
+  header.writeInt32BE(LOG_MAGIC, 0);
+  header.writeInt32BE(LOG_VERSION, 4);
+  return Buffer.concat([header, batch.bytes()]);
 }
 
 export interface Expected {

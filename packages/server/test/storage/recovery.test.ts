@@ -3,12 +3,23 @@ import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Acl } from '@nodekeeper/protocol';
 import { adler32 } from '../../dist/storage/adler32.js';
-import { StorageError } from '../../dist/storage/index.js';
-import { LOG_MAGIC, LOG_VERSION, LogBatch } from '../../dist/storage/txn-log.js';
+import { nodeDisk, openDataDir, StorageError, writeSnapshot } from '../../dist/storage/index.js';
 import { F } from '../../dist/tree/node-store.js';
 import { ownerId } from '../../dist/tree/owner.js';
-import { copyOf, type Expected, expectedOf, FIXTURES, type Result, recoverDir, temporaryDir } from './fixtures.js';
+import { Harness } from '../tree/harness.js';
+import {
+  copyOf,
+  type Expected,
+  expectedOf,
+  FIXTURES,
+  logOf,
+  type Result,
+  recoverDir,
+  snapshotOf,
+  temporaryDir,
+} from './fixtures.js';
 
 function assertTree({ db }: Result, expected: Expected): void {
   const { store } = db.tree;
@@ -218,25 +229,100 @@ test('a first snapshot that was cut short is none, a later one is missed', async
   );
 });
 
-/** A log with one entry, a request that failed. */
-function logOf(zxid: number): Buffer {
+test('a damaged snapshot is not passed over where the log does not reach it', async (t) => {
+  const dir = temporaryDir(t);
+  const version2 = join(dir, 'version-2');
+  mkdirSync(version2);
+  const restored = snapshotOf([], [{ path: '' }, { path: '/restored' }]);
+  writeFileSync(join(version2, 'snapshot.0'), snapshotOf([], [{ path: '' }]));
+  writeFileSync(join(version2, 'log.1'), logOf(1, [failure(1), failure(2)]));
+  writeFileSync(join(version2, 'snapshot.64'), restored);
+  assert.equal((await recoverDir(dir)).recovered.lastZxid, 0x64);
+  restored[40] = ~(restored[40] as number);
+  writeFileSync(join(version2, 'snapshot.64'), restored);
+  await assert.rejects(recoverDir(dir), (e) => e instanceof StorageError && e.isDamage && /end at 0x2/.test(e.message));
+  rmSync(join(version2, 'snapshot.64'));
+  // Behind an election, before the epoch has a transaction.
+  writeFileSync(join(version2, 'snapshot.100000000'), restored);
+  assert.equal((await recoverDir(dir)).recovered.lastZxid, 2);
+});
+
+const ADMIN: readonly Acl[] = [{ perms: 31, scheme: 'digest', id: 'admin:hash' }];
+const READ: readonly Acl[] = [{ perms: 1, scheme: 'world', id: 'anyone' }];
+
+test('a node with an access control list that the snapshot does not hold has that of the log, for good', async (t) => {
+  const dir = temporaryDir(t);
+  const version2 = join(dir, 'version-2');
+  mkdirSync(version2);
+  // As Apache's servers write it: the node came while the snapshot was written, with a list of its own.
+  const nodes = [{ path: '' }, { path: '/x', data: 'precious', acl: 2 }, { path: '/y', acl: 2 }];
+  writeFileSync(join(version2, 'snapshot.5'), snapshotOf([[1, READ]], nodes));
+  const log = new Harness();
+  log.zxid = 5;
+  log.create('/other', { acl: READ });
+  log.create('/x', { data: 'precious', acl: ADMIN });
+  writeFileSync(join(version2, 'log.6'), logOf(6, log.entries));
+  const { db, unlisted } = await recoverDir(dir);
+  const aclOf = (path: string) => db.tree.aclList(db.tree.store.findString(path));
+  assert.deepEqual([aclOf('/x'), aclOf('/other')], [ADMIN, READ]);
+  assert.deepEqual([unlisted, aclOf('/y')], [1, [{ perms: 0, scheme: 'world', id: 'anyone' }]]);
+  const own = { digestEnabled: true, serializeLastProcessedZxid: false, compression: '' } as const;
+  await writeSnapshot(nodeDisk, version2, db.snapshot(), own);
+  const again = (await recoverDir(dir)).db.tree;
+  for (const path of ['/x', '/y', '/other']) assert.notEqual(again.store.findString(path), 0, path);
+});
+
+test('numbers of access control lists in a snapshot do not meet those given here', async (t) => {
+  const dir = temporaryDir(t);
+  const version2 = join(dir, 'version-2');
+  mkdirSync(version2);
+  // Of 3.4, which has no /zookeeper/config: its first list is the users'.
+  writeFileSync(join(version2, 'snapshot.5'), snapshotOf([[1, ADMIN]], [{ path: '' }, { path: '/secret', acl: 1 }]));
+  const log = new Harness();
+  log.zxid = 5;
+  log.create('/public', { acl: READ });
+  writeFileSync(join(version2, 'log.6'), logOf(6, log.entries));
+  const { tree } = (await recoverDir(dir)).db;
+  const aclOf = (path: string) => tree.aclList(tree.store.findString(path));
+  assert.deepEqual([aclOf('/secret'), aclOf('/public'), aclOf('/zookeeper/config')], [ADMIN, READ, READ]);
+});
+
+test('a snapshot that holds a node twice is read: the log tells how it ends', async (t) => {
+  const dir = temporaryDir(t);
+  const version2 = join(dir, 'version-2');
+  mkdirSync(version2);
+  const nodes = [{ path: '' }, { path: '/a', data: 'old', acl: 1 }, { path: '/a', data: 'new' }];
+  writeFileSync(join(version2, 'snapshot.5'), snapshotOf([[1, ADMIN]], nodes));
+  const { tree } = (await recoverDir(dir)).db;
+  const id = tree.store.findString('/a');
+  assert.deepEqual([tree.store.data(id)?.toString(), tree.aclOf(id)], ['new', -1]);
+});
+
+test('a directory for logs that is missing while there are snapshots is not begun anew', (t) => {
+  const dir = temporaryDir(t);
+  mkdirSync(join(dir, 'data/version-2'), { recursive: true });
+  mkdirSync(join(dir, 'log'));
+  const open = () => openDataDir(nodeDisk, join(dir, 'data'), join(dir, 'log'), true);
+  writeFileSync(join(dir, 'data/version-2/snapshot.5'), snapshotOf([], [{ path: '' }]));
+  assert.throws(open, /Mount what dataLogDir stands for/);
+  mkdirSync(join(dir, 'log/version-2'));
+  open();
+});
+
+/** An entry of a request that failed. */
+function failure(zxid: number): Buffer {
   const entry = Buffer.alloc(36);
   entry.writeBigInt64BE(BigInt(zxid), 12);
   entry.writeInt32BE(-1, 28); // type error
   entry.writeInt32BE(-101, 32);
-  const batch = new LogBatch();
-  batch.append(entry, zxid);
-  const header = Buffer.alloc(16);
-  header.writeInt32BE(LOG_MAGIC, 0);
-  header.writeInt32BE(LOG_VERSION, 4);
-  return Buffer.concat([header, batch.bytes()]);
+  return entry;
 }
 
 test('an epoch begins with its first transaction: another one shows that some are missing', async (t) => {
   const dir = copyOf(t, 'standalone-3.8.0');
-  writeFileSync(join(dir, 'version-2/log.100000001'), logOf(0x100000001));
+  writeFileSync(join(dir, 'version-2/log.100000001'), logOf(0x100000001, [failure(0x100000001)]));
   assert.equal((await recoverDir(dir)).recovered.lastZxid, 0x100000001);
   rmSync(join(dir, 'version-2/log.100000001'));
-  writeFileSync(join(dir, 'version-2/log.100000003'), logOf(0x100000003));
+  writeFileSync(join(dir, 'version-2/log.100000003'), logOf(0x100000003, [failure(0x100000003)]));
   await assert.rejects(recoverDir(dir), /0x100000003 follows 0x7f: transactions between them are missing/);
 });

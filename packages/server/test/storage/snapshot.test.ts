@@ -1,6 +1,7 @@
 // Snapshots: what is written is read back, also while the tree changes under the writer.
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { createReadStream, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import {
@@ -10,6 +11,7 @@ import {
   parseSnapshotName,
   writeSnapshot,
 } from '../../dist/storage/index.js';
+import { loadSnapshotStream } from '../../dist/storage/snapshot-reader.js';
 import { SnapshotSource } from '../../dist/tree/snapshot-source.js';
 import { Harness } from '../tree/harness.js';
 import { newDatabase, temporaryDir } from './fixtures.js';
@@ -41,7 +43,9 @@ for (const compression of ['', 'gz', 'snappy'] as Compression[]) {
 }
 
 test('a snapshot taken while the tree changes gives the same tree once the log is replayed over it', async (t) => {
-  for (let seed = 1; seed <= 12; seed++) {
+  for (let seed = 1; seed <= 36; seed++) {
+    // A few parents of few, or one of many, among which names come and go.
+    const wide = seed % 3 === 0;
     const dir = temporaryDir(t);
     const h = new Harness();
     let random = seed * 7919;
@@ -50,7 +54,7 @@ test('a snapshot taken while the tree changes gives the same tree once the log i
       return (random >>> 8) % n;
     };
     const change = (): void => {
-      const path = `/n${next(40)}${next(2) ? `/m${next(5)}` : ''}`;
+      const path = wide ? `/n0/m${next(400)}` : `/n${next(40)}${next(2) ? `/m${next(5)}` : ''}`;
       const kind = next(6);
       if (kind < 2) h.create(path, { data: 'x'.repeat(next(3000)), flags: next(3) });
       else if (kind < 4) h.delete(path);
@@ -67,6 +71,7 @@ test('a snapshot taken while the tree changes gives the same tree once the log i
         );
       }
     };
+    h.create('/n0');
     for (let i = 0; i < 800; i++) change();
     const from = h.entries.length;
     const source = new SnapshotSource(h.tree, []);
@@ -85,6 +90,10 @@ test('a snapshot taken while the tree changes gives the same tree once the log i
     const db = newDatabase();
     const name = parseSnapshotName(file);
     assert.ok(name);
+    const paths: string[] = [];
+    const node: typeof db.node = (buf, start, end) => paths.push(buf.toString('utf8', start, end));
+    await loadSnapshot(nodeDisk, dir, name, { session: () => {}, acl: () => {}, node, digest: () => {} });
+    assert.equal(new Set(paths).size, paths.length, 'each node is there once');
     await loadSnapshot(nodeDisk, dir, name, db);
     db.snapshotLoaded(name.zxid);
     for (const entry of h.entries.slice(from)) db.apply(entry, 0, entry.length, 0);
@@ -96,6 +105,27 @@ test('a snapshot taken while the tree changes gives the same tree once the log i
       assert.deepEqual(db.tree.aclList(db.tree.store.findString(path)), h.tree.aclList(id), path);
     }
   }
+});
+
+test('what is loaded from a stream is as new as what came while the snapshot was written', async (t) => {
+  const dir = temporaryDir(t);
+  const h = new Harness();
+  h.create('/a');
+  const source = new SnapshotSource(h.tree, []);
+  const fuzzy = {
+    zxid: source.zxid,
+    sessions: () => source.sessions(),
+    acls: () => source.acls(),
+    digest: () => source.digest(),
+    writeNodes: (w: Parameters<SnapshotSource['writeNodes']>[0]) => {
+      h.set('/a', 'later');
+      return source.writeNodes(w, 1000);
+    },
+  };
+  const options = { digestEnabled: true, serializeLastProcessedZxid: true, compression: '' } as const;
+  const { file } = await writeSnapshot(nodeDisk, dir, fuzzy, options);
+  const zxid = await loadSnapshotStream(createReadStream(join(dir, file)), newDatabase());
+  assert.equal(zxid, h.zxid);
 });
 
 test('names with a zxid that Java takes for negative are nobody’s; those of epochs that cannot be counted stop the start', () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { ErrorCode, JuteWriter, OpCode } from '@nodekeeper/protocol';
+import type { Expired } from '../../dist/tree/data-tree.js';
 import { addLong, F } from '../../dist/tree/node-store.js';
 import { AUTHOR_ID, createBody, Harness } from './harness.js';
 
@@ -119,11 +120,28 @@ test('containers and TTL nodes are known by their owner', () => {
   assert.equal(h.create('/u', { op: OpCode.createTTL, flags: 0, ttl: -1 }), ErrorCode.BadArguments);
   assert.equal(h.create('/u', { op: OpCode.createTTL, flags: 5, ttl: 0 }), ErrorCode.BadArguments);
   check(h);
-  assert.deepEqual([...h.tree.expiredContainers(h.time, 0)], []);
+  const expired = (time: number) => Array.from(h.tree.expiredContainers(time, 0), ({ path }) => path);
+  assert.deepEqual(expired(h.time), []);
   h.create('/c/x');
   h.delete('/c/x');
-  assert.deepEqual([...h.tree.expiredContainers(h.time, 0)], ['/c']);
-  assert.deepEqual([...h.tree.expiredContainers(h.time + 6000, 0)], ['/c', '/t']);
+  assert.deepEqual(expired(h.time), ['/c']);
+  assert.deepEqual(expired(h.time + 6000), ['/c', '/t']);
+});
+
+test('a container that was made again, or a TTL node that was written, is not deleted for what was due', () => {
+  const h = new Harness();
+  h.create('/c', { op: OpCode.createContainer, flags: 4 });
+  h.create('/c/child');
+  h.delete('/c/child');
+  h.create('/t', { op: OpCode.createTTL, flags: 5, ttl: 5000 });
+  const due = [...h.tree.expiredContainers(h.time + 6000, 0)];
+  assert.equal(due.length, 2);
+  h.delete('/c');
+  h.create('/c');
+  h.set('/t', 'written');
+  const judge = (node: Expired): number => h.preparer.prepareDeleteContainer(node, ++h.zxid, h.time++);
+  assert.deepEqual(due.map(judge), [ErrorCode.BadVersion, ErrorCode.BadVersion]);
+  assert.deepEqual([...h.tree.expiredContainers(h.time + 6000, 0)].map(judge), [ErrorCode.Ok]);
 });
 
 test('replaying the log gives the same tree, and replaying it twice too', () => {
