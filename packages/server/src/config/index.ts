@@ -72,7 +72,8 @@ export interface ServerConfig {
   readonly closeSessionTxnEnabled: boolean;
   readonly snapRetainCount: number;
   readonly purgeIntervalHours: number;
-  readonly extendedTypesEnabled: boolean;
+  /** With TTL nodes of 3.5.3, too, or those of later versions only. */
+  readonly extendedTypesEnabled: boolean | '3.5.3';
   readonly containerCheckInterval: number;
   readonly containerMaxPerMinute: number;
   readonly containerMaxNeverUsedInterval: number;
@@ -263,7 +264,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     closeSessionTxnEnabled: b('closeSessionTxn.enabled'),
     snapRetainCount,
     purgeIntervalHours: n('autopurge.purgeInterval'),
-    extendedTypesEnabled: b('extendedTypesEnabled'),
+    extendedTypesEnabled: b('extendedTypesEnabled') && b('emulate353TTLNodes') ? '3.5.3' : b('extendedTypesEnabled'),
     containerCheckInterval: n('znode.container.checkIntervalMs'),
     containerMaxPerMinute: n('znode.container.maxPerMinute'),
     containerMaxNeverUsedInterval: n('znode.container.maxNeverUsedIntervalMs'),

@@ -192,7 +192,7 @@ export const KEYS: readonly Key[] = [
   key('commitLogCount', 'int', 500, 'Transactions kept in memory for learners.'),
   // nodes
   key('extendedTypesEnabled', 'bool', false, 'Whether TTL nodes can be created.'),
-  key('emulate353TTLNodes', 'bool', false, 'Read TTL nodes as 3.5.3 wrote them.', ignored),
+  key('emulate353TTLNodes', 'bool', false, 'With extendedTypesEnabled: TTL nodes of 3.5.3 are ones, too.'),
   key(
     'znode.container.checkIntervalMs',
     'int',

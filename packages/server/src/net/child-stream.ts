@@ -5,6 +5,7 @@ import { ErrorCode } from '@nodekeeper/protocol';
 import { writeName } from '../request/reads.js';
 import { REPLY_HEAD, ReplyBuffer } from '../request/reply-buffer.js';
 import { F, type Hold, type NodeId, type NodeStore } from '../tree/node-store.js';
+import type { ExtendedTypes } from '../tree/owner.js';
 
 const PIECE_NAMES = 512;
 
@@ -27,7 +28,7 @@ export class ChildStream {
     xid: number,
     zxid: number,
     withStat: boolean,
-    extendedTypes: boolean,
+    extendedTypes: ExtendedTypes,
     giveUp: () => void,
   ) {
     this.store = store;

@@ -8,6 +8,7 @@ import type { Runtime, Timer } from '../runtime.js';
 import { passwordMatches, sessionPassword } from '../session/session-id.js';
 import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree } from '../tree/data-tree.js';
+import type { ExtendedTypes } from '../tree/owner.js';
 import type { AuthSettings } from './auth.js';
 import { ClientConnection, plainAddress } from './client-connection.js';
 import type { ConnectionThrottle } from './connection-throttle.js';
@@ -119,7 +120,7 @@ export class ClientPort implements TlsTaker {
   readonly sasl: SaslSettings | undefined;
   /** Begins a client's login; undefined where nobody can log in. */
   readonly newLogin: (() => SaslLogin) | undefined;
-  readonly extendedTypes: boolean;
+  readonly extendedTypes: ExtendedTypes;
   /** Monotonic milliseconds and wall clock at the start of this turn. */
   now = 0;
   wallTime = 0;
@@ -164,7 +165,7 @@ export class ClientPort implements TlsTaker {
       readonly runtime: Runtime;
       readonly auth: AuthRules;
       readonly authSettings: AuthSettings;
-      readonly extendedTypes: boolean;
+      readonly extendedTypes: ExtendedTypes;
       /** Schemes of which a connection must have an identity (enforce.auth.schemes); empty for no such rule. */
       readonly requiredSchemes: readonly string[];
       readonly throttle: ConnectionThrottle;

@@ -21,7 +21,7 @@ import { crcBytes } from '../tree/crc32.js';
 import type { DataTree, Expired } from '../tree/data-tree.js';
 import { DIGEST_VERSION, TreeDigest } from '../tree/digest.js';
 import { F } from '../tree/node-store.js';
-import { OwnerKind, ownerKind, ttlOwnerHi } from '../tree/owner.js';
+import { type ExtendedTypes, OwnerKind, ownerKind, ttlOwnerHi } from '../tree/owner.js';
 import { ROOT_LIMITS, spoilsCounts } from '../tree/quota.js';
 import { TXN_DIGEST_SIZE, TXN_HEADER_SIZE, TxnHeaderAt } from '../tree/txn-types.js';
 import { type NodeChange, PendingChanges } from './changes.js';
@@ -44,7 +44,7 @@ import { checkQuota, type QuotaObserver } from './quota-check.js';
 
 export interface PrepareOptions {
   readonly auth: AuthRules;
-  readonly extendedTypesEnabled: boolean;
+  readonly extendedTypesEnabled: ExtendedTypes;
   readonly enforceQuota: boolean;
   readonly digestEnabled: boolean;
   readonly closeSessionTxnEnabled: boolean;
@@ -232,7 +232,7 @@ export class Preparer {
 
   private create(request: CreateRequest, identities: readonly Identity[]): number {
     const { flags } = request;
-    const problem = createProblem(request, this.options.extendedTypesEnabled);
+    const problem = createProblem(request, this.options.extendedTypesEnabled !== false);
     if (problem !== ErrorCode.Ok) return problem;
     if (request.path === null) return ErrorCode.MarshallingError;
     let { path } = request;

@@ -5,6 +5,7 @@ import { DecodeError, ErrorCode, JuteReader, OpCode } from '@nodekeeper/protocol
 import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree, MultiListener } from '../tree/data-tree.js';
 import type { NodeId } from '../tree/node-store.js';
+import type { ExtendedTypes } from '../tree/owner.js';
 import { timeOf } from '../tree/txn-types.js';
 import { type Client, DEPARTED, type SessionOwner } from './client.js';
 import { makesEphemeral } from './decode.js';
@@ -29,7 +30,7 @@ export interface ProcessorHooks {
 }
 
 export interface ProcessorOptions {
-  readonly extendedTypesEnabled: boolean;
+  readonly extendedTypesEnabled: ExtendedTypes;
   /** The longest field that is believed, in bytes. */
   readonly maxLength: number;
   /** Whether sessions begin as this server's own (localSessionsEnabled), and become global ones when they must. */

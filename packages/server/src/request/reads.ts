@@ -16,6 +16,7 @@ import {
 import { childrenInOrder, MOST_ORDERED } from '../tree/child-order.js';
 import type { DataTree } from '../tree/data-tree.js';
 import { F, type NodeId } from '../tree/node-store.js';
+import type { ExtendedTypes } from '../tree/owner.js';
 import { WatchEvent } from '../tree/watches.js';
 import type { Client } from './client.js';
 import { type AuthRules, allows, type Identity, redacted, userName } from './identity.js';
@@ -35,7 +36,7 @@ const LARGEST_MULTI_READ = 64 * 1024 * 1024;
 export class Reads {
   private readonly tree: DataTree;
   private readonly auth: AuthRules;
-  private readonly extendedTypes: boolean;
+  private readonly extendedTypes: ExtendedTypes;
   private readonly reader: JuteReader;
   private readonly scratch = new JuteWriter(1024);
   private readonly observer: ReadObserver;
@@ -43,7 +44,7 @@ export class Reads {
   constructor(
     tree: DataTree,
     auth: AuthRules,
-    extendedTypes: boolean,
+    extendedTypes: ExtendedTypes,
     maxLength: number,
     observer: ReadObserver = { read: () => {} },
   ) {

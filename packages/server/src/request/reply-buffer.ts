@@ -2,7 +2,7 @@
 
 import { encodedLength, encodeString } from '@nodekeeper/protocol';
 import { F, NodeFlag, type NodeId, type NodeStore } from '../tree/node-store.js';
-import { OwnerKind, ownerKind } from '../tree/owner.js';
+import { type ExtendedTypes, OwnerKind, ownerKind } from '../tree/owner.js';
 
 /** Length prefix and ReplyHeader: int length; int xid, long zxid, int err. */
 export const REPLY_HEAD = 20;
@@ -111,7 +111,7 @@ export class ReplyBuffer {
   }
 
   /** The node's Stat as clients see it: deletions of children counted in cversion, no owner for containers and TTL nodes. */
-  stat(store: NodeStore, id: NodeId, extendedTypes: boolean): void {
+  stat(store: NodeStore, id: NodeId, extendedTypes: ExtendedTypes): void {
     this.reserve(68);
     const page = store.page(id);
     const at = store.base(id);

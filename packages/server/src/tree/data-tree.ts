@@ -14,7 +14,7 @@ import { AclTable, OPEN_ACL_ID } from './acl-table.js';
 import { DIGEST_VERSION, TreeDigest } from './digest.js';
 import { F, isBelowZookeeper, NodeFlag, type NodeId, NodeStore, ROOT } from './node-store.js';
 import { skipOpenAcl } from './open-acl.js';
-import { OwnerKind, ownerId, ownerKind, ttlOf, ttlOwnerHi } from './owner.js';
+import { type ExtendedTypes, OwnerKind, ownerId, ownerKind, ttlOf, ttlOwnerHi } from './owner.js';
 import { countedPath, formatStats, limitedPath, parseQuota, QuotaPaths, statsPath } from './quota.js';
 import { TXN_DIGEST_SIZE, TXN_HEADER_SIZE, TxnHeaderAt } from './txn-types.js';
 import { Watches } from './watches.js';
@@ -43,7 +43,7 @@ export interface SessionListener {
 export interface DataTreeOptions {
   /** Seeds the hash of paths; random in production. */
   readonly seed: number;
-  readonly extendedTypesEnabled: boolean;
+  readonly extendedTypesEnabled: ExtendedTypes;
   readonly digestEnabled: boolean;
 }
 
@@ -62,7 +62,7 @@ export class DataTree {
   readonly containers = new Set<NodeId>();
   readonly ttls = new Set<NodeId>();
   private readonly ephemerals = new Map<bigint, Set<NodeId>>();
-  private readonly extendedTypes: boolean;
+  private readonly extendedTypes: ExtendedTypes;
   readonly digestEnabled: boolean;
   private readonly sessions: SessionListener;
 

@@ -6,11 +6,14 @@ const CONTAINER_HI = 0x80000000 | 0;
 
 export const CONTAINER_OWNER = -(2n ** 63n);
 
+/** Whether owners tell of TTL nodes; also as 3.5.3 wrote them, for which every owner with the sign bit is one. */
+export type ExtendedTypes = boolean | '3.5.3';
+
 /** The kind of a stored owner, given as two words. With extended types off, TTL owners count as sessions, as in Apache. */
-export function ownerKind(hi: number, lo: number, extendedTypes: boolean): number {
+export function ownerKind(hi: number, lo: number, extendedTypes: ExtendedTypes): number {
   if (hi === 0 && lo === 0) return OwnerKind.persistent;
   if (hi === CONTAINER_HI && lo === 0) return OwnerKind.container;
-  if (extendedTypes && hi >>> 24 === 0xff) return OwnerKind.ttl;
+  if (extendedTypes !== false && (hi >>> 24 === 0xff || (extendedTypes === '3.5.3' && hi < 0))) return OwnerKind.ttl;
   return OwnerKind.ephemeral;
 }
 

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import { ErrorCode, JuteWriter, OpCode } from '@nodekeeper/protocol';
 import type { Expired } from '../../dist/tree/data-tree.js';
 import { addLong, F } from '../../dist/tree/node-store.js';
+import { type ExtendedTypes, OwnerKind, ownerKind, ttlOf } from '../../dist/tree/owner.js';
 import { AUTHOR_ID, createBody, Harness } from './harness.js';
 
 /** The tree's digest by the book: every node's path, data and stored Stat through zlib's CRC-32. */
@@ -126,6 +127,20 @@ test('containers and TTL nodes are known by their owner', () => {
   h.delete('/c/x');
   assert.deepEqual(expired(h.time), ['/c']);
   assert.deepEqual(expired(h.time + 6000), ['/c', '/t']);
+});
+
+test('owners of TTL nodes are told from sessions, those of 3.5.3 only if asked for', () => {
+  const { ephemeral, container, ttl } = OwnerKind;
+  const kinds = (types: ExtendedTypes) =>
+    [0xff000000, 0x80000000, 0x80000001, 0x01000000].map((hi) => ownerKind(hi | 0, 5, types));
+  assert.deepEqual(kinds(false), [ephemeral, ephemeral, ephemeral, ephemeral]);
+  assert.deepEqual(kinds(true), [ttl, ephemeral, ephemeral, ephemeral]);
+  assert.deepEqual(kinds('3.5.3'), [ttl, ttl, ttl, ephemeral]);
+  assert.deepEqual(
+    ([false, true, '3.5.3'] as const).map((types) => ownerKind(0x80000000 | 0, 0, types)),
+    [container, container, container],
+  );
+  assert.equal(ttlOf(0x80000000 | 0, 3_600_000), 3_600_000);
 });
 
 test('a container that was made again, or a TTL node that was written, is not deleted for what was due', () => {
