@@ -64,10 +64,12 @@ export class AclTable {
   }
 
   /**
-   * The number for a node that has one in the snapshot; counts one more use. Apache's servers write nodes that came while the
-   * snapshot was written with numbers that are not listed in it.
+   * The number for a node that has one in the snapshot, in place of the one it had, if any; counts the uses. Apache's servers write
+   * nodes that came while the snapshot was written with numbers that are not listed in it.
    */
-  acquireLoaded(number: number): number {
+  acquireLoaded(number: number, former: number): number {
+    const before = this.byId.get(former);
+    if (before !== undefined) before.uses--; // it may be listed, and wanted by a node that comes later
     if (number === OPEN_ACL_ID) return OPEN_ACL_ID;
     const id = this.loaded.get(number);
     if (id === undefined) {

@@ -625,7 +625,7 @@ export class DataTree {
     for (let i = 0; i < 13; i++) page[at + i] = buf.readInt32BE(stat + i * 4);
     page[at + F.pzxid] = buf.readInt32BE(stat + 52);
     page[at + F.pzxid + 1] = buf.readInt32BE(stat + 56);
-    page[at + F.aclId] = this.acls.acquireLoaded(aclId);
+    page[at + F.aclId] = this.acls.acquireLoaded(aclId, page[at + F.aclId] as number);
     if (this.digestEnabled) this.digest.add(store.refreshDigest(id));
     this.registerOwner(id, page[at + F.owner] as number, page[at + F.owner + 1] as number);
   }
