@@ -1,6 +1,6 @@
 // Reads of many nodes in few requests: those that are asked for in the same turn go together.
 
-import { type Client, isKeeperError, KeeperError, type NodeData } from '@nodekeeper/client';
+import { type Client, isKeeperError, type NodeData } from '@nodekeeper/client';
 
 /** So many nodes of the servers' default size limit stay within the client's limit of an answer. */
 const BATCH = 50;
@@ -68,7 +68,7 @@ export class BatchReader {
       const results = await this.client.multiRead(paths.map((path) => ({ op: 'getData', path }) as const));
       for (const [i, result] of results.entries()) {
         const path = paths[i] as string;
-        if (!(result instanceof KeeperError)) this.handler.onRead(path, result);
+        if (!isKeeperError(result)) this.handler.onRead(path, result);
         else if (isKeeperError(result, 'NoNode')) this.handler.onRead(path, null);
         else this.handler.onFailure(path, result);
       }

@@ -2,7 +2,7 @@
 // Source: DistributedQueue of Apache Curator; Queue, LockingQueue of kazoo.
 
 import { randomUUID } from 'node:crypto';
-import { type Client, isKeeperError, KeeperError, onAbort } from '@nodekeeper/client';
+import { type Client, isKeeperError, onAbort } from '@nodekeeper/client';
 import { ensureContainers } from '../base/create.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
@@ -407,7 +407,7 @@ class Consumer<T> implements QueueConsumer {
       } catch (error) {
         if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) continue;
         if (!this.isClosing) this.hooks.fail(error);
-        if (!(error instanceof KeeperError) || this.client.isOver) return;
+        if (!isKeeperError(error) || this.client.isOver) return;
         await pause(pauseAfter(10), this.closing.signal).catch(() => {}); // what fails at once would fail without end
       }
     }
@@ -484,7 +484,7 @@ class Consumer<T> implements QueueConsumer {
       await this.handle(name, data, NO_LOCK);
       return true;
     } catch (error) {
-      if (error instanceof KeeperError && error.outcomeUnknown) {
+      if (isKeeperError(error) && error.outcomeUnknown) {
         this.hooks.fail(error);
         return false;
       }
