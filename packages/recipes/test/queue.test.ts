@@ -15,7 +15,7 @@ import {
   stringSerializer,
 } from '../dist/index.js';
 import { Relay, STEPS } from './relay.js';
-import { childCount, expire, leftovers, open, serve, until } from './support.js';
+import { childCount, deferred, expire, leftovers, open, serve, until } from './support.js';
 
 for (const lockPath of [undefined, '/locks']) {
   const options = lockPath === undefined ? {} : { lockPath };
@@ -221,6 +221,73 @@ test('an item that another has consumed while its lock was tried for again is no
   await until(() => got.includes('second'));
   assert.deepEqual(got, ['second']);
 });
+
+test("a consumer whose session ends before it has read the item leaves another's lock alone", async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const mine = new DistributedQueue(client, '/q', stringSerializer, { lockPath: '/l' });
+  const theirs = new DistributedQueue(direct, '/q', stringSerializer, { lockPath: '/l' });
+  await direct.create('/l');
+  await theirs.put('first');
+  const failed = relay.failAt('getData', 'afterCommit').then(() => relay.down()); // after the lock
+  const got: string[] = [];
+  mine.consume((item) => void got.push(item));
+  await failed;
+  await expire(server, client);
+  const finish = deferred();
+  const begun = deferred();
+  theirs.consume(() => {
+    begun.resolve();
+    return finish.promise;
+  });
+  await begun.promise;
+  await theirs.put('second');
+  relay.up();
+  await until(() => got.length === 1, 'the next item is consumed, after the first was looked at again');
+  await mine.close();
+  assert.deepEqual(got, ['second']);
+  assert.deepEqual((await direct.getChildren('/l')).children, ['queue-0000000000']);
+  finish.resolve();
+  await theirs.close();
+});
+
+for (const end of ['succeeds', 'fails'] as const) {
+  test(`a handler that ${end} in a later session leaves another's lock alone`, async (t) => {
+    const server = await serve(t);
+    const relay = await Relay.start(t, server.clientPort);
+    const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+    const mine = new DistributedQueue(client, '/q', stringSerializer, { lockPath: '/l' });
+    const theirs = new DistributedQueue(direct, '/q', stringSerializer, { lockPath: '/l' });
+    mine.on('error', () => {});
+    await mine.put('item');
+    const [first, second] = [deferred(), deferred()];
+    let handlers = 0;
+    const consumer = mine.consume(() => {
+      handlers++;
+      return first.promise;
+    });
+    await until(() => handlers === 1);
+    relay.down();
+    await expire(server, client);
+    theirs.consume(() => {
+      handlers++;
+      return second.promise;
+    });
+    await until(() => handlers === 2);
+    relay.up();
+    await client.connected();
+    if (end === 'fails') first.reject(new Error('no'));
+    else first.resolve();
+    await consumer.close();
+    assert.deepEqual((await direct.getChildren('/l')).children, ['queue-0000000000']);
+    assert.equal(await theirs.size(), end === 'fails' ? 1 : 0);
+    second.resolve();
+    await Promise.all([mine.close(), theirs.close()]);
+    await childCount(direct, '/q', 0);
+    await childCount(direct, '/l', 0);
+  });
+}
 
 test('a full queue makes producers wait', async (t) => {
   const server = await serve(t);

@@ -142,3 +142,20 @@ export async function expire(server: RunningServer, client: Client): Promise<voi
   socket.write(Buffer.concat([connect, closeSession]));
   for await (const _ of socket); // the server ends it
 }
+
+/** A promise that is settled from outside. */
+export interface Deferred {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export function deferred(): Deferred {
+  let resolve: () => void = () => {};
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}

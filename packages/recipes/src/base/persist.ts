@@ -1,6 +1,6 @@
 // Calls that go on over lost connections, as long as the session they are meant for lives.
 
-import { type Client, isKeeperError } from '@nodekeeper/client';
+import { type Client, ErrorCode, isKeeperError, KeeperError } from '@nodekeeper/client';
 import { onStateChange } from './session-hub.js';
 import { deferred, pause } from './wait.js';
 
@@ -41,6 +41,14 @@ export async function persistOverSessions<T>(
       if (!isKeeperError(error, 'SessionExpired') || client.isOver) throw error;
     }
   }
+}
+
+/** The same in this one session: for what would be about another's node in the next. Then rejects with SessionExpired. */
+export function persistInSession<T>(client: Client, session: bigint, action: () => Promise<T>): Promise<T> {
+  return persist(async () => {
+    if (client.sessionId !== session) throw new KeeperError(ErrorCode.SessionExpired, 'recipe');
+    return action();
+  });
 }
 
 /** So many connections may be lost one after the other with the same write on its way. */

@@ -9,9 +9,10 @@ import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, recipePath } from '../base/paths.js';
 import {
-  deleteForSure,
+  isSessionOver,
   pauseAfter,
   persist,
+  persistInSession,
   persistOverSessions,
   untilConnected,
   whileConnected,
@@ -503,7 +504,7 @@ class Consumer<T> implements QueueConsumer {
     const { seat, data } = locked;
     const tenure = new Tenure(this.client, seat, { recipe: this.hooks.recipe, path });
     if (tenure.isLost) {
-      await deleteForSure(this.client, lock); // should the session live on
+      await this.unlock(lock); // should the session live on
       return false;
     }
     const context = { signal: tenure.signal, fencingToken: seat.token };
@@ -512,7 +513,7 @@ class Consumer<T> implements QueueConsumer {
     const { onError = 'requeue' } = this.options;
     const isOver = isDone || onError === 'delete';
     // Its answer comes before that to the next lock, which leaves in the same packet.
-    this.settle(isOver ? this.finish(path, lock) : this.requeue(name, path, lock, data));
+    this.settle(isOver ? this.finish(path, seat) : this.requeue(name, path, seat, data));
     return true;
   }
 
@@ -537,7 +538,7 @@ class Consumer<T> implements QueueConsumer {
       const read = tries === 1 && early !== undefined ? early : await persist(() => this.client.getData(path));
       return { seat, data: read.data };
     } catch (error) {
-      await deleteForSure(this.client, lock);
+      await this.unlock(lock);
       if (isKeeperError(error, 'NoNode')) return undefined;
       throw error;
     }
@@ -598,10 +599,10 @@ class Consumer<T> implements QueueConsumer {
     }
   }
 
-  /** Deletes the item and its lock together. If the session has ended meanwhile there is no lock; the item is done though. */
-  private async finish(path: string, lock: string): Promise<void> {
+  /** Deletes the item and its lock together. In a later session the lock is another's, if there is one; the item is done though. */
+  private async finish(path: string, { path: lock, session }: Seat): Promise<void> {
     try {
-      await persist(() => this.client.transaction().delete(path).delete(lock).commit());
+      await persistInSession(this.client, session, () => this.client.transaction().delete(path).delete(lock).commit());
     } catch (error) {
       if (!isKeeperError(error, 'NoNode') && !isKeeperError(error, 'SessionExpired')) throw error;
       await persistOverSessions(this.client, () => this.client.delete(path)).catch(unlessMissing);
@@ -610,12 +611,14 @@ class Consumer<T> implements QueueConsumer {
   }
 
   /** The item goes to the end in one transaction, so that it is there once. */
-  private async requeue(name: string, path: string, lock: string, data: Buffer | null): Promise<void> {
+  private async requeue(name: string, path: string, { path: lock, session }: Seat, data: Buffer | null): Promise<void> {
     const again = join(this.layout.entries, this.layout.requeuedAs(name));
     const settings = { mode: 'persistentSequential', data } as const;
     try {
       // Repeated after a lost connection it fails, if it was executed, as the item is gone.
-      await persist(() => this.client.transaction().delete(path).create(again, settings).delete(lock).commit());
+      await persistInSession(this.client, session, () =>
+        this.client.transaction().delete(path).create(again, settings).delete(lock).commit(),
+      );
     } catch (error) {
       if (isKeeperError(error, 'SessionExpired')) return; // the lock is gone, and somebody else has the item
       if (!isKeeperError(error, 'NoNode')) throw error;
@@ -623,8 +626,14 @@ class Consumer<T> implements QueueConsumer {
     }
   }
 
+  /** The lock goes if it is this consumer's. */
   private async unlock(lock: string): Promise<void> {
-    if ((await this.ownLock(lock)) !== undefined) await deleteForSure(this.client, lock);
+    try {
+      const seat = await this.ownLock(lock);
+      if (seat !== undefined) await persistInSession(this.client, seat.session, () => this.client.delete(lock));
+    } catch (error) {
+      if (!isKeeperError(error, 'NoNode') && !isSessionOver(error)) throw error;
+    }
   }
 }
 
