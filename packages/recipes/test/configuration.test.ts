@@ -159,6 +159,27 @@ test('a file holds the configuration, whole at any time, and a hook is called', 
   assert.deepEqual(readdirSync(dirname(path)), ['settings.json']);
 });
 
+test('a change that is made is told as made, though its file is not', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const path = join(dataDir(t), 'settings.json');
+  let isBroken = false;
+  const onReload = (): void => {
+    if (isBroken) throw new Error('a hook with a bug');
+  };
+  await using config = await new LiveConfiguration(client, '/f', { schema, initial, file: { path, onReload } }).start();
+  const errors: unknown[] = [];
+  config.on('error', (error) => errors.push(error));
+  isBroken = true;
+  assert.equal((await config.edit(({ limit, name }) => ({ limit: limit + 1, name }))).limit, 2);
+  assert.equal((await config.update({ limit: 7 })).limit, 7);
+  assert.equal((await config.rollBack(0)).limit, 1);
+  await until(() => errors.length === 3);
+  assert.ok(errors.every((error) => String(error).includes('a hook with a bug')));
+  const unwritable = new LiveConfiguration(client, '/g', { schema, initial, file: { path: join(path, 'below') } });
+  await assert.rejects(unwritable.start(), /ENOTDIR|EEXIST/);
+});
+
 test('a file follows a node byte for byte', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

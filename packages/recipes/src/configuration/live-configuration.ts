@@ -106,17 +106,14 @@ export class LiveConfiguration<T extends object>
     try {
       const { initial } = this.options;
       if (initial !== undefined) {
-        await unlessAborted(
-          this.change((values) => values ?? initial),
-          this.life.signal,
-        );
+        const made = this.change((values) => values ?? initial).then(({ node }) => this.take(node));
+        await unlessAborted(made, this.life.signal);
       }
       this.following = followData(this.client, this.path, this.life.signal, (node) => {
         if (node === null) return;
         this.take(node).then(first.resolve, (error) => {
           if (isStarting) first.reject(error);
-          else if (error instanceof RecipeError) this.tell('invalid', error);
-          else this.fail(error);
+          else this.notTaken(error);
         });
       });
       this.following.then(() => first.reject(this.life.signal.reason), first.reject);
@@ -147,10 +144,13 @@ export class LiveConfiguration<T extends object>
     return this.edit((before) => ({ ...before, ...values }));
   }
 
-  /** Makes a new configuration of the current one. `change` is called again if somebody else was quicker. */
+  /**
+   * Makes a new configuration of the current one. `change` is called again if somebody else was quicker. Resolves when it is
+   * made; if the file cannot be written, or its hook fails, that is told by the event `error`.
+   */
   edit(change: (values: T) => T): Promise<T> {
     this.life.check();
-    return this.change((values) => {
+    return this.changeAndTake((values) => {
       if (values === undefined) throw new RecipeError('BadData', RECIPE, this.path, 'there is no configuration');
       return change(values);
     });
@@ -172,7 +172,7 @@ export class LiveConfiguration<T extends object>
     this.life.check();
     const entry = await this.readEntry(nameOf(version));
     if (entry === undefined) throw new RecipeError('BadArgument', RECIPE, this.path, `version ${version} is not kept`);
-    return this.change(() => entry.values as T);
+    return this.changeAndTake(() => entry.values as T);
   }
 
   /** Configurations from now on, until it is closed. */
@@ -218,21 +218,29 @@ export class LiveConfiguration<T extends object>
     }
   }
 
+  private notTaken(error: unknown): void {
+    if (error instanceof RecipeError) this.tell('invalid', error);
+    else this.fail(error);
+  }
+
   private badData(error: unknown): RecipeError {
     return new RecipeError('BadData', RECIPE, this.path, error instanceof Error ? error.message : String(error), error);
   }
 
   // ---- writing ----
 
-  private async change(change: (values: T | undefined) => T): Promise<T> {
+  private async changeAndTake(change: (values: T | undefined) => T): Promise<T> {
+    const { node, values } = await this.change(change);
+    await this.take(node).catch((error) => this.notTaken(error)); // it is made all the same
+    return values;
+  }
+
+  private async change(change: (values: T | undefined) => T): Promise<{ node: NodeData; values: T }> {
     for (let attempt = 1; ; attempt++) {
       const draft = await this.draft(change);
       if (draft === undefined) continue;
       const node = await this.commit(draft);
-      if (node !== undefined) {
-        await this.take(node);
-        return draft.values;
-      }
+      if (node !== undefined) return { node, values: draft.values };
       await pause(pauseAfter(Math.min(attempt, 5)));
     }
   }
