@@ -145,6 +145,22 @@ test('a gap and another session are lived through', async (t) => {
   await until(() => mine.values.limit === 3);
 });
 
+test('a version is made the current again over a document that is invalid', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using config = await new LiveConfiguration(client, '/b', { schema, initial }).start();
+  await config.update({ limit: 2 });
+  for (const data of ['no JSON', '{"limit":-1}']) {
+    await client.setData('/b', data);
+    await assert.rejects(
+      config.edit((values) => values),
+      (e) => isRecipeError(e, 'BadData'),
+    );
+    assert.equal((await config.rollBack(0)).limit, 1);
+    assert.deepEqual(JSON.parse(String((await client.getData('/b')).data)), initial);
+  }
+});
+
 test('a file holds the configuration, whole at any time, and a hook is called', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

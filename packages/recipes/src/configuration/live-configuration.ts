@@ -63,6 +63,9 @@ interface Draft<T> {
   readonly values: T;
 }
 
+/** Makes new values of what the node holds. */
+type Change<T> = (node: NodeData | null) => T | Promise<T>;
+
 /**
  * One JSON document in one node, so that all of it changes at once. A change is made on the version that it was computed
  * from, together with its history entry, in one transaction; after a lost connection that entry tells whether it was made.
@@ -106,7 +109,9 @@ export class LiveConfiguration<T extends object>
     try {
       const { initial } = this.options;
       if (initial !== undefined) {
-        const made = this.change((values) => values ?? initial).then(({ node }) => this.take(node));
+        const made = this.change((node) => (node === null ? initial : this.parse(node.data))).then(({ node }) =>
+          this.take(node),
+        );
         await unlessAborted(made, this.life.signal);
       }
       this.following = followData(this.client, this.path, this.life.signal, (node) => {
@@ -150,9 +155,9 @@ export class LiveConfiguration<T extends object>
    */
   edit(change: (values: T) => T): Promise<T> {
     this.life.check();
-    return this.changeAndTake((values) => {
-      if (values === undefined) throw new RecipeError('BadData', RECIPE, this.path, 'there is no configuration');
-      return change(values);
+    return this.changeAndTake(async (node) => {
+      if (node === null) throw new RecipeError('BadData', RECIPE, this.path, 'there is no configuration');
+      return change(await this.parse(node.data));
     });
   }
 
@@ -167,7 +172,10 @@ export class LiveConfiguration<T extends object>
     });
   }
 
-  /** Makes a version of the history the current one, as a new version. Rejects with BadArgument if it is not kept. */
+  /**
+   * Makes a version of the history the current one, as a new version, also if the schema refuses what is there. Rejects with
+   * BadArgument if it is not kept.
+   */
   async rollBack(version: number): Promise<T> {
     this.life.check();
     const entry = await this.readEntry(nameOf(version));
@@ -229,13 +237,13 @@ export class LiveConfiguration<T extends object>
 
   // ---- writing ----
 
-  private async changeAndTake(change: (values: T | undefined) => T): Promise<T> {
+  private async changeAndTake(change: Change<T>): Promise<T> {
     const { node, values } = await this.change(change);
     await this.take(node).catch((error) => this.notTaken(error)); // it is made all the same
     return values;
   }
 
-  private async change(change: (values: T | undefined) => T): Promise<{ node: NodeData; values: T }> {
+  private async change(change: Change<T>): Promise<{ node: NodeData; values: T }> {
     for (let attempt = 1; ; attempt++) {
       const draft = await this.draft(change);
       if (draft === undefined) continue;
@@ -245,9 +253,9 @@ export class LiveConfiguration<T extends object>
     }
   }
 
-  private async draft(change: (values: T | undefined) => T): Promise<Draft<T> | undefined> {
+  private async draft(change: Change<T>): Promise<Draft<T> | undefined> {
     const node = await this.read();
-    const values = change(node === null ? undefined : await this.parse(node.data));
+    const values = await change(node);
     try {
       return { node, values: await validated(this.options.schema, values) };
     } catch (error) {
