@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { InterProcessReadWriteLock, isRecipeError } from '../dist/index.js';
+import { InterProcessMutex, InterProcessReadWriteLock, isRecipeError } from '../dist/index.js';
 import { Relay, STEPS } from './relay.js';
 import { childCount, expire, leftovers, open, serve, until } from './support.js';
 
@@ -122,6 +122,28 @@ test('a downgraded writer keeps its fencing token, so that those who waited have
   assert.ok(next.fencingToken > reading.fencingToken);
   await next.release();
 });
+
+for (const layout of ['curator', 'kazoo'] as const) {
+  test(`a mutex on the same path waits for the reader that a writer leaves in its place (${layout})`, async (t) => {
+    const server = await serve(t);
+    const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+    const { readLock, writeLock } = new InterProcessReadWriteLock(client, '/mixed', { layout });
+    const writing = await writeLock.acquire({ owner: 'one' });
+    let isHeld = false;
+    const waiting = new InterProcessMutex(other, '/mixed', { layout }).run(() => {
+      isHeld = true;
+    });
+    // Its own node and the writer's.
+    await until(async () => (await leftovers(client, server)).watches === 2, 'the mutex waits for the writer');
+    const reading = await readLock.acquire({ owner: 'one' });
+    await writing.release();
+    // Once more: the reader's.
+    await until(async () => isHeld || (await leftovers(client, server)).watches === 2, 'it waits for the reader');
+    assert.equal(isHeld, false);
+    await reading.release();
+    await waiting;
+  });
+}
 
 test('a downgrade that comes too late, as the write lock is lost, waits like everybody', async (t) => {
   const server = await serve(t);

@@ -131,7 +131,6 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
         const line = latchOrder(children);
         return line.slice(0, line.indexOf(own));
       },
-      isFixed: true,
     };
     while (!this.life.isClosed) {
       const seat = await contend(this.client, contest, true, this.life.signal);

@@ -108,7 +108,6 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
       newName: () => newLockName(layout, 'lock'),
       data: this.id,
       ahead: namesBefore,
-      isFixed: true,
     };
     try {
       do {

@@ -9,6 +9,7 @@ import { onStateChange } from '../base/session-hub.js';
 import type { Seat } from '../base/tenure.js';
 import { unlessAborted } from '../base/wait.js';
 import { readWatched, type Watched } from '../base/watching.js';
+import { canLeaveReader } from './names.js';
 
 export interface Contest {
   /** The parent of the contenders. */
@@ -22,8 +23,6 @@ export interface Contest {
   readonly ahead: (children: readonly string[], own: string) => readonly string[];
   /** Whose place in line the own node takes, if it takes one. */
   readonly heir?: Inheritance | undefined;
-  /** Whether nobody can come in ahead of `own` later. Then it is its turn as soon as the last one ahead has gone. */
-  readonly isFixed: boolean;
 }
 
 /** A place in line that is taken over from a node that holds. */
@@ -120,7 +119,8 @@ async function takeTurn(
     if (blocker === undefined) return 'turn';
     if (!wait) return 'taken';
     const isGone = await waitFor(client, join(contest.path, blocker), seat, signal);
-    if (isGone && ahead.length === 1 && contest.isFixed) return 'turn';
+    // Nobody comes in ahead later, but for a reader in the place of a writer.
+    if (isGone && ahead.length === 1 && !canLeaveReader(blocker)) return 'turn';
     children = undefined;
   }
 }

@@ -17,7 +17,7 @@ export class InterProcessMutex extends Lock {
 
   protected contest(): Contest {
     const { layout = 'curator', data } = this.options;
-    return { path: this.path, newName: () => newLockName(layout, 'lock'), data, ahead: namesBefore, isFixed: true };
+    return { path: this.path, newName: () => newLockName(layout, 'lock'), data, ahead: namesBefore };
   }
 
   protected isParticipant({ isReader }: Contender): boolean {

@@ -52,6 +52,11 @@ function firstSequence(name: string, marks: readonly string[]): number | undefin
   return undefined;
 }
 
+/** Whether it may be a writer, which becomes a reader by leaving one in its place. kazoo's are called as its locks are. */
+export function canLeaveReader(name: string): boolean {
+  return firstSequence(name, [MARKS.curator.write, MARKS.kazoo.write]) !== undefined;
+}
+
 /** The number of a contender as its name has it. */
 export function sequenceDigits(name: string): string | undefined {
   const mark = [...READERS, ...OTHERS].find((one) => sequenceAfter(name, one) !== undefined);

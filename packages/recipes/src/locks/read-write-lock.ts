@@ -45,8 +45,7 @@ export class WriteLock extends Lock {
 
   protected contest(): Contest {
     const { layout = 'curator', data } = this.options;
-    // A writer that goes can leave a reader in its place.
-    return { path: this.path, newName: () => newLockName(layout, 'write'), data, ahead: namesBefore, isFixed: false };
+    return { path: this.path, newName: () => newLockName(layout, 'write'), data, ahead: namesBefore };
   }
 
   protected isParticipant({ isReader }: Contender): boolean {
@@ -71,7 +70,7 @@ export class ReadLock extends Lock {
   protected contest(owner: unknown): Contest {
     const { layout = 'curator', data } = this.options;
     const newName = (): string => newLockName(layout, 'read');
-    const atTheEnd: Contest = { path: this.path, newName, data, ahead: writersBefore, isFixed: false };
+    const atTheEnd: Contest = { path: this.path, newName, data, ahead: writersBefore };
     const place = this.writeLock.placeOf(owner);
     if (place === undefined) return atTheEnd;
     // With the writer's own number the reader keeps the writer's place before all those who wait; and its token, as theirs

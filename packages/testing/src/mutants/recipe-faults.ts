@@ -12,8 +12,8 @@ export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
     'who waits takes the lock when the one before it in line gives up',
     'mutex',
     'locks/contend.js',
-    'if (isGone && ahead.length === 1 && contest.isFixed)',
-    'if (isGone && contest.isFixed)',
+    'if (isGone && ahead.length === 1 && !canLeaveReader(blocker))',
+    'if (isGone && !canLeaveReader(blocker))',
   ),
   inRecipe(
     'a node that may have been made is made again',
