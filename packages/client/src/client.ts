@@ -352,7 +352,10 @@ export class Client extends EventEmitter<ClientEvents> {
       await this.send(request, call);
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return false;
-      if (!isKeeperError(error, 'NodeExists')) throw error;
+      if (isKeeperError(error, 'NodeExists')) return true;
+      // Who may not create there is not told whether there is anything to create.
+      if (!isKeeperError(error, 'NoAuth') || (await this.send(requests.exists(at, undefined), call)) === null)
+        throw error;
     }
     return true;
   }

@@ -92,6 +92,20 @@ test('children are listed, counted, and deleted with all below', async (t) => {
   assert.equal(await client.deleteRecursive('/top'), 0);
 });
 
+test('a path that is there is ensured though its nodes could not be made', async (t) => {
+  const { clientPort } = await serve(t);
+  const client = await open(t, clientPort);
+  await client.ensurePath('/app/topic');
+  const acl = [{ perms: Perms.read, scheme: 'world', id: 'anyone' }];
+  await client.setACL('/app', acl);
+  await client.setACL('/', acl);
+  await client.ensurePath('/app/topic');
+  await client.ensurePath('/app/topic/below');
+  await (await open(t, `127.0.0.1:${clientPort}/app`)).ensurePath('/');
+  await assert.rejects(client.ensurePath('/app/other'), { codeName: 'NoAuth' });
+  await assert.rejects(client.ensurePath('/other/below'), { codeName: 'NoAuth' });
+});
+
 test('deleting many nodes that may not be deleted is refused, once', async (t) => {
   const { clientPort } = await serve(t);
   const client = await open(t, clientPort, { maxOutstanding: 20 });

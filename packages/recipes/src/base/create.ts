@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Acl, type Client, type CreatedNode, type CreateSettings, isKeeperError } from '@nodekeeper/client';
 import { join, parentOf } from './paths.js';
-import { deleteForSure, isSessionOver, pauseAfter, whileConnected } from './persist.js';
+import { deleteForSure, isSessionOver, pauseAfter, persist, whileConnected } from './persist.js';
 import { pause } from './wait.js';
 
 /** The name of a node that Curator's `withProtection` would make: recognisable by its beginning. */
@@ -75,6 +75,8 @@ export async function ensureContainers(client: Client, path: string, acl?: reado
     await client.create(path, { mode: 'container', ...access });
   } catch (error) {
     if (isKeeperError(error, 'NodeExists')) return;
+    // Who may not create there is not told whether there is anything to create.
+    if (isKeeperError(error, 'NoAuth') && (await persist(() => client.exists(path))) !== null) return;
     if (isKeeperError(error, 'NoNode')) {
       await ensureContainers(client, parentOf(path), acl);
       await ensureContainers(client, path, acl);
