@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Acl, type Client, type CreatedNode, type CreateSettings, isKeeperError } from '@nodekeeper/client';
 import { join, parentOf } from './paths.js';
-import { deleteForSure, isSessionOver, pauseAfter, persist, whileConnected } from './persist.js';
+import { deleteForSure, isPassing, pauseAfter, persist, whileConnected } from './persist.js';
 import { pause } from './wait.js';
 
 /** The name of a node that Curator's `withProtection` would make: recognisable by its beginning. */
@@ -34,9 +34,8 @@ export async function createOnce(
         await ensureContainers(client, parent, settings.acl);
         continue;
       }
-      const isLost = isKeeperError(error, 'ConnectionLoss') || isKeeperError(error, 'ThrottledOp');
       const isNextSession = isKeeperError(error, 'SessionExpired') && !isEphemeral && !client.isOver;
-      if (!isLost && !isNextSession) throw error;
+      if (!isPassing(error) && !isNextSession) throw error;
       // A session's end leaves as open what became of a call as a connection's does.
       isInDoubt ||= error.outcomeUnknown || isNextSession;
       await pause(pauseAfter(attempt));
@@ -72,7 +71,7 @@ export async function ensureContainers(client: Client, path: string, acl?: reado
   }
   const access = acl === undefined ? {} : { acl };
   try {
-    await client.create(path, { mode: 'container', ...access });
+    await persist(() => client.create(path, { mode: 'container', ...access }));
   } catch (error) {
     if (isKeeperError(error, 'NodeExists')) return;
     // Who may not create there is not told whether there is anything to create.
@@ -81,7 +80,6 @@ export async function ensureContainers(client: Client, path: string, acl?: reado
       await ensureContainers(client, parentOf(path), acl);
       await ensureContainers(client, path, acl);
     } else if (isKeeperError(error, 'Unimplemented')) await client.ensurePath(path, access);
-    else if (!isKeeperError(error, 'ConnectionLoss') || isSessionOver(error)) throw error;
-    else await ensureContainers(client, path, acl);
+    else throw error;
   }
 }

@@ -13,6 +13,11 @@ export function pauseAfter(attempt: number): number {
   return Math.min(MAX_PAUSE, FIRST_PAUSE * 2 ** Math.min(attempt - 1, 16));
 }
 
+/** Failures that another try mends: no connection, a server that is too busy to begin, or that takes no writes at present. */
+export function isPassing(error: unknown): error is KeeperError {
+  return (['ConnectionLoss', 'ThrottledOp', 'NotReadOnly'] as const).some((name) => isKeeperError(error, name));
+}
+
 /**
  * Makes the call until it is answered. For reads, and for what may be done twice.
  * Rejects with the server's errors, with SessionExpired, Closed, AuthFailed, or the signal's reason.
@@ -22,7 +27,7 @@ export async function persist<T>(action: () => Promise<T>, signal?: AbortSignal)
     try {
       return await action();
     } catch (error) {
-      if (!isKeeperError(error, 'ConnectionLoss') && !isKeeperError(error, 'ThrottledOp')) throw error;
+      if (!isPassing(error)) throw error;
       await pause(pauseAfter(attempt), signal);
     }
   }
@@ -65,8 +70,7 @@ export async function persistWrite<T>(client: Client, write: () => Promise<T>): 
       return await write();
     } catch (error) {
       const isNextSession = isKeeperError(error, 'SessionExpired') && !client.isOver;
-      if (!isNextSession && !isKeeperError(error, 'ConnectionLoss') && !isKeeperError(error, 'ThrottledOp'))
-        throw error;
+      if (!isNextSession && !isPassing(error)) throw error;
       if (error.outcomeUnknown && ++lost === MAX_LOST_WRITES) throw error;
       await pause(pauseAfter(attempt));
     }
@@ -98,12 +102,12 @@ export async function deleteSoon(client: Client, path: string): Promise<void> {
 }
 
 /**
- * For who gives up or closes: settles as what is left to do does, or resolves when there is no connection to do it; then it is
- * done once there is one, and nobody hears of its failure.
+ * For who gives up or closes: settles as what is left to do does, or resolves when there is no connection to do it, or one for
+ * reads only; then it is done once there is one, and nobody hears of its failure.
  */
 export async function whileConnected(client: Client, rest: Promise<unknown>): Promise<void> {
   rest.catch(() => {});
-  if (!client.isConnected) return;
+  if (client.state !== 'connected') return;
   const lost = deferred();
   const forget = onStateChange(client, () => lost.resolve());
   try {

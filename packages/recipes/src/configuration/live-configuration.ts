@@ -15,7 +15,7 @@ import { RecipeError } from '../base/errors.js';
 import { followData } from '../base/follow.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, parentOf, recipePath } from '../base/paths.js';
-import { pauseAfter, persist, persistOverSessions } from '../base/persist.js';
+import { isPassing, pauseAfter, persist, persistOverSessions } from '../base/persist.js';
 import { deferred, pause, unlessAborted } from '../base/wait.js';
 import { SyncedFile, type SyncedFileOptions } from './file-sync.js';
 import { type StandardSchema, validated } from './schema.js';
@@ -286,7 +286,7 @@ export class LiveConfiguration<T extends object>
       return stat === undefined ? undefined : { data, stat };
     } catch (error) {
       if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) return undefined; // it was never sent
-      if (!isKeeperError(error, 'ConnectionLoss')) throw error;
+      if (!isPassing(error)) throw error;
       if (!error.outcomeUnknown) return undefined;
       const now = await this.read();
       const made = await this.readEntry(nameOf(version));

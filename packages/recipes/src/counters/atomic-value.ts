@@ -4,7 +4,7 @@ import { type Client, exponentialBackoff, isKeeperError, type RetryPolicy } from
 import { ensureContainers } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { parentOf, recipePath } from '../base/paths.js';
-import { MAX_LOST_WRITES, pauseAfter, persist, persistOverSessions, persistWrite } from '../base/persist.js';
+import { isPassing, MAX_LOST_WRITES, pauseAfter, persist, persistOverSessions, persistWrite } from '../base/persist.js';
 import type { Serializer } from '../base/serializer.js';
 import { pause } from '../base/wait.js';
 import { InterProcessMutex } from '../locks/mutex.js';
@@ -183,7 +183,7 @@ export class DistributedAtomicValue<T> {
           await ensureContainers(this.client, parentOf(this.path));
           continue;
         }
-        if (!isKeeperError(error, 'ConnectionLoss')) throw error;
+        if (!isPassing(error)) throw error;
         if (error.outcomeUnknown && (++lost === MAX_LOST_WRITES || (await this.mayBeOurs(bytes)))) throw error;
         await pause(pauseAfter(attempt));
       }

@@ -1,7 +1,7 @@
 // Compare-and-set that knows whether it was executed, as far as that can be known.
 
 import { type Client, isKeeperError, type NodeData, type Stat } from '@nodekeeper/client';
-import { MAX_LOST_WRITES, pauseAfter, persist } from '../base/persist.js';
+import { isPassing, MAX_LOST_WRITES, pauseAfter, persist } from '../base/persist.js';
 import { pause } from '../base/wait.js';
 
 /**
@@ -21,7 +21,7 @@ export async function setIfVersion(
       return await client.setData(path, bytes, { version });
     } catch (error) {
       if (isKeeperError(error, 'BadVersion') || isKeeperError(error, 'NoNode')) return undefined;
-      if (!isKeeperError(error, 'ConnectionLoss')) throw error;
+      if (!isPassing(error)) throw error;
       if (error.outcomeUnknown) {
         if (++lost === MAX_LOST_WRITES) throw error; // as it is with a write that is larger than the server takes
         const found = await readAgain(client, path).catch(() => undefined);

@@ -9,6 +9,7 @@ import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, recipePath } from '../base/paths.js';
 import {
+  isPassing,
   isSessionOver,
   pauseAfter,
   persist,
@@ -194,8 +195,8 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
           await unlessAborted(ensureContainers(this.client, this.layout.entries), signal);
           continue;
         }
-        const isLost = isKeeperError(error, 'ConnectionLoss') || isKeeperError(error, 'SessionExpired');
-        if (!isLost || this.client.isOver) throw error;
+        if (!isPassing(error) && !isKeeperError(error, 'SessionExpired')) throw error;
+        if (this.client.isOver) throw error;
         if (error.outcomeUnknown && this.options.whenUnknown !== 'repeat') throw error;
         await pause(pauseAfter(attempt), signal);
       }
@@ -318,8 +319,7 @@ async function takeItem<T>(
     }
     const error = deleted.reason;
     if (isKeeperError(error, 'NoNode')) return undefined;
-    if (!isKeeperError(error, 'ConnectionLoss') && !(isKeeperError(error, 'SessionExpired') && !client.isOver))
-      throw error;
+    if (!isPassing(error) && !(isKeeperError(error, 'SessionExpired') && !client.isOver)) throw error;
     if (error.outcomeUnknown && !(await stillThere(client, path, signal))) throw error;
     await pause(pauseAfter(attempt), signal);
   }
@@ -556,7 +556,7 @@ class Consumer<T> implements QueueConsumer {
           return seat === undefined ? undefined : { seat, tries };
         }
         if (isKeeperError(error, 'NoNode')) await ensureContainers(this.client, this.layout.locks ?? '/');
-        else if (!isKeeperError(error, 'ConnectionLoss')) throw error;
+        else if (!isPassing(error)) throw error;
         else await pause(pauseAfter(tries));
       }
     }
