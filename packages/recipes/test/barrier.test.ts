@@ -96,6 +96,26 @@ test('a session that ends before the barrier is ready for the next round leaves 
   assert.deepEqual((await direct.getChildren('/end')).children, []);
 });
 
+test('members that all ended inside leave nothing that lets one in alone', async (t) => {
+  const server = await serve(t);
+  const [one, two, watching] = await Promise.all([0, 1, 2].map(() => open(t, server.clientPort)));
+  const pair = (): DistributedDoubleBarrier[] =>
+    [one, two].map((client) => new DistributedDoubleBarrier(client, '/left', 2));
+  await Promise.all(pair().map((barrier) => barrier.enter()));
+  for (const client of [one, two]) await expire(server, client);
+  await childCount(watching, '/left', 1);
+  const [a, b] = pair();
+  let isInside = false;
+  const entering = a.enter().then(() => {
+    isInside = true;
+  });
+  // Its own node, and that it waits.
+  await until(async () => isInside || (await leftovers(watching, server)).watches === 1);
+  assert.equal(isInside, false);
+  await Promise.all([entering, b.enter()]);
+  await Promise.all([a.leave(), b.leave()]);
+});
+
 for (const step of STEPS) {
   test(`the connection is lost on the way in and out, ${step}`, async (t) => {
     const server = await serve(t);

@@ -91,6 +91,7 @@ export class DistributedDoubleBarrier {
   /** False if that is to be looked at again. */
   private async tryEnter(signal: AbortSignal): Promise<boolean> {
     if (this.seat?.session !== this.client.sessionId) {
+      await unlessAborted(this.removeLeftReady(), signal);
       const creating = createOnce(this.client, this.path, randomUUID(), { mode: 'ephemeral', data: this.data });
       try {
         const { path, stat } = await unlessAborted(creating, signal);
@@ -116,6 +117,15 @@ export class DistributedDoubleBarrier {
       return !isReady;
     });
     return isReady;
+  }
+
+  /**
+   * Members that all ended inside have left it behind, and it would let this one in alone. Before the own node is there nobody
+   * can have made it for this round.
+   */
+  private async removeLeftReady(): Promise<void> {
+    const [first, second] = await this.children();
+    if (first === READY && second === undefined) await this.removeReady();
   }
 
   private async becomeReady(): Promise<void> {
@@ -155,9 +165,12 @@ export class DistributedDoubleBarrier {
 
   /** Names in order. */
   private async members(): Promise<string[]> {
+    return (await this.children()).filter((name) => name !== READY).sort();
+  }
+
+  private async children(): Promise<string[]> {
     try {
-      const { children } = await persist(() => this.client.getChildren(this.path));
-      return children.filter((name) => name !== READY).sort();
+      return (await persist(() => this.client.getChildren(this.path))).children;
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return [];
       throw error;
