@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ErrorCode, isKeeperError, KeeperError } from '@nodekeeper/client';
+import { ErrorCode, isKeeperError, KeeperError, Perms } from '@nodekeeper/client';
 import {
   DistributedDelayQueue,
   DistributedIdQueue,
@@ -286,6 +286,31 @@ for (const end of ['succeeds', 'fails'] as const) {
     await Promise.all([mine.close(), theirs.close()]);
     await childCount(direct, '/q', 0);
     await childCount(direct, '/l', 0);
+  });
+}
+
+for (const [what, refused] of [
+  ['put again', Perms.create],
+  ['deleted', Perms.delete],
+] as const) {
+  test(`an item that may not be ${what} is not locked away`, async (t) => {
+    const server = await serve(t);
+    const client = await open(t, server.clientPort);
+    await using queue = new DistributedQueue(client, '/q', stringSerializer, { lockPath: '/l' });
+    const errors: unknown[] = [];
+    queue.on('error', (error) => errors.push(error));
+    await queue.put('x');
+    const allow = (perms: number) => client.setACL('/q', [{ perms, scheme: 'world', id: 'anyone' }]);
+    await allow(Perms.all & ~refused);
+    let handled = 0;
+    queue.consume(async () => {
+      if (++handled > 1) await allow(Perms.all);
+      else if (refused === Perms.create) throw new Error('no');
+    });
+    await childCount(client, '/q', 0);
+    await childCount(client, '/l', 0);
+    assert.equal(handled, 2);
+    assert.ok(isKeeperError(errors.at(-1), 'NoAuth'));
   });
 }
 

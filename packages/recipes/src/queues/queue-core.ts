@@ -409,9 +409,14 @@ class Consumer<T> implements QueueConsumer {
         if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) continue;
         if (!this.isClosing) this.hooks.fail(error);
         if (!isKeeperError(error) || this.client.isOver) return;
-        await pause(pauseAfter(10), this.closing.signal).catch(() => {}); // what fails at once would fail without end
+        await this.pauseAfterFailure();
       }
     }
+  }
+
+  /** What fails at once would fail without end. */
+  private async pauseAfterFailure(): Promise<void> {
+    if (!this.client.isOver) await pause(pauseAfter(10), this.closing.signal).catch(() => {});
   }
 
   private async consumeListed(): Promise<void> {
@@ -513,8 +518,16 @@ class Consumer<T> implements QueueConsumer {
     const { onError = 'requeue' } = this.options;
     const isOver = isDone || onError === 'delete';
     // Its answer comes before that to the next lock, which leaves in the same packet.
-    this.settle(isOver ? this.finish(path, seat) : this.requeue(name, path, seat, data));
+    const leaving = isOver ? this.finish(path, seat) : this.requeue(name, path, seat, data);
+    this.settle(leaving.catch((error) => this.giveBack(lock, error)));
     return true;
+  }
+
+  /** The item could not leave the queue. It is free for all again; this consumer pauses, as it would fail without end. */
+  private async giveBack(lock: string, error: unknown): Promise<void> {
+    this.hooks.fail(error);
+    await this.unlock(lock);
+    await this.pauseAfterFailure();
   }
 
   private settle(settling: Promise<void>): void {
