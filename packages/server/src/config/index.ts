@@ -1,5 +1,6 @@
 // The server's configuration as one typed object.
 
+import { type ConnectionThrottleConfig, connectionThrottleConfig } from './connection-throttle.js';
 import { type Ensemble, ensembleOf } from './ensemble.js';
 import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
 import { type QuorumAuthConfig, quorumAuthConfig, type SaslConfig, saslConfig } from './sasl.js';
@@ -108,18 +109,7 @@ export interface ServerConfig {
   /** Infinite for no large requests. */
   readonly largeRequestThreshold: number;
   readonly largeRequestMaxBytes: number;
-  readonly connectionThrottle: {
-    readonly tokens: number;
-    readonly fillTime: number;
-    readonly fillCount: number;
-    readonly freezeTime: number;
-    readonly dropIncrease: number;
-    readonly dropDecrease: number;
-    readonly decreaseRatio: number;
-    readonly weightEnabled: boolean;
-    readonly globalSessionWeight: number;
-    readonly renewSessionWeight: number;
-  };
+  readonly connectionThrottle: ConnectionThrottleConfig;
   readonly fourLetterWords: readonly string[];
   readonly admin: {
     readonly enabled: boolean;
@@ -291,18 +281,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     },
     largeRequestThreshold: n('largeRequestThreshold') > 0 ? n('largeRequestThreshold') : Number.POSITIVE_INFINITY,
     largeRequestMaxBytes: n('largeRequestMaxBytes'),
-    connectionThrottle: {
-      tokens: n('connection_throttle_tokens'),
-      fillTime: n('connection_throttle_fill_time'),
-      fillCount: n('connection_throttle_fill_count'),
-      freezeTime: n('connection_throttle_freeze_time'),
-      dropIncrease: n('connection_throttle_drop_increase'),
-      dropDecrease: n('connection_throttle_drop_decrease'),
-      decreaseRatio: n('connection_throttle_decrease_ratio'),
-      weightEnabled: b('connection_throttle_weight_enabled'),
-      globalSessionWeight: n('connection_throttle_global_session_weight'),
-      renewSessionWeight: n('connection_throttle_renew_session_weight'),
-    },
+    connectionThrottle: connectionThrottleConfig(settings, ensemble?.localSessions === true),
     fourLetterWords: [
       ...(s('4lw.commands.whitelist') ?? '')
         .split(',')

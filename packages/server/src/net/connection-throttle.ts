@@ -12,9 +12,9 @@ export interface ThrottleSettings {
   readonly dropIncrease: number;
   readonly dropDecrease: number;
   readonly decreaseRatio: number;
-  readonly weightEnabled: boolean;
-  readonly globalSessionWeight: number;
-  readonly renewSessionWeight: number;
+  /** Tokens that a new session needs, and one that is known. */
+  readonly newSession: number;
+  readonly knownSession: number;
 }
 
 export class ConnectionThrottle {
@@ -37,7 +37,7 @@ export class ConnectionThrottle {
   admit(renews: boolean, now: number): boolean {
     const s = this.settings;
     if (s.tokens === 0) return true;
-    const need = s.weightEnabled ? (renews ? s.renewSessionWeight : s.globalSessionWeight) : 1;
+    const need = renews ? s.knownSession : s.newSession;
     const elapsed = now - this.filledAt;
     if (elapsed > s.fillTime) {
       this.tokens = Math.min(this.tokens + Math.floor((elapsed * s.fillCount) / s.fillTime), s.tokens);

@@ -243,3 +243,29 @@ test('what Apache’s server reads otherwise is told', (t) => {
   assert.match(warnings[1] ?? '', /zoo\.cfg:3: .*zookeeper\.snapCount as a property/);
   assert.match(warnings[2] ?? '', /zoo\.cfg:4: .*jute\.maxbuffer as a property/);
 });
+
+test('with weights, tokens of the connection throttle are counted in new global sessions', () => {
+  const throttle = (...flags: string[]) =>
+    loadConfig({ flags: ['connection_throttle_tokens=6', 'connection_throttle_fill_count=2', ...flags] })
+      .connectionThrottle;
+  const weights = ({ tokens, fillCount, newSession, knownSession }: ReturnType<typeof throttle>) => [
+    tokens,
+    fillCount,
+    newSession,
+    knownSession,
+  ];
+  const weighted = 'connection_throttle_weight_enabled=true';
+  const local = [
+    'localSessionsEnabled=true',
+    'initLimit=5',
+    'syncLimit=5',
+    'server.1=h:1:2',
+    'server.2=h:3:4',
+    'server.3=h:5:6',
+  ];
+  assert.deepEqual(weights(throttle()), [6, 2, 1, 1]);
+  assert.deepEqual(weights(throttle(weighted)), [18, 6, 3, 2]);
+  assert.deepEqual(weights(throttle(weighted, ...local)), [18, 6, 1, 2]);
+  assert.deepEqual(weights(throttle(weighted, 'connection_throttle_local_session_weight=5')), [30, 10, 5, 5]);
+  assert.deepEqual(weights(throttle(...local)), [6, 2, 1, 1]);
+});
