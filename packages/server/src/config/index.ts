@@ -190,6 +190,11 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     values.get('clientPort') ??
     only?.port ??
     (embedded && secureClientPort === undefined ? EMBEDDED.clientPort : undefined);
+  for (const name of ['clientPort', 'secureClientPort'])
+    if (values.has(`${name}Address`) && !values.has(name) && !embedded)
+      throw new ConfigError(
+        `${placeOf(`${name}Address`)}: ${name}Address is set, but ${name} is not. Add ${name}=<port>`,
+      );
   if (clientPort === undefined && secureClientPort === undefined && ensemble?.clientAddresses !== true)
     throw new ConfigError(`${where}: clientPort is not set. Add clientPort=2181`);
   const sasl = saslConfig(settings);

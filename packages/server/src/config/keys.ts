@@ -38,9 +38,9 @@ const ms: Extra = { unit: 'ms', min: 0 };
 
 export const KEYS: readonly Key[] = [
   // where and how it listens
-  key('clientPort', 'port', undefined, 'Port for clients.'),
+  key('clientPort', 'port', undefined, 'Port for clients; 0 in zoo.cfg for none, as a flag for any that is free.'),
   key('clientPortAddress', 'text', undefined, 'Address to listen on for clients; all if not set.'),
-  key('secureClientPort', 'port', undefined, 'Port for clients over TLS.'),
+  key('secureClientPort', 'port', undefined, 'Port for clients over TLS; 0 likewise.'),
   key('secureClientPortAddress', 'text', undefined, 'Address to listen on for clients over TLS; all if not set.'),
   key('client.portUnification', 'bool', false, 'Whether clientPort takes TLS too.'),
   key(

@@ -63,6 +63,8 @@ const DOCKER: Readonly<Record<string, string>> = {
   ZOO_4LW_COMMANDS_WHITELIST: '4lw.commands.whitelist',
 };
 
+/** What messages call the flags. */
+const FLAGS = 'command line';
 /** Those that are no options: of the shell, and of the logger. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(['NODEKEEPER_HISTORY', 'NODEKEEPER_LOG_LEVEL']);
 /** Kubernetes tells of a service `nodekeeper-client` by NODEKEEPER_CLIENT_PORT and others. */
@@ -124,7 +126,7 @@ export function readSettings(sources: Sources): Settings {
   const properties = sources.file === undefined ? [] : propertiesOf(file, text);
   const flags = (sources.flags ?? []).map(parseFlag);
   // To Apache's servers these are properties of the Java machine, in whose place zoo.cfg puts its own.
-  for (const { key, value, isProperty } of flags) if (isProperty) put(key, value, 'command line');
+  for (const { key, value, isProperty } of flags) if (isProperty) put(key, value, FLAGS);
   const before = new Map(places);
   for (const { key, value, line } of properties) {
     const where = `${file}:${line}`;
@@ -147,7 +149,10 @@ export function readSettings(sources: Sources): Settings {
     else if (known !== undefined) put(known.name, value, `environment variable ${variable}`);
     else if (variable.startsWith(OWN_VARIABLES)) putUnlisted(variable, value);
   }
-  for (const { key, value, isProperty } of flags) if (!isProperty) put(key, value, 'command line');
+  for (const { key, value, isProperty } of flags) if (!isProperty) put(key, value, FLAGS);
+  // To Apache's servers 0 is no port: only a flag, or a server without zoo.cfg, asks for any that is free.
+  for (const name of ['clientPort', 'secureClientPort'])
+    if (sources.file !== undefined && values.get(name) === 0 && places.get(name) !== FLAGS) values.delete(name);
   const placeOf = (name: string): string => places.get(name) ?? sources.file ?? 'configuration';
   return { values, families, warnings, placeOf, text, path: sources.file, read };
 }

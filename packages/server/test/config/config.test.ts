@@ -269,3 +269,23 @@ test('with weights, tokens of the connection throttle are counted in new global 
   assert.deepEqual(weights(throttle(weighted, 'connection_throttle_local_session_weight=5')), [30, 10, 5, 5]);
   assert.deepEqual(weights(throttle(...local)), [6, 2, 1, 1]);
 });
+
+test('port 0 is none in zoo.cfg and in the environment beside it, and any free one as a flag or without a zoo.cfg', (t) => {
+  const tls = 'ssl.keyStore.location=/k\nssl.trustStore.location=/t\nsecureClientPort=2281\n';
+  const secured = loadConfig({ file: file(t, `dataDir=/d\nclientPort=0\n${tls}`) });
+  assert.deepEqual([secured.clientPort, secured.secureClientPort], [undefined, 2281]);
+  const plain = file(t, 'dataDir=/d\nclientPort=2181\nsecureClientPort=0\n');
+  assert.equal(loadConfig({ file: plain }).tls, undefined);
+  const environment = { NODEKEEPER_CLIENT_PORT: '0' };
+  assert.throws(() => loadConfig({ file: plain, environment }), /zoo\.cfg: clientPort is not set/);
+  assert.equal(loadConfig({ environment }).clientPort, 0);
+  assert.equal(loadConfig({ file: plain, flags: ['clientPort=0'] }).clientPort, 0);
+});
+
+test('an address for clients needs its port, unless the server is embedded', (t) => {
+  const refused = (text: string, message: RegExp) =>
+    assert.throws(() => loadConfig({ file: file(t, `dataDir=/d\n${text}`) }), message);
+  refused('clientPort=0\nclientPortAddress=h\n', /zoo\.cfg:3: clientPortAddress is set, but clientPort is not/);
+  refused('clientPort=1\nsecureClientPortAddress=h\n', /secureClientPortAddress is set, but secureClientPort is not/);
+  assert.equal(loadConfig({ flags: ['clientPortAddress=h'] }).clientPort, 2181);
+});
