@@ -13,7 +13,7 @@ export interface ListenPlace {
 export function clientPorts(config: ServerConfig): ListenPlace[] {
   const own = ownMember(config)?.clientAddress;
   return listened([
-    ['client port', clientPlace(config).port, config.clientPortAddress ?? own?.host],
+    ['client port', clientPlace(config).port, own?.host ?? config.clientPortAddress],
     ['secure client port', config.secureClientPort, config.secureClientPortAddress],
   ]);
 }

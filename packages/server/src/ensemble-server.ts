@@ -4,6 +4,7 @@
 import { PacketTrace, type TracedPacket } from './broadcast/packet-trace.js';
 import { RecentProposals } from './broadcast/recent-proposals.js';
 import type { ServerConfig } from './config/index.js';
+import { checkClientAddress } from './config/own-member.js';
 import { ConfigError } from './config/parse.js';
 import type { Database } from './database.js';
 import { type ElectionHost, FastLeaderElection } from './election/fast-leader-election.js';
@@ -111,6 +112,7 @@ export class EnsembleServer extends Replica {
         `${config.dataDir}/myid says ${id}, but the servers are ${known}. Correct myid${id <= MAX_ID ? ` or add server.${id}` : `: ids are from 1 to ${MAX_ID}`}`,
       );
     }
+    checkClientAddress(config, own);
     const recent = new RecentProposals(ensemble.commitLogCount);
     const prepare = (dirs: DataDir, database: Database): void => {
       finishReplacing(disk, dirs);
@@ -167,8 +169,8 @@ export class EnsembleServer extends Replica {
   protected override clientAddress(): { readonly port: number | undefined; readonly host: string | undefined } {
     const { clientAddress } = this.membership.own;
     if (clientAddress === undefined) return super.clientAddress();
-    const host = this.config.clientPortAddress ?? clientAddress.host;
-    return { port: clientAddress.port, host: host === '0.0.0.0' ? undefined : host };
+    const { port, host } = clientAddress;
+    return { port, host: host === '0.0.0.0' ? undefined : host };
   }
 
   /** Opens the election port and the client port, and begins to look for a leader. */

@@ -17,7 +17,7 @@ import {
 
 export type { Ensemble } from './ensemble.js';
 export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './keys.js';
-export { clientPlace, ownMember } from './own-member.js';
+export { checkClientAddress, clientPlace, ownMember } from './own-member.js';
 export { ConfigError, type Sources } from './parse.js';
 export { parseProperties } from './properties.js';
 

@@ -5,8 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { ConfigError, environmentName, KEYS, loadConfig, nearestKey } from '../../dist/config/index.js';
+import {
+  ConfigError,
+  checkClientAddress,
+  clientPlace,
+  environmentName,
+  KEYS,
+  loadConfig,
+  nearestKey,
+} from '../../dist/config/index.js';
 import { parseProperties } from '../../dist/config/properties.js';
+import { EnsembleServer } from '../../dist/ensemble-server.js';
 import { parseMember } from '../../dist/quorum/quorum-config.js';
 
 function file(t: TestContext, text: string): string {
@@ -288,4 +297,36 @@ test('an address for clients needs its port, unless the server is embedded', (t)
   refused('clientPort=0\nclientPortAddress=h\n', /zoo\.cfg:3: clientPortAddress is set, but clientPort is not/);
   refused('clientPort=1\nsecureClientPortAddress=h\n', /secureClientPortAddress is set, but secureClientPort is not/);
   assert.equal(loadConfig({ flags: ['clientPortAddress=h'] }).clientPort, 2181);
+});
+
+test('clientPort and clientPortAddress must not contradict the client address in the own line, which counts', async (t) => {
+  const others = 'server.2=h:3:4;5\nserver.3=h:3:4;5\ninitLimit=5\nsyncLimit=5\n';
+  const load = (line: string, settings: string) => {
+    const text = `dataDir=${mkdtempSync(join(tmpdir(), 'nodekeeper-cfg-'))}\nserver.1=h:1:2;${line}\n${others}${settings}`;
+    const config = loadConfig({ file: file(t, text) });
+    t.after(() => rmSync(config.dataDir, { recursive: true, force: true }));
+    writeFileSync(join(config.dataDir, 'myid'), '1');
+    return config;
+  };
+  const check = (line: string, settings: string) => {
+    const config = load(line, settings);
+    const own = config.ensemble?.members.members.get(1);
+    if (own === undefined) throw new Error('there is no server 1');
+    checkClientAddress(config, own);
+    return clientPlace(config);
+  };
+  const port = 'clientPort=2181\n';
+  const address = 'clientPortAddress=127.0.0.1\n';
+  assert.throws(
+    () => check('127.0.0.1:2182', port),
+    /clients come to 0\.0\.0\.0 port 2181 .* but to 127\.0\.0\.1 port 2182/,
+  );
+  assert.throws(() => check('2182', port), ConfigError);
+  await assert.rejects(EnsembleServer.open(load('2182', port)), ConfigError);
+  assert.throws(() => check('127.0.0.2:2181', port + address), ConfigError);
+  assert.throws(() => check('2181', port + address), ConfigError);
+  assert.deepEqual(check('127.0.0.2:2181', port), { host: '127.0.0.2', port: 2181 });
+  assert.deepEqual(check('127.0.0.2:2181', `${port}clientPortAddress=0.0.0.0\n`), { host: '127.0.0.2', port: 2181 });
+  assert.deepEqual(check('localhost:2181', port + address), { host: 'localhost', port: 2181 });
+  assert.deepEqual(check('127.0.0.2:2182', ''), { host: '127.0.0.2', port: 2182 });
 });
