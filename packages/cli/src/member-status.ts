@@ -1,6 +1,6 @@
 // What each server of an ensemble is doing, asked over the client ports that the configuration tells.
 
-import { clientPlace, ownMember, type ServerConfig } from '@nodekeeper/server/config';
+import { clientPlace, isWildcard, ownMember, type ServerConfig } from '@nodekeeper/server/config';
 import { fourLetterWord } from './server-status.js';
 
 export interface MemberStatus {
@@ -26,7 +26,7 @@ export async function memberStatuses(config: ServerConfig): Promise<MemberStatus
           : { host: member.clientAddress?.host ?? '', port: member.clientAddress?.port };
       if (port === undefined) return { id, role, client: null, mode: null, zxid: null, reachable: false };
       // A server that listens on all addresses is asked where the others talk to it.
-      const name = host === '0.0.0.0' || host === '::' ? (member.quorumAddresses[0]?.host ?? 'localhost') : host;
+      const name = isWildcard(host) ? (member.quorumAddresses[0]?.host ?? 'localhost') : host;
       const text = await fourLetterWord(name, port, 'srvr', 2000);
       return {
         id,

@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { BlockList, isIPv6 } from 'node:net';
 import { endianness } from 'node:os';
+import { isWildcard } from '@nodekeeper/server/config';
 
 export interface PortOwner {
   readonly pid: number;
@@ -51,7 +52,7 @@ export function isListening(port: number, address?: string): boolean {
 function listeningSockets(port: number, address: string | undefined): Set<string> {
   const inodes = new Set<string>();
   let asked: BlockList | undefined;
-  if (address !== undefined && address !== '0.0.0.0' && address !== '::') {
+  if (address !== undefined && !isWildcard(address)) {
     asked = new BlockList();
     asked.addAddress(address, isIPv6(address) ? 'ipv6' : 'ipv4');
   }

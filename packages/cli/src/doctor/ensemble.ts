@@ -1,11 +1,11 @@
 // Checks of the members of an ensemble, from the machine of one of them: who can be reached, and whether a quorum can form.
 
-import { type Ensemble, ownMember, type ServerConfig } from '@nodekeeper/server/config';
+import { type Ensemble, isWildcard, ownMember, type ServerConfig } from '@nodekeeper/server/config';
 import { startCommand } from '../port-taken.js';
 import { fourLetterWord } from '../server-status.js';
 import type { Report } from './findings.js';
 import { messageOf, readText } from './machine.js';
-import { addressesOf, clockOf, isLocal, parseSrvr, type Reach, reach, type ServerFacts } from './probes.js';
+import { addressesOf, clockOf, isLocal, isLoopback, parseSrvr, type Reach, reach, type ServerFacts } from './probes.js';
 
 type Member = Ensemble['members']['members'] extends ReadonlyMap<number, infer M> ? M : never;
 
@@ -83,9 +83,9 @@ function checkLoopback(
   report: Report,
 ): void {
   const isAlone = [...ensemble.members.members.values()].every(({ quorumAddresses }) =>
-    quorumAddresses.every((one) => one.host === host || /^127\.|^::1$|^localhost$/.test(one.host)),
+    quorumAddresses.every((one) => one.host === host || isLoopback(one.host) || one.host === 'localhost'),
   );
-  if (isAlone || ensemble.listenOnAllIPs || !addresses.every((address) => /^127\.|^::1$/.test(address))) return;
+  if (isAlone || ensemble.listenOnAllIPs || !addresses.every(isLoopback)) return;
   report.problem(
     'myid',
     `${host} is ${addresses.join(', ')} on this machine: it will listen there, where the others cannot reach it`,
@@ -132,7 +132,7 @@ async function look(member: Member, config: ServerConfig, own: Member | undefine
   }
   const clientPort = member.clientAddress?.port ?? config.clientPort;
   const listed = member.clientAddress?.host;
-  const clientHost = listed === undefined || listed === '0.0.0.0' || listed === '::' ? host : listed;
+  const clientHost = listed === undefined || isWildcard(listed) ? host : listed;
   const [election, quorum, client] = await Promise.all([
     reach(host, electionPort, TIMEOUT),
     reach(host, quorumPort, TIMEOUT),

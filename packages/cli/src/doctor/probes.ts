@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { isWildcard, javaAddress } from '@nodekeeper/server/config';
 
 /** `silent`: nothing came back in time, as behind a firewall that drops packets. */
 export type Reached = 'open' | 'refused' | 'silent' | 'unreachable';
@@ -43,9 +44,14 @@ export async function addressesOf(host: string): Promise<string[]> {
 
 /** Whether the address is one of this machine. */
 export function isLocal(address: string): boolean {
-  if (address === '0.0.0.0' || address === '::' || /^127\.|^::1$/.test(address)) return true;
+  if (isWildcard(address) || isLoopback(address)) return true;
+  const plain = javaAddress(address);
   const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return own.some((one) => one.address === address);
+  return own.some((one) => javaAddress(one.address) === plain);
+}
+
+export function isLoopback(address: string): boolean {
+  return /^127\.|^0:0:0:0:0:0:0:1$/.test(javaAddress(address));
 }
 
 export interface TlsAnswer {

@@ -1,6 +1,7 @@
 // What the HTTP commands and `conf` tell of an ensemble's server: Apache's fields, in its order.
 
 import type { EnsemblePart, EnsembleView, LearnerView } from '../ensemble-view.js';
+import { bracketed } from '../quorum/java-address.js';
 import { formatConfig, type Member, type QuorumAddress } from '../quorum/quorum-config.js';
 import type { Json } from './jackson.js';
 import { hex } from './java-text.js';
@@ -143,7 +144,7 @@ function election({ quorumAddresses }: Member): Place[] {
 }
 
 function address({ host, port }: Place): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return `${bracketed(host)}:${port}`;
 }
 
 /** Apache shows all that its class of several addresses can be asked; its own it always reaches. */

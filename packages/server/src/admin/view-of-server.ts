@@ -7,6 +7,7 @@ import { EventType } from '@nodekeeper/protocol';
 import type { EnsembleView } from '../ensemble-view.js';
 import { authenticate } from '../net/auth.js';
 import type { ClientConnection } from '../net/client-connection.js';
+import { bracketed, javaAddress } from '../quorum/java-address.js';
 import { allows, type Identity } from '../request/identity.js';
 import type { Server } from '../server.js';
 import { dirSize } from '../storage/data-dir.js';
@@ -85,7 +86,8 @@ class RunningView implements ServerView {
     return {
       clientPort: boundPort,
       secureClientPort: boundSecurePort,
-      clientAddress: boundPort < 0 ? undefined : { host: config.clientPortAddress ?? '0.0.0.0', port: boundPort },
+      clientAddress:
+        boundPort < 0 ? undefined : { host: javaAddress(config.clientPortAddress ?? '0.0.0.0'), port: boundPort },
       snapshotDir: dirs.snapshots,
       logDir: dirs.logs,
       tickTime: config.tickTime,
@@ -416,7 +418,7 @@ function connectionView(c: ClientConnection, interval: number): ConnectionView {
   const end = c.session?.deadline ?? c.openedAt + interval;
   return {
     identity: c,
-    remote: `${c.remoteAddress}:${c.remotePort}`,
+    remote: `${bracketed(c.remoteAddress)}:${c.remotePort}`,
     secure: c.secure,
     outstanding: c.outstanding,
     packetsReceived: c.packetsReceived,

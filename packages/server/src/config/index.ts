@@ -15,6 +15,7 @@ import {
   wantsTls,
 } from './tls.js';
 
+export { isWildcard, javaAddress } from '../quorum/java-address.js';
 export type { Ensemble } from './ensemble.js';
 export { environmentName, KEY_FAMILIES, KEYS, type Key, nearestKey } from './keys.js';
 export { checkClientAddress, clientPlace, ownMember } from './own-member.js';

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { isWildcard, javaAddress } from '../quorum/java-address.js';
 import type { Member } from '../quorum/quorum-config.js';
 import type { ServerConfig } from './index.js';
 import { ConfigError } from './parse.js';
@@ -35,13 +36,9 @@ export function checkClientAddress(config: ServerConfig, { id, clientAddress }: 
   if (clientAddress === undefined || port === undefined || port === 0) return;
   const listed = clientAddress.host;
   const bothKnown = isIP(host) !== 0 && isIP(listed) !== 0;
-  const sameHost = isWildcard(host) || host === listed || !(bothKnown || isWildcard(listed));
+  const sameHost = isWildcard(host) || javaAddress(host) === listed || !(bothKnown || isWildcard(listed));
   if (sameHost && port === clientAddress.port) return;
   throw new ConfigError(
     `${path}: clients come to ${host} port ${port} by clientPort and clientPortAddress, but to ${listed} port ${clientAddress.port} by server.${id}. Remove the former`,
   );
-}
-
-function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::';
 }

@@ -2,6 +2,7 @@
 // reading while the client does not take its replies, and keeps nothing for it that has no bound.
 
 import { ErrorCode, JuteReader, OpCode } from '@nodekeeper/protocol';
+import { javaAddress } from '../quorum/java-address.js';
 import { type Client, DEPARTED, type SessionOwner } from '../request/client.js';
 import { Fifo } from '../request/fifo.js';
 import { allows, type Identity, MOST_IDENTITIES } from '../request/identity.js';
@@ -89,7 +90,7 @@ export class ClientConnection implements Client, TurnTaker {
     this.socket = socket;
     this.holdsSlot = holdsSlot;
     this.port = port;
-    this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
+    this.remoteAddress = javaAddress(socket.remoteAddress ?? '');
     this.remotePort = socket.remotePort ?? 0;
     this.openedAt = port.now;
     this.established = port.wallTime;
@@ -722,9 +723,4 @@ function isKnown(op: number): boolean {
     default:
       return false;
   }
-}
-
-/** An IPv4 address that came over an IPv6 socket, written plainly. */
-export function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }

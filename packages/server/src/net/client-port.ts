@@ -1,6 +1,7 @@
 // The client port: accepts connections within limits, answers handshakes, reaps connections that never ask for a session.
 
 import { DecodeError, JuteReader } from '@nodekeeper/protocol';
+import { javaAddress } from '../quorum/java-address.js';
 import type { SessionOwner } from '../request/client.js';
 import type { AuthRules, Identity } from '../request/identity.js';
 import type { RequestProcessor } from '../request/processor.js';
@@ -10,7 +11,7 @@ import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree } from '../tree/data-tree.js';
 import type { ExtendedTypes } from '../tree/owner.js';
 import type { AuthSettings } from './auth.js';
-import { ClientConnection, plainAddress } from './client-connection.js';
+import { ClientConnection } from './client-connection.js';
 import type { ConnectionThrottle } from './connection-throttle.js';
 import type { Connection, Listener, Network } from './network.js';
 import { RequestThrottler, type RequestThrottleSettings } from './request-throttler.js';
@@ -530,7 +531,7 @@ export class ClientPort implements TlsTaker {
       this.reject(socket, 'nothing is served yet, so that a handshake would be in vain');
       return;
     }
-    const address = plainAddress(socket.remoteAddress ?? '');
+    const address = javaAddress(socket.remoteAddress ?? '');
     socket.on('close', () => this.release(address));
     socket.on('error', () => {});
     if (this.occupy(address)) socket.destroy();

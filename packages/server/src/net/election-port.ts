@@ -3,6 +3,7 @@
 // Initial message, dialler to acceptor: long version (-65536), long own id, int length, own address `host:port` as text.
 // After it, both ways: int length, message.
 
+import { isWildcard } from '../quorum/java-address.js';
 import type { Runtime, Timer } from '../runtime.js';
 import {
   type Connection,
@@ -560,7 +561,7 @@ function parseAddress(text: string): ElectionAddress | undefined {
     const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(one);
     const host = match?.[1] ?? match?.[2];
     const port = Number(match?.[3]);
-    if (host !== undefined && host !== '0.0.0.0' && host !== '::' && port <= LAST_PORT) return { host, port };
+    if (host !== undefined && !isWildcard(host) && port <= LAST_PORT) return { host, port };
   }
   return undefined;
 }

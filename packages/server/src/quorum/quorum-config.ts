@@ -2,6 +2,7 @@
 // Text: a line `server.<sid>=<host>:<quorum port>:<election port>:<role>[;<client host>:<client port>]` for each member, lines
 // `group.<g>=` and `weight.<sid>=` for hierarchical quorums, then `version=<hex>`, the zxid of the reconfiguration.
 
+import { bracketed, javaAddress } from './java-address.js';
 import { hierarchicalQuorum, majorityQuorum, type QuorumVerifier } from './quorum-verifier.js';
 
 const LAST_PORT = 65_535;
@@ -53,11 +54,7 @@ export function parseMember(id: number, value: string): Member | string {
 }
 
 function bare(host: string): string {
-  return host.startsWith('[') ? host.slice(1, -1) : host;
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
+  return host.startsWith('[') ? javaAddress(host.slice(1, -1)) : host;
 }
 
 /** A member as a `server.N` line has it. */

@@ -193,9 +193,9 @@ test('groups and weights make a hierarchical quorum, and mistakes in them are to
 test('members are parsed with roles, several addresses and IPv6', () => {
   assert.deepEqual(parseMember(1, '[::1]:2888:3888:observer;[::1]:2181'), {
     id: 1,
-    quorumAddresses: [{ host: '::1', quorumPort: 2888, electionPort: 3888 }],
+    quorumAddresses: [{ host: '0:0:0:0:0:0:0:1', quorumPort: 2888, electionPort: 3888 }],
     role: 'observer',
-    clientAddress: { host: '::1', port: 2181 },
+    clientAddress: { host: '0:0:0:0:0:0:0:1', port: 2181 },
   });
   const two = parseMember(2, 'a:1:2|b:3:4');
   assert.ok(typeof two !== 'string' && two.quorumAddresses.length === 2);
