@@ -2,6 +2,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { createLogger, loadConfig, type RunningServer, type ServerConfig, startServer } from '@nodekeeper/server';
+import { unusableAddress } from './address-unusable.js';
 import { missingDataDir, parseServerArguments, sourcesOf, UsageError } from './arguments.js';
 import { portTakenMessage } from './port-taken.js';
 
@@ -59,7 +60,7 @@ function greeting(config: ServerConfig, server: RunningServer): string {
 }
 
 function report(
-  e: Error & { code?: string; port?: number; address?: string },
+  e: Error & { code?: string; port?: number; address?: string; hostname?: string },
   config: ServerConfig | undefined,
 ): never {
   if (e instanceof UsageError) fail(EXIT.configuration, e.message);
@@ -69,6 +70,8 @@ function report(
   if (e.code === 'EADDRINUSE') fail(EXIT.failed, portTakenMessage(e.port ?? 0, config, e.address));
   if (e.code === 'EACCES')
     fail(EXIT.failed, `${e.message}: choose a port above 1023 or give the right to use this one`);
+  const unusable = unusableAddress(e, config);
+  if (unusable !== undefined) fail(unusable.isUnknown ? EXIT.configuration : EXIT.failed, unusable.message);
   fail(EXIT.failed, e.stack ?? e.message);
 }
 

@@ -8,6 +8,8 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { loadConfig } from '@nodekeeper/server/config';
+import { unusableAddress } from '../dist/address-unusable.js';
 import { atEnd, freePort, freeRange, MAIN, run, runWith, temporary, zooCfg } from './support.js';
 
 test('start, status, start again, stop, stop again: outputs and exit codes are those of zkServer.sh', async (t) => {
@@ -132,6 +134,21 @@ test('a data directory that cannot be used ends with code 3', async (t) => {
   const result = run('start-foreground', file);
   assert.equal(result.code, 3);
   assert.match(result.err, /Unable to access datadir/);
+});
+
+test('an address that cannot be listened on is told with its option', async (t) => {
+  const { file } = await zooCfg(t);
+  const foreign = run('start-foreground', file, '--set', 'clientPortAddress=192.0.2.1');
+  assert.equal(foreign.code, 1);
+  assert.match(foreign.err, /^clientPortAddress=192\.0\.2\.1: it is no address of this machine .* Correct it/m);
+  assert.doesNotMatch(foreign.err, /^ +at /m);
+  const config = loadConfig({ file, flags: ['clientPortAddress=no.such.host'] });
+  assert.deepEqual(unusableAddress({ code: 'ENOTFOUND', hostname: 'no.such.host' }, config), {
+    isUnknown: true,
+    message:
+      'clientPortAddress=no.such.host: the name cannot be resolved (ENOTFOUND). Correct it; without an address for clients the server listens on all',
+  });
+  assert.equal(unusableAddress({ code: 'EADDRINUSE', address: '127.0.0.1' }, config), undefined);
 });
 
 test('the command purges old snapshots in the background', async (t) => {

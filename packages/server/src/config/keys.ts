@@ -1,7 +1,7 @@
 // Every option Apache ZooKeeper documents, in one table: what it is called, what it may be, what it is by default, what it does
 // here. docs/configuration.md is made from it.
 
-export type KeyType = 'int' | 'bool' | 'yesno' | 'text' | 'path' | 'port' | 'ratio';
+export type KeyType = 'int' | 'bool' | 'yesno' | 'text' | 'host' | 'path' | 'port' | 'ratio';
 
 export interface Key {
   /** As in zoo.cfg. */
@@ -39,9 +39,9 @@ const ms: Extra = { unit: 'ms', min: 0 };
 export const KEYS: readonly Key[] = [
   // where and how it listens
   key('clientPort', 'port', undefined, 'Port for clients; 0 in zoo.cfg for none, as a flag for any that is free.'),
-  key('clientPortAddress', 'text', undefined, 'Address to listen on for clients; all if not set.'),
+  key('clientPortAddress', 'host', undefined, 'Address to listen on for clients; all if not set.'),
   key('secureClientPort', 'port', undefined, 'Port for clients over TLS; 0 likewise.'),
-  key('secureClientPortAddress', 'text', undefined, 'Address to listen on for clients over TLS; all if not set.'),
+  key('secureClientPortAddress', 'host', undefined, 'Address to listen on for clients over TLS; all if not set.'),
   key('client.portUnification', 'bool', false, 'Whether clientPort takes TLS too.'),
   key(
     'clientPortListenBacklog',
@@ -398,7 +398,7 @@ export const KEYS: readonly Key[] = [
     'Four-letter words that are answered, separated by commas; `*` for all. `srvr` always is, and `isro` with readonlymode.enabled.',
   ),
   key('admin.enableServer', 'bool', true, 'Whether there is an HTTP admin server.'),
-  key('admin.serverAddress', 'text', '0.0.0.0', 'Where it listens.'),
+  key('admin.serverAddress', 'host', '0.0.0.0', 'Where it listens.'),
   key('admin.serverPort', 'port', 8080, 'Where it listens.'),
   key('admin.idleTimeout', 'int', 30000, 'When it closes an idle connection.', ms),
   key('admin.commandURL', 'text', '/commands', 'Where its commands are.'),
@@ -426,7 +426,7 @@ export const KEYS: readonly Key[] = [
     'org.apache.zookeeper.metrics.impl.DefaultMetricsProvider',
     'With PrometheusMetricsProvider, metrics are served over HTTP.',
   ),
-  key('metricsProvider.httpHost', 'text', '0.0.0.0', 'Where.'),
+  key('metricsProvider.httpHost', 'host', '0.0.0.0', 'Where.'),
   key('metricsProvider.httpPort', 'port', undefined, 'Where; 7000 if there is no httpsPort either.'),
   key('metricsProvider.exportJvmInfo', 'bool', true, 'Whether metrics of the process are among them.'),
   key('metricsProvider.numWorkerThreads', 'int', 1, 'Threads of the Java server.', ignored),

@@ -217,6 +217,8 @@ function check(key: Key, text: string, where: string): Value {
     case 'yesno':
       if (!/^(yes|no)$/i.test(text)) fail("choose 'yes' or 'no'");
       return text.toLowerCase();
+    case 'host':
+      return text.replace(/^\[(.*)\]$/, '$1'); // an IPv6 address may have brackets
     case 'path':
       if (text === '') fail('a path is expected');
       return text;

@@ -291,6 +291,11 @@ test('port 0 is none in zoo.cfg and in the environment beside it, and any free o
   assert.equal(loadConfig({ file: plain, flags: ['clientPort=0'] }).clientPort, 0);
 });
 
+test('an IPv6 address to listen on may have brackets', () => {
+  const { clientPortAddress, admin } = loadConfig({ flags: ['clientPortAddress=[::1]', 'admin.serverAddress=::1'] });
+  assert.deepEqual([clientPortAddress, admin.address], ['::1', '::1']);
+});
+
 test('an address for clients needs its port, unless the server is embedded', (t) => {
   const refused = (text: string, message: RegExp) =>
     assert.throws(() => loadConfig({ file: file(t, `dataDir=/d\n${text}`) }), message);
