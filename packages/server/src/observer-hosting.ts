@@ -42,8 +42,8 @@ export class ObserverHosting extends ServerHistory implements ObserverMasterHost
     this.processor.askFor(session, timeout, ifFree, answer);
   }
 
-  sync({ session, cxid, body, identities }: ForeignRequest, answer: () => void): void {
-    this.processor.forwardSync(session, cxid, body, identities, answer);
+  sync({ session, cxid, body }: ForeignRequest, answer: () => void): void {
+    this.processor.forwardSync(session, cxid, body, answer);
   }
 
   forward({ session, cxid, op, body, identities }: ForeignRequest): void {

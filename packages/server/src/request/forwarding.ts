@@ -227,17 +227,17 @@ export class ForwardingProcessor extends RequestProcessor {
   protected sync(client: Client, request: WaitingRead | null): boolean {
     if (request === null) return false;
     const session = client.session as Session<SessionOwner>;
-    this.forwardSync(session.id, request.xid, request.body, client.identities, () => {
+    this.forwardSync(session.id, request.xid, request.body, () => {
       request.ready = true;
       if (!client.closed) this.resume(client);
     });
     return false;
   }
 
-  /** Sends a sync; the leader answers them in order. */
-  forwardSync(session: bigint, cxid: number, body: Buffer, identities: readonly Identity[], answer: () => void): void {
+  /** Sends a sync; the leader answers them in order. It judges none: identities that it would not take are not sent along. */
+  forwardSync(session: bigint, cxid: number, body: Buffer, answer: () => void): void {
     this.syncs.push(answer);
-    this.link.request(session, cxid, OpCode.sync, body, identities);
+    this.link.request(session, cxid, OpCode.sync, body, []);
   }
 
   /** The leader's answer to the oldest sync. */

@@ -12,6 +12,7 @@ export interface Got {
   readonly type: number;
   readonly zxid: number;
   readonly data: Buffer | null;
+  readonly identities: Packet['identities'];
 }
 
 /** FOLLOWERINFO's data: long sid, int protocolVersion, long configVersion. */
@@ -34,12 +35,12 @@ export class PacketEnd {
 
   constructor(socket: Socket) {
     this.socket = socket;
-    const reader = new PacketReader(2 ** 28, ({ type, zxid, data }: Packet) => {
+    const reader = new PacketReader(2 ** 28, ({ type, zxid, data, identities }: Packet) => {
       if (type === PacketType.ping) {
         this.pings++;
         if (this.answersPings) this.send(PacketType.ping, zxid, Buffer.alloc(0));
       }
-      this.got.push({ type, zxid, data: data === null ? null : Buffer.from(data) });
+      this.got.push({ type, zxid, data: data === null ? null : Buffer.from(data), identities });
       this.wake();
     });
     socket.on('data', (chunk) => reader.feed(chunk));
