@@ -36,7 +36,8 @@ export function authenticate(
   if (scheme === 'ip') return [{ scheme: 'ip', id: remoteAddress }];
   if (scheme === 'x509') return known.some((identity) => identity.scheme === 'x509') ? [...known] : null;
   if (scheme !== 'digest' || !settings.digestEnabled || token === null) return null;
-  const id = digestId(decodeUtf8(token, 0, token.length), settings.digestAlg);
+  // Bytes and back: as a part of the token's text it would keep all of that, the password too, as long as the connection lasts.
+  const id = Buffer.from(digestId(decodeUtf8(token, 0, token.length), settings.digestAlg)).toString();
   const own = { scheme: 'digest', id };
   return id === settings.superDigest ? [{ scheme: 'super', id: '' }, own] : [own];
 }

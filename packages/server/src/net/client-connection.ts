@@ -5,7 +5,7 @@ import { ErrorCode, JuteReader, OpCode } from '@nodekeeper/protocol';
 import { javaAddress } from '../quorum/java-address.js';
 import { type Client, DEPARTED, type SessionOwner } from '../request/client.js';
 import { Fifo } from '../request/fifo.js';
-import { allows, type Identity, MOST_IDENTITIES } from '../request/identity.js';
+import { allows, type Identity, mayBeKept } from '../request/identity.js';
 import { isWrite } from '../request/processor.js';
 import type { ReplyBuffer } from '../request/reply-buffer.js';
 import type { Session } from '../session/session-table.js';
@@ -325,13 +325,14 @@ export class ClientConnection implements Client, TurnTaker {
       return;
     }
     const proved = authenticate(this.port.authSettings, scheme, token, this.remoteAddress, this.identities);
-    if (proved === null || this.identities.length + proved.length > MOST_IDENTITIES) {
+    const identities = proved === null ? null : this.identitiesWith(proved);
+    if (identities === null || !mayBeKept(identities)) {
       this.port.stats.authFailed++;
       this.output().header(xid, 0, ErrorCode.AuthFailed);
       this.close(`authentication with scheme ${scheme} failed`);
       return;
     }
-    this.addIdentities(proved);
+    this.identities = identities;
     this.output().header(xid, 0, ErrorCode.Ok);
   }
 
@@ -354,8 +355,13 @@ export class ClientConnection implements Client, TurnTaker {
   }
 
   addIdentities(more: readonly Identity[]): void {
+    this.identities = this.identitiesWith(more);
+  }
+
+  /** The same list if they are known already. */
+  private identitiesWith(more: readonly Identity[]): readonly Identity[] {
     const fresh = more.filter((m) => !this.identities.some((i) => i.scheme === m.scheme && i.id === m.id));
-    if (fresh.length > 0) this.identities = [...this.identities, ...fresh];
+    return fresh.length > 0 ? [...this.identities, ...fresh] : this.identities;
   }
 
   // GetSASLRequest: buffer token → SetSASLResponse: buffer token. Without a login configuration the answer is null.

@@ -206,6 +206,26 @@ test('the superuser passes every ACL, a stranger does not', async (t) => {
   assert.equal(await b.getData('/mine'), 'secret');
 });
 
+test('a connection proves no more identities than fit into what is kept of them', async (t) => {
+  const { clientPort } = await serve(t);
+  const client = await RawClient.open(t, clientPort);
+  const prove = async (user: string): Promise<number> =>
+    (
+      await client.request(OpCode.auth, (w) =>
+        w
+          .int(0)
+          .string('digest')
+          .buffer(Buffer.from(`${user}:x`)),
+      )
+    ).error;
+  const large = 'u'.repeat(100_000);
+  assert.equal(await prove(`1${large}`), 0);
+  assert.equal(await prove(`2${large}`), 0);
+  assert.equal(await prove(`2${large}`), 0, 'known already');
+  assert.equal(await prove(`3${large}`), ErrorCode.AuthFailed);
+  await client.closed();
+});
+
 test('frames that are too long, negative or too short close the connection and nothing else', async (t) => {
   const { clientPort, server } = await serve(t);
   const witness = await RawClient.open(t, clientPort);
