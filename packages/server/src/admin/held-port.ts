@@ -4,6 +4,9 @@ import type { Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { AdminSettings } from './admin-server.js';
 
+/** So many may be connected at a time: without a bound they could take all file descriptors, which clients and logs need. */
+const MOST_CONNECTIONS = 100;
+
 export class HeldPort {
   private readonly server: Server;
   private readonly waiting: Socket[] = [];
@@ -18,6 +21,7 @@ export class HeldPort {
       socket.on('error', () => {}); // who leaves while waiting; later it is the HTTP server's business, too
       this.waiting.push(socket);
     });
+    this.server.maxConnections = MOST_CONNECTIONS;
     this.listening = new Promise((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen({ host, port }, () => resolve(this.server.address() as AddressInfo));
@@ -27,6 +31,7 @@ export class HeldPort {
 
   /** Gives the port to an HTTP server, and to begin with the connections that waited. */
   giveTo(http: HttpServer): void {
+    http.maxConnections = MOST_CONNECTIONS;
     http.listen(this.server);
     for (const socket of this.waiting.splice(0)) {
       http.emit('connection', socket);

@@ -387,6 +387,26 @@ test('a port is open before there is what serves it: who comes early is answered
   await assert.rejects(fetch(`http://127.0.0.1:${port}/commands/ruok`));
 });
 
+test('a port takes no more than some connections, so that files are left for what matters', async (t) => {
+  const [admin] = await startAdminPorts(new FakeView(), settings({}), silentLogger);
+  assert.ok(admin);
+  t.after(() => admin.close());
+  const { port, hostname: host } = new URL(admin.url);
+  const open = async () => {
+    const socket = connect({ port: Number(port), host });
+    t.after(() => socket.destroy());
+    await once(socket, 'connect');
+    return socket;
+  };
+  const sockets = await Promise.all(Array.from({ length: 100 }, open));
+  const more = await open();
+  await once(more.resume(), 'close');
+  const [first] = sockets;
+  assert.ok(first);
+  first.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
+  assert.match(String(await once(first, 'data')), /healthy/);
+});
+
 test('nothing is opened that is switched off', async () => {
   assert.deepEqual(await startAdminPorts(new FakeView(), settings({ enabled: false }), silentLogger), []);
 });
