@@ -28,8 +28,9 @@ export interface ReadObserver {
   read(buf: Buffer, start: number, end: number, bytes: number): void;
 }
 
-/** Lists longer than this leave in pieces, so that nobody waits for them. */
+/** Lists of more children, or with more bytes of names, leave in pieces: nobody waits for them, and no reader is sent all at once. */
 const STREAM_FROM = MOST_ORDERED;
+const STREAM_FROM_BYTES = 256 * 1024;
 /** A request of 1 MB can ask for the same long list many thousand times; no client takes replies near this size. */
 const LARGEST_MULTI_READ = 64 * 1024 * 1024;
 
@@ -191,8 +192,9 @@ export class Reads {
     if (node <= 0) return node === 0 ? ErrorCode.NoNode : ErrorCode.MarshallingError;
     if (!this.mayRead(node, Perms.read, ids)) return ErrorCode.NoAuth;
     if (watch) this.tree.watches.addChild(this.path(r), client);
-    this.told(r, this.tree.store.get(node, F.childNameBytes));
-    if (this.tree.store.get(node, F.numChildren) > STREAM_FROM) {
+    const nameBytes = this.tree.store.get(node, F.childNameBytes);
+    this.told(r, nameBytes);
+    if (nameBytes > STREAM_FROM_BYTES || this.tree.store.get(node, F.numChildren) > STREAM_FROM) {
       client.streamChildren(xid, node, withStat);
       return ErrorCode.Ok;
     }
@@ -249,18 +251,15 @@ export class Reads {
     r.pos = first;
     const out = client.output();
     const start = out.begin(xid, this.tree.lastProcessedZxid, ErrorCode.Ok);
-    // A write, and a null path where it is reached, fail the whole: then the results so far follow the error.
+    // A write, and a null path where it is reached, fail the whole: then the results so far follow the error, unless they are more
+    // than there is room for.
     let failed = writes;
     while (!failed) {
       const type = r.int();
       const done = r.bool();
       r.int();
       if (done) break;
-      failed = !this.multiReadPart(out, identities, type, r);
-      if (out.pos - start > LARGEST_MULTI_READ) {
-        out.pos = start + REPLY_HEAD;
-        failed = true;
-      }
+      failed = !this.multiReadPart(out, start, identities, type, r);
     }
     out.multiHeader(-1, true, -1);
     if (failed) out.intAt(start + REPLY_HEAD - 4, ErrorCode.MarshallingError);
@@ -268,8 +267,14 @@ export class Reads {
     return ErrorCode.Ok;
   }
 
-  /** False for a null path. */
-  private multiReadPart(out: ReplyBuffer, identities: readonly Identity[], type: number, r: JuteReader): boolean {
+  /** False for a null path, and for what there is no room for in the reply that began at `start`. */
+  private multiReadPart(
+    out: ReplyBuffer,
+    start: number,
+    identities: readonly Identity[],
+    type: number,
+    r: JuteReader,
+  ): boolean {
     const { store } = this.tree;
     const node = this.node(r);
     r.bool(); // the watch flag is not heeded
@@ -280,12 +285,16 @@ export class Reads {
       out.int(error);
       return true;
     }
+    const bytes = store.get(node, type === OpCode.getChildren ? F.childNameBytes : F.dataLength);
+    if (out.pos - start + bytes > LARGEST_MULTI_READ) {
+      out.pos = start + REPLY_HEAD;
+      return false;
+    }
+    this.told(r, bytes);
     out.multiHeader(type, false, ErrorCode.Ok);
     if (type === OpCode.getChildren) {
-      this.told(r, store.get(node, F.childNameBytes));
       this.childNames(out, node);
     } else {
-      this.told(r, store.get(node, F.dataLength));
       out.data(store, node);
       out.stat(store, node, this.extendedTypes);
     }

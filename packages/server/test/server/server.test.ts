@@ -17,7 +17,9 @@ import {
 import { digestId } from '../../dist/net/auth.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { childrenInOrder } from '../../dist/tree/child-order.js';
 import { dataDir, RawClient, type Reply, serve } from './raw-client.js';
+import { until } from './until.js';
 
 test('a session is negotiated, and its password is the one Java derives', async (t) => {
   const { clientPort } = await serve(t);
@@ -388,6 +390,26 @@ async function manyChildren(client: RawClient, parent: string, count: number): P
   client.socket.uncork();
   for (let i = 0; i < count; i++) await client.reply();
 }
+
+test('a list of few children with very long names leaves in pieces, too, and in order', async (t) => {
+  const { clientPort, server } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  await a.create('/few', '');
+  for (let i = 0; i < 12; i++) assert.equal((await a.create(`/few/${i}${'n'.repeat(800_000)}`)).error, 0);
+  const { store } = server.database.tree;
+  const inOrder = childrenInOrder(store, store.findString('/few')).subarray(0, 12);
+  const names = Array.from(inOrder, (id) => store.path(id).slice('/few/'.length));
+  const slow = await RawClient.open(t, clientPort);
+  slow.socket.pause();
+  slow.send(OpCode.getChildren, (w) => w.string('/few').bool(false));
+  const connection = [...server.port.connections].find(({ session }) => session?.id === slow.id);
+  await until(() => connection?.blocked === true);
+  for (let i = 0; i < 50; i++) await a.ping();
+  assert.ok((connection?.unsent ?? 0) < 2_000_000, `${connection?.unsent} bytes wait`);
+  slow.socket.resume();
+  const listed = (await slow.reply()).body.vector((r) => r.string()) ?? [];
+  assert.ok(listed.length === 12 && listed.every((name, i) => name === names[i]));
+});
 
 test('a write committed while a list of children is on its way is answered behind the list', async (t) => {
   const { clientPort } = await serve(t);
