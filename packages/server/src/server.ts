@@ -70,7 +70,7 @@ export interface Opened {
 /** An empty database. */
 export function newDatabase(config: ServerConfig, runtime: Runtime): Database {
   return new Database({
-    seed: Math.floor(runtime.random() * 2 ** 31),
+    seed: Math.floor(runtime.random() * 2 ** 53),
     extendedTypesEnabled: config.extendedTypesEnabled,
     digestEnabled: config.digestEnabled,
   });

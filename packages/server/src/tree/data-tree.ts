@@ -41,7 +41,7 @@ export interface SessionListener {
 }
 
 export interface DataTreeOptions {
-  /** Seeds the hash of paths; random in production. */
+  /** Seeds the hash of paths, with up to 53 bits; random in production. */
   readonly seed: number;
   readonly extendedTypesEnabled: ExtendedTypes;
   readonly digestEnabled: boolean;

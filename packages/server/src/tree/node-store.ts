@@ -4,7 +4,7 @@
 
 import { Arena, type Handle, uncounted } from './arena.js';
 import { CRC_START, crcBytes, crcCopy, crcFinish, crcWord, crcWords } from './crc32.js';
-import { hashByte, hashEnd, hashPath, hashStart, PathIndex } from './path-index.js';
+import { type HashKey, hashByte, hashEnd, hashKey, hashPath, hashStart, PathIndex } from './path-index.js';
 
 /** Names a node's record; 0 is no node. An id is used again after its node is gone. */
 export type NodeId = number;
@@ -73,7 +73,7 @@ export class NodeStore {
   private readonly pages: Int32Array[] = [];
   private readonly index = new PathIndex();
   readonly arena = new Arena();
-  private readonly seed: number;
+  private readonly hashKey: HashKey;
   private freeHead: NodeId = 0; // linked through the word `parent`, inverted so that it is no node's id
   private limit = 1; // first id never given out
   private encoded = new EncodedPath();
@@ -94,7 +94,7 @@ export class NodeStore {
   limboBytes = 0;
 
   constructor(seed: number) {
-    this.seed = seed;
+    this.hashKey = hashKey(seed);
   }
 
   /** The page that holds a record; its words begin at {@link base}. */
@@ -132,7 +132,7 @@ export class NodeStore {
   /** The node of the path in `buf[start, end)`, or 0. The empty path names the root. */
   find(buf: Buffer, start: number, end: number): NodeId {
     if (start === end) return ROOT;
-    return this.lookup(hashPath(buf, start, end, this.seed), buf, start, end);
+    return this.lookup(hashPath(buf, start, end, this.hashKey), buf, start, end);
   }
 
   findString(path: string): NodeId {
@@ -146,7 +146,7 @@ export class NodeStore {
     const { encodedBefore } = this;
     this.encodedBefore = this.encoded;
     this.encoded = encodedBefore;
-    if (path !== encodedBefore.path) encodedBefore.take(path, this.seed);
+    if (path !== encodedBefore.path) encodedBefore.take(path, this.hashKey);
     return encodedBefore.hash;
   }
 
@@ -220,7 +220,7 @@ export class NodeStore {
     const afterPath = this.copyIn(handle, buf, start, end, CRC_START);
     // Apache's digest takes the root's path for empty.
     page[base + F.crcState] = id === ROOT ? CRC_START : afterPath;
-    const hash = hashPath(buf, start, end, this.seed);
+    const hash = hashPath(buf, start, end, this.hashKey);
     page[base + F.path] = handle;
     page[base + F.pathLength] = length;
     page[base + F.hash] = hash;
@@ -487,22 +487,22 @@ class EncodedPath {
     return this.crc;
   }
 
-  take(path: string, seed: number): void {
+  take(path: string, key: HashKey): void {
     this.path = path;
     this.crc = undefined;
     const { length } = path;
     if (length * 3 > this.bytes.length) this.bytes = Buffer.allocUnsafe(length * 4);
     const { bytes } = this;
-    let hash = hashStart(length, seed);
+    let hash = hashStart(length, key);
     for (let i = 0; i < length; i++) {
       const unit = path.charCodeAt(i);
       if (unit >= 0x80) {
         this.length = bytes.write(path, 'utf8');
-        this.hash = hashPath(bytes, 0, this.length, seed);
+        this.hash = hashPath(bytes, 0, this.length, key);
         return;
       }
       bytes[i] = unit;
-      hash = hashByte(hash, unit);
+      hash = hashByte(hash, unit, key);
     }
     this.length = length;
     this.hash = hashEnd(hash);

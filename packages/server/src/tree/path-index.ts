@@ -4,21 +4,39 @@
 const SEGMENTS = 256;
 const FIRST_CAPACITY = 8;
 
-/** A seeded hash of the path's bytes; the seed keeps clients from choosing colliding names. */
-export function hashPath(buf: Uint8Array, start: number, end: number, seed: number): number {
-  let hash = hashStart(end - start, seed);
-  for (let i = start; i < end; i++) hash = hashByte(hash, buf[i] as number);
+/** A secret word for each byte: who does not know them cannot choose names that collide. */
+export type HashKey = Int32Array;
+
+/** The key of a seed, which is a whole number of up to 53 bits. */
+export function hashKey(seed: number): HashKey {
+  const key = new Int32Array(256);
+  const high = Math.floor(seed / 4294967296);
+  let word = seed | 0;
+  for (let i = 0; i < 256; i++) {
+    word = (word + 0x9e3779b9) | 0;
+    key[i] = hashEnd(hashEnd(hashEnd(word) ^ high) + word);
+  }
+  return key;
+}
+
+/** The keyed hash of the path's bytes. */
+export function hashPath(buf: Uint8Array, start: number, end: number, key: HashKey): number {
+  let hash = hashStart(end - start, key);
+  for (let i = start; i < end; i++) hash = hashByte(hash, buf[i] as number, key);
   return hashEnd(hash);
 }
 
 /** The hash of a path whose bytes come one by one: how it begins, for their number. */
-export function hashStart(length: number, seed: number): number {
-  return seed ^ length;
+export function hashStart(length: number, key: HashKey): number {
+  return (key[length & 255] as number) ^ length;
 }
 
-/** The hash with one byte more. */
-export function hashByte(hash: number, byte: number): number {
-  return Math.imul(hash ^ byte, 0x01000193);
+/**
+ * The hash with one byte more. Its high bits come back as low ones: otherwise names that collide could be computed from the low
+ * bits of the key alone, which a client can find out by time.
+ */
+export function hashByte(hash: number, byte: number, key: HashKey): number {
+  return Math.imul(((hash << 13) | (hash >>> 19)) ^ (key[byte] as number), 0x9e3779b1);
 }
 
 /** The hash when all bytes have come: what {@link hashPath} tells of them at once. */
