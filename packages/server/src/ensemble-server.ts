@@ -501,15 +501,15 @@ export class EnsembleServer extends Replica {
   }
 
   /**
-   * Goes to the next leader, or looks for one; observers do that at different times, so as not to come all at once, and who may not
+   * Goes to the next leader, or looks for one; observers do that at different times, so as not to come all at once, and who cannot
    * follow the leader there is in no hurry to find him again.
    */
-  private goOn({ mode, leftOutside }: Role, next: number | undefined): void {
+  private goOn({ mode, endsAlike }: Role, next: number | undefined): void {
     if (next !== undefined) {
       this.goTo(next);
       return;
     }
-    const delay = leftOutside
+    const delay = endsAlike
       ? this.config.tickTime / 2
       : mode === 'observer'
         ? this.runtime.random() * this.ensemble.electionDelay

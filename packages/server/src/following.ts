@@ -48,7 +48,7 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
   private leaderConfig: QuorumConfig | undefined;
   private sessions: SessionTable<SessionOwner> | undefined;
   private pingedAt = 0;
-  leftOutside = false;
+  endsAlike = false;
   private over = false;
   private awaitedEpoch = false;
   /** What it has for observers. */

@@ -46,7 +46,7 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     this.leader.start();
   }
 
-  readonly leftOutside = false;
+  readonly endsAlike = false;
 
   get serving(): boolean {
     return this.leader.serving;

@@ -5,8 +5,8 @@ import type { EnsemblePart } from './ensemble-view.js';
 export interface Role extends EnsemblePart {
   /** Whether it has a quorum's leader and its history, so that clients may be served. */
   readonly serving: boolean;
-  /** It may not follow the leader that was found, who is of an earlier epoch. */
-  readonly leftOutside: boolean;
+  /** To follow the leader that was found once more would end alike. */
+  readonly endsAlike: boolean;
   /** What it waits for while it does not serve. */
   readonly waitsFor: string;
   /** The log holds everything up to a zxid. */

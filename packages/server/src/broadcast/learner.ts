@@ -29,8 +29,8 @@ export interface LearnerHost {
   /** Of the last transaction that the disk holds. */
   readonly lastZxid: number;
   readonly configVersion: number;
-  /** Set where the leader's epoch is earlier than what this server has accepted. */
-  leftOutside: boolean;
+  /** Set where the next try would end alike. */
+  endsAlike: boolean;
   /** The largest entry that it believes when it reads its log, in bytes. */
   readonly maxEntry: number;
   /** What is here cannot become the leader's history by what is missing: a snapshot has to come. */
@@ -166,7 +166,7 @@ export class Learner {
     }
     let current = host.currentEpoch;
     if (this.epoch < host.acceptedEpoch) {
-      host.leftOutside = true;
+      host.endsAlike = true;
       this.link.close(
         `the leader's epoch ${this.epoch} is older than ${host.acceptedEpoch}, which this server has accepted`,
       );
@@ -287,7 +287,11 @@ export class Learner {
       return undefined;
     }
     if (data.length > this.host.maxEntry) {
-      this.refuseLarge(zxid, data.length);
+      // What it acknowledges it has to be able to read again.
+      this.host.endsAlike = true;
+      this.link.close(
+        `transaction 0x${zxid.toString(16)} has ${data.length} bytes, more than the ${this.host.maxEntry} that this server would read again from its log: set jute.maxbuffer as high as at the leader`,
+      );
       return undefined;
     }
     const type = data.readInt32BE(TxnHeaderAt.type);
@@ -302,14 +306,6 @@ export class Learner {
     this.lastReceived = zxid;
     this.pending.push(proposal);
     return proposal;
-  }
-
-  /** What it acknowledges it has to be able to read again. As the next try would end alike, that begins a tick later. */
-  private refuseLarge(zxid: number, bytes: number): void {
-    const { host, link } = this;
-    const reason = `transaction 0x${zxid.toString(16)} has ${bytes} bytes, more than the ${host.maxEntry} that this server would read again from its log: set jute.maxbuffer as high as at the leader`;
-    link.hold();
-    host.runtime.after(host.tickTime, () => host.guard(() => link.close(reason)));
   }
 
   private commitDuringSync(zxid: number, designated?: number): void {

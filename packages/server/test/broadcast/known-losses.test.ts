@@ -82,7 +82,7 @@ class Bench {
       id: 1,
       runtime: { now: () => 0, after: () => timer, every: () => timer },
       observer: false,
-      leftOutside: false,
+      endsAlike: false,
       tickTime: 2000,
       initLimit: 10,
       syncLimit: 5,
