@@ -165,14 +165,11 @@ test('a new client port that is taken gives up the old one, and is opened once i
   const taker = createServer().listen(other, '127.0.0.1');
   await once(taker, 'listening');
   await moveTo(`127.0.0.1:${other}`);
-  // The old port is free at last.
-  for (;;) {
-    const probe = createServer().listen(old, '127.0.0.1');
-    const isFree = await once(probe, 'listening').catch(() => undefined);
-    if (isFree === undefined) continue;
-    probe.close();
-    break;
-  }
+  while (!ensemble.said(1, /the new client port cannot be opened/))
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  const probe = createServer().listen(old, '127.0.0.1');
+  await once(probe, 'listening');
+  probe.close();
   taker.close();
   await bound(other);
   // The same port on all addresses overlaps with the one before.
