@@ -63,6 +63,8 @@ export class DataTree {
   readonly ttls = new Set<NodeId>();
   private readonly ephemerals = new Map<bigint, Set<NodeId>>();
   private readonly extendedTypes: ExtendedTypes;
+  /** The node that {@link findParent} found last, or 0; it may be gone. */
+  private lastParent: NodeId = 0;
   readonly digestEnabled: boolean;
   private readonly sessions: SessionListener;
 
@@ -101,7 +103,7 @@ export class DataTree {
     for (const path of ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config']) {
       const bytes = Buffer.from(path);
       const parent = path === '/' ? 0 : store.findString(parentPath(path));
-      const id = store.create(parent, bytes, 0, bytes.length);
+      const id = store.create(parent, bytes, 0, bytes.length, store.hash(bytes, 0, bytes.length));
       store.setData(id, EMPTY, 0, 0);
       if (path === '/zookeeper/config') {
         store.set(id, F.aversion, -1);
@@ -258,7 +260,8 @@ export class DataTree {
 
     const parent = this.findParent(buf, pathStart, pathEnd);
     if (parent === 0) return 0;
-    const existing = store.find(buf, pathStart, pathEnd);
+    const hash = store.hash(buf, pathStart, pathEnd);
+    const existing = store.lookup(hash, buf, pathStart, pathEnd);
     const aclId = openAcl || list === null ? OPEN_ACL_ID : this.acls.acquire(list);
     if (existing !== 0) {
       // Only in replay over a fuzzy snapshot.
@@ -269,7 +272,7 @@ export class DataTree {
       }
       return existing;
     }
-    const id = store.create(parent, buf, pathStart, pathEnd);
+    const id = store.create(parent, buf, pathStart, pathEnd, hash);
     store.setData(id, buf, dataStart, dataEnd);
     const page = store.page(id);
     const at = store.base(id);
@@ -503,7 +506,10 @@ export class DataTree {
   findParent(buf: Buffer, start: number, end: number): NodeId {
     let slash = end - 1;
     while (slash > start && buf[slash] !== 0x2f) slash--;
-    return slash <= start ? ROOT : this.store.find(buf, start, slash);
+    if (slash <= start) return ROOT;
+    // Siblings come one after the other in snapshots, and often in logs.
+    if (!this.store.isAt(this.lastParent, buf, start, slash)) this.lastParent = this.store.find(buf, start, slash);
+    return this.lastParent;
   }
 
   private registerOwner(id: NodeId, hi: number, lo: number): void {
@@ -607,13 +613,14 @@ export class DataTree {
     stat: number,
   ): void {
     const { store } = this;
-    let id = store.find(buf, pathStart, pathEnd);
+    const hash = store.hash(buf, pathStart, pathEnd);
+    let id = store.lookup(hash, buf, pathStart, pathEnd);
     if (id === 0) {
       const parent = this.findParent(buf, pathStart, pathEnd);
       if (parent === 0) {
         throw new Error(`snapshot holds ${buf.toString('utf8', pathStart, pathEnd)} without its parent`);
       }
-      id = store.create(parent, buf, pathStart, pathEnd);
+      id = store.create(parent, buf, pathStart, pathEnd, hash);
     } else {
       // A node that was made again while the snapshot was written can be in it twice: the log tells how it ends.
       this.digest.subtract(store.digest(id));

@@ -131,8 +131,17 @@ export class NodeStore {
 
   /** The node of the path in `buf[start, end)`, or 0. The empty path names the root. */
   find(buf: Buffer, start: number, end: number): NodeId {
-    if (start === end) return ROOT;
-    return this.lookup(hashPath(buf, start, end, this.hashKey), buf, start, end);
+    return this.lookup(this.hash(buf, start, end), buf, start, end);
+  }
+
+  /** What {@link lookup} and {@link create} want to know of a path, for who needs it more than once. */
+  hash(buf: Buffer, start: number, end: number): number {
+    return hashPath(buf, start, end, this.hashKey);
+  }
+
+  /** Whether the node is there and this is its path: cheaper than to look for it. */
+  isAt(id: NodeId, buf: Buffer, start: number, end: number): boolean {
+    return this.get(id, F.parent) > 0 && this.hasPath(id, buf, start, end);
   }
 
   findString(path: string): NodeId {
@@ -163,7 +172,9 @@ export class NodeStore {
     return this.encoded.crcState();
   }
 
-  private lookup(hash: number, buf: Buffer, start: number, end: number): NodeId {
+  /** The node of the path in `buf[start, end)`, of which this is the hash, or 0. The empty path names the root. */
+  lookup(hash: number, buf: Buffer, start: number, end: number): NodeId {
+    if (start === end) return ROOT;
     const table = this.index.table(hash);
     const mask = table.length - 1;
     for (let slot = PathIndex.slot(table, hash); ; slot = (slot + 2) & mask) {
@@ -208,9 +219,9 @@ export class NodeStore {
 
   /**
    * Adds a node below `parent` (0 only for the root) with all other fields zero and no data; the caller fills them in and
-   * calls {@link refreshDigest}.
+   * calls {@link refreshDigest}. `hash` is that of the path in `buf[start, end)`.
    */
-  create(parent: NodeId, buf: Buffer, start: number, end: number): NodeId {
+  create(parent: NodeId, buf: Buffer, start: number, end: number, hash: number): NodeId {
     const id = this.allocate();
     const page = this.page(id);
     const base = this.base(id);
@@ -220,7 +231,6 @@ export class NodeStore {
     const afterPath = this.copyIn(handle, buf, start, end, CRC_START);
     // Apache's digest takes the root's path for empty.
     page[base + F.crcState] = id === ROOT ? CRC_START : afterPath;
-    const hash = hashPath(buf, start, end, this.hashKey);
     page[base + F.path] = handle;
     page[base + F.pathLength] = length;
     page[base + F.hash] = hash;
