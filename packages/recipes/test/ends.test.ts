@@ -7,9 +7,11 @@ import { isKeeperError } from '@nodekeeper/client';
 import {
   Cache,
   Cluster,
+  DistributedQueue,
   GroupMember,
   isRecipeError,
   LeaderLatch,
+  LeaderSelector,
   LiveConfiguration,
   LoadBalancer,
   NameService,
@@ -18,9 +20,10 @@ import {
   QueueSharder,
   SetPartitioner,
   SharedCount,
+  stringSerializer,
 } from '../dist/index.js';
 import { Relay } from './relay.js';
-import { atEnd, open, serve } from './support.js';
+import { atEnd, childCount, open, serve, until } from './support.js';
 
 const schema = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } } as never;
 const isClosed = (error: unknown): boolean => isRecipeError(error, 'Closed') || isKeeperError(error, 'Closed');
@@ -164,4 +167,37 @@ test('errors in the background are events of all that works there', async (t) =>
     await owner.delete(`${path}/${child}`);
   }
   for (const [error] of await Promise.all(errors)) assert.equal(error.codeName, 'NoAuth');
+});
+
+test('what is closed by its own callback does not wait for it', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const closed: string[] = [];
+  const by = (name: string, close: () => Promise<void>) => async (): Promise<void> => {
+    await client.sync();
+    await close();
+    closed.push(name);
+  };
+  for (const options of [{}, { lockPath: '/locks' }]) {
+    const queue = new DistributedQueue(client, '/q', stringSerializer, options);
+    await queue.put('item');
+    queue.consume(by('queue', () => queue.close()));
+    await until(() => closed.pop() === 'queue');
+    const other = new DistributedQueue(client, '/q', stringSerializer, options);
+    await until(async () => (await other.size()) === 0);
+    await other.put('item');
+    const consumer = other.consume(by('consumer', () => consumer.close()));
+    await until(() => closed.pop() === 'consumer');
+    await other.close();
+    assert.equal(await other.size(), 0); // who closes it from outside has waited
+  }
+  const lead = by('selector', () => selector.close());
+  const selector: LeaderSelector = new LeaderSelector(client, '/s', lead).start();
+  await until(() => closed.pop() === 'selector');
+  await childCount(client, '/s', 0);
+  const work = by('partitioner', () => partitioner.close());
+  const partitioner = new SetPartitioner(client, '/p', ['x'], work, { timeBoundary: 1 });
+  await partitioner.start();
+  await until(() => closed.pop() === 'partitioner');
+  await childCount(client, '/p/locks/x', 0);
 });

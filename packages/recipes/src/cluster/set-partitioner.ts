@@ -3,6 +3,7 @@
 
 import { hostname } from 'node:os';
 import { type Client, isKeeperError } from '@nodekeeper/client';
+import { Callback } from '../base/callback.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
@@ -44,6 +45,7 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
   private readonly options: SetPartitionerOptions;
   private readonly life: Lifecycle;
   private readonly party: ShallowParty;
+  private readonly callback = new Callback();
   private held: readonly string[] = [];
   private running: Promise<void> | undefined;
 
@@ -83,10 +85,10 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
     return this.held;
   }
 
-  /** Tells the work to stop, waits for it, and leaves the party. */
+  /** Tells the work to stop, waits for it unless this is called by itself, and leaves the party. */
   async close(): Promise<void> {
     if (!this.life.close()) return;
-    await this.running;
+    if (!this.callback.isInside) await this.running;
     await this.party.leave();
     this.endStreams();
   }
@@ -138,7 +140,7 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
   private async workOn(share: readonly string[], over: AbortSignal): Promise<void> {
     this.held = share;
     try {
-      await this.work(share, over);
+      await this.callback.run(() => this.work(share, over));
     } catch (error) {
       if (!over.aborted) this.fail(error);
     }

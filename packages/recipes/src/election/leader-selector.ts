@@ -1,6 +1,7 @@
 // An election in which leading is a function that runs. Source: LeaderSelector of Apache Curator; Election of kazoo.
 
 import type { Client } from '@nodekeeper/client';
+import { Callback } from '../base/callback.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { watchOwnNode } from '../base/own-node.js';
@@ -39,6 +40,7 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
   private readonly takeLeadership: TakeLeadership;
   private readonly life: Lifecycle;
   private readonly who: { readonly recipe: string; readonly path: string };
+  private readonly callback = new Callback();
   private tenure: Tenure | undefined;
   private queued: Promise<void> | undefined;
 
@@ -89,11 +91,11 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
     return (await this.getParticipants())[0];
   }
 
-  /** Leaves the election; a function that runs is told to stop, and waited for. */
+  /** Leaves the election; a function that runs is told to stop, and waited for unless this is called by itself. */
   async close(): Promise<void> {
     if (!this.life.close()) return;
     this.interruptLeadership();
-    await this.queued;
+    if (!this.callback.isInside) await this.queued;
     this.endStreams();
   }
 
@@ -129,7 +131,7 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
       if (tenure.over.aborted) return;
       this.tenure = tenure;
       watchOwnNode(this.client, tenure);
-      await this.takeLeadership(leadershipOf(tenure));
+      await this.callback.run(() => this.takeLeadership(leadershipOf(tenure)));
     } catch (error) {
       if (!tenure.over.aborted || error !== tenure.over.reason) this.fail(error); // else it has stopped as it was told
     } finally {

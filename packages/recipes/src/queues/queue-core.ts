@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { type Client, isKeeperError, onAbort } from '@nodekeeper/client';
+import { Callback } from '../base/callback.js';
 import { ensureContainers } from '../base/create.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
@@ -76,7 +77,7 @@ export type ItemHandler<T> = (item: T, context: ItemContext) => void | Promise<v
 export interface QueueConsumer extends AsyncDisposable {
   /**
    * Stops taking; resolves when the handlers that run have ended, and what they were given has left the queue. That it does later if
-   * there is no connection.
+   * there is no connection. Called by a handler it resolves at once, as that would wait for itself.
    */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -360,6 +361,7 @@ class Consumer<T> implements QueueConsumer {
   private readonly settling = new Set<Promise<void>>();
   /** Handlers that run. */
   private readonly handling = new Set<Promise<unknown>>();
+  private readonly callback = new Callback();
   private readonly closing = new AbortController();
   private readonly running: Promise<void>;
   private readonly forget: (() => void) | undefined;
@@ -384,6 +386,11 @@ class Consumer<T> implements QueueConsumer {
   async close(): Promise<void> {
     this.closing.abort(new Error('the consumer was closed'));
     this.forget?.();
+    const ended = this.end();
+    if (!this.callback.isInside) await ended;
+  }
+
+  private async end(): Promise<void> {
     await Promise.all(this.handling);
     await whileConnected(
       this.client,
@@ -604,7 +611,9 @@ class Consumer<T> implements QueueConsumer {
 
   private async handleAll(items: readonly T[], context: ItemContext): Promise<boolean> {
     try {
-      for (const item of items) await this.handler(item, context);
+      await this.callback.run(async () => {
+        for (const item of items) await this.handler(item, context);
+      });
       return true;
     } catch (error) {
       this.hooks.fail(error);
