@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { followLeader, isRecipeError, LeaderLatch, LeaderSelector, type Leadership } from '../dist/index.js';
 import { Relay, STEPS } from './relay.js';
-import { atEnd, childCount, expire, leftovers, open, serve, until } from './support.js';
+import { atEnd, childCount, deferred, expire, leftovers, open, serve, until } from './support.js';
 
 test('the first leads, the next follows, and those who look on see it', async (t) => {
   const server = await serve(t);
@@ -141,6 +141,21 @@ test('a leader is interrupted, queues again, and its errors are told', async (t)
     () => selector.start(),
     (error) => isRecipeError(error, 'Closed') && error.path === '/i',
   );
+});
+
+test('who queues again while the last leadership is given back leads again', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const given = deferred();
+  const remove = client.delete.bind(client);
+  const deleting = t.mock.method(client, 'delete', (path: string) => given.promise.then(() => remove(path)));
+  let turns = 0;
+  await using selector = new LeaderSelector(client, '/s', () => void turns++).start();
+  await until(() => deleting.mock.callCount() === 1);
+  assert.equal(selector.requeue(), true);
+  assert.equal(selector.requeue(), false);
+  given.resolve();
+  await until(() => turns === 2);
 });
 
 for (const step of STEPS) {

@@ -42,7 +42,9 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
   private readonly who: { readonly recipe: string; readonly path: string };
   private readonly callback = new Callback();
   private tenure: Tenure | undefined;
-  private queued: Promise<void> | undefined;
+  /** From standing in line until the function has returned. */
+  private isInLine = false;
+  private queued: Promise<void> = Promise.resolve();
 
   /** @throws RecipeError BadPath */
   constructor(client: Client, path: string, takeLeadership: TakeLeadership, options: LeaderSelectorOptions = {}) {
@@ -66,10 +68,9 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
   /** Stands in line again, unless it does already. Returns whether it did not. @throws RecipeError NotStarted, Closed */
   requeue(): boolean {
     this.life.check();
-    if (this.queued !== undefined) return false;
-    this.queued = this.queue().finally(() => {
-      this.queued = undefined;
-    });
+    if (this.isInLine) return false;
+    this.isInLine = true;
+    this.queued = this.queued.then(() => this.queue()); // behind what is left of the last leadership
     return true;
   }
 
@@ -117,6 +118,7 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
         if (seat !== undefined) await this.lead(seat);
       } while (autoRequeue && !this.life.isClosed);
     } catch (error) {
+      this.isInLine = false;
       if (!this.life.isClosed) this.fail(error);
     }
   }
@@ -136,6 +138,7 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
       if (!tenure.over.aborted || error !== tenure.over.reason) this.fail(error); // else it has stopped as it was told
     } finally {
       this.tenure = undefined;
+      this.isInLine = this.options.autoRequeue ?? false;
       tenure.end();
       await deleteSoon(this.client, seat.path);
     }
