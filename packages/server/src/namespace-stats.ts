@@ -16,9 +16,10 @@ const RECENT = 64;
 class Namespace {
   readonly name: string;
   readonly bytes: Buffer;
-  readonly reads = new Summary();
-  readonly writes = new Summary();
-  quotaExceeded = 0;
+  /** Undefined before the first. */
+  reads: Summary | undefined;
+  writes: Summary | undefined;
+  quotaExceeded: number | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -40,18 +41,24 @@ export class NamespaceStats {
 
   /** The node at the path in `buf[start, end)` was read; so many bytes of data or names were told. */
   read(buf: Buffer, start: number, end: number, bytes: number): void {
-    this.find(buf, start, end)?.reads.add(end - start + bytes + STAT_BYTES);
+    const found = this.find(buf, start, end);
+    if (found === undefined) return;
+    found.reads ??= new Summary();
+    found.reads.add(end - start + bytes + STAT_BYTES);
   }
 
   /** The node at the path in `buf[start, end)` was made, changed or deleted; it has so many bytes of new data. */
   written(buf: Buffer, start: number, end: number, bytes: number): void {
-    this.find(buf, start, end)?.writes.add(end - start + bytes);
+    const found = this.find(buf, start, end);
+    if (found === undefined) return;
+    found.writes ??= new Summary();
+    found.writes.add(end - start + bytes);
   }
 
   quotaExceeded(path: string): void {
     const bytes = Buffer.from(path);
-    const namespace = this.find(bytes, 0, bytes.length);
-    if (namespace !== undefined) namespace.quotaExceeded++;
+    const found = this.find(bytes, 0, bytes.length);
+    if (found !== undefined) found.quotaExceeded = (found.quotaExceeded ?? 0) + 1;
   }
 
   /** Those that were met, with their counts. */
@@ -59,9 +66,13 @@ export class NamespaceStats {
     return this.byName.values();
   }
 
+  /** Begins the counts anew; they are still told, as 0. */
   reset(): void {
-    this.byName.clear();
-    this.recent.fill(undefined);
+    for (const namespace of this.byName.values()) {
+      namespace.reads?.reset();
+      namespace.writes?.reset();
+      if (namespace.quotaExceeded !== undefined) namespace.quotaExceeded = 0;
+    }
   }
 
   /** Of the root there is none. */

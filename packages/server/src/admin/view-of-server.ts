@@ -248,7 +248,7 @@ class RunningView implements ServerView {
     if (name !== 'read_per_namespace' && name !== 'write_per_namespace') return;
     for (const namespace of this.server.namespaces.values()) {
       const series = name === 'read_per_namespace' ? namespace.reads : namespace.writes;
-      if (series.count > 0) yield [namespace.name, series];
+      if (series !== undefined) yield [namespace.name, series];
     }
   }
 
@@ -259,7 +259,7 @@ class RunningView implements ServerView {
 
   private *quotasExceeded(): Generator<readonly [string, number]> {
     for (const { name, quotaExceeded } of this.server.namespaces.values()) {
-      if (quotaExceeded > 0) yield [name, quotaExceeded];
+      if (quotaExceeded !== undefined) yield [name, quotaExceeded];
     }
   }
 

@@ -327,7 +327,6 @@ export class ClientConnection implements Client, TurnTaker {
     const proved = authenticate(this.port.authSettings, scheme, token, this.remoteAddress, this.identities);
     const identities = proved === null ? null : this.identitiesWith(proved);
     if (identities === null || !mayBeKept(identities)) {
-      this.port.stats.authFailed++;
       this.output().header(xid, 0, ErrorCode.AuthFailed);
       this.close(`authentication with scheme ${scheme} failed`);
       return;

@@ -583,7 +583,6 @@ export class ClientPort implements TlsTaker {
 
   // ConnectRequest: int protocolVersion, long lastZxidSeen, int timeOut, long sessionId, buffer passwd, [boolean readOnly]
   handshake(connection: ClientConnection, frame: Buffer): void {
-    this.stats.connectionRequests++;
     this.stats.packetsReceived++;
     connection.packetsReceived++;
     let lastZxidSeen: number;
@@ -612,13 +611,14 @@ export class ClientPort implements TlsTaker {
       connection.close('this server has no part in an ensemble now');
       return;
     }
-    if (this.current.readOnly === true && !takesReadOnly) {
-      connection.close('this server is read-only now');
-      return;
-    }
     if (!this.throttle.admit(id !== 0n, this.now)) {
       this.stats.rejected++;
       connection.abort('too many connects (connection_throttle_tokens)');
+      return;
+    }
+    this.stats.connectionRequests++;
+    if (this.current.readOnly === true && !takesReadOnly) {
+      connection.close('this server is read-only now');
       return;
     }
     if (lastZxidSeen > this.tree.lastProcessedZxid) {
