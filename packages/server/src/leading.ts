@@ -14,6 +14,7 @@ import { Origin } from './origin.js';
 import { formatConfig } from './quorum/quorum-config.js';
 import type { QuorumVerifier } from './quorum/quorum-verifier.js';
 import { type ReconfigRequest, reconfigured } from './quorum/reconfigure.js';
+import { DEPARTED } from './request/client.js';
 import type { ForeignRequest } from './request/originating.js';
 import type { Role } from './role.js';
 import type { Timer } from './runtime.js';
@@ -237,8 +238,10 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     // One whose beginning is not committed yet counts: the answer is sent behind its commit.
     if (session === undefined || session.local) return false;
     const before = session.owner;
-    if (ifFree && before !== undefined && before !== owner && !before.closed) return false;
+    // Once it was at home here in this epoch, what another server still keeps of it is older.
+    if (ifFree && before !== undefined && before !== owner && (!before.closed || before === DEPARTED)) return false;
     session.timeout = timeout;
+    if (before !== owner) before?.close('the session goes on at another server');
     session.owner = owner;
     this.active.sessions.touch(session, this.server.port.now);
     return true;

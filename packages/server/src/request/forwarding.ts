@@ -32,6 +32,8 @@ export class ForwardingProcessor extends RequestProcessor {
   private readonly link: LeaderLink;
   private readonly creating = new Map<bigint, PendingWrite>();
   private readonly validating = new Map<bigint, ((valid: boolean) => void)[]>();
+  /** Connections that were kept while there was no leader, and are to go on if their sessions did not go on elsewhere. */
+  private readonly takingUp = new Map<bigint, Client>();
   private readonly syncs: (() => void)[] = [];
   private multiTypes: number[] | null = null;
   /** Writes that were forwarded for connections that are gone: session → cxids, oldest first. */
@@ -182,7 +184,9 @@ export class ForwardingProcessor extends RequestProcessor {
   }
 
   protected revalidateGlobal(client: Client, id: bigint, timeout: number, ifFree: boolean): void {
+    if (ifFree) this.takingUp.set(id, client);
     this.askFor(id, timeout, ifFree, (valid) => {
+      if (ifFree) this.takingUp.delete(id);
       if (client.closed) return;
       if (valid) {
         const session = this.sessions.track(id, timeout, this.now);
@@ -268,9 +272,16 @@ export class ForwardingProcessor extends RequestProcessor {
     const orphan = this.orphans.size > 0 && this.isOrphan(id, cxid);
     const write = session === undefined || orphan ? null : this.waitingWrite(session, cxid);
     if (write !== null) write.zxid = zxidOf(buf, start);
+    else if (!orphan && tellsOfMove(buf, start, type)) this.wentOnElsewhere(id, session);
     this.applyAndAnswer(write, buf, start, end);
     if (type === OpCode.closeSession && write === null && session !== undefined)
       this.hooks.onSessionGone(session, session.owner);
+  }
+
+  /** The leader refuses what a connection that was left here still sends, but the next one will not know of that. */
+  private wentOnElsewhere(id: bigint, session: Session<SessionOwner> | undefined): void {
+    const left = session?.owner ?? this.takingUp.get(id);
+    left?.close('its session went on elsewhere');
   }
 
   private commitSession(id: bigint, buf: Buffer, start: number, end: number): void {
@@ -298,4 +309,10 @@ export class ForwardingProcessor extends RequestProcessor {
     }
     return null;
   }
+}
+
+/** Whether a transaction that was not asked for here shows that its session is at home elsewhere. */
+function tellsOfMove(buf: Buffer, start: number, type: number): boolean {
+  if (type === OpCode.closeSession) return false; // the leader asks for that itself
+  return type !== OpCode.error || buf.readInt32BE(start + TXN_HEADER_SIZE) !== ErrorCode.SessionMoved;
 }

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { ErrorCode, JuteReader, JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { TxnHeaderAt } from '../../dist/tree/txn-types.js';
+import { until } from '../server/until.js';
 import { Ensemble } from './ensemble.js';
 import { RawLearner } from './raw-learner.js';
 
@@ -88,6 +89,38 @@ test('what a session asked for where it was before is refused, though its newer 
   const { data } = await before.until(PacketType.proposal);
   const r = new JuteReader(data ?? Buffer.alloc(0), TxnHeaderAt.type);
   assert.deepEqual([r.int(), r.int()], [OpCode.error, ErrorCode.SessionMoved]);
+});
+
+/** Asks whether the session goes on at this learner, `ifFree` unless it is at home elsewhere. */
+async function claims(learner: RawLearner, session: bigint, ifFree: boolean): Promise<boolean> {
+  const question = Buffer.alloc(ifFree ? 13 : 12, 1);
+  question.writeBigInt64BE(session);
+  question.writeInt32BE(10_000, 8);
+  learner.send(PacketType.revalidate, -1, question);
+  return (await learner.until(PacketType.revalidate)).data?.[8] === 1;
+}
+
+test('a session that goes on elsewhere leaves no connection at the leader, which it could keep for the next one', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const client = await ensemble.client(leader);
+  const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+  await learner.follow(4, ensemble.server(leader).lastZxid);
+  assert.equal(await claims(learner, client.id, true), false);
+  assert.equal(await claims(learner, client.id, false), true);
+  assert.equal(await client.frame(), undefined);
+});
+
+test('what was kept elsewhere of a session does not go on once that was at the leader', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const client = await ensemble.client(leader);
+  const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+  await learner.follow(4, ensemble.server(leader).lastZxid);
+  client.socket.destroy();
+  const { port } = ensemble.server(leader);
+  await until(() => port.connections.size === 0);
+  assert.equal(await claims(learner, client.id, true), false);
 });
 
 for (const where of ['the same follower', 'another follower', 'an observer', 'the leader']) {

@@ -1,12 +1,13 @@
 // Connections that are kept while a server looks for its next leader: what they are told in the meantime.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { OpCode } from '@nodekeeper/protocol';
+import { ErrorCode, OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import type { EnsembleServer } from '../../dist/ensemble-server.js';
+import { TxnHeaderAt } from '../../dist/tree/txn-types.js';
 import type { RawClient } from '../server/raw-client.js';
 import { Ensemble } from './ensemble.js';
-import { createEntry, type FollowerEnd, RawLeader, setDataEntry } from './raw-leader.js';
+import { createEntry, errorEntry, type FollowerEnd, RawLeader, setDataEntry } from './raw-leader.js';
 import { EPOCH } from './raw-learner.js';
 
 const READ_ONLY = [{ perms: 1, scheme: 'world', id: 'anyone' }];
@@ -90,4 +91,38 @@ test('a connection that had not taken all of its answers goes on with the next l
   await taken;
   assert.ok(changed.includes(false) && changed.includes(true));
   assert.ok(changed.lastIndexOf(false) < changed.indexOf(true), 'nothing old behind what is new');
+});
+
+/** A transaction that the client's session asked for at another server. */
+function ofSession({ id }: RawClient, entry: Buffer): Buffer {
+  entry.writeBigInt64BE(id, TxnHeaderAt.clientId);
+  return entry;
+}
+
+test('a connection does not go on behind what its session did elsewhere before the leader answered for it', async (t) => {
+  const { client, follower } = await afterLeader(t, 'x', async () => {});
+  client.send(OpCode.setData, (w) => w.string('/n').buffer(Buffer.from('given up')).int(-1));
+  await follower.upToDate();
+  const next = 2 * EPOCH + 1;
+  const asked = await follower.until(PacketType.revalidate);
+  follower.commit(next, ofSession(client, setDataEntry(next, '/n', 2)));
+  // Apache's leaders say so, wherever it is at home.
+  follower.send(
+    PacketType.revalidate,
+    -1,
+    Buffer.concat([asked.data?.subarray(0, 8) ?? Buffer.alloc(0), Buffer.from([1])]),
+  );
+  assert.equal(await client.frame(), undefined);
+});
+
+test('a connection whose session went on elsewhere is not kept for the next leader; a refused request does not mean that', async (t) => {
+  const { client, follower } = await afterLeader(t, 'x', async () => {});
+  await follower.upToDate();
+  await follower.validate();
+  const next = 2 * EPOCH + 1;
+  follower.commit(next, ofSession(client, errorEntry(next, ErrorCode.SessionMoved)));
+  await follower.until(PacketType.ack);
+  assert.equal(await client.getData('/n'), 'changed');
+  follower.commit(next + 1, ofSession(client, setDataEntry(next + 1, '/n', 2)));
+  assert.equal(await client.frame(), undefined);
 });

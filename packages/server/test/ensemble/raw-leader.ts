@@ -25,6 +25,11 @@ export function setDataEntry(zxid: number, path: string, version: number): Buffe
   return Buffer.from(w.bytes());
 }
 
+/** A transaction of a request that failed. */
+export function errorEntry(zxid: number, code: number): Buffer {
+  return Buffer.from(entryHead(zxid, OpCode.error).int(code).bytes());
+}
+
 /** A transaction that changes the members. */
 export function reconfigEntry(zxid: number, members: string): Buffer {
   const w = entryHead(zxid, OpCode.reconfig);

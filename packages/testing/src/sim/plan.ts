@@ -21,6 +21,8 @@ export interface Plan {
     readonly syncLimit: number;
     /** Transactions kept in memory for learners. */
     readonly commitLogCount: number;
+    /** Transactions after which a leader begins a new epoch. */
+    readonly epochLength: number;
     /** How much of the log, against a snapshot's size, is sent instead of one; below 0 none. */
     readonly snapshotSizeFactor: number;
     /** Whether followers serve the observers. */
@@ -85,6 +87,9 @@ function drawRecipes(random: Random): RecipeName[] {
   return Array.from({ length: 1 + random.int(3) }, () => names.splice(random.int(names.length), 1)).flat();
 }
 
+/** More transactions than a run has. */
+const ENDLESS = 1_000_000;
+
 /** Milliseconds. */
 const DURATION = 6000;
 
@@ -103,6 +108,7 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
     stay: random.chance(0.3) ? random.between(50, 1000) : 0,
   }));
   const observing = random.fork('observing');
+  const rolling = random.fork('epochs');
   const mayDrift = random.chance(0.5);
   const faults = makeFaults(random.fork('faults'), DURATION, machines, clients.length, size.spares === 0, programs);
   return {
@@ -115,6 +121,7 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
       initLimit: 10,
       syncLimit: random.pick([3, 5]),
       commitLogCount: random.pick([2, 10, 500]),
+      epochLength: rolling.chance(0.25) ? rolling.pick([10, 25, 100]) : ENDLESS,
       snapshotSizeFactor: random.pick([-1, 0.33, 100]),
       observerMasters: observing.chance(0.6),
       observersLog: observing.chance(0.6),

@@ -31,6 +31,7 @@ function settings({ settings: s, spares }: Plan): string[] {
     `snapCount=${s.snapCount}`,
     `preAllocSize=${s.preAllocKb}`,
     `commitLogCount=${s.commitLogCount}`,
+    `epochLength=${s.epochLength}`,
     `snapshotSizeFactor=${s.snapshotSizeFactor}`,
     `syncEnabled=${s.observersLog}`,
     ...(s.observerMasters ? [`observerMasterPort=${OBSERVER_PORT}`] : []),
