@@ -219,6 +219,22 @@ test('who was held up longer than the session may last leads no more', async (t)
   await Promise.all([latch.close(), selector.close()]);
 });
 
+test('a function is not called with a session that may be over, but when it has a turn again', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const creating = t.mock.method(client, 'create');
+  const stall = t.mock.getter(client, 'sessionSafeUntil', () => 0);
+  const led: boolean[] = [];
+  const selector: LeaderSelector = new LeaderSelector(client, '/held-up', () => void led.push(selector.hasLeadership));
+  selector.start();
+  await until(() => creating.mock.callCount() > 4);
+  stall.mock.restore();
+  await until(() => led.length === 1);
+  assert.deepEqual(led, [true]);
+  await selector.close();
+  await childCount(client, '/held-up', 0);
+});
+
 test('50 participants lead in turn, never two of them', async (t) => {
   const server = await serve(t);
   const clients = await Promise.all(Array.from({ length: 50 }, () => open(t, server.clientPort)));

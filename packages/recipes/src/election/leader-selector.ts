@@ -113,24 +113,29 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
       ahead: namesBefore,
     };
     try {
-      do {
+      let hasLed = false;
+      while (!this.life.isClosed && (autoRequeue || !hasLed)) {
         const seat = await contend(this.client, contest, true, this.life.signal);
-        if (seat !== undefined) await this.lead(seat);
-      } while (autoRequeue && !this.life.isClosed);
+        if (seat !== undefined) hasLed = await this.lead(seat);
+      }
     } catch (error) {
       this.isInLine = false;
       if (!this.life.isClosed) this.fail(error);
     }
   }
 
-  private async lead(seat: Seat): Promise<void> {
+  /** Returns whether the function was called. */
+  private async lead(seat: Seat): Promise<boolean> {
     const tenure = new Tenure(this.client, seat, this.who, this.options);
-    if (this.life.isClosed) tenure.end();
     // A leadership that is lost is not in others' way while the function comes to its end.
     const letGo = (): Promise<void> => deleteSoon(this.client, seat.path);
     tenure.signal.addEventListener('abort', () => void letGo(), { once: true });
+    if (this.life.isClosed || tenure.isLost) {
+      tenure.end();
+      await letGo();
+      return false;
+    }
     try {
-      if (tenure.over.aborted) return;
       this.tenure = tenure;
       watchOwnNode(this.client, tenure);
       await this.callback.run(() => this.takeLeadership(leadershipOf(tenure)));
@@ -140,7 +145,8 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
       this.tenure = undefined;
       this.isInLine = this.options.autoRequeue ?? false;
       tenure.end();
-      await deleteSoon(this.client, seat.path);
+      await letGo();
     }
+    return true;
   }
 }
