@@ -314,6 +314,19 @@ for (const [what, refused] of [
   });
 }
 
+test('a look at the first item survives a lost connection, and is not told that there is none when it may not be read', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const client = await open(t, relay.port);
+  const queue = new SimpleDistributedQueue(client, '/s');
+  await queue.offer('one');
+  const failed = relay.failAt('getData', 'beforeSend');
+  assert.equal(String(await queue.peek()), 'one');
+  await failed;
+  await client.setACL('/s/qn-0000000000', [{ perms: Perms.admin, scheme: 'world', id: 'anyone' }]);
+  await assert.rejects(queue.peek(), (e) => isKeeperError(e, 'NoAuth'));
+});
+
 test('a full queue makes producers wait', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

@@ -1,8 +1,9 @@
 // Queues of plain bytes: ZooKeeper's recipe as Curator's SimpleDistributedQueue has it, and kazoo's Queue and LockingQueue.
 
-import type { Client } from '@nodekeeper/client';
+import { type Client, isKeeperError } from '@nodekeeper/client';
 import { RecipeError } from '../base/errors.js';
 import { join } from '../base/paths.js';
+import { persistOverSessions } from '../base/persist.js';
 import type { WaitOptions } from '../base/wait.js';
 import { QueueCore, type QueueLayout, type QueueOptions } from './queue-core.js';
 
@@ -48,11 +49,12 @@ export class SimpleDistributedQueue extends QueueCore<Buffer> {
   /** The first item, which stays. */
   async peek(): Promise<Buffer | undefined> {
     for (const name of await this.names()) {
-      const data = await this.client.getData(join(this.path, name)).then(
-        (read) => read.data ?? Buffer.alloc(0),
-        () => undefined,
-      );
-      if (data !== undefined) return data;
+      try {
+        const { data } = await persistOverSessions(this.client, () => this.client.getData(join(this.path, name)));
+        return data ?? Buffer.alloc(0);
+      } catch (error) {
+        if (!isKeeperError(error, 'NoNode')) throw error;
+      }
     }
     return undefined;
   }
