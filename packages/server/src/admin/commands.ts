@@ -18,6 +18,7 @@ import { largestLatency, leastLatency, metricRows } from './metrics.js';
 import { withPauses } from './pieces.js';
 import type { RateLimit } from './rate-limit.js';
 import { type ConnectionView, endsSessions, type ServerView } from './server-view.js';
+import { systemProperties } from './system-properties.js';
 import { collectBySession, countWatchingSessions } from './watch-tables.js';
 
 /** What the query string says; the first value of each name. */
@@ -131,7 +132,7 @@ const COMMANDS: readonly Command[] = [
       secure_connections: connections(view, shortForm, true),
     }),
   },
-  { names: ['system_properties', 'sysp'], always: true, run: systemProperties },
+  { names: ['system_properties', 'sysp'], always: true, run: ({ conf }) => systemProperties(conf.text) },
   { names: ['voting_view'], run: votingView },
   { names: ['watch_summary', 'wchs'], run: watchSummary },
   {
@@ -321,10 +322,6 @@ function parseJavaLong(text: string): bigint | undefined {
   if (!/^[+-]?\d{1,19}$/.test(text)) return undefined;
   const value = BigInt(text.replace('+', ''));
   return BigInt.asIntN(64, value) === value ? value : undefined;
-}
-
-function systemProperties(): Fields {
-  return { 'node.version': process.version, 'user.dir': process.cwd() };
 }
 
 function connections(view: ServerView, form: (c: ConnectionView) => Fields, secure: boolean): LazyArray {

@@ -75,6 +75,31 @@ test('GET /commands/monitor has the keys of the Apache server, with doubles wher
   assert.deepEqual(shape(reply.body), shape(recorded.http['/commands/monitor'] ?? ''));
 });
 
+test('system_properties has the lines of zoo.cfg that are properties in Apache’s server, but no passwords', async (t) => {
+  const view = new FakeView();
+  const lines = [
+    'quorum.auth.enableSasl=true',
+    'ssl.keyStore.location=/k',
+    'ssl.keyStore.password=p',
+    'server.1=h:1:2',
+  ];
+  view.conf = {
+    ...view.conf,
+    text: `${view.conf.text}${lines.join('\n')}\nDigestAuthenticationProvider.superDigest=super:x`,
+  };
+  const told = (await appOf(t, view).inject('/commands/sysp')).json();
+  assert.deepEqual(
+    Object.entries(told).filter(([name]) => name.startsWith('zookeeper.')),
+    [
+      ['zookeeper.4lw.commands.whitelist', '*'],
+      ['zookeeper.admin.serverAddress', '127.0.0.1'],
+      ['zookeeper.admin.serverPort', '3341'],
+      ['zookeeper.extendedTypesEnabled', 'true'],
+      ['zookeeper.ssl.keyStore.location', '/k'],
+    ],
+  );
+});
+
 test('the list links every command under its primary name', async (t) => {
   const app = appOf(t, new FakeView());
   for (const path of ['/commands', '/commands/']) {
