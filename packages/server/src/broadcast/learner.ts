@@ -297,6 +297,9 @@ export class Learner {
     const type = data.readInt32BE(TxnHeaderAt.type);
     if (zxid === this.lastReceived && type === OpCode.error) return undefined; // 3.9 proposes some errors so; they never commit
     if (!follows(zxid, this.lastReceived)) {
+      // A leader with a hole in its log sends the same next time, but not to who asks for everything.
+      if (this.wantsAll) this.host.endsAlike = true;
+      else if (this.state !== 'serving') this.host.askForAll();
       this.link.close(
         `proposal 0x${zxid.toString(16)} came after 0x${this.lastReceived.toString(16)}: something is missing`,
       );

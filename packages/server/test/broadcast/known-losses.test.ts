@@ -55,8 +55,11 @@ class Bench {
   private accepted: number;
   private current: number;
   lastZxid: number;
+  needsAll: boolean;
+  endsAlike = false;
 
-  constructor(options: { accepted?: number; current?: number; lastZxid?: number } = {}) {
+  constructor(options: { accepted?: number; current?: number; lastZxid?: number; needsAll?: boolean } = {}) {
+    this.needsAll = options.needsAll ?? false;
     this.accepted = options.accepted ?? 1;
     this.current = options.current ?? 1;
     this.lastZxid = options.lastZxid ?? EPOCH + 5;
@@ -82,7 +85,12 @@ class Bench {
       id: 1,
       runtime: { now: () => 0, after: () => timer, every: () => timer },
       observer: false,
-      endsAlike: false,
+      get endsAlike() {
+        return bench.endsAlike;
+      },
+      set endsAlike(alike) {
+        bench.endsAlike = alike;
+      },
       tickTime: 2000,
       initLimit: 10,
       syncLimit: 5,
@@ -115,8 +123,13 @@ class Bench {
       },
       configVersion: 0,
       maxEntry: 2 ** 20,
-      needsAll: false,
-      askForAll: () => {},
+      get needsAll() {
+        return bench.needsAll;
+      },
+      askForAll: () => {
+        this.needsAll = true;
+        step('ask for all');
+      },
       digestMismatches: 0,
       beginSnapshot: () => ({ session() {}, acl() {}, node() {} }),
       snapshotReceived: (zxid) => step(`tree replaced ${zxid.toString(16)}`),
@@ -307,12 +320,36 @@ test('an acknowledgement tells what is durable, and no more', () => {
   assert.deepEqual(b.take(), [`send ack ${hex(2, 1)}`, `send ack ${hex(2, 2)}`]);
 });
 
-test('ZOOKEEPER-4925: a transaction that is missing ends the synchronization', () => {
+test('ZOOKEEPER-4925: a transaction that is missing ends the synchronization, and everything is asked for', () => {
   const b = new Bench();
   b.leaderInfo(2);
   b.send(PacketType.diff, z(1, 8));
   b.proposal(z(1, 7));
-  assert.match(b.take().join(), /ended: .*something is missing/);
+  assert.match(b.take().join(), /ask for all,ended: .*something is missing/);
+});
+
+test('a transaction that is missing while the leader is followed is no reason to ask for everything', () => {
+  const b = new Bench();
+  b.leaderInfo(2);
+  b.send(PacketType.diff, z(1, 5));
+  b.send(PacketType.newLeader, z(2, 0));
+  b.disk();
+  b.send(PacketType.upToDate, 0);
+  b.take();
+  b.proposal(z(2, 2));
+  assert.match(b.take().join(), /^ended: .*something is missing/);
+});
+
+test('a leader that has not everything to give is not asked again at once', () => {
+  const b = new Bench({ accepted: 2, needsAll: true });
+  b.take();
+  b.leaderInfo(2);
+  assert.deepEqual(b.take(), ['send ackEpoch 0']);
+  b.lastZxid = 0; // the tree is empty
+  b.send(PacketType.diff, z(1, 8));
+  b.proposal(z(1, 7));
+  assert.match(b.take().join(), /^tree replaced 0,ended: .*something is missing/);
+  assert.ok(b.endsAlike);
 });
 
 test('a leader of an epoch older than the accepted one is refused', () => {
