@@ -10,8 +10,9 @@ import type { Member } from './quorum/quorum-config.js';
 import type { LoggedEntry } from './role.js';
 import { type Opened, recoverInto, Server, type ServerOptions } from './server.js';
 import { Epochs } from './storage/epochs.js';
+import { recover } from './storage/recovery.js';
 import { replaceHistory, truncateLog } from './storage/rewrite.js';
-import { mustRejoin, rejoined } from './storage/set-aside.js';
+import { mustRejoin, recoverWhatIsWhole, rejoined } from './storage/set-aside.js';
 import type { DataTree } from './tree/data-tree.js';
 import { TxnHeaderAt } from './tree/txn-types.js';
 
@@ -96,7 +97,9 @@ export abstract class Replica extends Server {
       await this.reload();
     } else if (this.unsaved) {
       this.logger.warn({}, 'the leader was lost while its snapshot came: going back to what is on disk');
-      await this.reload();
+      // It may have asked for one because what it had written does not go together.
+      await this.reload(recoverWhatIsWhole);
+      this.untrusted ||= mustRejoin(this.disk, this.dirs);
     } else {
       for (const { zxid, entry } of entries) this.applyUnasked(entry, zxid);
     }
@@ -180,13 +183,13 @@ export abstract class Replica extends Server {
     );
   }
 
-  protected async reload(): Promise<void> {
+  protected async reload(recoverBy: typeof recover = recover): Promise<void> {
     const { database, recent } = this;
     await this.log.close();
     recent.clear();
     database.reset();
     database.onReplayed = rememberFrom(recent);
-    const { lastZxid } = await recoverInto(database, this.dirs, this.disk, this.config, this.logger);
+    const { lastZxid } = await recoverInto(database, this.dirs, this.disk, this.config, this.logger, recoverBy);
     database.onReplayed = undefined;
     this.log = this.openLog(lastZxid);
     this.unsaved = false;

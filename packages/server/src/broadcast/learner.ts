@@ -187,6 +187,12 @@ export class Learner {
 
   private onFirst({ type, zxid }: Packet): void {
     const { host } = this;
+    if (host.needsAll && !this.wantsAll && type !== PacketType.snap) {
+      // It was counted in this epoch with what it has; now it may ask.
+      host.askForAll();
+      this.link.close('what is here cannot become the history of this leader either: all of it is needed');
+      return;
+    }
     switch (type) {
       case PacketType.diff:
         if (this.wantsAll) {

@@ -340,6 +340,17 @@ test('a transaction that is missing while the leader is followed is no reason to
   assert.match(b.take().join(), /^ended: .*something is missing/);
 });
 
+test('everything is asked for though another leader came between: with what is here it is counted, and then asks', () => {
+  for (const type of [PacketType.diff, PacketType.trunc]) {
+    const b = new Bench({ needsAll: true });
+    b.take();
+    b.leaderInfo(2);
+    assert.deepEqual(b.take(), ['accepted epoch 2', `send ackEpoch ${hex(1, 5)}`]);
+    b.send(type, z(1, 5));
+    assert.match(b.take().join(), /^ask for all,ended/);
+  }
+});
+
 test('a leader that has not everything to give is not asked again at once', () => {
   const b = new Bench({ accepted: 2, needsAll: true });
   b.take();
