@@ -60,7 +60,7 @@ export class FastLeaderElection {
   private settled: Vote;
   private readonly inRound = new Map<number, TableEntry>();
   private readonly outOfElection = new Map<number, TableEntry>();
-  /** The earlier rounds of others that were answered since all were told: one that does not count this server answers that in turn. */
+  /** The rounds of others that were answered since all were told: one that does not count this server answers that in turn. */
   private readonly answered = new Map<number, number>();
   /** The epoch of the history of each server that looked for a leader, as its vote for itself told. */
   private readonly histories = new Map<number, number>();
@@ -129,16 +129,16 @@ export class FastLeaderElection {
     const { host } = this;
     if (!this.isVoter(n.from)) {
       // One that looks for nobody answers in its turn: without end.
-      if (n.state === PeerState.looking) host.send(n.from, this.current, { ...this.answer(), round: this.round });
+      if (n.state !== PeerState.looking) return;
+      if (this.current === PeerState.looking && !this.isUnanswered(n)) return;
+      host.send(n.from, this.current, { ...this.answer(), round: this.round });
       return;
     }
     if (n.state === PeerState.looking && n.leader === n.from) this.histories.set(n.from, n.peerEpoch);
     if (this.current === PeerState.looking) {
       if (!this.active) return;
-      if (n.state === PeerState.looking && n.round < this.round && this.answered.get(n.from) !== n.round) {
-        this.answered.set(n.from, n.round);
+      if (n.state === PeerState.looking && n.round < this.round && this.isUnanswered(n))
         host.send(n.from, PeerState.looking, this.proposal);
-      }
       this.consider(n);
     } else if (n.state === PeerState.looking) {
       host.send(n.from, this.current, this.settled);
@@ -149,6 +149,13 @@ export class FastLeaderElection {
   /** The epoch of another server's history, as far as it is known. */
   historyEpochOf(id: number): number | undefined {
     return this.histories.get(id);
+  }
+
+  /** Whether the sender's round has no answer yet; it is to get one then. */
+  private isUnanswered({ from, round }: Notification): boolean {
+    if (this.answered.get(from) === round) return false;
+    this.answered.set(from, round);
+    return true;
   }
 
   private answer(): Vote {

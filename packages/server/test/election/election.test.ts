@@ -191,6 +191,19 @@ test('a settled server that others do not count and one that looks do not answer
   assert.deepEqual(e.outcome(), { 1: 'following 2', 2: 'leading 2', 3: 'looking', 4: 'observing 2' });
 });
 
+test('two that look for a leader and do not count each other do not answer each other without end', () => {
+  const e = new VirtualElection([1, 2, 3], [4, 5]);
+  e.start(4, NEW);
+  e.start(5, NEW);
+  // Sent before it learned that server 4 has no vote.
+  const vote = { leader: 5, zxid: 0, round: 1, peerEpoch: 0 };
+  e.of(4).receive({ ...vote, from: 5, state: PeerState.looking, version: 2, config: undefined });
+  e.advance(1000);
+  for (const id of [1, 2, 3]) e.start(id, NEW);
+  e.advance(5000);
+  assert.deepEqual([e.outcome()[4], e.outcome()[5]], ['observing 3', 'observing 3']);
+});
+
 test('nobody finds a leader that has ended', () => {
   const e = new VirtualElection([1, 2, 3]);
   for (const id of [1, 2, 3]) e.start(id, NEW);
