@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { ErrorCode, KeeperError } from '@nodekeeper/client';
+import { ErrorCode, KeeperError, Perms } from '@nodekeeper/client';
 import {
   InterProcessSemaphoreMutex,
   InterProcessSemaphoreV2,
@@ -47,6 +47,16 @@ test('a limit that others do not share is refused in the layout of kazoo', async
     new InterProcessSemaphoreV2(client, '/k', 4, { layout: 'kazoo' }).acquire(),
     (error) => isRecipeError(error, 'BadArgument') && /the limit is 3, not 4/.test(error.message),
   );
+});
+
+test('no lease stays behind when its turn cannot be given back', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  for (const path of ['/t', '/t/locks', '/t/leases']) await client.create(path);
+  const perms = Perms.all & ~Perms.delete;
+  await client.setACL('/t/locks', [{ perms, scheme: 'world', id: 'anyone' }]);
+  await assert.rejects(new InterProcessSemaphoreV2(client, '/t', 2).acquire(), { codeName: 'NoAuth' });
+  assert.deepEqual((await client.getChildren('/t/leases')).children, []);
 });
 
 test('a shared count is the limit, and changes for those who wait', async (t) => {

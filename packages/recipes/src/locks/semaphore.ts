@@ -168,13 +168,17 @@ export class InterProcessSemaphoreV2 {
       await unlessAborted(this.declare(), signal);
       const turn = await this.mutex.acquire({ signal: turnSignal });
       onTurn();
+      let lease: Lease | 'gone' | undefined;
       try {
-        const lease = await this.takeLease(signal, wait);
-        if (lease !== 'gone') return lease;
-        if (!wait) return undefined;
+        lease = await this.takeLease(signal, wait);
       } finally {
-        await whileConnected(this.client, turn.release());
+        await whileConnected(this.client, turn.release()).catch(async (error) => {
+          if (typeof lease === 'object') await lease.release().catch(() => {}); // nobody hears of it
+          throw error;
+        });
       }
+      if (lease !== 'gone') return lease;
+      if (!wait) return undefined;
     }
   }
 
