@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Perms } from '@nodekeeper/client';
 import {
   Cluster,
   type Delivery,
@@ -97,6 +98,21 @@ test('names have addresses, and those who follow them see them change', async (t
   for (const bad of ['', '/a', 'a//b', '@a', 'a/..']) {
     await assert.rejects(names.resolve(bad), (e) => isRecipeError(e, 'BadArgument') && e.path === '/names');
   }
+});
+
+test('a node that holds no address, or may not be read, does not hide the addresses beside it', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const names = new NameService(client, '/names');
+  await using _bound = await names.bind('db', '10.0.0.1');
+  for (const [i, data] of ['no JSON', '5', 'null', '{}', ''].entries())
+    await client.create(`/names/db/@${i}`, { data });
+  const acl = [{ perms: Perms.admin, scheme: 'world', id: 'anyone' }];
+  await client.create('/names/db/@secret', { acl });
+  const expected = [{ address: '10.0.0.1', metadata: {} }];
+  assert.deepEqual(await names.resolve('db'), expected);
+  await using followed = await names.follow('db');
+  assert.deepEqual(followed.addresses, expected);
 });
 
 test('all subscribers get all messages in one order', async (t) => {

@@ -20,7 +20,7 @@ export interface Address {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-const serializer = jsonSerializer<Address>();
+const serializer = jsonSerializer<Partial<Address> | null>();
 
 /** An address that a name has as long as this is not closed. */
 export interface Binding extends AsyncDisposable {
@@ -93,9 +93,9 @@ export class NameService extends RecipeEmitter<Record<never, never>> {
   private async read(path: string): Promise<Address | undefined> {
     try {
       const { data } = await persistOverSessions(this.client, () => this.client.getData(path));
-      return serializer.deserialize(data ?? Buffer.alloc(0));
+      return addressOf(() => serializer.deserialize(data ?? Buffer.alloc(0)));
     } catch (error) {
-      if (isKeeperError(error, 'NoNode')) return undefined;
+      if (isKeeperError(error, 'NoNode') || isKeeperError(error, 'NoAuth')) return undefined; // others shall not suffer
       throw error;
     }
   }
@@ -108,7 +108,7 @@ export interface ResolvedNameEvents {
 /** The addresses of a name as they are. */
 export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements AsyncDisposable {
   readonly name: string;
-  private readonly cache: PathChildrenCache<Address>;
+  private readonly cache: PathChildrenCache<Partial<Address> | null>;
   private readonly path: string;
 
   constructor(client: Client, path: string, name: string) {
@@ -120,18 +120,24 @@ export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements A
   }
 
   async start(): Promise<this> {
+    this.cache.on('error', (error) => {
+      const isOfAddress = isKeeperError(error, 'NoAuth') && error.path !== this.path;
+      if (!isOfAddress) this.fail(error);
+    });
     await this.cache.start();
     const onEvent = ({ path }: { readonly path: string }): void => {
       if (path.startsWith(join(this.path, ADDRESS))) this.tell('change', this.addresses);
     };
     for (const event of ['created', 'changed', 'deleted'] as const) this.cache.on(event, onEvent);
-    this.cache.on('error', (error) => this.fail(error));
     return this;
   }
 
   get addresses(): readonly Address[] {
     const found: Address[] = [];
-    for (const [child, node] of this.cache.current) if (child.startsWith(ADDRESS)) found.push(node.value);
+    for (const [child, node] of this.cache.current) {
+      const address = child.startsWith(ADDRESS) ? addressOf(() => node.value) : undefined;
+      if (address !== undefined) found.push(address);
+    }
     return found;
   }
 
@@ -147,5 +153,15 @@ export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements A
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+/** Undefined if the node holds something else, which is nowhere to go. */
+function addressOf(read: () => Partial<Address> | null): Address | undefined {
+  try {
+    const { address = '', metadata = {} } = read() ?? {};
+    return address === '' ? undefined : { address, metadata };
+  } catch {
+    return undefined;
   }
 }
