@@ -115,6 +115,28 @@ test('a node that holds no address, or may not be read, does not hide the addres
   assert.deepEqual(followed.addresses, expected);
 });
 
+test('a subscriber that may not read is told', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const topic = new Topic(client, '/topic', stringSerializer);
+  await topic.publish('one');
+  const subscription = topic.subscribe({ from: 'oldest' });
+  assert.equal((await subscription.next()).value?.type, 'message');
+  // A message that may not be read, for who waits and for who comes late.
+  const acl = [{ perms: Perms.admin, scheme: 'world', id: 'anyone' }];
+  const waiting = subscription.next();
+  await client.create('/topic/_c_x-message-', { mode: 'persistentSequential', acl });
+  await assert.rejects(waiting, { codeName: 'NoAuth' });
+  assert.equal((await subscription.next()).done, true);
+  await client.setACL('/topic', acl);
+  const refused = topic.subscribe();
+  await assert.rejects(refused.ready, { codeName: 'NoAuth' });
+  await assert.rejects(refused.next(), { codeName: 'NoAuth' });
+  assert.equal((await refused.next()).done, true);
+  await client.close();
+  assert.equal((await topic.subscribe().next()).done, true);
+});
+
 test('all subscribers get all messages in one order', async (t) => {
   const server = await serve(t);
   const clients = await Promise.all([0, 1, 2].map(() => open(t, server.clientPort)));

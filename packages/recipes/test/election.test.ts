@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { Perms } from '@nodekeeper/client';
 import { followLeader, isRecipeError, LeaderLatch, LeaderSelector, type Leadership } from '../dist/index.js';
 import { Relay, STEPS } from './relay.js';
 import { atEnd, childCount, deferred, expire, leftovers, open, serve, until } from './support.js';
@@ -257,6 +258,17 @@ test('50 participants lead in turn, never two of them', async (t) => {
   await until(() => turns === 50 && latches.every((latch) => !latch.hasLeadership));
   await until(async () => (await leftovers(clients[0], server)).nodes.length === 1);
   assert.equal((await leftovers(clients[0], server)).watches, 0);
+});
+
+test('who follows the leader and may not read is told', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await client.create('/secret', { acl: [{ perms: Perms.write, scheme: 'world', id: 'anyone' }] });
+  await assert.rejects(followLeader(client, '/secret').next(), { codeName: 'NoAuth' });
+  const leaders = followLeader(client, '/none');
+  assert.equal((await leaders.next()).value, undefined);
+  await client.close();
+  assert.equal((await leaders.next()).done, true);
 });
 
 test('waiting for leadership ends with its limits', async (t) => {

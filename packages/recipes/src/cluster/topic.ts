@@ -76,7 +76,9 @@ export class Topic<T> {
     return sequence;
   }
 
-  /** The messages, in order, until the signal is aborted, the reader leaves, or the client is closed. */
+  /** The messages, in order, until the signal is aborted, the reader leaves, or the client is closed. The reader gets
+   * the error if they may not be read.
+   */
   subscribe({ from = 'new', signal }: SubscribeOptions = {}): Subscription<T> {
     return new Subscription(this.client, this.path, this.serializer, from, signal);
   }
@@ -114,7 +116,7 @@ function messagesAmong(children: readonly string[]): Kept[] {
 
 /** What a subscriber reads with `for await`. */
 export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undefined> {
-  /** Resolves when everything that is published from then on is delivered. */
+  /** Resolves when everything that is published from then on is delivered. Rejects if the topic may not be read. */
   readonly ready: Promise<void>;
   private readonly client: Client;
   private readonly path: string;
@@ -145,11 +147,15 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
     if (signal?.aborted) this.stream.end();
     const first = deferred();
     this.ready = first.promise;
+    this.ready.catch(() => {}); // the reader gets it as well
     void followChildren(client, path, stop.signal, (found) => {
       this.look(found?.children);
       first.resolve();
     })
-      .catch(() => {}) // the client is at its end, or may not read
+      .catch((error) => {
+        if (!client.isOver) first.reject(error);
+        this.end(error);
+      })
       .finally(() => {
         first.resolve();
         this.stream.end();
@@ -190,7 +196,13 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
     }
     const missed = last === undefined ? 0 : compareSequences(first.sequence, last) - 1;
     this.last = fresh.at(-1)?.sequence ?? last;
-    this.looking = this.looking.then(() => this.deliver(fresh, missed)).catch(() => this.stream.end());
+    this.looking = this.looking.then(() => this.deliver(fresh, missed)).catch((error) => this.end(error));
+  }
+
+  /** That the client is at its end is no failure. */
+  private end(error: unknown): void {
+    if (this.client.isOver) this.stream.end();
+    else this.stream.fail(error);
   }
 
   private async deliver(fresh: readonly Kept[], missed: number): Promise<void> {

@@ -73,7 +73,8 @@ export interface FollowLeaderOptions {
 
 /**
  * The leader now, and each one that follows; undefined while there is none. For those who do not take part. It costs one
- * watch, which fires when the leader goes. Ends with the signal, with `return`, or with the client.
+ * watch, which fires when the leader goes. Ends with the signal, with `return`, or with the client; with an
+ * error if the path may not be read.
  * @throws RecipeError BadPath
  */
 export function followLeader(
@@ -91,7 +92,9 @@ export function followLeader(
   if (signal?.aborted) stream.end();
   const order = election === 'latch' ? latchOrder : selectorOrder;
   void follow(client.untimed, path, order, stop.signal, (one) => stream.push(one))
-    .catch(() => {}) // the client is at its end, or it was stopped
+    .catch((error) => {
+      if (!client.isOver) stream.fail(error);
+    })
     .finally(() => stream.end());
   return stream;
 }
