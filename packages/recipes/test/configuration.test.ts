@@ -227,3 +227,22 @@ test('content that waits behind a write that fails is written all the same', asy
   await Promise.all([synced.write(Buffer.from('one')), synced.write(Buffer.from('two'))]);
   assert.equal(readFileSync(file, 'utf8'), 'two');
 });
+
+test('content that comes just when the last write ends is written', async (t) => {
+  const dir = dataDir(t);
+  for (let turns = 0; turns < 12; turns++) {
+    const file = join(dir, String(turns));
+    let second: Promise<void> | undefined;
+    const writeSoon = async (): Promise<void> => {
+      for (let i = 0; i < turns; i++) await undefined;
+      await synced.write(Buffer.from('two'));
+    };
+    const onReload = (): void => {
+      second ??= writeSoon();
+    };
+    const synced = new SyncedFile(file, { onReload });
+    await synced.write(Buffer.from('one'));
+    await second;
+    assert.equal(readFileSync(file, 'utf8'), 'two', `${turns} turns`);
+  }
+});

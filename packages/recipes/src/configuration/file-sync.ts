@@ -32,21 +32,23 @@ export class SyncedFile {
   /** Resolves when the file holds this content or a later one, and the hook was called if it did not before. */
   write(content: Uint8Array): Promise<void> {
     this.wanted = content;
-    this.writing ??= this.writeWanted().finally(() => {
-      this.writing = undefined;
-    });
+    this.writing ??= this.writeWanted();
     return this.writing;
   }
 
   private async writeWanted(): Promise<void> {
-    while (this.wanted !== undefined) {
-      const content = this.wanted;
-      this.wanted = undefined;
-      try {
-        await this.writeNow(content);
-      } catch (error) {
-        if (this.wanted === undefined) throw error; // else a later content makes up for it
+    try {
+      while (this.wanted !== undefined) {
+        const content = this.wanted;
+        this.wanted = undefined;
+        try {
+          await this.writeNow(content);
+        } catch (error) {
+          if (this.wanted === undefined) throw error; // else a later content makes up for it
+        }
       }
+    } finally {
+      this.writing = undefined; // in the same turn as the last look, so that nothing is wanted between
     }
   }
 
