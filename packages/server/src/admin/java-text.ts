@@ -2,6 +2,32 @@
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+/** Zones without summer time that no such language has a name for. */
+const ZONES: Readonly<Record<string, string>> = {
+  'America/Bogota': 'COT',
+  'America/Buenos_Aires': 'ART',
+  'America/Lima': 'PET',
+  'America/Sao_Paulo': 'BRT',
+  'Asia/Bangkok': 'ICT',
+  'Asia/Calcutta': 'IST',
+  'Asia/Dhaka': 'BDT',
+  'Asia/Dubai': 'GST',
+  'Asia/Hong_Kong': 'HKT',
+  'Asia/Jakarta': 'WIB',
+  'Asia/Karachi': 'PKT',
+  'Asia/Kolkata': 'IST',
+  'Asia/Kuala_Lumpur': 'MYT',
+  'Asia/Manila': 'PST',
+  'Asia/Riyadh': 'AST',
+  'Asia/Saigon': 'ICT',
+  'Asia/Seoul': 'KST',
+  'Asia/Shanghai': 'CST',
+  'Asia/Singapore': 'SGT',
+  'Asia/Taipei': 'CST',
+  'Asia/Tokyo': 'JST',
+  'Europe/Istanbul': 'TRT',
+  'Europe/Moscow': 'MSK',
+};
 
 /**
  * Java's Date.toString: `Sat Nov 21 03:14:19 UTC 2026`.
@@ -10,8 +36,19 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 export function javaDate(ms: number): string {
   const d = new Date(ms);
   const two = (n: number): string => String(n).padStart(2, '0');
-  const zone = d.toLocaleTimeString('en-US', { timeZoneName: 'short' }).split(' ').pop() ?? 'UTC';
-  return `${DAYS[d.getDay()]} ${MONTHS[d.getMonth()]} ${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())} ${zone} ${d.getFullYear()}`;
+  return `${DAYS[d.getDay()]} ${MONTHS[d.getMonth()]} ${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())} ${zoneName(d)} ${d.getFullYear()}`;
+}
+
+/** Java's short name of the time zone at that time: here each language knows those of its countries. */
+function zoneName(at: Date): string {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const names = ['en-US', 'en-GB', 'en-AU', 'en-ZA'].map((locale) => nameIn(locale, at));
+  return ZONES[timeZone] ?? names.find((name) => !/^GMT[+-]/.test(name)) ?? names[0] ?? 'UTC';
+}
+
+function nameIn(locale: string, at: Date): string {
+  const parts = new Intl.DateTimeFormat(locale, { timeZoneName: 'short' }).formatToParts(at);
+  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC';
 }
 
 /** A number that Java holds as a double, so that it is printed with a decimal point. */

@@ -41,6 +41,28 @@ test("dates are printed as Java's Date is", () => {
   assert.equal(javaDate(Date.parse('2026-11-01T03:04:09.999Z')), 'Sun Nov 01 03:04:09 UTC 2026');
 });
 
+test('time zones have the names that Java has for them, in winter and in summer', (t) => {
+  const { TZ = 'UTC' } = process.env;
+  t.after(() => {
+    process.env.TZ = TZ;
+  });
+  const dates = {
+    UTC: ['Thu Jan 15 00:00:00 UTC 2026', 'Wed Jul 15 00:00:00 UTC 2026'],
+    'Europe/Berlin': ['Thu Jan 15 01:00:00 CET 2026', 'Wed Jul 15 02:00:00 CEST 2026'],
+    'Europe/London': ['Thu Jan 15 00:00:00 GMT 2026', 'Wed Jul 15 01:00:00 BST 2026'],
+    'America/New_York': ['Wed Jan 14 19:00:00 EST 2026', 'Tue Jul 14 20:00:00 EDT 2026'],
+    'Australia/Sydney': ['Thu Jan 15 11:00:00 AEDT 2026', 'Wed Jul 15 10:00:00 AEST 2026'],
+    'Africa/Johannesburg': ['Thu Jan 15 02:00:00 SAST 2026', 'Wed Jul 15 02:00:00 SAST 2026'],
+    'Asia/Kolkata': ['Thu Jan 15 05:30:00 IST 2026', 'Wed Jul 15 05:30:00 IST 2026'],
+    'Asia/Shanghai': ['Thu Jan 15 08:00:00 CST 2026', 'Wed Jul 15 08:00:00 CST 2026'],
+    'Asia/Tokyo': ['Thu Jan 15 09:00:00 JST 2026', 'Wed Jul 15 09:00:00 JST 2026'],
+  };
+  for (const [zone, told] of Object.entries(dates)) {
+    process.env.TZ = zone;
+    assert.deepEqual([Date.UTC(2026, 0, 15), Date.UTC(2026, 6, 15)].map(javaDate), told);
+  }
+});
+
 test('JSON has the form that Jackson gives it', () => {
   assert.equal(json({}), '{ }');
   assert.equal(json([]), '[ ]');
