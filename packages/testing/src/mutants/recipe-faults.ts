@@ -68,8 +68,8 @@ export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
     'a selector keeps its node after leading',
     'selector',
     'election/leader-selector.js',
-    'tenure.end();\n            await deleteSoon(this.client, seat.path);',
-    'tenure.end();',
+    'const letGo = () => deleteSoon(this.client, seat.path);',
+    'const letGo = async () => {};',
   ),
   inRecipe(
     'an increment of which nobody knows is repeated',
