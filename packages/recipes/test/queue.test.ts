@@ -327,6 +327,19 @@ test('a look at the first item survives a lost connection, and is not told that 
   await assert.rejects(queue.peek(), (e) => isKeeperError(e, 'NoAuth'));
 });
 
+test('a put is made though the session ends while the queue is made', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const failed = relay.failAt('create', 'beforeSend', 1).then(() => relay.down());
+  const putting = new DistributedQueue(client, '/q', stringSerializer).put('x');
+  await failed;
+  await expire(server, client);
+  relay.up();
+  await putting;
+  await childCount(direct, '/q', 1);
+});
+
 test('a full queue makes producers wait', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

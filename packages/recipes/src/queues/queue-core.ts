@@ -193,7 +193,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
         return;
       } catch (error) {
         if (isKeeperError(error, 'NoNode')) {
-          await unlessAborted(ensureContainers(this.client, this.layout.entries), signal);
+          await ensureEntries(this.client, this.layout, signal);
           continue;
         }
         if (!isPassing(error) && !isKeeperError(error, 'SessionExpired')) throw error;
@@ -249,6 +249,11 @@ interface Listing {
   readonly forget: () => void;
 }
 
+async function ensureEntries<T>(client: Client, { entries }: QueueLayout<T>, signal: AbortSignal): Promise<void> {
+  const ensuring = persistOverSessions(client, () => ensureContainers(client, entries), signal);
+  await unlessAborted(ensuring, signal);
+}
+
 /** Items in order. The queue is made if there is none, so that it can be watched. */
 async function listItems<T>(client: Client, layout: QueueLayout<T>, signal: AbortSignal): Promise<Listing> {
   for (;;) {
@@ -257,11 +262,7 @@ async function listItems<T>(client: Client, layout: QueueLayout<T>, signal: Abor
       const names = value.children.filter(layout.isItem).sort(layout.compare);
       return { names, whenChanged: fired, hasChanged: hasFired, forget };
     } catch (error) {
-      if (isKeeperError(error, 'NoNode'))
-        await unlessAborted(
-          persistOverSessions(client, () => ensureContainers(client, layout.entries), signal),
-          signal,
-        );
+      if (isKeeperError(error, 'NoNode')) await ensureEntries(client, layout, signal);
       else if (!isKeeperError(error, 'SessionExpired') || client.isOver) throw error;
     }
   }
