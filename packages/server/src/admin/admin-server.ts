@@ -212,7 +212,8 @@ function addCommands(
       identities: certificateIdentities(request.raw.socket),
       body: request.body instanceof Readable ? request.body : undefined,
     });
-  app.get(url, sendList);
+  const root = url || '/';
+  app.get(root, sendList);
   app.get(`${url}/*`, async (request, reply) => {
     const name = (request.params as { '*': string })['*'];
     if (name === '') return sendList(request, reply);
@@ -224,11 +225,11 @@ function addCommands(
     if (!isRestore(name)) return methodNotAllowed(request, reply);
     return send(reply, await run(request, name));
   });
-  for (const path of [url, `${url}/*`]) {
+  for (const path of [root, `${url}/*`]) {
     app.route({ method: ['PUT', 'DELETE', 'PATCH'], url: path, handler: methodNotAllowed });
     app.options(path, (_request, reply) => reply.header('Allow', 'GET, HEAD, POST, OPTIONS').send());
   }
-  app.post(url, methodNotAllowed);
+  app.post(root, methodNotAllowed);
 }
 
 function send(reply: FastifyReply, { status, payload, headers, stream }: CommandReply): FastifyReply {

@@ -121,6 +121,16 @@ test('admin.commandURL moves the commands', async (t) => {
   assert.equal((await app.inject('/commands/ruok')).statusCode, 404);
 });
 
+test('an admin.commandURL without a name has the commands at the top, beside what else is there', async (t) => {
+  for (const url of ['', '/']) {
+    const app = appOf(t, new FakeView(), undefined, url);
+    assert.match((await app.inject('/ruok')).body, /"command" : "ruok"/);
+    assert.match((await app.inject('/')).body, /href="\/ruok"/);
+    assert.equal((await app.inject({ method: 'POST', url: '/' })).statusCode, 405);
+    assert.equal((await app.inject('/health')).json().healthy, true);
+  }
+});
+
 test('resets reach the server, by GET as in Apache', async (t) => {
   const view = new FakeView();
   const app = appOf(t, view);
