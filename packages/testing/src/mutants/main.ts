@@ -7,9 +7,24 @@ import { parseArgs } from 'node:util';
 import { PLANTED, type PlantedFault } from './faults.js';
 import { changed } from './plant.js';
 
+const USAGE = `usage: npm run sim:mutants -- [--only TEXT] [--seeds N]
+  --only TEXT   the faults whose names hold this text
+  --seeds N     how many runs may pass without finding a fault (1000)
+  --list        the names of the faults
+`;
+
 const { values } = parseArgs({
-  options: { only: { type: 'string', default: '' }, seeds: { type: 'string', default: '1000' } },
+  options: {
+    only: { type: 'string', default: '' },
+    seeds: { type: 'string', default: '1000' },
+    list: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
+if (values.help === true || values.list === true) {
+  process.stdout.write(values.help === true ? USAGE : PLANTED.map(({ name }) => `${name}\n`).join(''));
+  process.exit();
+}
 
 const SIMULATOR = fileURLToPath(new URL('../sim/main.js', import.meta.url));
 
