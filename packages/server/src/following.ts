@@ -335,6 +335,7 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     if (server.ensemble.localSessions)
       this.expiry = server.runtime.every(EXPIRY_CHECK_MS, () =>
         server.guard(() => {
+          server.port.hearHeld();
           if (patience.mayExpire(server.port.now)) processor.expireLocal();
         }),
       );
@@ -373,8 +374,10 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
   }
 
   takeTouched(): readonly (readonly [bigint, number])[] {
+    const { port } = this.server;
+    port.hearHeld();
     const since = this.pingedAt;
-    this.pingedAt = this.server.port.now;
+    this.pingedAt = port.now;
     const out: (readonly [bigint, number])[] = [...(this.hosting?.master.takeTouched() ?? [])];
     for (const session of this.sessions?.values() ?? []) {
       if (session.touchedAt >= since && !session.local) out.push([session.id, session.timeout]);

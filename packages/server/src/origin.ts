@@ -63,6 +63,7 @@ export class Origin {
     const { config, stats, port } = this.server;
     const patience = new Patience(config.tickTime, port.now);
     every(EXPIRY_CHECK_MS, () => {
+      port.hearHeld();
       if (patience.mayExpire(port.now)) stats.staleSessionsExpired += this.processor.expireSessions();
     });
     every(config.containerCheckInterval, () => {

@@ -264,6 +264,11 @@ export class ClientPort implements TlsTaker {
     return this.holdTimer !== undefined;
   }
 
+  /** While requests are held, pings are not read either: whoever is connected counts as heard. */
+  hearHeld(): void {
+    if (this.holding) this.hear(this.connectedSessions);
+  }
+
   private endHold(): void {
     this.holdTimer?.cancel();
     this.holdTimer = undefined;

@@ -198,6 +198,12 @@ test('clients are answered again if a leader of Apache’s does not begin the ep
   const client = await opening;
   follower.commit(EPOCH + 3, createEntry(EPOCH + 3, '/m'));
   while (!ensemble.server(1).port.holding) await new Promise((resolve) => setTimeout(resolve, 2));
+  // Its pings are not read now.
+  for (const asked of [follower.pings + 1, follower.pings + 2]) {
+    follower.send(PacketType.ping, EPOCH + 3);
+    while (follower.pings < asked) await new Promise((resolve) => setTimeout(resolve, 2));
+    assert.equal(follower.lastPing.length > 0 && follower.lastPing.readBigInt64BE(0), client.id);
+  }
   const pings = setInterval(() => follower.send(PacketType.ping, EPOCH + 3), 100);
   t.after(() => clearInterval(pings));
   assert.equal(await client.getData('/m'), 'x');

@@ -30,6 +30,8 @@ export class PacketEnd {
   private readonly got: Got[] = [];
   private wake: () => void = () => {};
   pings = 0;
+  /** What came with the last of them. */
+  lastPing: Buffer = Buffer.alloc(0);
   protected answersPings = false;
   closed = false;
 
@@ -38,6 +40,7 @@ export class PacketEnd {
     const reader = new PacketReader(2 ** 28, ({ type, zxid, data, identities }: Packet) => {
       if (type === PacketType.ping) {
         this.pings++;
+        this.lastPing = Buffer.from(data ?? []);
         if (this.answersPings) this.send(PacketType.ping, zxid, Buffer.alloc(0));
       }
       this.got.push({ type, zxid, data: data === null ? null : Buffer.from(data), identities });

@@ -51,6 +51,17 @@ test('a server that is late again and again lets the silent expire all the same'
   assert.equal(silent.ended, true);
 });
 
+test('while requests are held, pings are not read: whoever is connected lives on', async (t) => {
+  const clock = new Clock();
+  const { server, clientPort } = await serve(t, { tickTime: 2000 }, { runtime: clock.runtime });
+  const client = await RawClient.open(t, clientPort, { timeout: 4000 });
+  server.port.hold(1_000_000);
+  for (let i = 0; i < 20; i++) await clock.pass(400);
+  assert.deepEqual([...server.database.sessionTimeouts.keys()], [client.id]);
+  server.port.hold(0);
+  while (!client.ended) await clock.pass(400);
+});
+
 test('after each time it stood still what has come is read before anybody is taken for dead', () => {
   const patience = new Patience(2000, 0);
   assert.equal(patience.mayExpire(100), true);
