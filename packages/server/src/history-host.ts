@@ -3,7 +3,7 @@
 import type { HistoryHost, LogCursor } from './broadcast/learner-master.js';
 import type { Outbox } from './broadcast/packet-link.js';
 import type { PacketTrace } from './broadcast/packet-trace.js';
-import type { RecentProposals } from './broadcast/recent-proposals.js';
+import { counterOf, type RecentProposals } from './broadcast/recent-proposals.js';
 import type { BodySource } from './broadcast/snapshot-stream.js';
 import type { SyncKind } from './broadcast/sync-limits.js';
 import { RoleHost } from './role-host.js';
@@ -52,6 +52,13 @@ export class ServerHistory extends RoleHost implements HistoryHost {
     const newest = sortedSnapshots(disk.list(dirs.snapshots))[0];
     const snapshotSize = newest === undefined ? 0 : (disk.size(`${dirs.snapshots}/${newest.file}`) ?? 0);
     return DiskCursor.open(disk, dirs.logs, zxid, snapshotSize * ensemble.snapshotSizeFactor);
+  }
+
+  holdsBetween(above: number, below: number): boolean {
+    const { disk, dirs } = this.server;
+    return sortedSnapshots(disk.list(dirs.snapshots)).some(
+      ({ zxid }) => zxid > above && zxid < below && counterOf(zxid) !== 0,
+    );
   }
 
   newTrace(): PacketTrace | undefined {

@@ -347,7 +347,7 @@ export class LearnerHandler implements SessionOwner {
       this.link.send(PacketType.trunc, known);
       this.lastQueued = known;
     }
-    this.followLog(cursor, from, known);
+    this.followLog(cursor, from, this.lastQueued);
   }
 
   /** Sends from the log at the learner's pace until the recent transactions take over. */
@@ -364,14 +364,14 @@ export class LearnerHandler implements SessionOwner {
         next ??= cursor.next();
         // What a follower's log has beyond is not committed.
         if (next !== undefined && next.zxid < (min ?? host.lastZxid + 1)) {
-          if (!follows(next.zxid, last)) return this.broken();
+          if (!this.goesOn(next.zxid, last)) return this.broken();
           this.sendCommitted(next.zxid, next.entry);
           last = next.zxid;
           next = undefined;
           return true;
         }
         // The log has come to where memory begins, or it ends; nothing may be missing between them.
-        if (min === undefined ? last !== host.lastZxid : last < min && !follows(min, last)) return this.broken();
+        if (min === undefined ? last !== host.lastZxid : last < min && !this.goesOn(min, last)) return this.broken();
         this.sendRecent(this.lastQueued);
         this.register('diff');
         return false;
@@ -379,6 +379,15 @@ export class LearnerHandler implements SessionOwner {
     );
     this.flow.onEnd = () => cursor.close();
     this.flow.pump();
+  }
+
+  /**
+   * Whether nothing is missing between two transactions. What ended an epoch may be in a snapshot only: Apache's servers keep their
+   * older logs beside one that they receive.
+   */
+  private goesOn(zxid: number, last: number): boolean {
+    if (!follows(zxid, last)) return false;
+    return zxid === last + 1 || !this.master.host.holdsBetween(last, zxid);
   }
 
   /** What was sent so far is right, but it cannot go on: a snapshot is the first that the learner gets when it comes again. */

@@ -42,6 +42,8 @@ export interface HistoryHost {
   snapshotBody(): BodySource & { readonly zxid: number; end(): void };
   /** The log from a transaction on, or undefined where it does not reach back that far or is too long. */
   logAfter(zxid: number): LogCursor | undefined;
+  /** Whether a snapshot on disk holds transactions above a zxid and below another. */
+  holdsBetween(above: number, below: number): boolean;
   /** What keeps the packets of a connection; undefined for nothing. */
   newTrace?(): PacketTrace | undefined;
   guard(action: () => void): void;

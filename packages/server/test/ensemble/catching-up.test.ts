@@ -4,12 +4,14 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, unlinkSync, writ
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
+import { PacketType } from '../../dist/broadcast/packet.js';
 import { LogCursor } from '../../dist/storage/log-cursor.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { LogBatch } from '../../dist/storage/txn-log.js';
 import { dataDir, type RawClient } from '../server/raw-client.js';
 import { recoverDir } from '../storage/fixtures.js';
 import { Ensemble } from './ensemble.js';
+import { learnerInfo, RawLearner } from './raw-learner.js';
 
 async function write(client: RawClient, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
@@ -91,6 +93,32 @@ test('a learner that the log on disk cannot serve, as it has a gap, gets a snaps
   assert.ok(ensemble.said(next, new RegExp(`server ${behind} is gone: .*missing in the log`)));
   assert.ok(ensemble.said(next, new RegExp(`server ${behind} .*by a snapshot`)));
   assert.equal(ensemble.digests().size, 1);
+});
+
+test('what ended an epoch and is in a snapshot only is not left out', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { snapshotSizeFactor: 1000 });
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/n');
+  await write(client, 10);
+  await ensemble.level();
+  const last = ensemble.server(1).lastZxid;
+  for (const id of [1, 2, 3]) await ensemble.server(id).takeSnapshot();
+  for (const id of [1, 2, 3]) await ensemble.stop(id);
+  // As on one of Apache's servers that got the snapshot from its leader.
+  for (const id of [1, 2, 3]) leaveOut(join(ensemble.dataDirOf(id), 'version-2', 'log.100000001'), last - 4, last);
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+  await write(await ensemble.client(await ensemble.settled()), 1);
+  await ensemble.level();
+  for (const id of [1, 2, 3]) await ensemble.stop(id);
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+  const port = ensemble.quorumPortOf(await ensemble.settled());
+  const learner = await RawLearner.dial(t, port);
+  await assert.rejects(learner.follow(9, last - 5), /closed before packet/);
+  const again = await RawLearner.dial(t, port);
+  again.send(PacketType.followerInfo, 0, learnerInfo(9));
+  await again.until(PacketType.leaderInfo);
+  again.send(PacketType.ackEpoch, last - 5, Buffer.alloc(4));
+  assert.equal((await again.next())?.type, PacketType.snap);
 });
 
 test('a learner without which there is no quorum gets its snapshot though the log has a gap', async (t) => {
