@@ -409,13 +409,12 @@ export class Leader implements Proposals, LearnerMaster {
     const { host } = this;
     const { voters, mayLead } = host.activateConfig(entry);
     if (mayLead) return host.id;
-    // Among the voters that have the reconfiguration, the one that has the most.
+    // Among the voters that have the reconfiguration, the one that has the most; this one if there is no other: elsewhere.
     let best = host.id;
     for (const id of voters) {
       if (id !== host.id && this.ackedBy(id) >= zxid && (best === host.id || this.ackedBy(id) > this.ackedBy(best)))
         best = id;
     }
-    if (best === host.id) return best;
     this.handOver(`server ${best} leads from now on, by reconfiguration`);
     return best;
   }

@@ -9,7 +9,9 @@ import { OpCode } from '@nodekeeper/protocol';
 import { formatConfig, parseConfig } from '../../dist/quorum/quorum-config.js';
 import { reconfigured } from '../../dist/quorum/reconfigure.js';
 import { RawClient, type Reply } from '../server/raw-client.js';
+import { until } from '../server/until.js';
 import { Ensemble, writeLog } from './ensemble.js';
+import { RawLearner } from './raw-learner.js';
 
 const SETTINGS = { reconfigEnabled: true, skipACL: 'yes', standaloneEnabled: false };
 
@@ -147,6 +149,27 @@ test('clients are taken at another port after a reconfiguration, those connected
   await writes(client, 3);
   const fresh = await ensemble.client(1);
   assert.equal(await fresh.getData('/n'), '2');
+});
+
+test('the only voter goes on leading at its new quorum port', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1], SETTINGS);
+  await ensemble.settled();
+  await ensemble.startJoiner(2);
+  await ensemble.settled();
+  const client = await ensemble.client(1);
+  await client.create('/n');
+  const observer = `server.2=${ensemble.fullLine(2).replace('participant', 'observer')}`;
+  assert.equal((await reconfig(client, { joining: observer })).reply.error, 0);
+  await ensemble.settled();
+  const moved = ensemble.fullLine(1).replace(/:\d+:/, `:${ensemble.quorumPortOf(3)}:`);
+  assert.equal((await reconfig(client, { joining: `server.1=${moved}` })).reply.error, 0);
+  await until(() => ensemble.server(1).epochs.current > 1 && ensemble.server(1).mode === 'leader');
+  await ensemble.settled();
+  const learner = await RawLearner.dial(t, ensemble.quorumPortOf(3));
+  assert.equal(await learner.follow(9, ensemble.server(1).lastZxid), ensemble.server(1).epochs.current);
+  const fresh = await ensemble.client(1);
+  await writes(fresh, 1);
+  await ensemble.level();
 });
 
 test('a new client port that is taken gives up the old one, and is opened once it is free', async (t) => {
