@@ -21,7 +21,6 @@ export interface LeaderHost extends HistoryHost {
   readonly needSnapshot: Set<number>;
   /** Every how many transactions the acks are timed; 0 for never. */
   readonly ackLoggingFrequency: number;
-  readonly acceptedEpoch: number;
   readonly currentEpoch: number;
   /** Durable when it returns. */
   setAcceptedEpoch(epoch: number): void;
@@ -161,7 +160,7 @@ export class Leader implements Proposals, LearnerMaster {
   /** A learner shows the epoch that it accepted last. */
   promise(handler: LearnerHandler): void {
     if (this.phase === 'epoch') {
-      if (handler.acceptedEpoch >= this.candidate) this.candidate = handler.acceptedEpoch + 1;
+      if (this.isOurs(handler)) this.candidate = Math.max(this.candidate, handler.acceptedEpoch + 1);
       if (handler.id !== undefined && handler.participates && this.isVoter(handler.id)) this.promised.add(handler.id);
       this.checkEpoch();
     } else if (handler.acceptedEpoch > this.candidate && this.isMissed(handler)) {
@@ -169,6 +168,11 @@ export class Leader implements Proposals, LearnerMaster {
     } else {
       handler.tellEpoch();
     }
+  }
+
+  /** Whether it is a member, or is to become one that votes: others stay outside rather than use up epochs. */
+  private isOurs({ id }: LearnerHandler): boolean {
+    return id !== undefined && (this.isVoter(id) || this.host.isMember(id));
   }
 
   /** Whether it is a member that is not here already under the same id. */

@@ -209,7 +209,7 @@ export class LearnerHandler implements SessionOwner {
     this.id = id;
     this.participates = type === PacketType.followerInfo;
     this.acceptedEpoch = epochOf(zxid);
-    const most = Math.min(EPOCH_LIMIT - 2, this.master.epoch + MOST_EPOCHS_AHEAD);
+    const most = Math.min(EPOCH_LIMIT - 2, this.master.host.acceptedEpoch + MOST_EPOCHS_AHEAD);
     if (this.acceptedEpoch > most) {
       this.link.close(`server ${id} has accepted epoch ${this.acceptedEpoch}, which cannot be`);
       return;

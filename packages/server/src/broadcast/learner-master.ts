@@ -29,6 +29,7 @@ export interface HistoryHost {
   readonly maxPacket: number;
   readonly recent: RecentProposals;
   readonly stats: BroadcastStats;
+  readonly acceptedEpoch: number;
   /** Of the last transaction that is in the tree. */
   readonly lastZxid: number;
   readonly logAllowed: boolean;

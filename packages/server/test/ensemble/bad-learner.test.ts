@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { Ensemble } from './ensemble.js';
-import { learnerInfo, RawLearner } from './raw-learner.js';
+import { electServer1 } from './raw-leader.js';
+import { EPOCH, learnerInfo, RawLearner } from './raw-learner.js';
 
 for (const [name, op] of [
   ['check, which 3.8 forwards', OpCode.check],
@@ -82,6 +83,22 @@ function packet(type: number, zxid: bigint, data: Buffer): Buffer {
   out.writeInt32BE(-1, 16 + data.length);
   return out;
 }
+
+test('epochs are used up neither by strangers nor by members that come one after the other', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant', 'participant', 'participant']);
+  await ensemble.start(1);
+  await electServer1(t, ensemble, [2, 3, 4, 5]);
+  const come = async (id: number, accepted: number): Promise<RawLearner> => {
+    const learner = await RawLearner.dial(t, ensemble.quorumPortOf(1));
+    learner.send(PacketType.followerInfo, accepted * EPOCH, learnerInfo(id));
+    return learner;
+  };
+  await come(1000, 70_000);
+  await come(2, 60_000);
+  assert.equal(await (await come(3, 120_000)).next(), undefined);
+  const told = await (await come(4, 0)).until(PacketType.leaderInfo);
+  assert.equal(told.zxid / EPOCH, 60_001);
+});
 
 test('junk at the quorum port ends that connection and nothing else', async (t) => {
   const ensemble = await Ensemble.ofThree(t);
