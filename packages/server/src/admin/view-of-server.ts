@@ -1,7 +1,7 @@
 // A running server as the admin side sees it.
 
 import { createReadStream, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { EventType } from '@nodekeeper/protocol';
 import type { EnsembleView } from '../ensemble-view.js';
@@ -88,8 +88,8 @@ class RunningView implements ServerView {
       secureClientPort: boundSecurePort,
       clientAddress:
         boundPort < 0 ? undefined : { host: javaAddress(config.clientPortAddress ?? '0.0.0.0'), port: boundPort },
-      snapshotDir: dirs.snapshots,
-      logDir: dirs.logs,
+      snapshotDir: resolve(dirs.snapshots),
+      logDir: resolve(dirs.logs),
       tickTime: config.tickTime,
       maxClientCnxns: config.maxClientCnxns,
       minSessionTimeout: config.minSessionTimeout,

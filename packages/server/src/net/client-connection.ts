@@ -274,8 +274,6 @@ export class ClientConnection implements Client, TurnTaker {
     const { port } = this;
     this.packetsReceived++;
     port.stats.packetsReceived++;
-    this.lastOp = op;
-    if (xid >= 0) this.lastCxid = xid; // pings and the like have none of their own
     const session = this.session;
     if (session === undefined) throw new Error('request without a session');
     port.sessions.touch(session, port.now);
@@ -287,6 +285,8 @@ export class ClientConnection implements Client, TurnTaker {
       this.sasl(xid, buf, start + 8, end);
       return;
     }
+    this.lastOp = op;
+    if (xid >= 0) this.lastCxid = xid; // pings and the like have none of their own
     if (port.lacksRequiredAuth(this.identities)) {
       this.output().header(xid, 0, ErrorCode.SessionClosedRequireSaslAuth);
       this.close('authentication is required');

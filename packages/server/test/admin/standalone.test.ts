@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Acl, JuteWriter, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { startAdminPorts } from '../../dist/admin/admin-server.js';
@@ -11,6 +11,7 @@ import { viewOf } from '../../dist/admin/view-of-server.js';
 import { loadConfig, type RunningServer, startServer } from '../../dist/index.js';
 import { silentLogger } from '../../dist/log.js';
 import { digestId } from '../../dist/net/auth.js';
+import { dataDir, RawClient, serve } from '../server/raw-client.js';
 
 async function start(t: TestContext, ...flags: string[]): Promise<RunningServer> {
   const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-'));
@@ -194,4 +195,20 @@ test('a session is shown with what it did last, and as new after crst', async (t
     own(await ask(clientPort, 'cons')),
     /\(queued=0,recved=0,sent=0,sid=\w+,lop=NA,est=\d{13},to=10000,lzxid=0xffffffffffffffff,lresp=0,llat=0,minlat=0,avglat=0,maxlat=0\)$/,
   );
+});
+
+test('a login leaves what a session did last', async (t) => {
+  const { server, clientPort } = await serve(t);
+  const client = await RawClient.open(t, clientPort);
+  await client.getData('/');
+  await client.request(OpCode.auth, (w) => w.int(0).string('digest').buffer(Buffer.from('bob:secret')));
+  const [connection] = viewOf(server).connections();
+  assert.deepEqual([connection?.session?.lastOperation, connection?.session?.lastCxid], ['GETD', 1]);
+});
+
+test('directories are told as absolute paths', async (t) => {
+  const dir = dataDir(t);
+  const { server } = await serve(t, { dataDir: relative(process.cwd(), dir) });
+  const { snapshotDir, logDir } = viewOf(server).conf;
+  assert.deepEqual([snapshotDir, logDir], [join(dir, 'version-2'), join(dir, 'version-2')]);
 });
