@@ -38,6 +38,7 @@ export function parseMember(id: number, value: string): Member | string {
     const match = /^(\[[^\]]+\]|[^:]+):(\d+):(\d+)(?::(participant|observer))?$/i.exec(one.trim());
     if (match === null) return 'host:quorumPort:electionPort[:role][;[host:]clientPort] is expected';
     if (Number(match[2]) > LAST_PORT || Number(match[3]) > LAST_PORT) return `ports are at most ${LAST_PORT}`;
+    if (Number(match[2]) === Number(match[3])) return 'the quorum port and the election port must be different';
     const own = match[4]?.toLowerCase() ?? 'participant';
     if (role !== undefined && role !== own) return 'all addresses of a server must have the same role';
     role = own;

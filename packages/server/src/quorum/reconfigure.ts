@@ -42,8 +42,7 @@ export function reconfigured(
 
 /** Whether a server would start as that member, Apache's included. */
 function mayStart({ quorumAddresses }: Member, { multiAddress }: ReconfigRules): boolean {
-  if (quorumAddresses.length > 1 && !multiAddress) return false;
-  return quorumAddresses.every(({ quorumPort, electionPort }) => quorumPort !== electionPort);
+  return quorumAddresses.length === 1 || multiAddress;
 }
 
 function whole(text: string, version: number, rules: ReconfigRules): QuorumConfig | undefined {

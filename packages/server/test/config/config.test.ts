@@ -197,6 +197,7 @@ test('members are parsed with roles, several addresses and IPv6', () => {
     role: 'observer',
     clientAddress: { host: '0:0:0:0:0:0:0:1', port: 2181 },
   });
+  assert.match(String(parseMember(1, 'h:2888:2888')), /must be different/);
   const two = parseMember(2, 'a:1:2|b:3:4');
   assert.ok(typeof two !== 'string' && two.quorumAddresses.length === 2);
 });
