@@ -1,7 +1,7 @@
 // Writes on a server that follows a leader: they are forwarded, and answered here when the transaction that they became is
 // committed. What no leader must ever see (requests that do not decode, or kill Apache's servers) is answered at once.
 
-import { DecodeError, ErrorCode, JuteWriter, OpCode } from '@nodekeeper/protocol';
+import { DecodeError, ErrorCode, encodedLength, JuteWriter, OpCode } from '@nodekeeper/protocol';
 import { Session, type SessionTable } from '../session/session-table.js';
 import type { DataTree } from '../tree/data-tree.js';
 import { TXN_HEADER_SIZE, TxnHeaderAt, zxidOf } from '../tree/txn-types.js';
@@ -9,7 +9,7 @@ import type { Client, SessionOwner } from './client.js';
 import { decodeCreate, decodeDelete, decodeMulti, decodeSetAcl, decodeSetData, killsApache } from './decode.js';
 import { eagerAclProblem } from './eager-acl.js';
 import { PendingWrite, type WaitingRead } from './fifo.js';
-import { type AuthRules, type Identity, identityBytes, MOST_IDENTITIES } from './identity.js';
+import { type AuthRules, type Identity, MOST_IDENTITIES } from './identity.js';
 import { type ProcessorHooks, type ProcessorOptions, RequestProcessor } from './processor.js';
 import type { Reads } from './reads.js';
 
@@ -113,7 +113,9 @@ export class ForwardingProcessor extends RequestProcessor {
   /** Whether the identities are more than a leader takes: it would end this server's connection. */
   private tooMany(identities: readonly Identity[]): boolean {
     if (identities.length < 2) return false;
-    return identities.length > MOST_IDENTITIES || identityBytes(identities) > this.reader.maxLength;
+    let bytes = 0;
+    for (const { scheme, id } of identities) bytes += 8 + encodedLength(scheme) + encodedLength(id);
+    return identities.length > MOST_IDENTITIES || bytes > this.reader.maxLength;
   }
 
   /** Ok for what may go to the leader. Decodes all of it. */

@@ -1,7 +1,7 @@
 // Who a connection is: the identities it has proved, and what they allow. Schemes world, auth, digest, ip and super.
 // Source: PrepRequestProcessor.fixupACL, ZooKeeperServer.checkACL and the authentication providers of Apache ZooKeeper.
 
-import { type Acl, ErrorCode, encodedLength, OPEN_ACL_UNSAFE } from '@nodekeeper/protocol';
+import { type Acl, ErrorCode, OPEN_ACL_UNSAFE } from '@nodekeeper/protocol';
 import { OPEN_ACL_ID } from '../tree/acl-table.js';
 import { isDistinguishedName } from './distinguished-name.js';
 
@@ -12,19 +12,14 @@ export interface Identity {
 
 /** So many a request may carry along to the leader. */
 export const MOST_IDENTITIES = 10_000;
-/** So many bytes of identities a connection may prove: they are kept as long as it lasts, and go along with each request. */
-const MOST_IDENTITY_BYTES = 256 * 1024;
+/** So much a connection may prove, in characters: it is kept as long as the connection lasts, and goes along with each write. */
+const MOST_IDENTITY_TEXT = 256 * 1024;
 
 /** Whether a connection may prove all these. */
 export function mayBeKept(identities: readonly Identity[]): boolean {
-  return identities.length <= MOST_IDENTITIES && identityBytes(identities) <= MOST_IDENTITY_BYTES;
-}
-
-/** What the identities take in a request to the leader. */
-export function identityBytes(identities: readonly Identity[]): number {
-  let bytes = 0;
-  for (const { scheme, id } of identities) bytes += 8 + encodedLength(scheme) + encodedLength(id);
-  return bytes;
+  let text = 0;
+  for (const { scheme, id } of identities) text += scheme.length + id.length;
+  return identities.length <= MOST_IDENTITIES && text <= MOST_IDENTITY_TEXT;
 }
 
 /** Which schemes are on, and how the digest one hashes. */
