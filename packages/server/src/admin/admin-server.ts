@@ -22,6 +22,7 @@ import {
 import { type HeldPort, type HeldPorts, holdPorts } from './held-port.js';
 import { addStrictTransport, certificateIdentities, type HttpsSettings, httpsFactory } from './https.js';
 import { prettyJson } from './jackson.js';
+import { beginOneAtATime } from './one-at-a-time.js';
 import { textOrStream } from './pieces.js';
 import { createRegistry } from './prometheus.js';
 import { RateLimit } from './rate-limit.js';
@@ -160,9 +161,10 @@ export function createAdminApp(
 }
 
 function newApp(options: FastifyServerOptions, https: HttpsSettings | undefined, logger: Logger): FastifyInstance {
-  if (https === undefined) return Fastify(options);
-  const app = Fastify({ ...options, serverFactory: httpsFactory(https, logger) });
-  addStrictTransport(app);
+  const app =
+    https === undefined ? Fastify(options) : Fastify({ ...options, serverFactory: httpsFactory(https, logger) });
+  if (https !== undefined) addStrictTransport(app);
+  beginOneAtATime(app);
   return app;
 }
 

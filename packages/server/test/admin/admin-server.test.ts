@@ -442,6 +442,38 @@ test('a port takes no more than some connections, so that files are left for wha
   assert.match(String(await once(first, 'data')), /healthy/);
 });
 
+test('requests that come in one write begin one by one, with other work between them', async (t) => {
+  const view = new FakeView();
+  const [admin] = await startAdminPorts(view, settings({}), silentLogger);
+  assert.ok(admin);
+  t.after(() => admin.close());
+  let turn = 0;
+  let ticking = setImmediate(function tick() {
+    turn++;
+    ticking = setImmediate(tick);
+  });
+  t.after(() => clearImmediate(ticking));
+  const turns: number[] = [];
+  view.dirSizes = () => {
+    turns.push(turn);
+    return { snapshots: 1, logs: 2 };
+  };
+  const { port, hostname: host } = new URL(admin.url);
+  const send = (requests: number, last: string) => {
+    const socket = connect({ port: Number(port), host });
+    const one = (more: string): string => `GET /commands/dirs HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
+    socket.write(one('').repeat(requests - 1) + one(last));
+    return socket.setEncoding('utf8');
+  };
+  let answers = '';
+  for await (const text of send(10, 'Connection: close\r\n')) answers += text;
+  assert.equal(answers.match(/HTTP\/1\.1 200/g)?.length, 10);
+  assert.equal(new Set(turns).size, 10);
+  turns.length = 0;
+  await once(send(500, '').resume(), 'close');
+  assert.deepEqual(turns, [], 'who asks for more at once is not answered');
+});
+
 test('nothing is opened that is switched off', async () => {
   assert.deepEqual(await startAdminPorts(new FakeView(), settings({ enabled: false }), silentLogger), []);
 });
