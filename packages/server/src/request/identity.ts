@@ -42,22 +42,65 @@ export function allows(
 ): boolean {
   if (aclId === OPEN_ACL_ID || rules.skipAcl) return true;
   if (list !== undefined && list.length === 0) return true;
-  for (const identity of identities) if (identity.scheme === 'super') return true;
+  const few = identities.length <= FEW;
+  if (few ? identities.some(isSuper) : proved(identities).isSuper) return true;
   if (list === undefined) return false;
-  if (list.length <= SHORT_LIST) return list.some((acl) => (acl.perms & perms) !== 0 && grants(rules, acl, identities));
+  if (few && list.length <= FEW) return list.some((acl) => (acl.perms & perms) !== 0 && grants(rules, acl, identities));
   return (grantedBy(rules, list, identities) & perms) !== 0;
 }
 
 function grants(rules: AuthRules, acl: Acl, identities: readonly Identity[]): boolean {
-  if (acl.scheme === 'world' && acl.id === 'anyone') return true;
+  if (isAnyone(acl)) return true;
   return identities.some((identity) => identity.scheme === acl.scheme && matches(rules, identity, acl.id ?? ''));
 }
 
-/** Of longer lists it is kept who has which permissions: a request may ask for the same ones many times. */
-const SHORT_LIST = 8;
+const isSuper = (identity: Identity): boolean => identity.scheme === 'super';
+const isAnyone = (acl: Acl): boolean => acl.scheme === 'world' && acl.id === 'anyone';
+
+// Of longer lists, or more identities, it is kept who has which permissions, and what makes that quick to find: a request may ask
+// for the same ones many times. Lists and identities are never changed, but replaced.
+const FEW = 8;
 const granted = new WeakMap<readonly Acl[], WeakMap<readonly Identity[], number>>();
 
-/** Lists and identities are never changed, but replaced. */
+/** Identities as judgements look for them. */
+interface Proved {
+  readonly isSuper: boolean;
+  /** By scheme. */
+  readonly ids: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly addresses: readonly (readonly number[])[];
+  /** Those that are not equal to what they stand for. */
+  readonly sasl: readonly Identity[];
+}
+
+const provedBy = new WeakMap<readonly Identity[], Proved>();
+const rangesOf = new WeakMap<readonly Acl[], readonly (IpRange | null)[]>();
+
+function proved(identities: readonly Identity[]): Proved {
+  let known = provedBy.get(identities);
+  if (known === undefined) {
+    const ids = new Map<string, Set<string>>();
+    for (const { scheme, id } of identities) ids.set(scheme, (ids.get(scheme) ?? new Set()).add(id));
+    known = {
+      isSuper: ids.has('super'),
+      ids,
+      addresses: [...(ids.get('ip') ?? [])].map(addressBytes).filter((address) => address !== null),
+      sasl: identities.filter(({ scheme }) => scheme === 'sasl'),
+    };
+    provedBy.set(identities, known);
+  }
+  return known;
+}
+
+/** The addresses that each entry of a list stands for; null for one of another scheme. */
+function ranges(list: readonly Acl[]): readonly (IpRange | null)[] {
+  let known = rangesOf.get(list);
+  if (known === undefined) {
+    known = list.map((acl) => (acl.scheme === 'ip' ? ipRange(acl.id ?? '') : null));
+    rangesOf.set(list, known);
+  }
+  return known;
+}
+
 function grantedBy(rules: AuthRules, list: readonly Acl[], identities: readonly Identity[]): number {
   let ofList = granted.get(list);
   if (ofList === undefined) {
@@ -67,10 +110,23 @@ function grantedBy(rules: AuthRules, list: readonly Acl[], identities: readonly 
   let perms = ofList.get(identities);
   if (perms === undefined) {
     perms = 0;
-    for (const acl of list) if ((acl.perms & ~perms) !== 0 && grants(rules, acl, identities)) perms |= acl.perms;
+    const who = proved(identities);
+    const ips = ranges(list);
+    for (let i = 0; i < list.length; i++) {
+      const acl = list[i] as Acl;
+      if ((acl.perms & ~perms) !== 0 && grantsOne(rules, acl, ips[i] ?? null, who)) perms |= acl.perms;
+    }
     ofList.set(identities, perms);
   }
   return perms;
+}
+
+/** As {@link grants}, with the entry's addresses and the identities made ready. */
+function grantsOne(rules: AuthRules, acl: Acl, range: IpRange | null, who: Proved): boolean {
+  if (acl.scheme === 'ip') return range !== null && who.addresses.some((address) => isWithin(address, range));
+  if (isAnyone(acl)) return true;
+  if (acl.scheme === 'sasl') return who.sasl.some((identity) => matches(rules, identity, acl.id ?? ''));
+  return who.ids.get(acl.scheme ?? '')?.has(acl.id ?? '') === true;
 }
 
 function matches(rules: AuthRules, identity: Identity, aclId: string): boolean {
@@ -166,15 +222,31 @@ function validIpExpression(expression: string): boolean {
   return n >= 0 && n <= bytes.length * 8;
 }
 
+/** The addresses whose first bits are those of an address. */
+interface IpRange {
+  readonly address: readonly number[];
+  readonly bits: number;
+}
+
 function ipMatches(id: string, expression: string): boolean {
-  const [address = '', bitText] = expression.split('/');
-  const wanted = addressBytes(address);
-  const actual = addressBytes(id);
-  if (wanted === null || actual === null || wanted.length !== actual.length) return false;
-  let bits = bitText === undefined ? wanted.length * 8 : Number(bitText);
+  const range = ipRange(expression);
+  const address = addressBytes(id);
+  return range !== null && address !== null && isWithin(address, range);
+}
+
+function ipRange(expression: string): IpRange | null {
+  const [text = '', bits] = expression.split('/');
+  const address = addressBytes(text);
+  return address === null ? null : { address, bits: bits === undefined ? address.length * 8 : Number(bits) };
+}
+
+function isWithin(address: readonly number[], range: IpRange): boolean {
+  const wanted = range.address;
+  if (wanted.length !== address.length) return false;
+  let { bits } = range;
   for (let i = 0; i < wanted.length && bits > 0; i++, bits -= 8) {
     const mask = bits >= 8 ? 0xff : (0xff << (8 - bits)) & 0xff;
-    if (((wanted[i] as number) & mask) !== ((actual[i] as number) & mask)) return false;
+    if (((wanted[i] as number) & mask) !== ((address[i] as number) & mask)) return false;
   }
   return true;
 }

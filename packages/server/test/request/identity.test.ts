@@ -20,6 +20,60 @@ test('of a long list everybody has what an entry gives them, before and after th
   }
 });
 
+/** Counts how often the ids of entries are looked at. */
+function counted<T extends { readonly id: string }>(entries: readonly T[]): { entries: T[]; looks: () => number } {
+  let looks = 0;
+  const watched = entries.map((entry) => ({
+    ...entry,
+    get id() {
+      looks++;
+      return entry.id;
+    },
+  }));
+  return { entries: watched, looks: () => looks };
+}
+
+test('how often something is asked for costs no more for very many identities, nor do lists with many addresses', () => {
+  const many = counted(Array.from({ length: 5000 }, (_, i) => ({ scheme: 'digest', id: `user${i}:x` })));
+  const short = Array.from({ length: 8 }, (_, i) => ({ perms: READ, scheme: 'digest', id: `other${i}:x` }));
+  for (let i = 0; i < 100; i++) assert.equal(allows(RULES, 5, short, READ, many.entries), false);
+  assert.equal(allows(RULES, 6, [{ perms: WRITE, scheme: 'digest', id: 'user4999:x' }], WRITE, many.entries), true);
+  assert.ok(many.looks() <= 10_000, `${many.looks()} looks at 5,000 identities`);
+  const addresses = counted(
+    Array.from({ length: 1000 }, (_, i) => ({ perms: READ, scheme: 'ip', id: `10.0.0.0/${i % 9}` })),
+  );
+  for (let i = 0; i < 100; i++) {
+    const who = [{ scheme: 'ip', id: `192.0.0.${i}` }];
+    assert.equal(allows(RULES, 7, addresses.entries, WRITE, who), false);
+    assert.equal(allows(RULES, 7, addresses.entries, READ, who), true);
+  }
+  assert.equal(addresses.looks(), 1000, 'each entry is read once');
+});
+
+test('what every identity is there for is found among few and among many', () => {
+  const rules = { ...RULES, extraSchemes: new Set(['sasl']), anySaslUser: 'anyone' };
+  const others = Array.from({ length: 20 }, (_, i) => ({ scheme: 'digest', id: `user${i}:x` }));
+  const cases: readonly (readonly [Identity, string, string])[] = [
+    [{ scheme: 'super', id: '' }, 'digest', 'nobody:x'],
+    [{ scheme: 'digest', id: 'a:b' }, 'digest', 'a:b'],
+    [{ scheme: 'ip', id: '10.1.2.3' }, 'ip', '10.1.0.0/16'],
+    [{ scheme: 'ip', id: '::1' }, 'ip', '0:0:0:0:0:0:0:1'],
+    [{ scheme: 'sasl', id: 'me' }, 'sasl', 'me'],
+    [{ scheme: 'sasl', id: 'me' }, 'sasl', 'anyone'],
+    [{ scheme: 'sasl', id: 'super' }, 'sasl', 'you'],
+    [{ scheme: 'digest', id: 'a:b' }, 'world', 'anyone'],
+  ];
+  for (const [identity, scheme, id] of cases) {
+    const list = [{ perms: READ, scheme, id }];
+    for (const identities of [[identity], [...others, identity]]) {
+      assert.equal(allows(rules, 8, list, READ, identities), true, `${identity.scheme} for ${scheme}:${id}`);
+      if (identity.scheme !== 'super') assert.equal(allows(rules, 8, list, WRITE, identities), false);
+    }
+  }
+  const wrong = [{ perms: READ, scheme: 'ip', id: '10.2.0.0/16' }];
+  assert.equal(allows(rules, 9, wrong, READ, [...others, { scheme: 'ip', id: '10.1.2.3' }]), false);
+});
+
 test('identities that stand for auth are not more than there is room for', () => {
   const identities = Array.from({ length: 1000 }, (_, i) => ({ scheme: 'digest', id: `user${i}:secret` }));
   const list = Array.from({ length: 50_000 }, (_, i) => ({ perms: i, scheme: 'auth', id: '' }));
