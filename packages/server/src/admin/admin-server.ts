@@ -15,6 +15,8 @@ import {
   type CommandLimits,
   type CommandReply,
   commandNames,
+  failed,
+  isLong,
   isRestore,
   type Query,
   runAdminCommand,
@@ -22,6 +24,7 @@ import {
 import { type HeldPort, type HeldPorts, holdPorts } from './held-port.js';
 import { addStrictTransport, certificateIdentities, type HttpsSettings, httpsFactory } from './https.js';
 import { prettyJson } from './jackson.js';
+import { LongAnswers } from './long-answers.js';
 import { beginOneAtATime } from './one-at-a-time.js';
 import { textOrStream } from './pieces.js';
 import { createRegistry } from './prometheus.js';
@@ -214,12 +217,14 @@ function addCommands(
       identities: certificateIdentities(request.raw.socket),
       body: request.body instanceof Readable ? request.body : undefined,
     });
+  const longAnswers = new LongAnswers();
   const root = url || '/';
   app.get(root, sendList);
   app.get(`${url}/*`, async (request, reply) => {
     const name = (request.params as { '*': string })['*'];
     if (name === '') return sendList(request, reply);
     if (isRestore(name)) return methodNotAllowed(request, reply);
+    if (isLong(name) && !longAnswers.mayBegin(reply.raw)) return send(reply, failed(429, name, 'Others are answered'));
     return send(reply, await run(request, name));
   });
   app.post(`${url}/*`, async (request, reply) => {

@@ -56,6 +56,8 @@ interface Command {
   readonly names: readonly [string, ...string[]];
   /** Whether it runs while there is nothing to tell of. */
   readonly always?: boolean;
+  /** Whether tables of everything are kept while it is answered. */
+  readonly long?: boolean;
   readonly run: (view: ServerView, query: Query) => Fields | Promise<Fields>;
 }
 
@@ -82,7 +84,7 @@ const COMMANDS: readonly Command[] = [
       return { datadir_size: snapshots, logdir_size: logs };
     },
   },
-  { names: ['dump'], run: dump },
+  { names: ['dump'], long: true, run: dump },
   {
     names: ['environment', 'env', 'envi'],
     always: true,
@@ -137,6 +139,7 @@ const COMMANDS: readonly Command[] = [
   { names: ['watch_summary', 'wchs'], run: watchSummary },
   {
     names: ['watches', 'wchc'],
+    long: true,
     run: async (view) => {
       const bySession = await withPauses(collectBySession(view));
       return { session_id_to_watched_paths: new LazyObject(keyed(bySession)) };
@@ -144,6 +147,7 @@ const COMMANDS: readonly Command[] = [
   },
   {
     names: ['watches_by_path', 'wchp'],
+    long: true,
     run: (view) => ({ path_to_session_ids: new LazyObject(sessionsByPath(view)) }),
   },
   { names: ['zabstate'], always: true, run: zabState },
@@ -169,6 +173,11 @@ export function isRestore(name: string): boolean {
   return (RESTORE.names as readonly string[]).includes(name);
 }
 
+/** Whether few answers to the command are to be made at a time. */
+export function isLong(name: string): boolean {
+  return byName.get(name)?.long === true;
+}
+
 /** Runs a command by any of its names. Errors are told in the reply. */
 export async function runAdminCommand(
   view: ServerView,
@@ -187,7 +196,7 @@ export async function runAdminCommand(
   return { status: 200, payload: { ...fields, ...end, ...fields } };
 }
 
-function failed(status: number, command: string, error: string | null): CommandReply {
+export function failed(status: number, command: string, error: string | null): CommandReply {
   return { status, payload: { command, error } };
 }
 

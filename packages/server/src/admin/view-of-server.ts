@@ -300,8 +300,10 @@ class RunningView implements ServerView {
     return this.server.database.tree.ephemeralOwners();
   }
 
-  ephemeralPaths(owner: bigint): Iterable<string> {
-    return this.server.database.tree.ephemeralPaths(owner);
+  /** One by one, of what is there by then: who asks may take their time. */
+  *ephemeralPaths(owner: bigint): Generator<string> {
+    const { tree } = this.server.database;
+    for (const id of tree.ephemeralIds(owner) ?? []) yield tree.store.path(id);
   }
 
   *watchesByPath(): Generator<readonly [string, Iterable<bigint>]> {

@@ -219,6 +219,30 @@ test('tables of any size arrive whole', async (t) => {
   assert.equal(((await app.inject('/commands/cons')).json() as { connections: [] }).connections.length, 10_000);
 });
 
+test('few answers that keep large tables are made at a time, and who does not read one in time is cut off', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const view = new FakeView();
+  view.watched = Array.from({ length: 200_000 }, (_, i) => [`/watched/path-${i}`.padEnd(100, 'x'), [A]]);
+  const [admin] = await startAdminPorts(view, settings({}), silentLogger);
+  assert.ok(admin);
+  t.after(() => admin.close());
+  const { port, hostname: host } = new URL(admin.url);
+  const slow = [];
+  for (let i = 0; i < 2; i++) {
+    const socket = connect({ port: Number(port), host });
+    t.after(() => socket.destroy());
+    socket.write('GET /commands/wchp HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(socket, 'data');
+    slow.push(socket.pause());
+  }
+  const status = async (command: string) => (await fetch(`${admin.url}/commands/${command}`)).status;
+  assert.equal(await status('dump'), 429);
+  assert.equal(await status('ruok'), 200);
+  t.mock.timers.tick(60_000);
+  for (const socket of slow) await once(socket.resume(), 'close');
+  assert.equal(await status('dump'), 200);
+});
+
 // ---- snapshot and restore ----
 
 const AUTH = { authorization: 'digest super:secret' };

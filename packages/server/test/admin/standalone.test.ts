@@ -212,3 +212,13 @@ test('directories are told as absolute paths', async (t) => {
   const { snapshotDir, logDir } = viewOf(server).conf;
   assert.deepEqual([snapshotDir, logDir], [join(dir, 'version-2'), join(dir, 'version-2')]);
 });
+
+test('a list of ephemerals is made as it is read, of those that are there by then', async (t) => {
+  const { clientPort, server } = await start(t, NO_ADMIN);
+  const client = await RawClient.open(t, clientPort);
+  for (let i = 0; i < 3; i++) await client.create(`/e${i}`, '', 1);
+  const paths = viewOf(server).ephemeralPaths(client.id)[Symbol.iterator]();
+  assert.equal(paths.next().value, '/e0');
+  await client.request(OpCode.delete, (w) => w.string('/e1').int(-1));
+  assert.deepEqual([paths.next().value, paths.next().done], ['/e2', true]);
+});
