@@ -82,6 +82,8 @@ export class ClientConnection implements Client, TurnTaker {
   private paused = false;
   /** The last share of a turn was large. */
   private heavy = false;
+  /** See {@link Client.charge}. */
+  private charged = 0;
   private stream: ChildStream | null = null;
   private deferred: WatchEvent[] | null = null;
   private login: SaslLogin | null = null;
@@ -195,7 +197,8 @@ export class ClientConnection implements Client, TurnTaker {
       const written = this.out?.pos ?? 0;
       const used = this.nextFrame();
       if (used < 0) break;
-      const handled = used + Math.max(0, (this.out?.pos ?? 0) - written);
+      const handled = used + Math.max(0, (this.out?.pos ?? 0) - written) + this.charged;
+      this.charged = 0;
       bytes += handled;
       share -= 1 + (handled >>> 10);
     }
@@ -490,6 +493,10 @@ export class ClientConnection implements Client, TurnTaker {
     this.packetsSent++;
     this.port.stats.packetsSent++;
     return this.out;
+  }
+
+  charge(bytes: number): void {
+    this.charged += bytes;
   }
 
   flush(): void {

@@ -24,6 +24,8 @@ export interface Client extends Watcher, SessionOwner {
   readonly fifo: Fifo;
   /** Where replies go; taking it makes the connection flush at the end of the turn. */
   output(): ReplyBuffer;
+  /** A request looked at so many bytes that are in no reply: they count as if they were. */
+  charge(bytes: number): void;
   /** Ends the connection, what was written before is still sent. */
   close(reason: string): void;
   /**

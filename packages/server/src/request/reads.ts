@@ -378,6 +378,7 @@ export class Reads {
     const prefix = r.string();
     const all = client.session === undefined ? [] : this.tree.ephemeralPaths(client.session.id);
     const wanted = prefix === null || isBlank(prefix) || prefix === '/' ? all : all.filter((p) => p.startsWith(prefix));
+    if (wanted !== all) client.charge(all.reduce((bytes, path) => bytes + path.length, 0));
     const out = client.output();
     const start = out.begin(xid, this.tree.lastProcessedZxid, ErrorCode.Ok);
     out.int(wanted.length);

@@ -21,6 +21,14 @@ import { childrenInOrder } from '../../dist/tree/child-order.js';
 import { dataDir, RawClient, type Reply, serve } from './raw-client.js';
 import { until } from './until.js';
 
+const createBody =
+  (path: string, flags = 0) =>
+  (w: JuteWriter): void => {
+    w.string(path).buffer(null);
+    writeAclList(w, OPEN_ACL_UNSAFE);
+    w.int(flags);
+  };
+
 test('a session is negotiated, and its password is the one Java derives', async (t) => {
   const { clientPort } = await serve(t);
   const short = await RawClient.open(t, clientPort, { timeout: 1 });
@@ -563,6 +571,26 @@ test('a prefix of characters that Java trims away names all ephemeral nodes', as
   for (const all of [null, '', '/', ' ', '\u0000', '\t\u001f ']) assert.deepEqual(await below(all), ['/e1', '/x']);
   assert.deepEqual(await below('/e'), ['/e1']);
   assert.deepEqual(await below('\u00a0'), [], 'Java keeps this space');
+});
+
+test('who has many ephemerals looked through has used up its share, though the reply lists none', async (t) => {
+  const { clientPort, server } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  for (let i = 0; i < 700; i++) a.send(OpCode.create, createBody(`/${`${i}`.padStart(100, 'e')}`, 1));
+  for (let i = 0; i < 700; i++) assert.equal((await a.reply()).error, 0);
+  const [connection] = server.port.connections;
+  assert.ok(connection);
+  let shares = 0;
+  const takeTurn = connection.takeTurn.bind(connection);
+  connection.takeTurn = () => {
+    shares++;
+    return takeTurn();
+  };
+  a.socket.cork();
+  for (let i = 0; i < 20; i++) a.send(OpCode.getEphemerals, (w) => w.string('/none'));
+  a.socket.uncork();
+  for (let i = 0; i < 20; i++) assert.equal((await a.reply()).body.int(), 0);
+  assert.ok(shares >= 20, `${shares} shares for 20 requests`);
 });
 
 test('connections beyond maxClientCnxns are closed at once', async (t) => {
