@@ -1,7 +1,8 @@
 // Limits and usage of quotas by namespace, under Apache's names. Source: QuotaMetricsUtils of Apache ZooKeeper.
 
+import { numbersAt } from '../request/quota-check.js';
 import type { DataTree } from '../tree/data-tree.js';
-import { limitsPath, parseQuota, type QuotaNumbers, statsPath } from '../tree/quota.js';
+import { limitsPath, type QuotaNumbers, statsPath } from '../tree/quota.js';
 
 interface QuotaGauge {
   /** Where the numbers of a path's quota stand. */
@@ -23,16 +24,19 @@ const GAUGES: Readonly<Record<string, QuotaGauge>> = {
   quota_bytes_usage_per_namespace: { node: statsPath, value: (q) => q.bytes },
 };
 
-/** The values of a gauge, those of all quotas of a namespace together; empty if the name is none of these. */
+/** Of more there is nothing to see in a graph, and clients make as many as they like. */
+const MOST_NAMESPACES = 1000;
+
+/** The values of a gauge, those of all quotas of a namespace together, for the first thousand; empty if the name is none of these. */
 export function quotaGauge(tree: DataTree, name: string): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   const gauge = GAUGES[name];
   if (gauge === undefined) return sums;
   for (const path of tree.quotas.values()) {
-    const data = tree.store.data(tree.store.findString(gauge.node(path)));
-    const numbers = data === null ? undefined : parseQuota(data.toString());
     const namespace = path.split('/', 2)[1];
-    if (numbers === undefined || namespace === undefined) continue;
+    if (namespace === undefined || (sums.size === MOST_NAMESPACES && !sums.has(namespace))) continue;
+    const numbers = numbersAt(tree, gauge.node(path));
+    if (numbers === undefined || numbers === 'unreadable') continue;
     sums.set(namespace, (sums.get(namespace) ?? 0) + gauge.value(numbers));
   }
   return sums;

@@ -2,6 +2,7 @@
 
 import { ErrorCode } from '@nodekeeper/protocol';
 import type { DataTree } from '../tree/data-tree.js';
+import { F } from '../tree/node-store.js';
 import { limitsPath, parseQuota, type QuotaNumbers, statsPath } from '../tree/quota.js';
 
 /** Is told in words that the quota of a path is exceeded, and whether that refuses the write. */
@@ -38,9 +39,14 @@ export function checkQuota(
   return ErrorCode.Ok;
 }
 
-function numbersAt(tree: DataTree, path: string): QuotaNumbers | 'unreadable' | undefined {
+/** Longer texts are not read: it would be done again with every write, and whenever metrics are asked for. */
+const LONGEST_TEXT = 1024;
+
+/** What a limits or stats node says; undefined if there is none. */
+export function numbersAt(tree: DataTree, path: string): QuotaNumbers | 'unreadable' | undefined {
   const id = tree.store.findString(path);
   if (id === 0) return undefined;
+  if (tree.store.get(id, F.dataLength) > LONGEST_TEXT) return 'unreadable';
   const data = tree.store.data(id);
   return data === null ? 'unreadable' : (parseQuota(data.toString()) ?? 'unreadable');
 }
