@@ -1,5 +1,7 @@
 // Quotas: limits and counts kept as text in nodes below /zookeeper/quota. Source: Quotas and StatsTrack of Apache ZooKeeper.
 
+import { PathLengths } from './path-lengths.js';
+
 export const QUOTA_ROOT = '/zookeeper/quota';
 const LIMITS = '/zookeeper_limits';
 const STATS = '/zookeeper_stats';
@@ -82,13 +84,15 @@ export function formatStats(count: number, bytes: number): string {
 /** The paths that have a quota. */
 export class QuotaPaths {
   private readonly paths = new Set<string>();
+  private readonly lengths = new PathLengths();
 
   add(path: string): void {
+    if (!this.paths.has(path)) this.lengths.add(path);
     this.paths.add(path);
   }
 
   delete(path: string): void {
-    this.paths.delete(path);
+    if (this.paths.delete(path)) this.lengths.delete(path);
   }
 
   get size(): number {
@@ -101,12 +105,14 @@ export class QuotaPaths {
 
   clear(): void {
     this.paths.clear();
+    this.lengths.clear();
   }
 
   /** The deepest path with a quota at or above `path`, or undefined. The root has none. */
   governing(path: string): string | undefined {
     if (this.paths.size === 0) return undefined;
     for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+      if (!this.lengths.has(end)) continue;
       const prefix = end === path.length ? path : path.slice(0, end);
       if (this.paths.has(prefix)) return prefix;
     }

@@ -2,6 +2,7 @@
 // Follows Apache ZooKeeper 3.9: several modes of one connection on one path stand side by side.
 
 import { AddWatchMode, EventType, JuteWriter, Xid } from '@nodekeeper/protocol';
+import { PathLengths } from './path-lengths.js';
 
 /** The bits of a registration. */
 export const WatchMode = { standard: 1, persistent: 2, recursive: 4 } as const;
@@ -86,7 +87,8 @@ export class Watches {
   private readonly data = new WatchTable();
   private readonly child = new WatchTable();
   private readonly pathsOf = new Map<Watcher, Set<string>>();
-  private recursive = 0;
+  /** Of the recursive registrations. */
+  private readonly recursive = new PathLengths();
 
   /** @param onTriggered is told how many watchers of a node, or of its children, hear of an event */
   constructor(onTriggered: (eventType: number, watchers: number) => void = () => {}) {
@@ -112,7 +114,7 @@ export class Watches {
   addPersistent(path: string, watcher: Watcher, mode: number): void {
     this.remember(path, watcher);
     if (mode === AddWatchMode.persistentRecursive) {
-      if (this.data.add(path, watcher, WatchMode.recursive)) this.recursive++;
+      if (this.data.add(path, watcher, WatchMode.recursive)) this.recursive.add(path);
     } else {
       this.data.add(path, watcher, WatchMode.persistent);
       this.child.add(path, watcher, WatchMode.persistent);
@@ -191,7 +193,7 @@ export class Watches {
         if (modes === WatchMode.standard) this.forgetIfGone(path, watcher);
       }
     }
-    if (this.recursive > 0 && table === this.data) this.collectRecursive(path, watchers);
+    if (!this.recursive.empty && table === this.data) this.collectRecursive(path, watchers);
     if (watchers.size === 0) return undefined;
     this.onTriggered(type, watchers.size);
     const event = new WatchEvent(type, path, zxid);
@@ -206,6 +208,7 @@ export class Watches {
     for (let end = path.length; end > 0; ) {
       end = path.lastIndexOf('/', end - 1);
       if (end < 0) return;
+      if (!this.recursive.has(end === 0 ? 1 : end)) continue;
       const at = this.data.byPath.get(end === 0 ? '/' : path.slice(0, end));
       if (at === undefined) continue;
       for (const [watcher, modes] of at) if (modes & WatchMode.recursive) into.add(watcher);
@@ -214,7 +217,7 @@ export class Watches {
 
   private removeData(path: string, watcher: Watcher, modes: number): number {
     const gone = this.data.remove(path, watcher, modes);
-    if (gone & WatchMode.recursive) this.recursive--;
+    if (gone & WatchMode.recursive) this.recursive.delete(path);
     return gone;
   }
 

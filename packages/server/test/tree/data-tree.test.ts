@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
-import { ErrorCode, JuteWriter, OpCode } from '@nodekeeper/protocol';
+import { AddWatchMode, ErrorCode, JuteWriter, OpCode } from '@nodekeeper/protocol';
 import type { Expired } from '../../dist/tree/data-tree.js';
 import { addLong, F } from '../../dist/tree/node-store.js';
 import { type ExtendedTypes, OwnerKind, ownerKind, ttlOf } from '../../dist/tree/owner.js';
+import type { WatchEvent } from '../../dist/tree/watches.js';
 import { AUTHOR_ID, createBody, Harness } from './harness.js';
 
 /** The tree's digest by the book: every node's path, data and stored Stat through zlib's CRC-32. */
@@ -292,4 +293,25 @@ test('who holds too many removed nodes has to let go of them', () => {
   }
   assert.ok(store.limboBytes < 64 * 1024 * 1024);
   check(h);
+});
+
+test('of a path with very many levels only those are looked for that a watch or a quota may have', (t) => {
+  const h = new Harness();
+  const told: string[] = [];
+  const watcher = { mayRead: () => true, onEvent: ({ path }: WatchEvent) => told.push(path) };
+  for (const path of ['/', '/x', '/x/xx'])
+    h.tree.watches.addPersistent(path, watcher, AddWatchMode.persistentRecursive);
+  for (const path of ['/x', '/x/x/x']) h.tree.quotas.add(path);
+  const deep = '/x'.repeat(2000);
+  const slices = t.mock.method(String.prototype, 'slice');
+  h.tree.watches.dataChanged(deep, 1, -1);
+  assert.equal(h.tree.quotas.governing(deep), '/x/x/x');
+  assert.equal(h.tree.quotas.governing('/x/y'), '/x');
+  assert.ok(slices.mock.callCount() < 10, `${slices.mock.callCount()} beginnings of a path with 2,000`);
+  assert.deepEqual(told, [deep]);
+  h.tree.watches.removeWatcher(watcher);
+  h.tree.quotas.delete('/x/x/x');
+  h.tree.watches.dataChanged(deep, 2, -1);
+  assert.equal(h.tree.quotas.governing(deep), '/x');
+  assert.equal(told.length, 1);
 });

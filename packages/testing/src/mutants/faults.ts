@@ -225,8 +225,8 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'recursive watches do not tell of deletions',
     file: 'tree/watches.js',
-    from: 'if (this.recursive > 0 && table === this.data)',
-    to: 'if (this.recursive > 0 && table === this.data && type !== EventType.nodeDeleted)',
+    from: 'if (!this.recursive.empty && table === this.data)',
+    to: 'if (!this.recursive.empty && table === this.data && type !== EventType.nodeDeleted)',
   },
   {
     name: 'persistent watches are not set again on another server',
