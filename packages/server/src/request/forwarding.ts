@@ -62,17 +62,20 @@ export class ForwardingProcessor extends RequestProcessor {
     buf: Buffer,
     start: number,
     end: number,
-  ): void {
+  ): number {
     const write = new PendingWrite(client, xid, op, 0, ErrorCode.Ok, this.now);
     write.identities = client.identities;
     if (this.keepsRequests) write.request = Buffer.from(buf.subarray(start, end));
     this.multiTypes = null;
-    let problem = this.tooMany(client.identities) ? ErrorCode.BadArguments : this.judge(op, buf, start, end);
+    const identityBytes = bytesOf(client.identities);
+    let problem = this.tooMany(client.identities, identityBytes)
+      ? ErrorCode.BadArguments
+      : this.judge(op, buf, start, end);
     if (problem === ErrorCode.Ok && this.eagerAcl !== undefined)
       problem = eagerAclProblem(this.tree, this.eagerAcl, op, this.reader.reset(buf, start, end), client.identities);
     if (problem !== ErrorCode.Ok) {
       this.answerHere(client, write, problem);
-      return;
+      return 0;
     }
     write.multiTypes = this.multiTypes;
     if (client.closed) {
@@ -81,6 +84,7 @@ export class ForwardingProcessor extends RequestProcessor {
       this.enqueue(client, write);
     }
     this.link.request(session.id, xid, op, buf.subarray(start, end), client.identities);
+    return end - start + identityBytes;
   }
 
   /**
@@ -111,10 +115,8 @@ export class ForwardingProcessor extends RequestProcessor {
   }
 
   /** Whether the identities are more than a leader takes: it would end this server's connection. */
-  private tooMany(identities: readonly Identity[]): boolean {
+  private tooMany(identities: readonly Identity[], bytes: number): boolean {
     if (identities.length < 2) return false;
-    let bytes = 0;
-    for (const { scheme, id } of identities) bytes += 8 + encodedLength(scheme) + encodedLength(id);
     return identities.length > MOST_IDENTITIES || bytes > this.reader.maxLength;
   }
 
@@ -317,4 +319,11 @@ export class ForwardingProcessor extends RequestProcessor {
 function tellsOfMove(buf: Buffer, start: number, type: number): boolean {
   if (type === OpCode.closeSession) return false; // the leader asks for that itself
   return type !== OpCode.error || buf.readInt32BE(start + TXN_HEADER_SIZE) !== ErrorCode.SessionMoved;
+}
+
+/** What identities take in a packet to the leader. */
+function bytesOf(identities: readonly Identity[]): number {
+  let bytes = 0;
+  for (const { scheme, id } of identities) bytes += 8 + encodedLength(scheme) + encodedLength(id);
+  return bytes;
 }

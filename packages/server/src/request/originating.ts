@@ -65,7 +65,7 @@ export class OriginatingProcessor extends RequestProcessor {
     buf: Buffer,
     start: number,
     end: number,
-  ): void {
+  ): number {
     const zxid = ++this.lastZxid;
     const { preparer } = this;
     let error: number = ErrorCode.Ok;
@@ -86,6 +86,7 @@ export class OriginatingProcessor extends RequestProcessor {
     if (op === OpCode.multi && error === ErrorCode.Ok) write.multiTypes = preparer.multiTypes;
     this.enqueue(client, write);
     this.propose(write);
+    return preparer.entry.pos;
   }
 
   protected createGlobalSession(client: Client, id: bigint, timeout: number): void {

@@ -15,6 +15,8 @@ import type { Reads } from './reads.js';
 import { ReplyBuffer } from './reply-buffer.js';
 
 const NOTHING = Buffer.alloc(0);
+/** What a write may become larger on its way, in bytes, and still weigh what its request does. */
+const USUALLY_MORE = 1024;
 
 export interface ProcessorHooks {
   /** A session was closed: by its client, or because it expired. */
@@ -92,7 +94,10 @@ export abstract class RequestProcessor implements MultiListener {
     this.reader = new JuteReader(Buffer.alloc(0), 0, 0, options.maxLength);
   }
 
-  /** Sends a client's write on its way. The session is not known to have moved. */
+  /**
+   * Sends a client's write on its way. The session is not known to have moved. Returns how many bytes it is on that way: as a log
+   * entry, or as a packet to the leader.
+   */
   protected abstract submitWrite(
     client: Client,
     session: Session<SessionOwner>,
@@ -101,7 +106,7 @@ export abstract class RequestProcessor implements MultiListener {
     buf: Buffer,
     start: number,
     end: number,
-  ): void;
+  ): number;
 
   /** Starts a session that all servers know. */
   protected abstract createGlobalSession(client: Client, id: bigint, timeout: number): void;
@@ -177,6 +182,7 @@ export abstract class RequestProcessor implements MultiListener {
     const session = client.session;
     if (session === undefined) throw new Error('request without a session');
     const before = client.fifo.length;
+    let size = end - start;
     if (isWrite(op) && !(op === OpCode.reconfig && !this.decodesReconfig(buf, start, end))) {
       // A closed connection owns nothing, but what it had asked for before is done (see the request throttler).
       if (session.owner !== client && !(client.closed && session.owner === DEPARTED)) {
@@ -184,7 +190,12 @@ export abstract class RequestProcessor implements MultiListener {
         return;
       }
       if (session.local && !this.submitLocal(client, session, xid, op, buf, start, end)) return;
-      this.submitWrite(client, session, xid, op, buf, start, end);
+      const sent = this.submitWrite(client, session, xid, op, buf, start, end);
+      // A small request can become much: by its identities, the ACL `auth` that stands for them, or a session's ephemerals.
+      if (sent > size + USUALLY_MORE) {
+        client.charge(sent - size);
+        size = sent;
+      }
     } else if (client.fifo.length > 0 || (op === OpCode.sync && !this.sync(client, null))) {
       const read = new WaitingRead(xid, op, Buffer.from(buf.subarray(start, end)), client.identities, this.now);
       if (op === OpCode.sync) read.ready = this.sync(client, read);
@@ -195,7 +206,6 @@ export abstract class RequestProcessor implements MultiListener {
       this.onAnswered(client, false, 0);
     }
     if (client.fifo.length === before) return;
-    const size = end - start;
     client.fifo.weigh(size);
     this.outstandingBytes += size;
     if (size > this.options.largeThreshold) this.largeBytes += size;

@@ -12,8 +12,9 @@ export class ReadOnlyProcessor extends RequestProcessor {
     else super.submit(client, xid, op, buf, start, end);
   }
 
-  protected submitWrite(client: Client, _session: Session<SessionOwner>, xid: number, op: number): void {
+  protected submitWrite(client: Client, _session: Session<SessionOwner>, xid: number, op: number): number {
     this.refuse(client, xid, op);
+    return 0;
   }
 
   private refuse(client: Client, xid: number, op: number): void {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 
-import { OpCode } from '@nodekeeper/protocol';
+import { OpCode, writeAclList } from '@nodekeeper/protocol';
 import { HeldDisk } from '../server/held-disk.js';
 import { RawClient, serve } from '../server/raw-client.js';
 import { until } from '../server/until.js';
@@ -51,6 +51,37 @@ test('beyond so many bytes in work a connection waits; one with less than its sh
   for (let i = 0; i < 100; i++) assert.equal((await hog.raw.reply()).error, 0);
   for (let i = 0; i < 25; i++) assert.equal((await quiet.raw.reply()).error, 0);
   assert.deepEqual([processor.outstanding, processor.outstandingBytes, processor.busyClients], [0, 0, 0]);
+});
+
+test('a small write weighs what it becomes', async (t) => {
+  const { disk, client, processor, settled, port } = await scene(t);
+  const hog = await client('/hog');
+  const idle = await client('/idle');
+  for (let i = 0; i < 1000; i++)
+    hog.raw.send(
+      OpCode.auth,
+      (w) =>
+        w
+          .int(0)
+          .string('digest')
+          .buffer(Buffer.from(`user${i}:x`)),
+      -4,
+    );
+  for (let i = 0; i < 1000; i++) assert.equal((await hog.raw.reply()).error, 0);
+  disk.hold();
+  for (let i = 0; i < 50; i++) {
+    hog.raw.send(OpCode.create, (w) => {
+      w.string(`/hog/${i}`).buffer(null);
+      writeAclList(w, [{ perms: 31, scheme: 'auth', id: '' }]);
+      w.int(0);
+    });
+  }
+  const taken = await settled(2, idle.raw);
+  assert.ok(taken * 40_000 < port.bytesInWork + 100_000, `${taken} are in work, each of more than 40 KB`);
+  assert.ok(processor.outstandingBytes > taken * 40_000);
+  disk.release();
+  for (let i = 0; i < 50; i++) assert.equal((await hog.raw.reply()).error, 0);
+  assert.equal(processor.outstandingBytes, 0);
 });
 
 test('beyond so many requests in work only connections without one are read', async (t) => {
