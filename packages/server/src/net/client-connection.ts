@@ -27,7 +27,7 @@ const OUTPUT_PAUSE = 256 * 1024;
 /** Above this many unsent bytes of notifications the connection is given up. */
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
 /** So much of its own a client may leave unread, however much others do: see {@link ClientPort.mostUnread}. */
-const REPLIES_ALLOWED = 4 * 1024 * 1024;
+const UNREAD_ALLOWED = 4 * 1024 * 1024;
 const DEFERRED_EVENTS_LIMIT = 100_000;
 const CLOSE_GRACE_MS = 2000;
 const NOTHING = Buffer.alloc(0);
@@ -516,6 +516,7 @@ export class ClientConnection implements Client, TurnTaker {
       this.outputFull = true;
       this.port.slow.add(this);
       this.setPaused(true);
+      this.checkUnread();
       return;
     }
     // Reads may have waited for this output to leave.
@@ -613,11 +614,16 @@ export class ClientConnection implements Client, TurnTaker {
       while (stream.write(this.out ?? this.output()));
       this.endStream(stream);
     }
-    if (this.unsent <= REPLIES_ALLOWED) return;
+    this.checkUnread();
+  }
+
+  /** Lets a client go that leaves much unread, if all together leave too much. */
+  private checkUnread(): void {
+    if (this.unsent <= UNREAD_ALLOWED) return;
     this.port.slow.add(this);
     const unread = this.port.unsentOfSlow();
     if (unread > this.port.mostUnread)
-      this.abort(`clients do not read their replies: ${unread} bytes wait, ${this.unsent} of them here`);
+      this.abort(`clients do not read what they are sent: ${unread} bytes wait, ${this.unsent} of them here`);
   }
 
   /** Bytes that the client has not taken. */
@@ -658,8 +664,9 @@ export class ClientConnection implements Client, TurnTaker {
   }
 
   close(_reason: string): void {
-    if (this.state === 'closed') return;
+    if (this.closed) return;
     this.flush();
+    if (this.closed) return;
     this.leave();
     if (this.socket.writableLength === 0) {
       this.socket.destroySoon();

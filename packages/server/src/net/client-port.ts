@@ -138,8 +138,8 @@ export class ClientPort implements TlsTaker {
    */
   bytesInWork = MOST_IN_WORK;
   /**
-   * Bytes of replies that wait because a later write of the same client leaves them no time to: who asks for more while so much is
-   * unread, by all clients together, is let go.
+   * Bytes of what cannot wait to be written, as notifications and what a later write of the same client pushes out: who is written
+   * more while so much is unread, by all clients together, is let go.
    */
   mostUnread = 512 * 1024 * 1024;
   /** Connections that wait until fewer requests are outstanding. */

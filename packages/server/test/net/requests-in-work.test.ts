@@ -144,3 +144,26 @@ test('who leaves too many replies unread that later writes of its own push out i
   await until(() => hog.raw.ended);
   assert.equal(port.slow.size, 0);
 });
+
+test('who leaves too many notifications unread, beside others who do, is let go; who leaves a few is not', async (t) => {
+  const { client, port } = await scene(t);
+  port.mostUnread = 16_000_000;
+  const writer = await client('/writer');
+  const patient = await client('/patient');
+  const hogs = [await client('/hog1'), await client('/hog2'), await client('/hog3')];
+  const watch = async ({ raw }: typeof patient, path: string) => {
+    await raw.request(OpCode.addWatch, (w) => w.string(path).int(0));
+    raw.socket.pause();
+  };
+  const name = `/${'n'.repeat(200_000)}`;
+  await writer.raw.create(name);
+  await watch(patient, '/patient');
+  for (const hog of hogs) await watch(hog, name);
+  for (let i = 0; i < 200; i++) {
+    writer.raw.send(OpCode.setData, (w) => w.string(name).buffer(null).int(-1));
+    assert.equal((await writer.raw.reply()).error, 0);
+  }
+  await until(() => port.connections.size < 5);
+  assert.ok(port.unsentOfSlow() < port.mostUnread);
+  assert.equal(patient.raw.ended, false);
+});
