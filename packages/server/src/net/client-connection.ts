@@ -28,6 +28,8 @@ const OUTPUT_PAUSE = 256 * 1024;
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
 /** So much of its own a client may leave unread, however much others do: see {@link ClientPort.mostUnread}. */
 const UNREAD_ALLOWED = 4 * 1024 * 1024;
+/** Above this many unsent bytes of its own no list of children is written at once, as a later write of the client asks for. */
+const LISTS_ALLOWED = 32 * 1024 * 1024;
 const DEFERRED_EVENTS_LIMIT = 100_000;
 const CLOSE_GRACE_MS = 2000;
 const NOTHING = Buffer.alloc(0);
@@ -611,6 +613,10 @@ export class ClientConnection implements Client, TurnTaker {
   makeRoom(): void {
     const { stream } = this;
     if (stream !== null) {
+      if (this.unsent > LISTS_ALLOWED) {
+        this.abort(`a list of children would be written behind ${this.unsent} bytes that the client does not read`);
+        return;
+      }
       while (stream.write(this.out ?? this.output()));
       this.endStream(stream);
     }

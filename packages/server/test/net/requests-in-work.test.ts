@@ -167,3 +167,21 @@ test('who leaves too many notifications unread, beside others who do, is let go;
   assert.ok(port.unsentOfSlow() < port.mostUnread);
   assert.equal(patient.raw.ended, false);
 });
+
+test('who has one list of children after the other pushed out by a later write, and reads none, is let go', async (t) => {
+  const { disk, client, port, settled } = await scene(t);
+  const hog = await client('/hog');
+  const idle = await client('/idle');
+  for (let i = 0; i < 10; i++) assert.equal((await idle.raw.create(`/idle/${i}${'n'.repeat(1_000_000)}`)).error, 0);
+  hog.raw.socket.pause();
+  const list = (): number => hog.raw.send(OpCode.getChildren, (w) => w.string('/idle').bool(false));
+  disk.hold();
+  hog.set(SMALL);
+  for (let i = 0; i < 20; i++) list();
+  hog.set(SMALL);
+  await settled(22, idle.raw);
+  const lists = t.mock.method(port.tree.store, 'hold');
+  disk.release();
+  await until(() => port.connections.size === 1);
+  assert.ok(lists.mock.callCount() < 10, `${lists.mock.callCount()} lists of 20`);
+});
