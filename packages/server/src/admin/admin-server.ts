@@ -27,7 +27,7 @@ import { prettyJson } from './jackson.js';
 import { LongAnswers } from './long-answers.js';
 import { beginOneAtATime } from './one-at-a-time.js';
 import { textOrStream } from './pieces.js';
-import { createRegistry } from './prometheus.js';
+import { createRegistry, metricsText } from './prometheus.js';
 import { RateLimit } from './rate-limit.js';
 import type { ServerView } from './server-view.js';
 import { viewOf } from './view-of-server.js';
@@ -147,9 +147,6 @@ export function createAdminApp(
 ): FastifyInstance {
   const { commandUrl, idleTimeout, forwardedFor, https } = settings;
   const app = newApp({ keepAliveTimeout: idleTimeout, forceCloseConnections: true }, https, logger);
-  // A body is only of use to the command that reads it; it gets the bytes as they come.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request, body, done) => done(null, body));
   app.setNotFoundHandler((request, reply) => errorPage(reply, 404, 'Not Found', request.url));
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
@@ -164,9 +161,11 @@ export function createAdminApp(
 }
 
 function newApp(options: FastifyServerOptions, https: HttpsSettings | undefined, logger: Logger): FastifyInstance {
-  const app =
-    https === undefined ? Fastify(options) : Fastify({ ...options, serverFactory: httpsFactory(https, logger) });
+  const app = Fastify(https === undefined ? options : { ...options, serverFactory: httpsFactory(https, logger) });
   if (https !== undefined) addStrictTransport(app);
+  // A body is only of use to the command that reads it; it gets the bytes as they come.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, body, done) => done(null, body));
   beginOneAtATime(app);
   return app;
 }
@@ -182,10 +181,16 @@ function forwardedAddress(request: FastifyRequest): string {
   return last ?? remoteAddress(request);
 }
 
+/** As Apache's servlet: by GET and POST; `name[]` chooses. */
 function addMetrics(app: FastifyInstance, registry: Registry): void {
-  app.get('/metrics', async (_request, reply) => {
-    reply.type(registry.contentType);
-    return registry.metrics();
+  app.route({
+    method: ['GET', 'POST'],
+    url: '/metrics',
+    handler: async (request, reply) => {
+      reply.type(registry.contentType);
+      const names = (request.query as Readonly<Record<string, string | string[]>>)['name[]'] ?? [];
+      return metricsText(registry, typeof names === 'string' ? [names] : names);
+    },
   });
 }
 

@@ -56,6 +56,21 @@ export function createRegistry(view: ServerView, withProcess: boolean): Registry
   return registry;
 }
 
+/** What a scrape is answered: everything, or the samples with these names. */
+export async function metricsText(registry: Registry, names: readonly string[]): Promise<string> {
+  const text = (await registry.metrics()).replace(/ Nan$/gm, ' NaN'); // prom-client's spelling is in no format
+  if (names.length === 0) return text;
+  const wanted = new Set(names.filter((name) => name !== ''));
+  const isHead = (line: string): boolean => line.startsWith('#');
+  const isWanted = (line: string): boolean => wanted.has(/^[^{ ]*/.exec(line)?.[0] ?? '');
+  return text
+    .split('\n\n')
+    .map((family) => family.split('\n'))
+    .filter((lines) => lines.some(isWanted))
+    .map((lines) => `${lines.filter((line) => isHead(line) || isWanted(line)).join('\n')}\n`)
+    .join('\n');
+}
+
 function addSets(view: ServerView, registers: Registry[]): void {
   for (const name of GAUGE_SETS) {
     const gauge = new Gauge({ name, help: name, registers, labelNames: ['key'] });

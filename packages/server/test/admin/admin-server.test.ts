@@ -391,6 +391,28 @@ test('metrics are at the admin port too', async (t) => {
   assert.match(reply.body, /^znode_count 11$/m);
 });
 
+test('metrics are chosen by the names of their samples, and asked for by POST, too', async (t) => {
+  const app = appOf(t, new FakeView());
+  const ask = async (method: 'GET' | 'POST', query: string): Promise<string> => {
+    const { statusCode, body } = await app.inject({
+      method,
+      url: `/metrics${query}`,
+      payload: method === 'POST' ? 'x' : '',
+    });
+    assert.equal(statusCode, 200);
+    return body;
+  };
+  const all = await ask('GET', '');
+  assert.match(all, /^dbinittime\{quantile="0\.5"\} NaN$/m);
+  assert.doesNotMatch(all, /Nan/);
+  assert.equal(await ask('POST', ''), all);
+  assert.equal(
+    await ask('POST', '?name[]=znode_count&name%5B%5D=dbinittime_sum'),
+    '# HELP znode_count znode_count\n# TYPE znode_count gauge\nznode_count 11\n\n# HELP dbinittime dbinittime\n# TYPE dbinittime summary\ndbinittime_sum 0\n',
+  );
+  assert.equal(await ask('GET', '?name[]=nothing'), '');
+});
+
 function settings(admin: Partial<AdminSettings['admin']>, prometheus?: AdminSettings['prometheus']): AdminSettings {
   const all = {
     enabled: true,
