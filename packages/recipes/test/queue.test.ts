@@ -340,6 +340,26 @@ test('a put is made though the session ends while the queue is made', async (t) 
   await childCount(direct, '/q', 1);
 });
 
+test('an item that may not be read is told of, stays, and does not stop those behind it', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using queue = new DistributedQueue(client, '/q', stringSerializer, { lockPath: '/l' });
+  const errors: unknown[] = [];
+  queue.on('error', (error) => errors.push(error));
+  await queue.put('secret');
+  await client.setACL('/q/queue-0000000000', [{ perms: Perms.admin, scheme: 'world', id: 'anyone' }]);
+  for (const item of ['a', 'b']) await queue.put(item);
+  const got: string[] = [];
+  queue.consume((item) => void got.push(item));
+  await until(() => got.length === 2 && errors.length === 1);
+  assert.deepEqual(got, ['a', 'b']);
+  assert.ok(isKeeperError(errors[0], 'NoAuth') && errors[0].path === '/q/queue-0000000000');
+  await queue.put('c');
+  await until(() => got.length === 3);
+  await childCount(client, '/q', 1);
+  assert.deepEqual((await client.getChildren('/q')).children, ['queue-0000000000']);
+});
+
 test('a full queue makes producers wait', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

@@ -435,11 +435,17 @@ class Consumer<T> implements QueueConsumer {
       let consumed = 0;
       let misses = 0;
       let failure: { readonly error: unknown } | undefined;
+      let refused: { readonly error: unknown } | undefined;
       const missed: string[] = [];
       const work = async (): Promise<void> => {
         while (at < due.length && !this.isClosing && failure === undefined) {
           const name = due[at++] as string;
-          if (await this.consumeItem(name)) {
+          const isOurs = await this.consumeItem(name).catch((error) => {
+            if (!this.mayNotRead(error)) throw error;
+            refused ??= { error }; // those behind it shall not suffer
+          });
+          if (isOurs === undefined) continue;
+          if (isOurs) {
             consumed++;
             misses = 0;
           } else {
@@ -462,6 +468,7 @@ class Consumer<T> implements QueueConsumer {
       await Promise.all(this.settling); // else the next list would have them still
       if (failure !== undefined) throw failure.error;
       if (consumed > 0 || this.isClosing) return;
+      if (refused !== undefined) throw refused.error;
       await this.untilMore(listing, next, missed);
     } finally {
       listing.forget();
@@ -504,6 +511,11 @@ class Consumer<T> implements QueueConsumer {
       }
       throw error;
     }
+  }
+
+  /** Of an item that stays where it is. */
+  private mayNotRead(error: unknown): boolean {
+    return this.layout.locks !== undefined && isKeeperError(error, 'NoAuth') && error.operation === 'getData';
   }
 
   private async consumeLocked(name: string, lock: string): Promise<boolean> {
