@@ -17,7 +17,7 @@ import { type DroppedReply, type ReplyChoice, Switchboard } from './switchboard.
 export interface TestServerOptions {
   /** Settings of zoo.cfg, for example `{ maxSessionTimeout: 60_000 }`. */
   readonly settings?: Settings;
-  /** The client port; one that is free if not given. */
+  /** The client port; one that is free if not given, or 0. */
   readonly port?: number;
   /** Where log lines go; nowhere if not given. */
   readonly logger?: ServerOptions['logger'];
@@ -81,9 +81,9 @@ export class TestEnsemble implements AsyncDisposable {
 
   /** A standalone server, with everything that can be done to server 1 of an ensemble. @throws the system's error, EADDRINUSE among them */
   static async alone(options: TestServerOptions = {}): Promise<TestEnsemble> {
-    const { settings = {} } = options;
+    const { settings = {}, port = 0 } = options;
     checkSettings(settings, settings);
-    const ports = options.port === undefined ? await freePorts(1) : [options.port];
+    const ports = port === 0 ? await freePorts(1) : [port];
     return TestEnsemble.open(ports, 1, settings, options.logger);
   }
 

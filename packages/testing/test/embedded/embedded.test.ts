@@ -20,8 +20,9 @@ test('a server is there, keeps its data through a restart and a kill, and is gon
 });
 
 test('two servers do not meet', async () => {
-  const servers = await Promise.all([startServer(), startServer()]);
+  const servers = await Promise.all([startServer(), startServer({ port: 0 })]);
   assert.notEqual(servers[0]?.port, servers[1]?.port);
+  assert.notEqual(servers[1]?.port, 0);
   await Promise.all(servers.map((server) => server.close()));
 });
 
