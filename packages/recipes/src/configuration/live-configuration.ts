@@ -69,7 +69,8 @@ type Change<T> = (node: NodeData | null) => T | Promise<T>;
 /**
  * One JSON document in one node, so that all of it changes at once. A change is made on the version that it was computed
  * from, together with its history entry, in one transaction; after a lost connection that entry tells whether it was made.
- * Other programs may write the node too. The whole must fit into a node: 1 MB, and should be far smaller.
+ * Other programs may write the node too. A change carries the document and its entry in one request, which may have 1 MB: so
+ * the document may have some 520 kB, and should be far smaller.
  */
 export class LiveConfiguration<T extends object>
   extends RecipeEmitter<LiveConfigurationEvents<T>>
