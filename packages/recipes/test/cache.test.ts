@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import type { Client, KeeperError } from '@nodekeeper/client';
+import { type Client, ErrorCode, KeeperError } from '@nodekeeper/client';
 import { startServer } from '@nodekeeper/testing';
 import { Cache, isRecipeError, jsonSerializer, NodeCache, PathChildrenCache, TreeCache } from '../dist/index.js';
 import { Relay } from './relay.js';
@@ -52,6 +52,24 @@ test('a tree is filled, followed and left without a trace', async (t) => {
   while (!(await changes.next()).done);
   await until(async () => (await leftovers(other, server)).watches === 0);
   assert.equal(client.listenerCount('state'), 0);
+});
+
+test('nodes that are too large to be read together are read in smaller parts', async (t) => {
+  const server = await serve(t);
+  const direct = await open(t, server.clientPort);
+  await direct.create('/large');
+  for (let i = 0; i < 20; i++) await direct.create(`/large/${i}`, { data: Buffer.alloc(30_000) });
+  // An answer that the client does not take, and one that the server refuses.
+  const small = await open(t, server.clientPort, { maxFrame: 100_000 });
+  const refused = await open(t, server.clientPort);
+  const read = refused.multiRead.bind(refused);
+  t.mock.method(refused, 'multiRead', (operations: readonly { op: 'getData'; path: string }[]) =>
+    operations.length > 3 ? Promise.reject(new KeeperError(ErrorCode.MarshallingError, 'multiRead')) : read(operations),
+  );
+  for (const client of [small, refused]) {
+    await using cache = await new Cache(client, '/large').start();
+    assert.equal(cache.size, 21);
+  }
 });
 
 test('what changed during a gap, and between sessions, is told', async (t) => {

@@ -2,7 +2,7 @@
 
 import { type Client, isKeeperError, type NodeData } from '@nodekeeper/client';
 
-/** So many nodes of the servers' default size limit stay within the client's limit of an answer. */
+/** So many nodes of the servers' default size limit stay within the limits of an answer: the server's, and the client's `maxFrame`. */
 const BATCH = 50;
 
 /** Gets each node's data, or null if there is no such node. Reads that fail otherwise go to `onFailure`. */
@@ -24,6 +24,8 @@ export class BatchReader {
   /** With those who wait for them. */
   private wanted = new Map<string, Round | undefined>();
   private sending = false;
+  /** Fewer once an answer was too large. */
+  private batch = BATCH;
 
   constructor(client: Client, handler: ReadHandler) {
     this.client = client;
@@ -54,16 +56,23 @@ export class BatchReader {
     while (this.wanted.size > 0) {
       const all = [...this.wanted];
       this.wanted = new Map();
-      for (let i = 0; i < all.length; i += BATCH) {
-        void this.readTogether(all.slice(i, i + BATCH));
+      for (let i = 0; i < all.length; ) {
+        const next = i + this.batch;
+        void this.readAnswered(all.slice(i, next));
+        i = next;
         await this.client.drained();
       }
     }
     this.sending = false;
   }
 
-  private async readTogether(wanted: readonly (readonly [string, Round | undefined])[]): Promise<void> {
-    const paths = wanted.map(([path]) => path);
+  private async readAnswered(wanted: readonly (readonly [string, Round | undefined])[]): Promise<void> {
+    await this.readTogether(wanted.map(([path]) => path));
+    for (const [, round] of wanted) if (round !== undefined && --round.pending === 0) round.resolve();
+  }
+
+  private async readTogether(paths: readonly string[]): Promise<void> {
+    const { batch } = this;
     try {
       const results = await this.client.multiRead(paths.map((path) => ({ op: 'getData', path }) as const));
       for (const [i, result] of results.entries()) {
@@ -73,9 +82,18 @@ export class BatchReader {
         else this.handler.onFailure(path, result);
       }
     } catch (error) {
-      for (const path of paths) this.handler.onFailure(path, error);
-    } finally {
-      for (const [, round] of wanted) if (round !== undefined && --round.pending === 0) round.resolve();
+      const isRefused = isKeeperError(error, 'MarshallingError');
+      // Others that were on their way fail of the same answer.
+      if ((isRefused || costConnection(error)) && this.batch === batch) this.batch = Math.ceil(batch / 2);
+      if (isRefused && paths.length > 1) {
+        const half = Math.ceil(paths.length / 2);
+        await Promise.all([this.readTogether(paths.slice(0, half)), this.readTogether(paths.slice(half))]);
+      } else for (const path of paths) this.handler.onFailure(path, error);
     }
   }
+}
+
+/** Whether the connection was lost by an answer that is larger than the client takes. */
+function costConnection(error: unknown): boolean {
+  return isKeeperError(error, 'ConnectionLoss') && error.message.includes('maxFrame');
 }
