@@ -3,7 +3,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { attemptRevoke, InterProcessMutex, isRecipeError, type LockHold } from '../dist/index.js';
+import { Perms } from '@nodekeeper/client';
+import {
+  attemptRevoke,
+  InterProcessMutex,
+  InterProcessSemaphoreV2,
+  isRecipeError,
+  type LockHold,
+} from '../dist/index.js';
 import { type OperationName, Relay, STEPS } from './relay.js';
 import { childCount, expire, leftovers, open, serve, until } from './support.js';
 
@@ -50,6 +57,24 @@ test('an owner enters again, and gives back as often', async (t) => {
   assert.ok(!lock.isOwnedBy('me') && !two.isHeld);
   assert.equal(await lock.run((outer) => lock.run((inner) => inner.path === outer.path)), true);
   assert.deepEqual(await leftovers(client, server), { nodes: ['/re'], watches: 0 });
+});
+
+test('a release that was refused can be repeated', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const owner = 'me';
+  for (const holder of [new InterProcessMutex(client, '/r/lock'), new InterProcessSemaphoreV2(client, '/r', 1)]) {
+    const hold = await holder.acquire({ owner });
+    const parent = hold.path.slice(0, hold.path.lastIndexOf('/'));
+    const allow = (perms: number) => client.setACL(parent, [{ perms, scheme: 'world', id: 'anyone' }]);
+    await allow(Perms.all & ~Perms.delete);
+    await assert.rejects(hold.release(), { codeName: 'NoAuth' });
+    assert.equal(hold.isHeld, false);
+    await allow(Perms.all);
+    await hold.release();
+    assert.deepEqual((await client.getChildren(parent)).children, []);
+    await assert.rejects(hold.release(), (error) => isRecipeError(error, 'NotHeld'));
+  }
 });
 
 test('work that was begun in a run, and enters when that is over, is an owner of its own', async (t) => {

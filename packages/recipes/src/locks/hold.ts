@@ -16,7 +16,10 @@ export interface LockHold extends AsyncDisposable {
   /** Aborted with a `Lost` error when the lock may be held no longer: session over, connection away for too long. */
   readonly signal: AbortSignal;
   readonly isHeld: boolean;
-  /** Gives the lock back; also succeeds if it was lost meanwhile. Rejects with a `NotHeld` error the second time. */
+  /**
+   * Gives the lock back; also succeeds if it was lost meanwhile. Rejects with a `NotHeld` error the second time; or with the
+   * server's error if its node may not be deleted, and then it can be called again.
+   */
   release(): Promise<void>;
   /** The same, and nothing if it was released before. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -47,13 +50,18 @@ export class Hold implements LockHold {
   }
 
   get isHeld(): boolean {
-    return !this.isReleased && !this.tenure.isLost;
+    return !this.isReleased && !this.tenure.isLost && !this.tenure.over.aborted;
   }
 
   async release(): Promise<void> {
     if (this.isReleased) throw new RecipeError('NotHeld', this.who.recipe, this.who.path, 'it was released before');
     this.isReleased = true;
-    await this.giveBack();
+    try {
+      await this.giveBack();
+    } catch (error) {
+      this.isReleased = false;
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
