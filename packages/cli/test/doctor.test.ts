@@ -184,7 +184,7 @@ test('a server that runs without its client port is known by its other ports', {
     'initLimit=5',
     'syncLimit=5',
     `server.1=127.0.0.1:${quorum}:${election}`,
-    `server.2=127.0.0.1:${absent}:${absent}`,
+    `server.2=127.0.0.1:${absent}:${absent - 1}`,
   ]);
   mkdirSync(dataDir);
   writeFileSync(join(dataDir, 'myid'), '1');

@@ -146,7 +146,7 @@ test('a data directory where none can be made fails in words', { skip: !hasProc 
 });
 
 test('an id beyond what is possible is not advised to be listed', async (t) => {
-  const members = [1, 2].map((id) => `server.${id}=127.0.0.1:${id}:${id}`);
+  const members = [1, 2].map((id) => `server.${id}=127.0.0.1:${id}:${id + 2}`);
   const { file: cfg, dataDir } = await zooCfg(t, ['initLimit=5', 'syncLimit=5', ...members]);
   mkdirSync(dataDir);
   writeFileSync(join(dataDir, 'myid'), '300');
