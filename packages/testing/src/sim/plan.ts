@@ -121,7 +121,7 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
       initLimit: 10,
       syncLimit: random.pick([3, 5]),
       commitLogCount: random.pick([2, 10, 500]),
-      epochLength: rolling.chance(0.25) ? rolling.pick([10, 25, 100]) : ENDLESS,
+      epochLength: rolling.chance(0.25) ? rolling.pick([25, 50, 100]) : ENDLESS,
       snapshotSizeFactor: random.pick([-1, 0.33, 100]),
       observerMasters: observing.chance(0.6),
       observersLog: observing.chance(0.6),
