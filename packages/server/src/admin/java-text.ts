@@ -41,9 +41,13 @@ export function javaDate(ms: number): string {
 
 /** Java's short name of the time zone at that time: here each language knows those of its countries. */
 function zoneName(at: Date): string {
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  const names = ['en-US', 'en-GB', 'en-AU', 'en-ZA'].map((locale) => nameIn(locale, at));
-  return ZONES[timeZone] ?? names.find((name) => !/^GMT[+-]/.test(name)) ?? names[0] ?? 'UTC';
+  const known = ZONES[Intl.DateTimeFormat().resolvedOptions().timeZone];
+  if (known !== undefined) return known;
+  for (const locale of ['en-US', 'en-GB', 'en-AU', 'en-ZA']) {
+    const name = nameIn(locale, at);
+    if (!/^GMT[+-]/.test(name)) return name;
+  }
+  return nameIn('en-US', at);
 }
 
 function nameIn(locale: string, at: Date): string {

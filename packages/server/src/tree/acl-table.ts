@@ -82,7 +82,8 @@ export class AclTable {
 
   /** How many nodes have a list that neither the snapshot nor the log told. To be asked before {@link loadingEnds}. */
   get unlisted(): number {
-    return this.someUnlisted ? (this.byId.get(this.numberOf(NOBODY))?.uses ?? 0) : 0;
+    const id = this.someUnlisted ? this.byKey.get(keyOf(NOBODY)) : undefined;
+    return id === undefined ? 0 : (this.byId.get(id)?.uses ?? 0);
   }
 
   /** Forgets loaded lists that no node uses. */

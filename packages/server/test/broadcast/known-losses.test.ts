@@ -203,6 +203,16 @@ class Bench {
     this.send(PacketType.proposal, zxid, entry(zxid));
   }
 
+  /** Follows the leader of epoch 2 from (1, 5) on; what was done until then is taken. */
+  follow(): void {
+    this.leaderInfo(2);
+    this.send(PacketType.diff, z(1, 5));
+    this.send(PacketType.newLeader, z(2, 0));
+    this.disk();
+    this.send(PacketType.upToDate, 0);
+    this.take();
+  }
+
   /** What was done since the last call. */
   take(): string[] {
     return this.steps.splice(0);
@@ -305,12 +315,7 @@ test('a role that ended while the disk worked acknowledges nothing and writes no
 
 test('an acknowledgement tells what is durable, and no more', () => {
   const b = new Bench();
-  b.leaderInfo(2);
-  b.send(PacketType.diff, z(1, 5));
-  b.send(PacketType.newLeader, z(2, 0));
-  b.disk();
-  b.send(PacketType.upToDate, 0);
-  b.take();
+  b.follow();
   for (const n of [1, 2, 3]) b.proposal(z(2, n));
   assert.deepEqual(
     b.take().filter((step) => step.startsWith('send')),
@@ -330,12 +335,7 @@ test('ZOOKEEPER-4925: a transaction that is missing ends the synchronization, an
 
 test('a transaction that is missing while the leader is followed is no reason to ask for everything', () => {
   const b = new Bench();
-  b.leaderInfo(2);
-  b.send(PacketType.diff, z(1, 5));
-  b.send(PacketType.newLeader, z(2, 0));
-  b.disk();
-  b.send(PacketType.upToDate, 0);
-  b.take();
+  b.follow();
   b.proposal(z(2, 2));
   assert.match(b.take().join(), /^ended: .*something is missing/);
 });

@@ -14,13 +14,7 @@ const UNCOMMITTED = EPOCH + 2;
 
 /** Server 1, which follows a leader and has one committed transaction. */
 async function following(t: TestContext): Promise<{ ensemble: Ensemble; leader: RawLeader; follower: FollowerEnd }> {
-  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
-  const leader = await RawLeader.of(t, ensemble);
-  await ensemble.start(1);
-  await leader.vote(t, ensemble);
-  const follower = await leader.follower();
-  await follower.discover(1);
-  follower.send(PacketType.diff, 0);
+  const { ensemble, leader, follower } = await RawLeader.ofOne(t);
   follower.commit(COMMITTED, createEntry(COMMITTED, '/n'));
   await follower.newLeader(1);
   await follower.upToDate();

@@ -6,7 +6,6 @@ import { PacketType } from '../../dist/broadcast/packet.js';
 import type { EnsembleServer } from '../../dist/ensemble-server.js';
 import { TxnHeaderAt } from '../../dist/tree/txn-types.js';
 import type { RawClient } from '../server/raw-client.js';
-import { Ensemble } from './ensemble.js';
 import { createEntry, errorEntry, type FollowerEnd, RawLeader, setDataEntry } from './raw-leader.js';
 import { EPOCH } from './raw-learner.js';
 
@@ -18,13 +17,9 @@ async function afterLeader(
   data: string,
   before: (client: RawClient, server: EnsembleServer) => Promise<void>,
 ): Promise<{ client: RawClient; leader: RawLeader; follower: FollowerEnd }> {
-  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
-  const leader = await RawLeader.of(t, ensemble);
-  await ensemble.start(1);
-  await leader.vote(t, ensemble);
-  let follower = await leader.follower();
-  await follower.discover(1);
-  follower.send(PacketType.diff, 0);
+  const started = await RawLeader.ofOne(t);
+  const { ensemble, leader } = started;
+  let { follower } = started;
   follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n', data, READ_ONLY));
   await follower.newLeader(1);
   await follower.upToDate();

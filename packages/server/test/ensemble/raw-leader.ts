@@ -6,7 +6,7 @@ import { type Acl, JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@no
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
 import { atEnd } from '../server/raw-client.js';
-import type { Ensemble } from './ensemble.js';
+import { Ensemble } from './ensemble.js';
 import { EPOCH, type Got, PacketEnd } from './raw-learner.js';
 
 /** A transaction that creates a node, as it is proposed and logged. */
@@ -144,6 +144,18 @@ export class RawLeader {
     server.listen(ensemble.quorumPortOf(2), '127.0.0.1');
     await once(server, 'listening');
     return leader;
+  }
+
+  /** Leads server 1 of three, to which a DIFF of nothing is on its way. */
+  static async ofOne(t: TestContext): Promise<{ ensemble: Ensemble; leader: RawLeader; follower: FollowerEnd }> {
+    const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+    const leader = await RawLeader.of(t, ensemble);
+    await ensemble.start(1);
+    await leader.vote(t, ensemble);
+    const follower = await leader.follower();
+    await follower.discover(1);
+    follower.send(PacketType.diff, 0);
+    return { ensemble, leader, follower };
   }
 
   /** Has servers 2 and 3 vote; to be called once server 1 listens. */

@@ -3,18 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
-import { Ensemble } from './ensemble.js';
 import { RawLeader } from './raw-leader.js';
 import { EPOCH } from './raw-learner.js';
 
 test('a sync carries no identities: a leader that takes fewer would end the connection', async (t) => {
-  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
-  const leader = await RawLeader.of(t, ensemble);
-  await ensemble.start(1);
-  await leader.vote(t, ensemble);
-  const follower = await leader.follower();
-  await follower.discover(1);
-  follower.send(PacketType.diff, 0);
+  const { ensemble, leader, follower } = await RawLeader.ofOne(t);
   await follower.newLeader(1);
   await follower.upToDate();
   const opening = ensemble.client(1);

@@ -9,7 +9,9 @@ import { Database } from '../../dist/database.js';
 import { ADLER_START, adler32 } from '../../dist/storage/adler32.js';
 import { nodeDisk, openDataDir, type Recovered, recover } from '../../dist/storage/index.js';
 import { SNAPSHOT_MAGIC, SNAPSHOT_VERSION } from '../../dist/storage/snapshot-reader.js';
+import type { SnapshotContent } from '../../dist/storage/snapshot-writer.js';
 import { LOG_MAGIC, LOG_VERSION, LogBatch } from '../../dist/storage/txn-log.js';
+import type { SnapshotSource } from '../../dist/tree/snapshot-source.js';
 
 export const FIXTURES = fileURLToPath(new URL('../../test/fixtures/storage/', import.meta.url));
 export const MAX_ENTRY = 2 * 0xfffff;
@@ -58,6 +60,20 @@ export interface SnapshotNode {
   readonly data?: string;
   /** The number of its access control list; open if not given. */
   readonly acl?: number;
+}
+
+/** What a snapshot writer gets from the source while something else goes on before each slice of about `bytes`. */
+export function whileChanging(source: SnapshotSource, change: () => void, bytes: () => number): SnapshotContent {
+  return {
+    zxid: source.zxid,
+    sessions: () => source.sessions(),
+    acls: () => source.acls(),
+    digest: () => source.digest(),
+    writeNodes: (w) => {
+      change();
+      return source.writeNodes(w, bytes());
+    },
+  };
 }
 
 /** A snapshot of these nodes, in file form, as a server of Apache's would write it. */

@@ -9,7 +9,7 @@ import type { DataTree } from '../../dist/tree/data-tree.js';
 import { F, type NodeId, ROOT } from '../../dist/tree/node-store.js';
 import { SnapshotSource } from '../../dist/tree/snapshot-source.js';
 import { createBody, Harness } from '../tree/harness.js';
-import { logOf, recoverDir, temporaryDir } from './fixtures.js';
+import { logOf, recoverDir, temporaryDir, whileChanging } from './fixtures.js';
 
 const SEEDS = 60;
 const OPTIONS = { digestEnabled: true, serializeLastProcessedZxid: false, compression: '' } as const;
@@ -94,16 +94,11 @@ test('a tree is found again from every snapshot, whatever was done while it was 
     for (let i = 0; i < 2; i++) {
       h.commit();
       const source = new SnapshotSource(h.tree, []);
-      const content = {
-        zxid: source.zxid,
-        sessions: () => source.sessions(),
-        acls: () => source.acls(),
-        digest: () => source.digest(),
-        writeNodes: (w: JuteWriter) => {
-          steps(next(40));
-          return source.writeNodes(w, 1 + next(300));
-        },
-      };
+      const content = whileChanging(
+        source,
+        () => steps(next(40)),
+        () => 1 + next(300),
+      );
       files.push((await writeSnapshot(nodeDisk, version2, content, OPTIONS, (go) => go())).file);
       steps(100);
     }

@@ -14,7 +14,7 @@ import {
 import { loadSnapshotStream } from '../../dist/storage/snapshot-reader.js';
 import { SnapshotSource } from '../../dist/tree/snapshot-source.js';
 import { Harness } from '../tree/harness.js';
-import { newDatabase, temporaryDir } from './fixtures.js';
+import { newDatabase, temporaryDir, whileChanging } from './fixtures.js';
 
 const OPTIONS = { digestEnabled: true, serializeLastProcessedZxid: false };
 
@@ -75,16 +75,10 @@ test('a snapshot taken while the tree changes gives the same tree once the log i
     for (let i = 0; i < 800; i++) change();
     const from = h.entries.length;
     const source = new SnapshotSource(h.tree, []);
-    const fuzzy = {
-      zxid: source.zxid,
-      sessions: () => source.sessions(),
-      acls: () => source.acls(),
-      digest: () => source.digest(),
-      writeNodes: (w: Parameters<SnapshotSource['writeNodes']>[0]) => {
-        for (let i = 0; i < 8; i++) change();
-        return source.writeNodes(w, 1000);
-      },
+    const changes = (): void => {
+      for (let i = 0; i < 8; i++) change();
     };
+    const fuzzy = whileChanging(source, changes, () => 1000);
     const { file } = await writeSnapshot(nodeDisk, dir, fuzzy, { ...OPTIONS, compression: '' });
     for (let i = 0; i < 50; i++) change();
     const db = newDatabase();
@@ -112,16 +106,11 @@ test('what is loaded from a stream is as new as what came while the snapshot was
   const h = new Harness();
   h.create('/a');
   const source = new SnapshotSource(h.tree, []);
-  const fuzzy = {
-    zxid: source.zxid,
-    sessions: () => source.sessions(),
-    acls: () => source.acls(),
-    digest: () => source.digest(),
-    writeNodes: (w: Parameters<SnapshotSource['writeNodes']>[0]) => {
-      h.set('/a', 'later');
-      return source.writeNodes(w, 1000);
-    },
-  };
+  const fuzzy = whileChanging(
+    source,
+    () => h.set('/a', 'later'),
+    () => 1000,
+  );
   const options = { digestEnabled: true, serializeLastProcessedZxid: true, compression: '' } as const;
   const { file } = await writeSnapshot(nodeDisk, dir, fuzzy, options);
   const zxid = await loadSnapshotStream(createReadStream(join(dir, file)), newDatabase());
