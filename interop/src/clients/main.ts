@@ -56,9 +56,7 @@ const work = mkdtempSync(join(tmpdir(), 'interop-'));
 let number = 0;
 let serverTitle: string = kind;
 try {
-  const outcomes: Outcome[] = [];
-  for (const client of clients) outcomes.push(await runClient(client));
-  report(outcomes, await runOthers());
+  report(...(await runAll()));
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
@@ -97,15 +95,22 @@ async function checksOf(client: Client): Promise<readonly Check[]> {
   }
 }
 
-/** The suite that takes longest, and waits for its servers most of the time, has the others beside it. */
-async function runOthers(): Promise<SuiteResult[]> {
+/**
+ * Two lanes: the clients and then suites from the front of the list; suites from its end, those of ensembles, which wait for their
+ * servers most of the time.
+ */
+async function runAll(): Promise<[Outcome[], SuiteResult[]]> {
+  const outcomes: Outcome[] = [];
   const results = new Map<Suite, SuiteResult>();
-  const inTurn = async (some: readonly Suite[]): Promise<void> => {
-    for (const suite of some) results.set(suite, await runOther(suite));
+  const left = [...suites];
+  const runSuites = async (next: () => Suite | undefined): Promise<void> => {
+    for (let suite = next(); suite !== undefined; suite = next()) results.set(suite, await runOther(suite));
   };
-  const isLongest = ({ id }: Suite): boolean => id === 'ensemble';
-  await Promise.all([inTurn(suites.filter(isLongest)), inTurn(suites.filter((suite) => !isLongest(suite)))]);
-  return suites.map((suite) => results.get(suite) as SuiteResult);
+  const runClients = async (): Promise<void> => {
+    for (const client of clients) outcomes.push(await runClient(client));
+  };
+  await Promise.all([runClients().then(() => runSuites(() => left.shift())), runSuites(() => left.pop())]);
+  return [outcomes, suites.map((suite) => results.get(suite) as SuiteResult)];
 }
 
 async function runOther(suite: Suite): Promise<SuiteResult> {
