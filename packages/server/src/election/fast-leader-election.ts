@@ -290,17 +290,20 @@ export class FastLeaderElection {
   }
 
   /**
-   * Whether those who have settled as `entry` says are enough, by the committed configuration. A proposed one has no say: what was
-   * proposed and cut would keep this server from the leader who tells it so. To follow a leader is always safe, as that counts
-   * its quorums itself.
+   * Whether those who have settled as `entry` says are enough. To follow, by the committed configuration: a proposed one has no say,
+   * as what was proposed and cut would keep this server from the leader who tells it so, and to follow a leader is always safe, as
+   * that counts its quorums itself. To lead, by both: who does not know of the proposed one would have this server wait for a
+   * quorum, deaf to those who have one.
    */
   private agreement(table: ReadonlyMap<number, TableEntry>, entry: TableEntry): boolean {
-    const committed = this.host.verifiers()[0];
-    if (committed === undefined) return false;
-    return committed.enough((id) => {
-      const other = table.get(id);
-      return other !== undefined && agrees(other, entry);
-    });
+    const verifiers = this.host.verifiers();
+    const asked = entry.vote.leader === this.host.id ? verifiers : verifiers.slice(0, 1);
+    return asked.every((verifier) =>
+      verifier.enough((id) => {
+        const other = table.get(id);
+        return other !== undefined && agrees(other, entry);
+      }),
+    );
   }
 
   /**

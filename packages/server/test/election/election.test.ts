@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { beats, decodeNotification, encodeNotification, NO_VOTE, PeerState } from '../../dist/election/notification.js';
-import { hierarchicalQuorum } from '../../dist/quorum/quorum-verifier.js';
+import { hierarchicalQuorum, majorityQuorum } from '../../dist/quorum/quorum-verifier.js';
 import { VirtualElection } from './virtual-election.js';
 
 const NEW = { epoch: 0, zxid: 0 };
@@ -225,6 +225,15 @@ test('a server that sees the leader but not the rest waits for the leader to say
   for (const id of [1, 2, 3]) e.start(id, NEW);
   e.advance(5000);
   assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
+});
+
+test('a server that knows of proposed members does not lead one that does not, without enough of them', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  e.proposed.set(1, majorityQuorum([3, 4, 5]));
+  e.start(1, { epoch: 1, zxid: 0x100000002 });
+  e.start(2, { epoch: 1, zxid: 0x100000001 });
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 1: 'looking', 2: 'following 1' });
 });
 
 test('a server whose data may be missing elects nobody', () => {

@@ -17,6 +17,8 @@ export class VirtualElection {
   private readonly observers: ReadonlySet<number>;
   /** Servers that are being added: their agreement is needed, and they cannot be voted for yet. */
   readonly joining = new Set<number>();
+  /** Who has to agree besides the others, for servers that know of a proposed configuration. */
+  readonly proposed = new Map<number, QuorumVerifier>();
   /** Pairs that cannot talk: `from>to`. */
   readonly cut = new Set<string>();
   /** What was sent last, to whomever. */
@@ -50,7 +52,7 @@ export class VirtualElection {
         isUntrusted: () => untrusted,
         mayLeadAlone: () => this.granted !== undefined,
         oracleGrants: () => this.granted === id,
-        verifiers: () => [this.verifier],
+        verifiers: () => [this.verifier, ...(this.proposed.has(id) ? [this.proposed.get(id) as QuorumVerifier] : [])],
         initialVote: () =>
           observer
             ? none
