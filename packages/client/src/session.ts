@@ -101,6 +101,8 @@ export class Session implements ConnectionHandler {
   /** True once a caller was answered in this turn: a notification then waits for the next. */
   private answered = false;
   private seenReadWrite = false;
+  /** Whether the server that was connected last takes writes: one that serves reads only certainly does none. */
+  private takesWrites = false;
   private lastContact = performance.now();
   /** The time-out to ask for, in milliseconds. */
   private readonly wantedTimeout: number;
@@ -494,6 +496,7 @@ export class Session implements ConnectionHandler {
     this.ticket = response;
     this.timeout = response.timeout;
     this.seenReadWrite ||= !response.readOnly;
+    this.takesWrites = !response.readOnly;
     this.connection = connection;
     this.answered = false;
     this.authReplies = [];
@@ -652,7 +655,7 @@ export class Session implements ConnectionHandler {
   private errorFor(call: Call, code: number, message?: string): KeeperError {
     const { op, path } = call.request;
     const isLocal = code === ErrorCode.ConnectionLoss || code === ErrorCode.OperationTimeout || code === CLOSED;
-    const outcomeUnknown = isLocal && call.xid !== 0 && !isRead(op);
+    const outcomeUnknown = isLocal && call.xid !== 0 && this.takesWrites && !isRead(op);
     return new KeeperError(code, opName(op), this.visible(path), { message, outcomeUnknown });
   }
 

@@ -47,13 +47,13 @@ export class FakeConnection {
   }
 
   /** Answers the handshake with a session. */
-  async accept(id = 77n, timeout = 10_000): Promise<this> {
+  async accept(id = 77n, timeout = 10_000, readOnly = false): Promise<this> {
     const r = new JuteReader(await this.frame());
     r.int();
     this.lastZxidSeen = r.long53();
     r.int();
     this.sessionId = r.long();
-    this.write((w) => w.int(0).int(timeout).long(id).buffer(Buffer.alloc(16)).bool(false));
+    this.write((w) => w.int(0).int(timeout).long(id).buffer(Buffer.alloc(16)).bool(readOnly));
     return this;
   }
 

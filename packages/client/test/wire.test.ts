@@ -251,6 +251,18 @@ test('calls are lost together with those before them, so that none overtakes ano
   );
 });
 
+test('a write that is lost with a server that serves reads only was certainly not done', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port, { readOnly: true });
+  const connection = await (await server.next()).accept(77n, 10_000, true);
+  await client.connected();
+  const write = client.setData('/a', 'x').catch((e: KeeperError) => e);
+  await connection.request();
+  connection.socket.destroy();
+  const { codeName, outcomeUnknown } = (await write) as KeeperError;
+  assert.deepEqual([codeName, outcomeUnknown], ['ConnectionLoss', false]);
+});
+
 test('many calls of a turn leave in one write', async (t) => {
   const server = await FakeServer.start(t);
   const client = begin(t, server.port);
