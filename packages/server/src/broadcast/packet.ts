@@ -44,6 +44,7 @@ export interface Packet {
 
 const HEAD = 16; // type, zxid, length of data
 const NO_IDENTITIES: readonly Identity[] = [];
+const NOTHING = Buffer.alloc(0);
 
 /** Appends a packet without authinfo; `data[start, end)` or, with null, none. */
 export function writePacket(
@@ -102,9 +103,11 @@ function writeHead(out: ReplyBuffer, type: number, zxid: number): void {
 
 /** Finds packets in the bytes of a connection. What follows a packet can be taken over raw, and packets can be held back. */
 export class PacketReader {
-  private buf: Buffer = Buffer.alloc(0);
+  private buf: Buffer = NOTHING;
   private pos = 0;
   private end = 0;
+  /** Whether {@link buf} is a copy, and has room to grow in. */
+  private owned = false;
   private readonly maxData: number;
   private readonly onPacket: (packet: Packet) => void;
   private raw: ((buf: Buffer, start: number, end: number) => number) | null = null;
@@ -121,7 +124,7 @@ export class PacketReader {
   }
 
   /**
-   * Takes in received bytes and hands out the packets that are whole.
+   * Takes in received bytes, which are lent until it returns, and hands out the packets that are whole.
    * @throws PacketError for what is no packet
    */
   feed(chunk: Buffer): void {
@@ -129,16 +132,29 @@ export class PacketReader {
       this.buf = chunk;
       this.pos = 0;
       this.end = chunk.length;
+      this.owned = false;
     } else {
-      const left = this.end - this.pos;
-      const joined = Buffer.allocUnsafeSlow(Math.max(left + chunk.length, 2 * left));
-      this.buf.copy(joined, 0, this.pos, this.end);
-      chunk.copy(joined, left);
-      this.buf = joined;
-      this.pos = 0;
-      this.end = left + chunk.length;
+      this.makeRoom(chunk.length);
+      this.end += chunk.copy(this.buf, this.end);
     }
     this.run();
+    if (this.pos === this.end) {
+      this.buf = NOTHING;
+      this.pos = 0;
+      this.end = 0;
+    } else if (!this.owned) this.makeRoom(0);
+  }
+
+  /** Has what is left stand in an own buffer, with room for more behind it. */
+  private makeRoom(bytes: number): void {
+    if (this.owned && this.end + bytes <= this.buf.length) return;
+    const left = this.end - this.pos;
+    const room = Buffer.allocUnsafeSlow(Math.max(left + bytes, 2 * left));
+    this.buf.copy(room, 0, this.pos, this.end);
+    this.buf = room;
+    this.pos = 0;
+    this.end = left;
+    this.owned = true;
   }
 
   /** Hands all that follows to `take` until that says, by a number ≥ 0, at which position the packets go on. */

@@ -146,11 +146,21 @@ export class ClientConnection implements Client, TurnTaker {
     this.port.turn(() => {
       this.port.stats.bytesReceived += chunk.length;
       this.append(chunk);
-      if (this.queued) return;
-      if (this.heavy) this.waitForTurn();
-      else this.work();
+      if (!this.queued) {
+        if (this.heavy) this.waitForTurn();
+        else this.work();
+      }
+      if (!this.ownsUnread && this.unreadStart < this.unreadEnd) this.keepUnread();
     });
   };
+
+  /** What could not be handled yet is copied: the bytes of a connection are lent. */
+  private keepUnread(): void {
+    this.unread = Buffer.from(this.unread.subarray(this.unreadStart, this.unreadEnd));
+    this.unreadEnd -= this.unreadStart;
+    this.unreadStart = 0;
+    this.ownsUnread = true;
+  }
 
   private append(chunk: Buffer): void {
     const left = this.unreadEnd - this.unreadStart;

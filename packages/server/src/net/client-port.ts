@@ -335,7 +335,7 @@ export class ClientPort implements TlsTaker {
     if (entry !== 'plain' && this.tls === undefined) throw new Error('a port with TLS needs its settings');
     const { backlog, keepAlive } = this.limits;
     const listener = await this.network.listen(
-      { port, host: address, backlog, keepAlive },
+      { port, host: address, backlog, keepAlive, forTls: entry !== 'plain' },
       (socket) => (entry === 'plain' ? this.accept(socket) : this.acceptSlot(socket, entry)),
       (error) => this.hooks.onRejected('', error.message),
     );

@@ -413,7 +413,7 @@ export class ElectionPort {
     wire.on('close', gone);
     wire.on('data', (chunk) => {
       if (done || told) return;
-      got = got.length === 0 ? chunk : Buffer.concat([got, chunk]);
+      got = Buffer.concat([got, chunk]);
       const greeting = parseGreeting(got);
       if (greeting === undefined) return;
       if (typeof greeting === 'string') {
@@ -512,7 +512,7 @@ export class ElectionPort {
     wire.on('close', gone);
     wire.on('data', (chunk) => {
       if (peer.wire !== wire) return;
-      unread = unread.length === 0 ? chunk : Buffer.concat([unread, chunk]);
+      unread = Buffer.concat([unread, chunk]);
       take();
     });
     peer.slot ??= peer.last;

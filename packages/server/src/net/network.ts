@@ -2,8 +2,9 @@
 // Socket that is used here, with its meaning.
 
 import { lookup } from 'node:dns/promises';
-import { connect, createServer, isIP } from 'node:net';
+import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import type { Runtime } from '../runtime.js';
+import { lendConnections, lendingSocket } from './lending-sockets.js';
 
 export interface Connection {
   readonly remoteAddress?: string | undefined;
@@ -13,7 +14,8 @@ export interface Connection {
   /** Bytes that were written and have not left. */
   readonly writableLength: number;
   readonly destroyed: boolean;
-  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  /** The bytes are lent: once the listener has returned, others may be read into the same memory. */
+  on(event: 'data', listener: (bytes: Buffer) => void): unknown;
   on(event: 'error', listener: (error: Error & { code?: string }) => void): unknown;
   on(event: 'connect' | 'drain' | 'end' | 'close', listener: () => void): unknown;
   write(bytes: Buffer): boolean;
@@ -30,6 +32,8 @@ export interface ListenOptions {
   readonly host?: string | undefined;
   readonly backlog?: number | undefined;
   readonly keepAlive?: boolean;
+  /** Whether each connection has to be Node's own, which lends nothing, as TLS needs it. */
+  readonly forTls?: boolean;
 }
 
 /** Where to listen; on all addresses without `host`. */
@@ -91,10 +95,11 @@ export interface Network {
 }
 
 export const nodeNetwork: Network = {
-  async listen({ port, host: name, backlog, keepAlive = false }, onConnection, onError) {
+  async listen({ port, host: name, backlog, keepAlive = false, forTls = false }, onConnection, onError) {
     // The same address that Java's servers take a name for: IPv4 first.
     const host = name === undefined || isIP(name) !== 0 ? name : (await lookup(name, { verbatim: false })).address;
-    const server = createServer({ noDelay: true, allowHalfOpen: true, keepAlive }, onConnection);
+    const open = new OpenConnections(onConnection);
+    const server = createServer({ noDelay: true, allowHalfOpen: true, keepAlive }, open.add);
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen(
@@ -102,15 +107,55 @@ export const nodeNetwork: Network = {
         () => {
           server.off('error', reject);
           server.on('error', (error) => onError?.(error));
+          if (!forTls) {
+            lendConnections(server, (socket) => {
+              socket.setNoDelay(true);
+              if (keepAlive) socket.setKeepAlive(true);
+              open.add(socket);
+            });
+          }
           const bound = server.address();
           resolve({
             port: typeof bound === 'object' && bound !== null ? bound.port : port,
-            close: () => new Promise((closed) => server.close(() => closed())),
+            close: () => open.close(server),
           });
         },
       );
     });
   },
 
-  connect: (host, port, { keepAlive = false } = {}) => connect({ host, port, noDelay: true, keepAlive }),
+  connect: (host, port, { keepAlive = false } = {}) =>
+    lendingSocket((reading) => connect({ host, port, noDelay: true, keepAlive, ...reading })),
 };
+
+/** The connections of a port that are open. */
+class OpenConnections {
+  private count = 0;
+  private whenNone: (() => void) | undefined;
+  private readonly onConnection: (socket: Socket) => void;
+
+  constructor(onConnection: (socket: Socket) => void) {
+    this.onConnection = onConnection;
+  }
+
+  readonly add = (socket: Socket): void => {
+    this.count++;
+    socket.once('close', this.remove);
+    this.onConnection(socket);
+  };
+
+  private readonly remove = (): void => {
+    this.count--;
+    if (this.count === 0) this.whenNone?.();
+  };
+
+  /** Gives the port back at once; resolves when the last connection has ended. */
+  close(server: Server): Promise<void> {
+    return new Promise((resolve) => {
+      server.close(() => {
+        if (this.count === 0) resolve();
+        else this.whenNone = resolve;
+      });
+    });
+  }
+}

@@ -138,6 +138,20 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     to: '',
   },
   {
+    name: 'what is left of bytes that a client sent is not copied, though they were lent',
+    file: 'net/client-connection.js',
+    from: 'if (!this.ownsUnread && this.unreadStart < this.unreadEnd)',
+    to: 'if (false)',
+    finds: 'protocol',
+  },
+  {
+    name: 'what is left of bytes that a server sent is not copied, though they were lent',
+    file: 'broadcast/packet.js',
+    from: 'else if (!this.owned)',
+    to: 'else if (false)',
+    finds: 'liveness',
+  },
+  {
     name: 'a learner does not cut its log',
     file: 'storage/rewrite.js',
     from: 'disk.truncate(join(dirs.logs, file), cutAt);',

@@ -227,7 +227,7 @@ export class SimClient implements Actor {
   // ---- what comes in ----
 
   private take(chunk: Buffer): void {
-    this.unread = this.unread.length === 0 ? chunk : Buffer.concat([this.unread, chunk]);
+    this.unread = Buffer.concat([this.unread, chunk]);
     while (this.unread.length >= 4 && this.wire !== undefined) {
       const length = this.unread.readInt32BE(0);
       if (length < 0 || length > LARGEST_FRAME) {

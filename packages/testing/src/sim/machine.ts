@@ -52,6 +52,8 @@ const HEADER = 16;
 
 /** Milliseconds after which a supervisor starts a process again that ended by itself. */
 const SUPERVISOR = 300;
+/** How a server closes a connection whose bytes make no sense. */
+const MISREAD = /^connection closed: (frame|undecodable) /;
 
 export class Machine {
   readonly name: string;
@@ -100,6 +102,12 @@ export class Machine {
   /** While it is set nothing starts the machine. */
   dead = false;
 
+  private warned(message: string): void {
+    this.trace(`warns: ${message}`);
+    // Clients here send nothing but whole requests.
+    if (MISREAD.test(message)) this.host.violated('protocol', `${this.name} misreads a client: ${message}`);
+  }
+
   start(): void {
     if (this.dead || this.life !== undefined || this.refused !== undefined) return;
     const { scheduler, network } = this.host;
@@ -114,7 +122,7 @@ export class Machine {
       runtime: simRuntime(scheduler, life, this.clock, random),
       logger: {
         info: (_fields: object, message: string) => this.trace(`says: ${message}`),
-        warn: (_fields: object, message: string) => this.trace(`warns: ${message}`),
+        warn: (_fields: object, message: string) => this.warned(message),
         error: (fields: object, message: string) => this.trace(`fails: ${message} ${JSON.stringify(fields)}`),
       },
       onFatal: (error: Error): never => {

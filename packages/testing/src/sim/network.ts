@@ -19,6 +19,8 @@ const EPHEMERAL_PORTS = 32768;
 const LATENCY = 0.4;
 /** Milliseconds until a lost packet is sent again. */
 const RETRANSMIT = 200;
+/** What stands in bytes that were lent, afterwards. */
+const LENT = 0xa5;
 
 type Item =
   | { readonly kind: 'open' }
@@ -440,6 +442,7 @@ class Socket extends EventEmitter implements Connection {
           if (!peer.destroyed) peer.send();
         }
         this.emit('data', bytes);
+        bytes.fill(LENT); // so that whoever keeps them is found
         break;
       }
       case 'end':

@@ -116,7 +116,7 @@ class Exchange {
     wire.on('close', gone);
     wire.on('data', (chunk) => {
       if (this.over) return;
-      this.got = this.got.length === 0 ? chunk : Buffer.concat([this.got, chunk]);
+      this.got = Buffer.concat([this.got, chunk]);
       this.begin();
     });
   }

@@ -39,7 +39,7 @@ export class TlsNetwork implements Network {
   ): Promise<Listener> {
     const taker = { onPlain: onConnection, onSecure: onConnection };
     const accept = (connection: Connection): void => this.entry.take(connection, this.settings.accepts, taker);
-    return nodeNetwork.listen(options, accept, onError);
+    return nodeNetwork.listen({ ...options, forTls: true }, accept, onError);
   }
 
   connect(host: string, port: number, options: { readonly keepAlive?: boolean } = {}): Connection {

@@ -25,7 +25,7 @@ export class Wire extends EventEmitter {
     connection.on('connect', () => pass('connect'));
     connection.on('data', (chunk) => {
       if (this.isAnswerLost) connection.destroy();
-      else pass('data', chunk);
+      else pass('data', Buffer.from(chunk)); // a socket of Node's lends nothing
     });
     connection.on('drain', () => pass('drain'));
     connection.on('end', () => pass('end'));
