@@ -93,7 +93,6 @@ export class FastLeaderElection {
     this.current = PeerState.looking;
     this.beginRound(this.round + 1);
     this.outOfElection.clear();
-    this.interval = this.times.minInterval;
     this.broadcast();
     this.armResend();
   }
@@ -197,6 +196,7 @@ export class FastLeaderElection {
     if (!this.hasVote(n)) return;
     if (n.round > this.round || this.goesBackTo(n)) {
       this.beginRound(n.round);
+      this.armResend();
       if (this.beatsProposal(n)) this.proposal = voteOf(n);
       this.broadcast();
     } else if (n.round < this.round) {
@@ -219,6 +219,7 @@ export class FastLeaderElection {
 
   private beginRound(round: number): void {
     this.round = round;
+    this.interval = this.times.minInterval; // those of a new round have not heard the vote
     this.roundOfVoteless = 0;
     this.inRound.clear();
     this.proposal = { ...this.host.initialVote(), round };

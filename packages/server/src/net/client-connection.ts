@@ -688,6 +688,7 @@ export class ClientConnection implements Client, TurnTaker {
       this.socket.destroySoon();
       return;
     }
+    this.socket.resume(); // a paused one would not see the client leave
     this.socket.end();
     const timer = this.port.runtime.after(CLOSE_GRACE_MS, () => this.socket.destroy());
     this.socket.on('close', () => timer.cancel());

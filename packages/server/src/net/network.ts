@@ -132,6 +132,7 @@ export const nodeNetwork: Network = {
 class OpenConnections {
   private count = 0;
   private whenNone: (() => void) | undefined;
+  private closing: Promise<void> | undefined;
   private readonly onConnection: (socket: Socket) => void;
 
   constructor(onConnection: (socket: Socket) => void) {
@@ -151,11 +152,12 @@ class OpenConnections {
 
   /** Gives the port back at once; resolves when the last connection has ended. */
   close(server: Server): Promise<void> {
-    return new Promise((resolve) => {
+    this.closing ??= new Promise((resolve) => {
       server.close(() => {
         if (this.count === 0) resolve();
         else this.whenNone = resolve;
       });
     });
+    return this.closing;
   }
 }

@@ -65,9 +65,10 @@ export async function loadSnapshotStream(stream: Readable, sink: SnapshotSink): 
   try {
     const scan = new SnapshotScan(source, 'the snapshot that was sent', 'Send a whole snapshot of 3.6 or later');
     const { lastZxid, digestZxid } = await scan.run(sink);
-    if (digestZxid === undefined) throw scan.error('it tells neither its last zxid nor a digest');
-    // The zxid it names is that at which it began; what came while it was written may be in it.
-    const zxid = Math.max(digestZxid, lastZxid ?? 0);
+    if (digestZxid === undefined && lastZxid === undefined)
+      throw scan.error('it tells neither its last zxid nor a digest');
+    // Beside a digest the zxid it names can be that at which it began; what came while it was written may be in it.
+    const zxid = Math.max(digestZxid ?? 0, lastZxid ?? 0);
     if (!Number.isSafeInteger(zxid) || zxid < 0) throw scan.error(`a last zxid of ${zxid}`);
     return zxid;
   } finally {
@@ -104,6 +105,8 @@ function openIfThere(disk: Disk, path: string): ReadableFile | undefined {
 }
 
 const SEAL_END = Buffer.from([0, 0, 0, 1, 0x2f]);
+/** Bytes of a last zxid and its seal; a digest and its seal are more. */
+const LAST_ZXID = 8 + 8 + SEAL_END.length;
 
 class SnapshotScan {
   private readonly source: ByteSource;
@@ -134,6 +137,8 @@ class SnapshotScan {
     await this.nodes(sink);
     await this.seal();
     if (!(await this.fill(1))) return {};
+    // Nothing tells which trailers there are but their length.
+    if (!(await this.fill(LAST_ZXID + 1))) return { lastZxid: await this.lastZxid() };
     await this.need(16);
     const digestZxid = this.long53();
     const digestVersion = this.int();
@@ -145,10 +150,15 @@ class SnapshotScan {
     }
     await this.seal();
     if (!(await this.fill(1))) return { digestZxid };
+    return { lastZxid: await this.lastZxid(), digestZxid };
+  }
+
+  /** Since 3.9; also where there is no digest (digest.enabled=false). */
+  private async lastZxid(): Promise<number> {
     await this.need(8);
-    const lastZxid = this.long53(); // since 3.9
+    const zxid = this.long53();
     await this.seal();
-    return { lastZxid, digestZxid };
+    return zxid;
   }
 
   // int count; per session: long id, int timeout

@@ -129,7 +129,8 @@ async function writeContent(
     await seal();
   }
   if (options.serializeLastProcessedZxid) {
-    w.long53(content.zxid);
+    // Without a digest, which tells up to where changes may be in it, this has to.
+    w.long53(options.digestEnabled ? content.zxid : content.digest().zxid);
     await seal();
   }
   await flush();

@@ -227,6 +227,17 @@ test('a server that sees the leader but not the rest waits for the leader to say
   assert.deepEqual(e.outcome(), { 1: 'following 3', 2: 'following 3', 3: 'leading 3' });
 });
 
+test('in a new round a vote is soon told again, however long a server has been looking', () => {
+  const e = new VirtualElection([1, 2, 3, 4, 5]);
+  e.start(1, NEW);
+  e.advance(200_000);
+  const vote = { leader: 2, zxid: 0, peerEpoch: 0, round: 2 };
+  e.of(1).receive({ ...vote, from: 2, state: PeerState.looking, version: 2, config: undefined });
+  e.lastTold = undefined;
+  e.advance(300);
+  assert.deepEqual(e.lastTold, { ...vote, from: 1, state: PeerState.looking, version: 2, config: undefined });
+});
+
 test('a server that knows of proposed members does not lead one that does not, without enough of them', () => {
   const e = new VirtualElection([1, 2, 3]);
   e.proposed.set(1, majorityQuorum([3, 4, 5]));

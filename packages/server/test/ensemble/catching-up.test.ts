@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { OpCode } from '@nodekeeper/protocol';
+import { JuteWriter, OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { LogCursor } from '../../dist/storage/log-cursor.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { LogBatch } from '../../dist/storage/txn-log.js';
 import { dataDir, type RawClient } from '../server/raw-client.js';
 import { recoverDir } from '../storage/fixtures.js';
-import { Ensemble } from './ensemble.js';
+import { Ensemble, writeLog } from './ensemble.js';
 import { learnerInfo, RawLearner } from './raw-learner.js';
 
 async function write(client: RawClient, count: number): Promise<void> {
@@ -278,4 +278,39 @@ test('a member that an operator gave an old backup and marked elects nobody befo
   await ensemble.level();
   assert.equal(await (await ensemble.client(id)).getData('/n'), '19');
   assert.equal(existsSync(marker), false);
+});
+
+/** The log entry of a setData that nobody has asked for. */
+function setDataEntry(zxid: number, path: string, data: string): Buffer {
+  const head = Buffer.alloc(32);
+  head.writeBigInt64BE(BigInt(zxid), 12);
+  head.writeInt32BE(OpCode.setData, 28);
+  const txn = new JuteWriter().string(path).buffer(Buffer.from(data)).int(99);
+  return Buffer.concat([head, txn.bytes()]);
+}
+
+test('what stood in the log of a server that got a snapshot instead does not come back', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, { forceSnapshotSync: true });
+  const leader = await ensemble.settled();
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  await write(client, 3);
+  await ensemble.level();
+  const ids = [1, 2, 3];
+  const last = ensemble.server(leader).lastZxid;
+  for (const id of ids) await ensemble.stop(id);
+  const [odd = 0, ...others] = ids;
+  const dir = join(ensemble.dataDirOf(odd), 'version-2');
+  writeLog(dir, [{ zxid: last + 1, entry: setDataEntry(last + 1, '/n', 'never acknowledged') }]);
+  for (const id of others) await ensemble.start(id);
+  await ensemble.settled();
+  await ensemble.start(odd);
+  await ensemble.settled();
+  assert.ok(ensemble.said(odd, /the leader sends a snapshot/));
+  const files = readdirSync(dir).filter((name) => /^(log|snapshot)\./.test(name));
+  assert.match(files.join(' '), /^snapshot\.\w+$/);
+  await ensemble.stop(odd);
+  await ensemble.start(odd);
+  await ensemble.settled();
+  assert.equal(await (await ensemble.client(odd)).getData('/n'), '2');
 });

@@ -746,6 +746,38 @@ test('a stop closes the clients and loses nothing that was acknowledged', async 
   for (let i = 0; i < acknowledged; i++) assert.notEqual(store.findString(`/s${i}`), 0, `/s${i}`);
 });
 
+test('a server that keeps no digests finds its data again', async (t) => {
+  const dir = dataDir(t);
+  const settings = { dataDir: dir, 'digest.enabled': false };
+  const first = await serve(t, settings);
+  const a = await RawClient.open(t, first.clientPort);
+  assert.equal((await a.create('/n')).error, 0);
+  await first.server.takeSnapshot();
+  await first.close();
+  for (const more of [{}, { 'digest.enabled': true }]) {
+    const next = await serve(t, { ...settings, ...more });
+    assert.notEqual(next.server.database.tree.store.findString('/n'), 0);
+    await next.close();
+  }
+});
+
+test('a stop is not held up by a client that leaves once it has read what was left for it', async (t) => {
+  const { clientPort, server, close } = await serve(t);
+  const a = await RawClient.open(t, clientPort);
+  const big = Buffer.alloc(900_000);
+  const put = await a.request(OpCode.setData, (w) => w.string('/').buffer(big).int(-1));
+  assert.equal(put.error, 0);
+  a.socket.pause();
+  for (let i = 0; i < 20; i++) a.send(OpCode.getData, (w) => w.string('/').bool(false));
+  await until(() => [...server.port.connections].some(({ socket }) => socket.writableLength > 256 * 1024));
+  const began = performance.now();
+  const closed = close();
+  a.socket.on('end', () => a.socket.end());
+  a.socket.resume();
+  await closed;
+  assert.ok(performance.now() - began < 1000);
+});
+
 test('to check a watch of no path is a mistake, to remove one is to remove none', async (t) => {
   const { clientPort } = await serve(t);
   const client = await RawClient.open(t, clientPort);
