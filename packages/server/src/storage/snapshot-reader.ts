@@ -63,7 +63,11 @@ export async function loadSnapshot(disk: Disk, dir: string, name: SnapshotName, 
 export async function loadSnapshotStream(stream: Readable, sink: SnapshotSink): Promise<number> {
   const source = await sourceOfStream(stream);
   try {
-    const scan = new SnapshotScan(source, 'the snapshot that was sent', 'Send a whole snapshot of 3.6 or later');
+    const scan = new SnapshotScan(
+      source,
+      'the snapshot that was sent',
+      'Send a whole snapshot of 3.6 or later, taken with digest.enabled=true',
+    );
     const { lastZxid, digestZxid } = await scan.run(sink);
     if (digestZxid === undefined && lastZxid === undefined)
       throw scan.error('it tells neither its last zxid nor a digest');
@@ -153,7 +157,7 @@ class SnapshotScan {
     return { lastZxid: await this.lastZxid(), digestZxid };
   }
 
-  /** Since 3.9; also where there is no digest (digest.enabled=false). */
+  /** Since 3.9; Apache's servers write it without a digest as well (digest.enabled=false). */
   private async lastZxid(): Promise<number> {
     await this.need(8);
     const zxid = this.long53();

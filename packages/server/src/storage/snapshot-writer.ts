@@ -127,11 +127,11 @@ async function writeContent(
       .int(hi | 0)
       .int(lo | 0);
     await seal();
-  }
-  if (options.serializeLastProcessedZxid) {
-    // Without a digest, which tells up to where changes may be in it, this has to.
-    w.long53(options.digestEnabled ? content.zxid : content.digest().zxid);
-    await seal();
+    // Not without a digest: who looks for one, as any server of Apache's by default, would take it for that.
+    if (options.serializeLastProcessedZxid) {
+      w.long53(content.zxid);
+      await seal();
+    }
   }
   await flush();
 }

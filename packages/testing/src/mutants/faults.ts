@@ -132,12 +132,6 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     to: 'if (false) {',
   },
   {
-    name: 'a received snapshot does not replace the log',
-    file: 'replica.js',
-    from: 'replaceHistory(this.disk, this.dirs, file);',
-    to: '',
-  },
-  {
     name: 'what is left of bytes that a client sent is not copied, though they were lent',
     file: 'net/client-connection.js',
     from: 'if (!this.ownsUnread && this.unreadStart < this.unreadEnd)',

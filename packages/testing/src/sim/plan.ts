@@ -25,6 +25,8 @@ export interface Plan {
     readonly epochLength: number;
     /** How much of the log, against a snapshot's size, is sent instead of one; below 0 none. */
     readonly snapshotSizeFactor: number;
+    /** Whether learners get a snapshot whatever they have: also those that have more than the leader. */
+    readonly alwaysSnapshots: boolean;
     /** Whether followers serve the observers. */
     readonly observerMasters: boolean;
     /** Whether observers write a log. */
@@ -123,6 +125,7 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
       commitLogCount: random.pick([2, 10, 500]),
       epochLength: rolling.chance(0.25) ? rolling.pick([25, 50, 100]) : ENDLESS,
       snapshotSizeFactor: random.pick([-1, 0.33, 100]),
+      alwaysSnapshots: random.fork('snapshots').chance(0.1),
       observerMasters: observing.chance(0.6),
       observersLog: observing.chance(0.6),
       diskSlowness: Array.from({ length: machines }, () => (random.chance(0.3) ? random.between(2, 60) : 1)),

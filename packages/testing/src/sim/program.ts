@@ -33,6 +33,7 @@ function settings({ settings: s, spares }: Plan): string[] {
     `commitLogCount=${s.commitLogCount}`,
     `epochLength=${s.epochLength}`,
     `snapshotSizeFactor=${s.snapshotSizeFactor}`,
+    `forceSnapshotSync=${s.alwaysSnapshots}`,
     `syncEnabled=${s.observersLog}`,
     ...(s.observerMasters ? [`observerMasterPort=${OBSERVER_PORT}`] : []),
     'admin.enableServer=false',
