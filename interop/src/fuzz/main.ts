@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { OpCode } from '@nodekeeper/protocol';
 import { Random } from '../differential/random.js';
 import { harmsApache } from '../servers/harmful.js';
@@ -142,12 +142,18 @@ async function stopCleanly(running: RunningServer, which: Kind): Promise<void> {
   if (code !== 0 && which === 'nodekeeper') problems.push(`the server ended with ${code}`);
 }
 
-/** The tree once all sessions of the attackers have expired, and their ephemeral nodes are gone. */
+/**
+ * The tree once all sessions of the attackers have expired, and their ephemeral nodes are gone; read twice, as they may go while it
+ * is read.
+ */
 async function settledTree(running: RunningServer): Promise<Map<string, string>> {
+  let before: Map<string, string> | undefined;
   for (;;) {
     const now = await tree(running);
-    if (![...now.values()].some((node) => !node.includes('"ephemeralOwner":"0"'))) return now;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const isSettled = [...now.values()].every((node) => node.includes('"ephemeralOwner":"0"'));
+    if (isSettled && before !== undefined && isDeepStrictEqual(now, before)) return now;
+    before = now;
+    if (!isSettled) await new Promise((resolve) => setTimeout(resolve, 1000));
   }
 }
 
