@@ -151,7 +151,7 @@ async function settledTree(running: RunningServer): Promise<Map<string, string>>
   for (;;) {
     const now = await tree(running);
     const isSettled = [...now.values()].every((node) => node.includes('"ephemeralOwner":"0"'));
-    if (isSettled && before !== undefined && isDeepStrictEqual(now, before)) return now;
+    if (isSettled && isDeepStrictEqual(now, before)) return now;
     before = now;
     if (!isSettled) await new Promise((resolve) => setTimeout(resolve, 1000));
   }

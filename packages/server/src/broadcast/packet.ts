@@ -138,11 +138,8 @@ export class PacketReader {
       this.end += chunk.copy(this.buf, this.end);
     }
     this.run();
-    if (this.pos === this.end) {
-      this.buf = NOTHING;
-      this.pos = 0;
-      this.end = 0;
-    } else if (!this.owned) this.makeRoom(0);
+    if (this.pos === this.end) this.buf = NOTHING;
+    else if (!this.owned) this.makeRoom(0);
   }
 
   /** Has what is left stand in an own buffer, with room for more behind it. */

@@ -150,37 +150,34 @@ export class ClientConnection implements Client, TurnTaker {
         if (this.heavy) this.waitForTurn();
         else this.work();
       }
-      if (!this.ownsUnread && this.unreadStart < this.unreadEnd) this.keepUnread();
+      // What could not be handled yet is copied: the bytes are lent.
+      if (!this.ownsUnread && this.unreadStart < this.unreadEnd) this.ownUnread(0);
     });
   };
 
-  /** What could not be handled yet is copied: the bytes of a connection are lent. */
-  private keepUnread(): void {
-    this.unread = Buffer.from(this.unread.subarray(this.unreadStart, this.unreadEnd));
-    this.unreadEnd -= this.unreadStart;
-    this.unreadStart = 0;
-    this.ownsUnread = true;
-  }
-
   private append(chunk: Buffer): void {
-    const left = this.unreadEnd - this.unreadStart;
-    if (left === 0) {
+    if (this.unreadStart === this.unreadEnd) {
       this.unread = chunk;
       this.unreadStart = 0;
       this.unreadEnd = chunk.length;
       this.ownsUnread = false;
       return;
     }
-    const need = left + chunk.length;
-    if (!this.ownsUnread || this.unreadEnd + chunk.length > this.unread.length) {
-      const room = this.ownsUnread && need <= this.unread.length ? this.unread : Buffer.allocUnsafeSlow(need * 2);
-      this.unread.copy(room, 0, this.unreadStart, this.unreadEnd);
-      this.unread = room;
-      this.unreadStart = 0;
-      this.unreadEnd = left;
-      this.ownsUnread = true;
-    }
+    this.ownUnread(chunk.length);
     this.unreadEnd += chunk.copy(this.unread, this.unreadEnd);
+  }
+
+  /** Has what is unread stand in an own buffer, with room for more behind it. */
+  private ownUnread(bytes: number): void {
+    if (this.ownsUnread && this.unreadEnd + bytes <= this.unread.length) return;
+    const left = this.unreadEnd - this.unreadStart;
+    const need = left + bytes;
+    const room = this.ownsUnread && need <= this.unread.length ? this.unread : Buffer.allocUnsafeSlow(need * 2);
+    this.unread.copy(room, 0, this.unreadStart, this.unreadEnd);
+    this.unread = room;
+    this.unreadStart = 0;
+    this.unreadEnd = left;
+    this.ownsUnread = true;
   }
 
   /** Who asks for much comes after those who do not. */

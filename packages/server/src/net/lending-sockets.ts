@@ -37,12 +37,12 @@ interface ListeningHandle {
 
 /**
  * Has a server that listens hand out lending sockets. They do not read before they have a listener for 'data', and are none of the
- * connections that the server counts. Returns false, and has changed nothing, where Node's servers are not made as they are known.
+ * connections that the server counts. Where Node's servers are not made as they are known, nothing changes.
  */
-export function lendConnections(server: Server, onConnection: (socket: Socket) => void): boolean {
+export function lendConnections(server: Server, onConnection: (socket: Socket) => void): void {
   const handle = (server as Server & { readonly _handle?: ListeningHandle })._handle;
   const usual = handle?.onconnection;
-  if (handle === undefined || typeof usual !== 'function') return false;
+  if (handle === undefined || typeof usual !== 'function') return;
   handle.onconnection = function (status, accepted) {
     if (status !== 0 || accepted === undefined) {
       usual.call(this, status, accepted); // an error, which the server emits
@@ -51,5 +51,4 @@ export function lendConnections(server: Server, onConnection: (socket: Socket) =
     const options = { handle: accepted, allowHalfOpen: true, manualStart: true };
     onConnection(lendingSocket((reading) => new Socket({ ...options, ...reading })));
   };
-  return true;
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { JuteWriter, OpCode } from '@nodekeeper/protocol';
+import { OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { LogCursor } from '../../dist/storage/log-cursor.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
@@ -11,6 +11,7 @@ import { LogBatch } from '../../dist/storage/txn-log.js';
 import { dataDir, type RawClient } from '../server/raw-client.js';
 import { recoverDir } from '../storage/fixtures.js';
 import { Ensemble, writeLog } from './ensemble.js';
+import { setDataEntry } from './raw-leader.js';
 import { learnerInfo, RawLearner } from './raw-learner.js';
 
 async function write(client: RawClient, count: number): Promise<void> {
@@ -280,15 +281,6 @@ test('a member that an operator gave an old backup and marked elects nobody befo
   assert.equal(existsSync(marker), false);
 });
 
-/** The log entry of a setData that nobody has asked for. */
-function setDataEntry(zxid: number, path: string, data: string): Buffer {
-  const head = Buffer.alloc(32);
-  head.writeBigInt64BE(BigInt(zxid), 12);
-  head.writeInt32BE(OpCode.setData, 28);
-  const txn = new JuteWriter().string(path).buffer(Buffer.from(data)).int(99);
-  return Buffer.concat([head, txn.bytes()]);
-}
-
 test('what stood in the log of a server that got a snapshot instead does not come back', async (t) => {
   const ensemble = await Ensemble.ofThree(t, { forceSnapshotSync: true });
   const leader = await ensemble.settled();
@@ -301,7 +293,7 @@ test('what stood in the log of a server that got a snapshot instead does not com
   for (const id of ids) await ensemble.stop(id);
   const [odd = 0, ...others] = ids;
   const dir = join(ensemble.dataDirOf(odd), 'version-2');
-  writeLog(dir, [{ zxid: last + 1, entry: setDataEntry(last + 1, '/n', 'never acknowledged') }]);
+  writeLog(dir, [{ zxid: last + 1, entry: setDataEntry(last + 1, '/n', 99) }]);
   for (const id of others) await ensemble.start(id);
   await ensemble.settled();
   await ensemble.start(odd);
