@@ -193,12 +193,14 @@ export class Ensemble {
     return [...this.servers.keys()];
   }
 
-  /** Resolves when every running server serves; returns the leader's id. */
+  /** Resolves when every running server serves, one of them as the leader; returns its id. */
   async settled(): Promise<number> {
     const deadline = performance.now() + 15_000;
     for (;;) {
       const modes = this.running.map((id) => ({ id, mode: this.server(id).mode, why: this.server(id).notReady }));
-      if (modes.every(({ why }) => why === undefined)) return modes.find(({ mode }) => mode === 'leader')?.id ?? 0;
+      const leader = modes.find(({ mode }) => mode === 'leader');
+      // Without one the others have not noticed yet that theirs has gone.
+      if (leader !== undefined && modes.every(({ why }) => why === undefined)) return leader.id;
       if (performance.now() > deadline) {
         const said = [...this.lines].map(([id, lines]) => `${id}: ${lines.map((line) => line.message).join('\n   ')}`);
         throw new Error(`not serving: ${JSON.stringify(modes)}\n${said.join('\n')}`);

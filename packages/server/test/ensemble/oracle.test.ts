@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { PacketType } from '../../dist/broadcast/packet.js';
 import { Ensemble } from './ensemble.js';
+import { learnerInfo, RawLearner } from './raw-learner.js';
 
 interface Pair {
   readonly ensemble: Ensemble;
@@ -67,6 +69,30 @@ test('what the leader has proposed when its only follower is lost is committed o
   const created = Promise.all(Array.from({ length: 50 }, (_, i) => client.create(`/n/${i}`)));
   await ensemble.stop(3 - leader);
   for (const { error } of await created) assert.equal(error, 0);
+});
+
+test('who leads alone goes on while the other catches up, and commits with it', async (t) => {
+  const { ensemble, say, begin } = await pair(t, { 1: '0', 2: '0' });
+  await Promise.all([begin(1), begin(2)]);
+  await ensemble.settled();
+  say(1, '1');
+  await ensemble.stop(2);
+  assert.equal(await ensemble.settled(), 1);
+  const client = await ensemble.client(1);
+  const leader = ensemble.server(1);
+  const learner = await RawLearner.dial(t, ensemble.quorumPortOf(1));
+  learner.send(PacketType.followerInfo, 0, learnerInfo(2));
+  const { zxid } = await learner.until(PacketType.leaderInfo);
+  learner.send(PacketType.ackEpoch, leader.lastZxid, Buffer.alloc(4));
+  await learner.until(PacketType.newLeader);
+  const ticks = learner.pings + 5;
+  while (learner.pings < ticks && !learner.closed) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(leader.mode, 'leader');
+  const created = client.create('/n');
+  const proposal = await learner.until(PacketType.proposal);
+  learner.send(PacketType.ack, zxid);
+  learner.send(PacketType.ack, proposal.zxid);
+  assert.equal((await created).error, 0);
 });
 
 test('an oracle has no say among three', async (t) => {
