@@ -39,7 +39,9 @@ export class RawConnection {
         return true;
       },
     };
-    this.socket = net.connect({ host: address.host, port: address.port, noDelay: true, onread });
+    const options = { host: address.host, port: address.port, noDelay: true, onread, allowHalfOpen: true };
+    this.socket = net.connect(options);
+    this.socket.on('end', () => this.socket.destroy()); // at once, without an end of its own
     this.socket.on('connect', () => this.socket.write(HANDSHAKE));
     this.socket.on('error', (error) => {
       this.failure = error;

@@ -48,7 +48,12 @@ export function lendConnections(server: Server, onConnection: (socket: Socket) =
       usual.call(this, status, accepted); // an error, which the server emits
       return;
     }
-    const options = { handle: accepted, allowHalfOpen: true, manualStart: true };
-    onConnection(lendingSocket((reading) => new Socket({ ...options, ...reading })));
+    onConnection(
+      lendingSocket(({ onread }) => {
+        // Not documented: the handle.
+        const options = { handle: accepted, allowHalfOpen: true, manualStart: true, onread };
+        return new Socket(options);
+      }),
+    );
   };
 }

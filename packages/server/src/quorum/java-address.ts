@@ -1,7 +1,14 @@
 // Internet addresses as Java writes them: servers compare the texts of their members, and tools read what they know.
 
+const BYTE = '(?:\\d|[1-9]\\d|1\\d\\d|2[0-4]\\d|25[0-5])';
+const MAPPED = new RegExp(`^::ffff:(${BYTE}(?:\\.${BYTE}){3})$`);
+
 /** An IPv6 address with its eight groups, one of IPv4 that is mapped to IPv6 plainly, anything else as it is. */
 export function javaAddress(text: string): string {
+  if (!text.includes(':')) return text;
+  // As the system tells of each client by IPv4 at a port for both: soon done.
+  const mapped = MAPPED.exec(text)?.[1];
+  if (mapped !== undefined) return mapped;
   const [address = '', zone] = text.split('%', 2);
   const groups = groupsOf(address);
   if (groups === undefined) return text;
