@@ -160,7 +160,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'the leader does not step down without a quorum',
     file: 'broadcast/leader.js',
-    from: 'if (!this.enough(alive)) {',
+    from: 'if (!host.verifiers().every((verifier) => this.isSynced(verifier)) && !host.oracleGrants()) {',
     to: 'if (false) {',
     finds: 'liveness',
   },
