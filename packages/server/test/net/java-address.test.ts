@@ -18,10 +18,24 @@ test('addresses of IPv6 have eight groups; others and names stay as they are', (
     '1:2:3:4:5:6:7:8': '1:2:3:4:5:6:7:8',
     'fe80::1%eth0': 'fe80:0:0:0:0:0:0:1%eth0',
     '::ffff:127.0.0.1': '127.0.0.1',
+    '::ffff:255.0.40.199': '255.0.40.199',
+    '::ffff:01.2.3.4': '1.2.3.4',
+    '::FFFF:7f00:1': '127.0.0.1',
     '64:ff9b::10.0.0.1': '64:ff9b:0:0:0:0:a00:1',
   };
   for (const [text, address] of Object.entries(written)) assert.equal(javaAddress(text), address);
-  for (const text of ['127.0.0.1', 'zk1.example', '', '1:2', '::1::', ':::', '1:2:3:4:5:6:7:8:9', '::12345', '::1.2.3'])
+  for (const text of [
+    '127.0.0.1',
+    'zk1.example',
+    '',
+    '1:2',
+    '::1::',
+    ':::',
+    '1:2:3:4:5:6:7:8:9',
+    '::12345',
+    '::1.2.3',
+    '::ffff:256.0.0.1',
+  ])
     assert.equal(javaAddress(text), text);
   assert.deepEqual(['0.0.0.0', '::', '0:0:0:0:0:0:0:0', '::1', 'h'].map(isWildcard), [true, true, true, false, false]);
 });
