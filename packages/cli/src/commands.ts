@@ -23,7 +23,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .description('A coordination service that speaks ZooKeeper’s protocols')
     .configureHelp({ sortSubcommands: false })
     .version(versionLine(), '--version', 'print the version')
-    .exitOverride((e) => process.exit(e.exitCode === 0 ? 0 : 1));
+    .exitOverride((e) => process.exit(e.exitCode === 0 ? 0 : 2));
   const verb = (
     name: string,
     description: string,
@@ -56,15 +56,18 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   program
     .command('shell')
     .description('read and change nodes: zkCli’s commands, at a terminal, from a pipe, or one')
-    .helpOption(false);
+    .helpOption(false)
+    .addHelpText('after', '\nAll of it: nodekeeper shell --help');
   program
     .command('doctor')
     .description('find out why a client cannot connect, or a quorum does not form')
-    .helpOption(false);
+    .helpOption(false)
+    .addHelpText('after', '\nAll of it: nodekeeper doctor --help');
   program
     .command('tools')
     .description('look into logs and snapshots; copy, compare, export and import nodes')
-    .helpOption(false);
+    .helpOption(false)
+    .addHelpText('after', '\nAll of it: nodekeeper tools --help');
   program
     .command('testing-server')
     .description('run a server or an ensemble for a test, gone when standard input ends')

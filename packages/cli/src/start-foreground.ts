@@ -60,7 +60,7 @@ function greeting(config: ServerConfig, server: RunningServer): string {
 }
 
 function report(
-  e: Error & { code?: string; port?: number; address?: string; hostname?: string },
+  e: Error & { code?: string; path?: string; port?: number; address?: string; hostname?: string },
   config: ServerConfig | undefined,
 ): never {
   if (e instanceof UsageError) fail(EXIT.configuration, e.message);
@@ -68,6 +68,8 @@ function report(
     fail(EXIT.configuration, `Invalid config, exiting abnormally\n${e.message}`);
   if (e.name === 'StorageError') fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}`);
   if (e.code === 'EADDRINUSE') fail(EXIT.failed, portTakenMessage(e.port ?? 0, config, e.address));
+  if (e.path !== undefined && (e.code === 'EACCES' || e.code === 'EPERM'))
+    fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}. Check dataDir and permissions`);
   if (e.code === 'EACCES')
     fail(EXIT.failed, `${e.message}: choose a port above 1023 or give the right to use this one`);
   const unusable = unusableAddress(e, config);

@@ -257,6 +257,26 @@ test('a document may be written by hand', async (t) => {
   if ((await client.exists('/short', { watcher })) !== null) assert.equal((await event).type, 'nodeDeleted');
 });
 
+test('a document with bytes or keys that cannot be meant changes nothing', async (t) => {
+  const { at, client } = await serve(t);
+  const file = join(temporary(t), 'bad.json');
+  for (const [node, said] of [
+    [{ path: '/x', data: { base64: 'AAEC@@@DAwM=' } }, /node 2 \(\/x\): data.base64 is no base64/],
+    [{ path: '/x', data: { base64: '@@@' } }, /no base64/],
+    [{ path: '/x', data: 'x', adta: 'y' }, /adta is not known/],
+  ] as const) {
+    writeFileSync(file, JSON.stringify({ format: 'nodekeeper-tree/1', nodes: [{ path: '/' }, node] }));
+    const { code, err } = await tools('import', file, `${at}/bad`);
+    assert.equal(code, 2);
+    assert.match(err, said);
+  }
+  assert.equal(await client.exists('/bad'), null);
+  const good = [{ path: '/' }, { path: '/x', data: { base64: 'AAEC\n Aw' } }];
+  writeFileSync(file, JSON.stringify({ format: 'nodekeeper-tree/1', nodes: good }));
+  assert.equal((await tools('import', file, `${at}/good`)).code, 0);
+  assert.deepEqual((await client.getData('/good/x')).data, Buffer.from([0, 1, 2, 3]));
+});
+
 test('a node that changes while its subtree is moved stays, and what was done is told', async (t) => {
   const { client } = await serve(t);
   await client.create('/from', { data: 'root' });

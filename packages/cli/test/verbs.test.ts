@@ -191,7 +191,7 @@ test('version, print-cmd and help', async (t) => {
   assert.equal(help.code, 0);
   for (const verb of ['start-foreground', 'start', 'stop', 'restart', 'status', 'print-cmd', 'version'])
     assert.match(help.out, new RegExp(verb));
-  assert.equal(run('nonsense').code, 1);
+  assert.equal(run('nonsense').code, 2);
   const own = run('start-foreground', '--help');
   assert.equal(own.code, 0, own.err);
   assert.match(own.out, /--client-port N/);

@@ -1,6 +1,6 @@
 // The arguments of calls, and their checks.
 
-import { type Acl, type CreateMode, ErrorCode, MAX_TTL, pathProblem } from '#protocol';
+import { type Acl, CreateMode, ErrorCode, MAX_TTL, pathProblem } from '#protocol';
 import { KeeperError } from './errors.js';
 import type { CallOptions } from './options.js';
 import type { Watcher } from './watch-events.js';
@@ -50,6 +50,27 @@ const EMPTY = new Uint8Array(0);
 export function bytesOf(data: Data | undefined): Uint8Array | null {
   if (data === undefined) return EMPTY;
   return typeof data === 'string' ? Buffer.from(data) : data;
+}
+
+/**
+ * What a program without types may have given.
+ * @throws KeeperError BadArguments
+ */
+export function checkData(operation: string, path: string, data: unknown): void {
+  if (data === undefined || data === null || typeof data === 'string' || data instanceof Uint8Array) return;
+  const message = `data must be a string, bytes (a Uint8Array) or null, and is ${typeof data}`;
+  throw new KeeperError(ErrorCode.BadArguments, operation, path, { message });
+}
+
+/** @throws KeeperError BadArguments */
+export function checkSettings(path: string, { data, mode, acl }: CreateSettings): void {
+  checkData('create', path, data);
+  const fail = (message: string): never => {
+    throw new KeeperError(ErrorCode.BadArguments, 'create', path, { message });
+  };
+  if (mode !== undefined && CreateMode[mode] === undefined)
+    fail(`mode ${String(mode)} is not known: ${Object.keys(CreateMode).join(', ')}`);
+  if (acl !== undefined && !Array.isArray(acl)) fail('acl must be a list of { scheme, id, perms }');
 }
 
 /** @throws KeeperError BadArguments */

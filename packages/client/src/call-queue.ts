@@ -9,6 +9,8 @@ export interface Call {
   readonly reject: (error: unknown) => void;
   /** 0 until it is sent. */
   xid: number;
+  /** `performance.now()` when it began to wait for a connection, or for its turn. */
+  waitsSince: number;
   /** Whether a persistent watch stood for the one-shot watch of this call when it was sent. */
   covered: boolean;
   /** True once the caller has been answered, be it by the reply, a time-out or an abort. */

@@ -17,7 +17,9 @@ import {
   bytesOf,
   type CreateOptions,
   type CreateSettings,
+  checkData,
   checkPath,
+  checkSettings,
   checkTtl,
   type Data,
   type ReadOptions,
@@ -38,7 +40,7 @@ import {
   transaction,
 } from './multi.js';
 import { onAbort } from './on-abort.js';
-import type { CallOptions, ClientOptions, Credential } from './options.js';
+import { type CallOptions, type ClientOptions, type Credential, checkOptions } from './options.js';
 import { openPersistentWatch, type PersistentWatchHandle } from './persistent-watch.js';
 import { createProtected } from './protected-create.js';
 import type { ClientIdentity, CreatedNode, NodeAcl, NodeChildren, NodeData, Request } from './requests.js';
@@ -55,6 +57,8 @@ import { WatchStream } from './watch-stream.js';
 /** Where every server keeps the ensemble's configuration, whatever the chroot. */
 const CONFIG_NODE = '/zookeeper/config';
 const STREAM_LIMIT = 10_000;
+/** As Node's, Bun's and Deno's `console.log` know it. */
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 /** Of a protected create, unless a policy is set. */
 const PROTECT_RETRY = exponentialBackoff(50, 10, 2000);
 
@@ -111,10 +115,11 @@ export class Client extends EventEmitter<ClientEvents> {
    * Makes a client; {@link start} has it connect.
    * @param connectString `host:port,host:port/chroot`, or `dns-srv://name/chroot`
    * @param session of another client, of {@link untimed}
-   * @throws TypeError if the string cannot be used
+   * @throws TypeError if the string or an option cannot be used
    */
   constructor(connectString: string, options: ClientOptions = {}, session?: Session) {
     super();
+    if (session === undefined) checkOptions(options);
     this.options = options;
     this.defaultWatcher = (event) => {
       this.guard(() => options.onEvent?.(event));
@@ -126,6 +131,11 @@ export class Client extends EventEmitter<ClientEvents> {
         onState: (change) => this.onState(change),
         onError: (error) => this.onWatcherError(error),
       });
+  }
+
+  /** What is printed of it: nothing secret. */
+  [INSPECT](): object {
+    return { client: { state: this.state, sessionId: this.sessionId } };
   }
 
   /**
@@ -296,6 +306,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const { acl = OPEN_ACL_UNSAFE, ttl } = settings;
     const data = bytesOf(settings.data);
     return this.run('create', path, call, isSequential(mode), (serverPath) => {
+      checkSettings(path, settings);
       checkTtl(path, isTtl(mode), ttl);
       return requests.create(serverPath, data, acl, mode, ttl ?? -1, this.visible);
     });
@@ -381,7 +392,10 @@ export class Client extends EventEmitter<ClientEvents> {
 
   setData(path: string, data: Data, options: VersionOptions & CallOptions = {}): Promise<Stat> {
     const bytes = bytesOf(data);
-    return this.run('setData', path, options, false, (p) => requests.setData(p, bytes, options.version ?? -1));
+    return this.run('setData', path, options, false, (p) => {
+      checkData('setData', path, data);
+      return requests.setData(p, bytes, options.version ?? -1);
+    });
   }
 
   getChildren(path: string, options: ReadOptions = {}): Promise<NodeChildren> {

@@ -22,6 +22,7 @@ const SRV_PREFIX = 'dns-srv://';
 
 /** @throws TypeError if the string names no server, or the chroot is no valid path */
 export function parseConnectString(text: string): ConnectString {
+  if (typeof text !== 'string') throw new TypeError('the servers must be given as text, host:port,…');
   const isSrv = text.startsWith(SRV_PREFIX);
   const rest = (isSrv ? text.slice(SRV_PREFIX.length) : text).trim();
   const slash = rest.indexOf('/');

@@ -103,7 +103,6 @@ export class Session implements ConnectionHandler {
   private seenReadWrite = false;
   /** Whether the server that was connected last takes writes: one that serves reads only certainly does none. */
   private takesWrites = false;
-  private lastContact = performance.now();
   /** The time-out to ask for, in milliseconds. */
   private readonly wantedTimeout: number;
   /** `performance.now()` when the last request was sent that is answered: the server has heard from us since. */
@@ -183,6 +182,7 @@ export class Session implements ConnectionHandler {
         resolve: resolve as (value: unknown) => void,
         reject,
         xid: 0,
+        waitsSince: 0,
         covered: false,
         settled: false,
         release: undefined,
@@ -195,7 +195,10 @@ export class Session implements ConnectionHandler {
       if (timeout !== undefined || signal !== undefined) this.limit(call, timeout, signal);
       if (call.settled) return;
       if (this.waiting.length === 0 && this.takesMore()) this.transmit(call);
-      else this.waiting.push(call);
+      else {
+        call.waitsSince = performance.now();
+        this.waiting.push(call);
+      }
     });
   }
 
@@ -522,7 +525,6 @@ export class Session implements ConnectionHandler {
     if (this.connection !== connection) return;
     this.connection = undefined;
     this.probe = 0;
-    this.lastContact = connection.lastReceived;
     this.lastFailure = reason;
     // Those that waited for their turn go with those before them: the order of calls has no gaps.
     const calls = [...this.sent.drain(), ...this.waiting.drain()];
@@ -562,9 +564,15 @@ export class Session implements ConnectionHandler {
 
   /** Calls that nobody could be asked for a whole session time-out are not kept longer; they were never sent. */
   private giveUpWaiting(): void {
-    if (this.isOver || performance.now() - this.lastContact < this.timeout) return;
-    this.lastContact = performance.now();
-    this.rejectAll(this.waiting.drain(), ErrorCode.ConnectionLoss, this.lastFailure?.message);
+    if (this.isOver) return;
+    const now = performance.now();
+    const calls: Call[] = [];
+    for (let first = this.waiting.first(); first !== undefined; first = this.waiting.first()) {
+      if (now - first.waitsSince < this.timeout) break;
+      this.waiting.shift();
+      calls.push(first);
+    }
+    this.rejectAll(calls, ErrorCode.ConnectionLoss, this.lastFailure?.message);
   }
 
   /** Moves to other servers; see Hosts.update. @throws TypeError if the string cannot be used */
@@ -582,7 +590,6 @@ export class Session implements ConnectionHandler {
     this.seenReadWrite = false;
     this.lastZxid = 0;
     this.answeredZxid = 0;
-    this.lastContact = performance.now();
     const renew = this.options.renewSession ?? true;
     if (!renew) {
       this.end('expired');

@@ -1,7 +1,7 @@
 // Builds a transaction whose results have types.
 
 import { CreateMode, isSequential, isTtl, OPEN_ACL_UNSAFE, type Stat } from '#protocol';
-import { bytesOf, type CreateSettings, checkTtl, type VersionOptions } from './arguments.js';
+import { bytesOf, type CreateSettings, checkData, checkSettings, checkTtl, type VersionOptions } from './arguments.js';
 import {
   type CreatedInTransaction,
   checkOperation,
@@ -39,6 +39,7 @@ export class Transaction<R extends readonly unknown[] = []> {
     const mode = CreateMode[settings.mode ?? 'persistent'];
     const serverPath = this.target.serverPath('create', path, isSequential(mode));
     const { data, acl = OPEN_ACL_UNSAFE, ttl } = settings;
+    checkSettings(path, settings);
     checkTtl(path, isTtl(mode), ttl);
     return this.with(createOperation(path, serverPath, bytesOf(data), acl, mode, ttl ?? -1));
   }
@@ -52,6 +53,7 @@ export class Transaction<R extends readonly unknown[] = []> {
     data: Uint8Array | string | null,
     { version = -1 }: VersionOptions = {},
   ): Transaction<[...R, Stat]> {
+    checkData('setData', path, data);
     return this.with(setDataOperation(path, this.target.serverPath('setData', path), bytesOf(data), version));
   }
 

@@ -50,7 +50,8 @@ export interface NextEvent {
 
 /**
  * Makes a one-shot watch to await: `const next = nextEvent(); await client.getData(p, { watcher: next.watcher })`.
- * With limits, `event` rejects with the signal's reason, or with OperationTimeout after `timeout` ms.
+ * With limits, `event` rejects with the signal's reason, or with OperationTimeout after `timeout` ms; the watch stays set then,
+ * until something happens: ask again only after `client.removeWatches`.
  */
 export function nextEvent(limits: Pick<CallOptions, 'signal' | 'timeout'> = {}): NextEvent {
   let happened: WatchEvent | undefined;

@@ -4,7 +4,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { type Client, type KeeperError, retryForever, retryNTimes, type StateChange } from '../dist/index.js';
+import { inspect } from 'node:util';
+import {
+  Client,
+  connect,
+  isKeeperError,
+  type KeeperError,
+  retryForever,
+  retryNTimes,
+  type StateChange,
+} from '../dist/index.js';
 import { Relay } from './relay.js';
 import { atEnd, begin, dataDir, open, serve } from './support.js';
 
@@ -179,6 +188,63 @@ test('calls are not kept longer than a session when no server is there', async (
   const error = (await client.create('/x').catch((e: unknown) => e)) as KeeperError;
   assert.equal(error.codeName, 'ConnectionLoss');
   assert.equal(error.outcomeUnknown, false);
+});
+
+test('while no server is there each call waits for a session time-out of its own', async (t) => {
+  const { clientPort } = await serve(t, { tickTime: 200 });
+  const relay = await Relay.start(t, clientPort);
+  const client = await open(t, relay.port, { sessionTimeout: 1000 });
+  relay.down();
+  await next(client, 'suspended');
+  const waited = async (): Promise<number> => {
+    const made = performance.now();
+    await assert.rejects(client.getData('/'), (e: unknown) => isKeeperError(e, 'ConnectionLoss'));
+    return performance.now() - made;
+  };
+  const first = waited();
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  const second = waited();
+  for (const ms of [await first, await second]) assert.ok(ms >= 999, `${ms} ms`);
+});
+
+test('options that can be of no use are told at once', async () => {
+  const bad: readonly [object, RegExp][] = [
+    [{ sessionTimeout: Number.POSITIVE_INFINITY }, /sessionTimeout is Infinity, but must be a number from 0/],
+    [{ sessionTimeout: 2 ** 31 }, /sessionTimeout/],
+    [{ sessionTimeout: '10s' }, /sessionTimeout is 10s/],
+    [{ sessionTimeout: -1 }, /sessionTimeout/],
+    [{ maxOutstanding: 0 }, /maxOutstanding is 0/],
+    [{ auth: { scheme: 'digest', auth: 'a:b' } }, /auth must be a list/],
+  ];
+  for (const [options, said] of bad)
+    await assert.rejects(connect('127.0.0.1:1', options), (e: Error) => e instanceof TypeError && said.test(e.message));
+  await assert.rejects(connect(undefined as unknown as string), /servers must be given as text/);
+});
+
+test('what is printed of a client is nothing secret', async (t) => {
+  const { clientPort } = await serve(t);
+  const sasl = { mechanism: 'DIGEST-MD5', username: 'u', password: 'secret-word' } as const;
+  const client = new Client(`127.0.0.1:${clientPort}`, { sasl });
+  atEnd(t, () => client.close());
+  const text = inspect(client, { depth: 20, showHidden: true });
+  assert.match(text, /state: 'connecting'/);
+  assert.doesNotMatch(text, /secret-word/);
+});
+
+test('data, modes and lists that are none are told by their name', async (t) => {
+  const { clientPort } = await serve(t);
+  const client = await open(t, clientPort);
+  const wrong = (value: unknown): never => value as never;
+  for (const [call, said] of [
+    [() => client.create('/n', { data: wrong(5) }), /data must be a string, bytes .* and is number/],
+    [() => client.create('/n', { mode: wrong('EPHEMERAL') }), /mode EPHEMERAL is not known: persistent, /],
+    [() => client.create('/n', { acl: wrong('world:anyone:r') }), /acl must be a list/],
+    [() => client.setData('/', wrong({ a: 1 })), /data must be/],
+    [() => client.setData('/', wrong(new ArrayBuffer(5))), /data must be/],
+  ] as const)
+    await assert.rejects(call(), (e: unknown) => isKeeperError(e, 'BadArguments') && said.test(e.message));
+  assert.throws(() => client.transaction().setData('/', wrong(5)), /data must be/);
+  assert.throws(() => client.transaction().create('/n', { mode: wrong('x') }), /mode x is not known/);
 });
 
 test('connect rejects when there is no server, saying why', async () => {

@@ -96,6 +96,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
     super();
     this.path = recipePath(recipe, path);
     if (layout.locks !== undefined) recipePath(recipe, layout.locks);
+    if (layout.locks === path) throw new RecipeError('BadArgument', recipe, path, 'lockPath must be another path');
     const { maxItems = 1 } = options;
     if (!(maxItems >= 1)) throw new RecipeError('BadArgument', recipe, path, `maxItems cannot be ${maxItems}`);
     this.recipe = recipe;

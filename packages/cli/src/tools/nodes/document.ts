@@ -81,18 +81,25 @@ function fromNode(node: DocumentNode, index: number, withAcl: boolean): WantedNo
   if (typeof node !== 'object' || node === null || typeof node.path !== 'string' || !node.path.startsWith('/')) {
     return fail('path must begin with /');
   }
-  const { data = null, acl, container, ttl } = node;
+  const { path: _, data = null, acl, container, ttl, ...others } = node;
+  const unknown = Object.keys(others)[0];
+  if (unknown !== undefined) return fail(`${unknown} is not known; a node has path, data, acl, container, ttl`);
   let bytes: Buffer | null = null;
   if (typeof data === 'string') bytes = Buffer.from(data);
   else if (data !== null) {
     if (typeof data.base64 !== 'string') return fail('data must be text, null, or { base64 }');
     bytes = Buffer.from(data.base64, 'base64');
+    // Node takes out what it does not know, and reads the rest.
+    if (withoutPadding(bytes.toString('base64')) !== withoutPadding(data.base64.replaceAll(/\s/g, '')))
+      return fail('data.base64 is no base64');
   }
   if (ttl !== undefined && !(Number.isSafeInteger(ttl) && ttl > 0)) fail('ttl must be a number of milliseconds');
   const parsed = readAcl(acl ?? OPEN, fail);
   const kind = ttl !== undefined ? { ttl } : container === true ? 'container' : 'persistent';
   return { below: node.path === '/' ? '' : node.path, data: bytes, acl: withAcl ? parsed : undefined, kind };
 }
+
+const withoutPadding = (base64: string): string => base64.replace(/=+$/, '');
 
 function readAcl(text: unknown, fail: (what: string) => never): Acl[] {
   return typeof text === 'string' ? parseAcl(text, fail) : fail('acl must be scheme:id:perms,…');
