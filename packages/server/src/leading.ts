@@ -133,6 +133,10 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     return this.server.membership.committed.members.has(id);
   }
 
+  isObserver(id: number): boolean {
+    return this.server.membership.committed.members.get(id)?.role === 'observer';
+  }
+
   historyEpochOf(id: number): number | undefined {
     return this.server.historyEpochOf(id);
   }

@@ -94,7 +94,7 @@ export class Membership {
    */
   activate(config: QuorumConfig): Member | undefined {
     if (!this.changeable || config.version <= this.committed.version) return undefined;
-    this.files?.activate(config, this.id);
+    this.files?.activate(config, this.own);
     this.committed = config;
     // What is proposed beyond it still has to agree, after a restart, too.
     if (this.proposed.version <= config.version) {

@@ -31,6 +31,8 @@ export interface LeaderHost extends HistoryHost {
   oracleGrants(): boolean;
   /** Whether the committed configuration lists the server. */
   isMember(id: number): boolean;
+  /** Whether it lists the server as an observer. */
+  isObserver(id: number): boolean;
   /** The epoch of another server's history, as its last vote for itself told; undefined while that is not known. */
   historyEpochOf(id: number): number | undefined;
   /** The text that NEWLEADER carries: of the newest configuration, once the leader serves of the committed one. */
@@ -437,10 +439,12 @@ export class Leader implements Proposals, LearnerMaster {
   }
 
   private there(): Set<number> {
-    const there = new Set([this.host.id]);
-    // An observer acknowledges nothing until it has become a follower, which it does only when the new members are in force.
-    for (const learner of this.learners)
-      if (learner.following && learner.participates && learner.id !== undefined) there.add(learner.id);
+    const { host } = this;
+    const there = new Set([host.id]);
+    // An observer acknowledges nothing until it has become a follower, which it does only when the new members are in force; nor
+    // does a follower that has been made an observer and will soon come again as one.
+    for (const { id, following, participates } of this.learners)
+      if (following && participates && id !== undefined && !host.isObserver(id)) there.add(id);
     return there;
   }
 

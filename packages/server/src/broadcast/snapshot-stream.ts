@@ -4,7 +4,7 @@
 import { type Acl, DecodeError, JuteReader, type JuteWriter, readAclList, writeAclList } from '@nodekeeper/protocol';
 
 export const SIGNATURE = 'BenWasHere';
-const MAX_FIELD = 256 * 1024 * 1024;
+const MAX_FIELD = 0x3fffffff; // what jute.maxbuffer may be at most
 const STAT = 60;
 
 /** What the body is made from; a database's snapshot gives it. */

@@ -1,8 +1,8 @@
 // The files that a reconfiguration changes: `<zoo.cfg>.dynamic.<version>` with the members, `<zoo.cfg>.dynamic.next` while one is
 // proposed, and zoo.cfg itself, which then names the former. Source: QuorumPeerConfig of Apache ZooKeeper.
 
-import { dirname, join } from 'node:path';
-import { formatConfig, parseConfig, type QuorumConfig } from '../quorum/quorum-config.js';
+import { dirname, resolve } from 'node:path';
+import { formatConfig, type Member, parseConfig, type QuorumConfig } from '../quorum/quorum-config.js';
 
 /** What is needed of a disk. */
 export interface TextFiles {
@@ -51,8 +51,11 @@ export class DynamicFile {
     disk.syncDir(dirname(next));
   }
 
-  /** Writes the members down, and has zoo.cfg name them. */
-  activate(config: QuorumConfig, id: number): void {
+  /**
+   * Writes the members down, and has zoo.cfg name them.
+   * @param before the server's own line until now, whose client port it keeps if the new one names none
+   */
+  activate(config: QuorumConfig, { id, clientAddress: before }: Member): void {
     const { disk, path } = this;
     const text = disk.readText(path);
     if (text === undefined) return;
@@ -64,6 +67,10 @@ export class DynamicFile {
     const withClients = config.members.get(id)?.clientAddress !== undefined;
     const kept = lines.filter((line) => !MOVED.test(line) && !(withClients && CLIENT.test(line)));
     while (kept.length > 0 && kept[kept.length - 1]?.trim() === '') kept.pop();
-    disk.replaceText(path, `${kept.join('\n')}\ndynamicConfigFile=${join(file)}\n`);
+    if (!withClients && before !== undefined && !lines.some((line) => CLIENT.test(line))) {
+      kept.push(`clientPort=${before.port}`);
+      if (before.host !== '0.0.0.0') kept.push(`clientPortAddress=${before.host}`);
+    }
+    disk.replaceText(path, `${kept.join('\n')}\ndynamicConfigFile=${resolve(file)}\n`);
   }
 }

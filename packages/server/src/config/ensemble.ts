@@ -1,6 +1,6 @@
 // The part of the configuration that concerns the other servers: who they are, from zoo.cfg or the dynamic file, and the limits.
 
-import { type Member, parseMember, type QuorumConfig, quorumConfig } from '../quorum/quorum-config.js';
+import { groupingProblem, type Member, parseMember, type QuorumConfig, quorumConfig } from '../quorum/quorum-config.js';
 import { ConfigError, type Settings } from './parse.js';
 import { parseProperties } from './properties.js';
 
@@ -13,7 +13,7 @@ export interface Ensemble {
   readonly members: QuorumConfig;
   /** Where the members stand if not in zoo.cfg. */
   readonly dynamicConfigFile: string | undefined;
-  /** Whether each member has its client port in its line. */
+  /** Whether a member has its client port in its line. */
   readonly clientAddresses: boolean;
   /** Ticks for a follower to connect and catch up, and to answer. */
   readonly initLimit: number;
@@ -131,7 +131,7 @@ export function ensembleOf(settings: Settings): {
   const ensemble: Ensemble = {
     members,
     dynamicConfigFile,
-    clientAddresses: all.every((member) => member.clientAddress !== undefined),
+    clientAddresses: all.some((member) => member.clientAddress !== undefined),
     initLimit: n('initLimit'),
     syncLimit: n('syncLimit'),
     connectTimeout: n('cnxTimeout'),
@@ -207,19 +207,13 @@ function membersOf(lines: readonly MemberLine[], source: string, version: number
       const ids = value.split(':').map((x) => Number(x.trim()));
       if (ids.some((x) => !Number.isInteger(x)))
         throw new ConfigError(`${place}: ${name}=${value}: server ids divided by : are expected`);
-      const taken = ids.find((x) => [...groups.values()].some((group) => group.includes(x)));
-      if (taken !== undefined) throw new ConfigError(`${place}: server ${taken} is in two groups`);
       groups.set(id, ids);
     } else {
       if (!/^\d+$/.test(value.trim())) throw new ConfigError(`${place}: ${name}=${value}: a whole number is expected`);
       weights.set(id, Number(value));
     }
   }
-  if (weights.size > 0 && groups.size === 0) throw new ConfigError(`${source}: weights need groups`);
-  for (const member of members) {
-    const grouped = [...groups.values()].some((group) => group.includes(member.id));
-    if (groups.size > 0 && member.role === 'participant' && !grouped)
-      throw new ConfigError(`${source}: server ${member.id} is in no group`);
-  }
+  const problem = groupingProblem(members, groups, weights);
+  if (problem !== undefined) throw new ConfigError(`${source}: ${problem}`);
   return quorumConfig(members, version, groups, weights);
 }

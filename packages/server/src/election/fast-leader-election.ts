@@ -362,9 +362,20 @@ export class FastLeaderElection {
     return this.wins(n, this.proposal);
   }
 
-  /** A candidate without weight beats nobody. */
+  /**
+   * A candidate without weight beats nobody; while members change, it need not have any in both configurations, as there may be
+   * none that has. Of those with one history the ones with weight in the committed members come first.
+   */
   private wins(a: Vote, b: Vote): boolean {
-    return this.host.verifiers().every((v) => !v.isVoter(a.leader) || v.weight(a.leader) > 0) && beats(a, b);
+    const verifiers = this.host.verifiers();
+    const listing = verifiers.filter((v) => v.isVoter(a.leader));
+    if (listing.length > 0 && listing.every((v) => v.weight(a.leader) === 0)) return false;
+    if (a.peerEpoch === b.peerEpoch && a.zxid === b.zxid) {
+      const [committed] = verifiers;
+      const weighs = (id: number): boolean => committed?.isVoter(id) !== true || committed.weight(id) > 0;
+      if (weighs(a.leader) !== weighs(b.leader)) return weighs(a.leader);
+    }
+    return beats(a, b);
   }
 
   private isVoter(id: number): boolean {

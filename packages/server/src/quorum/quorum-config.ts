@@ -87,6 +87,23 @@ export function quorumConfig(
   return { version, members: byId, groups, weights, verifier };
 }
 
+/** What is wrong with groups and weights, which no server starts with; undefined if nothing is. */
+export function groupingProblem(
+  members: Iterable<Member>,
+  groups: ReadonlyMap<number, readonly number[]>,
+  weights: ReadonlyMap<number, number>,
+): string | undefined {
+  if (groups.size === 0) return weights.size > 0 ? 'weights need groups' : undefined;
+  const grouped = new Set<number>();
+  for (const id of [...groups.values()].flat()) {
+    if (grouped.has(id)) return `server ${id} is in two groups`;
+    grouped.add(id);
+  }
+  for (const { id, role } of members)
+    if (role === 'participant' && !grouped.has(id)) return `server ${id} is in no group`;
+  return undefined;
+}
+
 /** The configuration as text. */
 export function formatConfig(config: QuorumConfig): string {
   const members = [...config.members.values()].sort((a, b) => a.id - b.id);

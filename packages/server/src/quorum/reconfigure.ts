@@ -1,7 +1,14 @@
 // What a reconfiguration asks for, and the members that come of it. Source: PrepRequestProcessor of Apache ZooKeeper.
 
 import { ErrorCode } from '@nodekeeper/protocol';
-import { type Member, parseConfig, parseMember, type QuorumConfig, quorumConfig } from './quorum-config.js';
+import {
+  groupingProblem,
+  type Member,
+  parseConfig,
+  parseMember,
+  type QuorumConfig,
+  quorumConfig,
+} from './quorum-config.js';
 
 /** Null where the request leaves it out; the first two are the incremental form, the third the whole one. */
 export interface ReconfigRequest {
@@ -50,6 +57,7 @@ function whole(text: string, version: number, rules: ReconfigRules): QuorumConfi
     const { members, groups, weights } = parseConfig(text.replaceAll(',', '\n'));
     const all = [...members.values()];
     if (!all.every((member) => mayStart(member, rules))) return undefined;
+    if (groupingProblem(all, groups, weights) !== undefined) return undefined;
     if (all.some((member, i) => all.slice(0, i).some((other) => shareAddress(member, other)))) return undefined;
     return quorumConfig(all, version, groups, weights);
   } catch {

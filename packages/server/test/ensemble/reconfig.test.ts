@@ -1,16 +1,17 @@
 // Reconfiguration: servers join, leave, change roles and places, under writes, and the files say so afterwards.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { OpCode } from '@nodekeeper/protocol';
+import { ErrorCode, OpCode } from '@nodekeeper/protocol';
+import { loadConfig, startServer } from '../../dist/index.js';
 import { formatConfig, parseConfig } from '../../dist/quorum/quorum-config.js';
 import { reconfigured } from '../../dist/quorum/reconfigure.js';
 import { RawClient, type Reply } from '../server/raw-client.js';
 import { until } from '../server/until.js';
-import { Ensemble, writeLog } from './ensemble.js';
+import { Ensemble, freePorts, writeLog } from './ensemble.js';
 import { RawLearner } from './raw-learner.js';
 
 const SETTINGS = { reconfigEnabled: true, skipACL: 'yes', standaloneEnabled: false };
@@ -56,7 +57,7 @@ test('the first leader gives the members its epoch as their version, on every se
     const client = await ensemble.client(id);
     assert.match((await client.getData('/zookeeper/config')) ?? '', /version=100000000$/);
     const text = readFileSync(ensemble.configPath(id), 'utf8');
-    assert.match(text, /^dynamicConfigFile=.*\.dynamic\.100000000$/m);
+    assert.match(text, /^dynamicConfigFile=\/.*\.dynamic\.100000000$/m);
     assert.doesNotMatch(text, /^server\./m);
     // Apache's server ends its last line without a line feed.
     assert.match(
@@ -393,4 +394,66 @@ test('a server that was taken out and is set up anew does not make a quorum with
   assert.equal(await ensemble.settled(), 3);
   await ensemble.level();
   assert.equal(ensemble.digests().size, 1);
+});
+
+test('members that have just been made observers do not count for the next reconfiguration', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 5, [1, 2, 3, 4, 5], SETTINGS);
+  const leader = await ensemble.settled();
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  const ids = [1, 2, 3, 4, 5];
+  const demoted = ids.filter((id) => id !== leader).slice(0, 3);
+  const as = (observers: readonly number[]): string =>
+    ids
+      .map((id) => {
+        const line = `server.${id}=${ensemble.fullLine(id)}`;
+        return observers.includes(id) ? line.replace('participant', 'observer') : line;
+      })
+      .join(',');
+  assert.equal((await reconfig(client, { members: as(demoted) })).reply.error, 0);
+  // They have not all left yet: with them there would be a quorum for this, and none to acknowledge it.
+  const { reply } = await reconfig(client, { members: as([]) });
+  assert.equal(reply.error, ErrorCode.NewConfigNoQuorum);
+  await writes(client, 3);
+  await ensemble.settled();
+  for (const left of [2, 1, 0]) {
+    // The one before may still be on its way from one role to the other.
+    const isMade = async (): Promise<boolean> =>
+      (await reconfig(client, { members: as(demoted.slice(0, left)) })).reply.error === 0;
+    const deadline = performance.now() + 10_000;
+    while (!(await isMade())) assert.ok(performance.now() < deadline, `${left} observers left`);
+  }
+  await writes(await ensemble.client(leader), 3);
+});
+
+test('a member whose own line names its client port starts again where the others have theirs in zoo.cfg', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  const lines = [1, 2, 3].map((id) => [id, ensemble.fullLine(id)] as const);
+  const withPort = `${lines[2]?.[1]};127.0.0.1:0`;
+  const start = async (own: number, settings: readonly string[]): Promise<void> => {
+    const dir = ensemble.dataDirOf(own);
+    const members = lines.map(([id, line]) => `server.${id}=${id === 3 ? withPort : line}`);
+    const limits = ['initLimit=5', 'syncLimit=5', 'admin.enableServer=false'];
+    writeFileSync(ensemble.configPath(own), [`dataDir=${dir}`, ...limits, ...members, ...settings, ''].join('\n'));
+    await (await startServer(loadConfig({ file: ensemble.configPath(own) }))).close();
+  };
+  for (const id of [2, 3]) {
+    mkdirSync(ensemble.dataDirOf(id), { recursive: true });
+    writeFileSync(join(ensemble.dataDirOf(id), 'myid'), `${id}\n`);
+  }
+  await start(3, []);
+  const [port] = await freePorts(1);
+  await start(2, [`clientPort=${port}`, 'clientPortAddress=127.0.0.1']);
+  await assert.rejects(start(2, []), /clientPort is not set, and server\.2 names none/);
+});
+
+test('members that no server would start with are refused', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS);
+  const client = await ensemble.client(await ensemble.settled());
+  const members = lines(ensemble, [1, 2, 3]);
+  for (const bad of ['group.1=1:2', 'group.1=1:2,group.2=2:3', 'weight.1=2']) {
+    const { reply } = await reconfig(client, { members: `${members},${bad}` });
+    assert.equal(reply.error, -8, bad);
+  }
+  assert.equal((await reconfig(client, { members: `${members},group.1=1:2,group.2=3,weight.3=0` })).reply.error, 0);
 });

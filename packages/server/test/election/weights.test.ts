@@ -1,0 +1,57 @@
+// Elections while a reconfiguration moves the weights of hierarchical quorums.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hierarchicalQuorum } from '../../dist/quorum/quorum-verifier.js';
+import { VirtualElection } from './virtual-election.js';
+
+const X = { epoch: 1, zxid: 0x100000005 };
+const ids = [1, 2, 3, 4, 5, 6];
+const before = hierarchicalQuorum(
+  ids,
+  [ids],
+  new Map([
+    [1, 1],
+    [2, 1],
+    [3, 1],
+    [4, 0],
+    [5, 0],
+    [6, 0],
+  ]),
+);
+const after = hierarchicalQuorum(
+  ids,
+  [ids],
+  new Map([
+    [1, 0],
+    [2, 0],
+    [3, 0],
+    [4, 1],
+    [5, 1],
+    [6, 1],
+  ]),
+);
+
+test('weights that move to others: all know of the proposed members, all are up, somebody leads', () => {
+  const e = new VirtualElection(before);
+  for (const id of ids) e.proposed.set(id, after);
+  for (const id of ids) e.start(id, X);
+  e.advance(600_000);
+  assert.ok(
+    Object.values(e.outcome()).every((x) => x !== 'looking'),
+    JSON.stringify(e.outcome()),
+  );
+});
+
+test('one weight that stays is behind', () => {
+  const five = [1, 2, 3, 4, 5];
+  const w = (...n: number[]) => hierarchicalQuorum(five, [five], new Map(n.map((x, i) => [i + 1, x])));
+  const e = new VirtualElection(w(1, 1, 1, 0, 0));
+  for (const id of [1, 2, 4, 5]) e.proposed.set(id, w(0, 0, 1, 1, 1));
+  for (const id of [1, 2, 4, 5]) e.start(id, X);
+  e.start(3, { epoch: 1, zxid: 0x100000004 });
+  e.advance(600_000);
+  assert.ok(
+    Object.values(e.outcome()).every((x) => x !== 'looking'),
+    JSON.stringify(e.outcome()),
+  );
+});
