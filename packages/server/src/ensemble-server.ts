@@ -37,11 +37,10 @@ import type { LoggedEntry, Role } from './role.js';
 import type { Timer } from './runtime.js';
 import { openData, type ServerOptions } from './server.js';
 import { SessionTable } from './session/session-table.js';
-import { type DataDir, readMyid } from './storage/data-dir.js';
+import { readMyid } from './storage/data-dir.js';
 import { nodeDisk } from './storage/node-disk.js';
 import { recover } from './storage/recovery.js';
-import { finishReplacing } from './storage/rewrite.js';
-import { recoverWhatIsWhole } from './storage/set-aside.js';
+import { mustRejoin, recoverWhatIsWhole, rejoinMarker } from './storage/set-aside.js';
 import type { LogBatch } from './storage/txn-log.js';
 
 const PROGRESS_MS = 5000;
@@ -49,6 +48,16 @@ const PROGRESS_MS = 5000;
 const READ_ONLY_AFTER_MS = 2000;
 const EXPIRY_CHECK_MS = 100;
 const MAX_ID = 255;
+
+/** Ids of sessions begin with the server's: none may look like the owner of a TTL node. */
+function checkSessionIds({ dataDir, extendedTypesEnabled }: ServerConfig, id: number): void {
+  const emulates = extendedTypesEnabled === '3.5.3';
+  const largest = emulates ? 127 : MAX_ID - 1;
+  if (extendedTypesEnabled === false || id <= largest) return;
+  throw new ConfigError(
+    `${dataDir}/myid says ${id}, but with extendedTypesEnabled${emulates ? ' and emulate353TTLNodes' : ''} ids are from 1 to ${largest}: ephemerals of its clients would be taken for TTL nodes. Give this server a smaller id`,
+  );
+}
 
 export class EnsembleServer extends Replica {
   readonly ensembleStats = new EnsembleStats();
@@ -112,10 +121,15 @@ export class EnsembleServer extends Replica {
         `${config.dataDir}/myid says ${id}, but the servers are ${known}. Correct myid${id <= MAX_ID ? ` or add server.${id}` : `: ids are from 1 to ${MAX_ID}`}`,
       );
     }
+    if (config.clientPort === undefined && config.secureClientPort === undefined && own.clientAddress === undefined) {
+      throw new ConfigError(
+        `${config.path ?? 'configuration'}: clientPort is not set, and server.${id} names none. Add clientPort=2181`,
+      );
+    }
+    checkSessionIds(config, id);
     checkClientAddress(config, own);
     const recent = new RecentProposals(ensemble.commitLogCount);
-    const prepare = (dirs: DataDir, database: Database): void => {
-      finishReplacing(disk, dirs);
+    const prepare = (database: Database): void => {
       database.onReplayed = rememberFrom(recent);
     };
     // A server alone must not forget; one of several takes from the others what its disk has lost.
@@ -125,6 +139,12 @@ export class EnsembleServer extends Replica {
     const server = new EnsembleServer(config, { ensemble, id, own, opened, recent }, options);
     if (ensemble.peerType !== undefined && ensemble.peerType !== own.role)
       server.logger.warn({}, `peerType=${ensemble.peerType}, but server.${id} is a ${own.role}: that counts`);
+    if (mustRejoin(disk, opened.dirs)) {
+      server.logger.warn(
+        {},
+        `this server has set damaged files aside and elects nobody until it has a leader's history; ${rejoinMarker(opened.dirs)} tells of them. If no other server has the data: restore those files and remove that one`,
+      );
+    }
     if (opened.recovered.fresh) server.tellOfEmptiness();
     if (opened.recovered.fresh && opened.trusted) await server.writeSnapshot();
     return server;

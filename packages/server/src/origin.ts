@@ -45,8 +45,17 @@ export class Origin {
     for (const [id, timeout] of sessionTimeouts) this.sessions.track(id, timeout, port.now);
     this.server.followSessions(this.sessions);
     // Ephemerals whose session is not known any more go, through the log like everything else.
+    let kept = 0;
     for (const owner of [...tree.ephemeralOwners()]) {
-      if (!sessionTimeouts.has(owner)) this.processor.closeSession(new Session<SessionOwner>(owner, 0));
+      if (sessionTimeouts.has(owner)) continue;
+      if (tree.ownsTtlNodes(owner)) kept++;
+      else this.processor.closeSession(new Session<SessionOwner>(owner, 0));
+    }
+    if (kept > 0) {
+      this.server.logger.error(
+        { owners: kept },
+        'there are nodes with a time to live, but extendedTypesEnabled is not true: until it is, they stay, and nothing can be created below them',
+      );
     }
   }
 

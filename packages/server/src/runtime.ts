@@ -19,15 +19,28 @@ export interface Runtime {
   soon(action: () => void): void;
 }
 
+/** The longest that Node's timers know, in milliseconds: longer ones would end at once. */
+const LONGEST = 2 ** 31 - 1;
+
 export const nodeRuntime: Runtime = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
   random: () => Math.random(),
   after(ms, action) {
-    const timer = setTimeout(action, ms);
+    const arm = (left: number): NodeJS.Timeout =>
+      left <= LONGEST ? setTimeout(action, left) : setTimeout(() => (timer = arm(left - LONGEST)), LONGEST);
+    let timer = arm(ms);
     return { cancel: () => clearTimeout(timer) };
   },
   every(ms, action) {
+    if (ms > LONGEST) {
+      const again = (): void => {
+        timer = nodeRuntime.after(ms, again);
+        action();
+      };
+      let timer = nodeRuntime.after(ms, again);
+      return { cancel: () => timer.cancel() };
+    }
     const timer = setInterval(action, ms);
     return { cancel: () => clearInterval(timer) };
   },

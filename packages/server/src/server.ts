@@ -28,6 +28,7 @@ import type { Disk } from './storage/disk.js';
 import { nodeDisk } from './storage/node-disk.js';
 import { purge } from './storage/purge.js';
 import { type Recovered, recover } from './storage/recovery.js';
+import { finishReplacing } from './storage/rewrite.js';
 import { writeSnapshot } from './storage/snapshot-writer.js';
 import { type LogBatch, TxnLog } from './storage/txn-log.js';
 import type { SnapshotSource } from './tree/snapshot-source.js';
@@ -83,7 +84,7 @@ export function newDatabase(config: ServerConfig, runtime: Runtime): Database {
 export async function openData(
   config: ServerConfig,
   options: ServerOptions,
-  prepare: (dirs: DataDir, database: Database) => void = () => {},
+  prepare: (database: Database) => void = () => {},
   recoverBy: typeof recover = recover,
 ): Promise<Opened> {
   const { logger = silentLogger, disk = nodeDisk, runtime = nodeRuntime } = options;
@@ -95,7 +96,8 @@ export async function openData(
     const began = runtime.now();
     const trusted = mayStartEmpty(disk, dirs, config.dbAutocreate);
     const database = newDatabase(config, runtime);
-    prepare(dirs, database);
+    finishReplacing(disk, dirs);
+    prepare(database);
     let loadedAt = began;
     database.onSnapshotLoaded = () => {
       loadedAt = runtime.now();

@@ -10,6 +10,8 @@ import type { Timer } from './runtime.js';
 import { newDatabase, type Opened, openData, Server, type ServerOptions } from './server.js';
 import { StorageError } from './storage/errors.js';
 import { snapshotName } from './storage/file-names.js';
+import { nodeDisk } from './storage/node-disk.js';
+import { mustRejoin, rejoinMarker } from './storage/set-aside.js';
 import { loadSnapshotStream } from './storage/snapshot-reader.js';
 import type { LogBatch } from './storage/txn-log.js';
 
@@ -52,6 +54,15 @@ export class StandaloneServer extends Server {
   static async open(config: ServerConfig, options: ServerOptions = {}): Promise<StandaloneServer> {
     const opened = await openData(config, options);
     const { fresh, replayed } = opened.recovered;
+    if (mustRejoin(options.disk ?? nodeDisk, opened.dirs)) {
+      await opened.lock?.release();
+      throw new StorageError(
+        rejoinMarker(opened.dirs),
+        undefined,
+        'as a member of an ensemble this server has set damaged files aside, and may have forgotten transactions',
+        'Start it as a member, so that it takes them from the others; or restore the files, whose names begin with damaged, and remove this one; removed by itself, the server takes what there is',
+      );
+    }
     if (fresh && !opened.trusted) {
       await opened.lock?.release();
       throw new StorageError(

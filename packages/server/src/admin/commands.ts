@@ -163,7 +163,7 @@ export const commandNames: readonly string[] = [...COMMANDS, SNAPSHOT, RESTORE].
 
 const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests';
 
-const NO_LAST_ZXID = 'serializeLastProcessedZxid.enabled has to be true for this';
+const NO_LAST_ZXID = 'serializeLastProcessedZxid.enabled and digest.enabled have to be true for this';
 /** Apache's server lets one member of an ensemble have data of its own; here no two servers disagree about history. */
 const ENSEMBLE =
   'A member of an ensemble takes its data from the leader. Put the snapshot alone into the data directory of every server instead';

@@ -362,7 +362,8 @@ class RunningView implements ServerView {
   }
 
   get snapshotsTellZxid(): boolean {
-    return this.server.config.serializeLastProcessedZxid;
+    const { serializeLastProcessedZxid, digestEnabled } = this.server.config;
+    return serializeLastProcessedZxid && digestEnabled; // without digests no trailers are written
   }
 
   async snapshot(): Promise<SnapshotStream> {

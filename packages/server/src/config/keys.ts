@@ -147,7 +147,11 @@ export const KEYS: readonly Key[] = [
     unit: 'KB',
     min: -1,
   }),
-  key('preAllocSize', 'int', 65536, 'By how much a log grows ahead of need; 0 for not at all.', { unit: 'KB', min: 0 }),
+  key('preAllocSize', 'int', 65536, 'By how much a log grows ahead of need; 0 for not at all.', {
+    unit: 'KB',
+    min: 0,
+    max: 2 ** 30,
+  }),
   key(
     'forceSync',
     'yesno',

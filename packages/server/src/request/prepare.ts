@@ -154,10 +154,11 @@ export class Preparer {
       if (parent !== undefined) this.changeParent(parent, -1, -1);
       this.removeNode(path, this.pending.digestOf(path), true);
     }
-    if (this.options.closeSessionTxnEnabled) this.entry.vector([...paths], (w, path) => w.string(path));
+    const { closeSessionTxnEnabled } = this.options;
+    if (closeSessionTxnEnabled) this.entry.vector([...paths], (w, path) => w.string(path));
     // Too long a list is left out (ZOOKEEPER-4306): each server deletes what it knows of the session, as before there were lists.
-    // So is the digest, which Apache's servers would take for a list.
-    if (this.tooLarge) this.entry.pos = TXN_HEADER_SIZE;
+    // Where there is none, there is no digest either: Apache's servers would take it for a list, and not start on such a log.
+    if (!closeSessionTxnEnabled || this.tooLarge) this.entry.pos = TXN_HEADER_SIZE;
     else this.finish(ErrorCode.Ok);
     return paths.size;
   }

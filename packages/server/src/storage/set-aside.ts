@@ -16,12 +16,17 @@ const PIECE = 1024 * 1024;
 
 /** Whether the server may have forgotten transactions that it acknowledged. */
 export function mustRejoin(disk: Disk, dirs: DataDir): boolean {
-  return disk.size(join(dirs.snapshots, MARKER)) !== undefined;
+  return disk.size(rejoinMarker(dirs)) !== undefined;
+}
+
+/** The file that says so, and why. */
+export function rejoinMarker(dirs: DataDir): string {
+  return join(dirs.snapshots, MARKER);
 }
 
 /** The server has a leader's history. */
 export function rejoined(disk: Disk, dirs: DataDir): void {
-  disk.remove(join(dirs.snapshots, MARKER));
+  disk.remove(rejoinMarker(dirs));
   disk.syncDir(dirs.snapshots);
 }
 
@@ -41,7 +46,7 @@ export async function recoverWhatIsWhole(
     } catch (e) {
       if (!isDamage(e)) throw e;
       options.onWarning(e.message);
-      disk.replaceText(join(dirs.snapshots, MARKER), e.message);
+      disk.replaceText(rejoinMarker(dirs), e.message);
       const names = await setAside(disk, dirs, e);
       if (names.length === 0) throw e;
       options.onWarning(

@@ -13,7 +13,7 @@ import type { SnapshotName } from './file-names.js';
 export const SNAPSHOT_MAGIC = 0x5a4b534e; // ZKSN
 export const SNAPSHOT_VERSION = 2;
 const CHUNK = 4 * 1024 * 1024;
-const MAX_FIELD = 256 * 1024 * 1024;
+const MAX_FIELD = 0x3fffffff; // what jute.maxbuffer may be at most
 const COMPRESSED_CHUNK = 256 * 1024;
 const LARGEST_SNAPPY_BLOCK = 64 * 1024 * 1024;
 

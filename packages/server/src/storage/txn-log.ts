@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Runtime, Timer } from '../runtime.js';
 import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, LogFile } from './disk.js';
-import { logName } from './file-names.js';
+import { logName, TEMPORARY } from './file-names.js';
 
 export const LOG_MAGIC = 0x5a4b4c47; // ZKLG
 export const LOG_VERSION = 2;
@@ -299,7 +299,10 @@ export class TxnLog {
         if (error !== null) this.fail(error);
       });
     }
-    this.disk.createLog(join(this.dir, logName(batch.firstZxid)), this.options.forceSync, (error, file) => {
+    // Under its name there is never a file without a header, which Apache's servers do not start on.
+    const name = logName(batch.firstZxid);
+    const temporary = join(this.dir, TEMPORARY + name);
+    this.disk.createLog(temporary, this.options.forceSync, (error, file) => {
       if (error !== null || file === null) {
         this.fail(error ?? new Error('no log file'));
         return;
@@ -310,6 +313,12 @@ export class TxnLog {
       file.write([header], 0, (headerError) => {
         if (headerError !== null) {
           this.fail(headerError);
+          return;
+        }
+        try {
+          this.disk.rename(temporary, join(this.dir, name));
+        } catch (e) {
+          this.fail(e as Error);
           return;
         }
         this.file = file;

@@ -14,7 +14,7 @@ import { AclTable, OPEN_ACL_ID } from './acl-table.js';
 import { DIGEST_VERSION, TreeDigest } from './digest.js';
 import { F, isBelowZookeeper, NodeFlag, type NodeId, NodeStore, ROOT } from './node-store.js';
 import { skipOpenAcl } from './open-acl.js';
-import { type ExtendedTypes, OwnerKind, ownerId, ownerKind, ttlOf, ttlOwnerHi } from './owner.js';
+import { type ExtendedTypes, isTtlOwner, OwnerKind, ownerId, ownerKind, ttlOf, ttlOwnerHi } from './owner.js';
 import { countedPath, formatStats, limitedPath, parseQuota, QuotaPaths, statsPath } from './quota.js';
 import { TXN_DIGEST_SIZE, TXN_HEADER_SIZE, TxnHeaderAt } from './txn-types.js';
 import { Watches } from './watches.js';
@@ -136,6 +136,16 @@ export class DataTree {
   /** Sessions that own ephemerals. */
   ephemeralOwners(): Iterable<bigint> {
     return this.ephemerals.keys();
+  }
+
+  /**
+   * Whether nodes that count as a session's ephemerals are none, but were made with a time to live while extended types were on:
+   * no session has such an id, and no ephemeral has children.
+   */
+  ownsTtlNodes(session: bigint): boolean {
+    if (isTtlOwner(session)) return true;
+    for (const id of this.ephemerals.get(session) ?? []) if (this.store.get(id, F.numChildren) > 0) return true;
+    return false;
   }
 
   /**

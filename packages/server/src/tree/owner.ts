@@ -22,6 +22,11 @@ export function ttlOwnerHi(ttl: number): number {
   return 0xff000000 | Math.floor(ttl / 4294967296);
 }
 
+/** Whether an owner is one of a TTL node and no session's id: those hold the time, where a TTL owner has zeros. */
+export function isTtlOwner(owner: bigint): boolean {
+  return BigInt.asUintN(64, owner) >> 40n === 0xff0000n;
+}
+
 /** The time to live, in milliseconds, of a TTL owner. */
 export function ttlOf(hi: number, lo: number): number {
   return (hi & 0xff) * 4294967296 + (lo >>> 0);

@@ -23,8 +23,8 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'the log is not synced',
     file: 'storage/txn-log.js',
-    from: 'logName(batch.firstZxid)), this.options.forceSync, (error, file)',
-    to: 'logName(batch.firstZxid)), false, (error, file)',
+    from: 'createLog(temporary, this.options.forceSync, (error, file)',
+    to: 'createLog(temporary, false, (error, file)',
     servers: 1,
   },
   {
