@@ -1,7 +1,7 @@
 // The log on a disk that the test holds in its hand: what is written when, what counts as durable, what a failure does.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { nodeRuntime } from '../../dist/runtime.js';
 import { type Disk, type LogBatch, nodeDisk, readLog, TxnLog, type TxnLogOptions } from '../../dist/storage/index.js';
@@ -486,3 +486,36 @@ for (const preAllocBytes of [0, 16 * 1024, 64 * 1024 * 1024]) {
     );
   });
 }
+
+test('no file has a log’s name before its header is durable', async (t) => {
+  const dir = temporaryDir(t);
+  const renamed: string[] = [];
+  const disk: Disk = {
+    ...nodeDisk,
+    createLog: (path, durable, done) => {
+      assert.doesNotMatch(basename(path), /^log\./);
+      nodeDisk.createLog(path, durable, done);
+    },
+    rename: (from, to) => {
+      assert.equal(statSync(from).size, 16);
+      nodeDisk.rename(from, to);
+      renamed.push(basename(to));
+    },
+  };
+  const log = new TxnLog(
+    disk,
+    dir,
+    0,
+    OPTIONS,
+    { onDurable: () => {}, onSync: () => {}, onFatal: (e) => assert.fail(e) },
+    nodeRuntime,
+  );
+  for (const zxid of [1, 2]) {
+    log.roll();
+    log.append(entry(zxid), zxid);
+    await new Promise<void>((resolve) => log.whenDurable(resolve));
+  }
+  await log.close();
+  assert.deepEqual(renamed, ['log.1', 'log.2']);
+  assert.deepEqual(readdirSync(dir).sort(), ['log.1', 'log.2']);
+});

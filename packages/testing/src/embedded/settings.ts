@@ -1,6 +1,6 @@
 // The settings that tests give to their servers: known ones, and none of those that are this package's own.
 
-import { loadConfig } from '@nodekeeper/server';
+import { loadConfig, type ServerConfig } from '@nodekeeper/server';
 
 /** Settings of zoo.cfg. */
 export type Settings = Readonly<Record<string, string | number | boolean>>;
@@ -22,8 +22,18 @@ export function checkSettings(given: Settings, all: Settings): void {
     const own = OWN.find(([pattern]) => pattern.test(key.replace(/^zookeeper\./, '')));
     if (own !== undefined) throw new TypeError(`settings: ${key} cannot be set: ${own[1]}`);
   }
-  const unknown = loadConfig({ flags: flagsOf(all) }).warnings.find((text) => / is not a known option/.test(text));
+  const unknown = loaded(all).warnings.find((text) => / is not a known option/.test(text));
   if (unknown !== undefined) throw new TypeError(`settings: ${unknown.replace(/^command line: /, '')}`);
+}
+
+function loaded(all: Settings): ServerConfig {
+  try {
+    return loadConfig({ flags: flagsOf(all) });
+  } catch (e) {
+    const error = e as Error;
+    error.message = error.message.replace(/^command line: /, 'settings: ').replace(/ Also NODEKEEPER_\w+\)$/, ')');
+    throw error;
+  }
 }
 
 export function flagsOf(settings: Settings): string[] {
