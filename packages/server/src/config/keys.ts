@@ -195,7 +195,12 @@ export const KEYS: readonly Key[] = [
   key('forceSnapshotSync', 'bool', false, 'Whether every learner is brought up to date by a snapshot; for tests.'),
   key('commitLogCount', 'int', 500, 'Transactions kept in memory for learners.'),
   // nodes
-  key('extendedTypesEnabled', 'bool', false, 'Whether TTL nodes can be created.'),
+  key(
+    'extendedTypesEnabled',
+    'bool',
+    false,
+    'Whether TTL nodes can be created. Where it is off, those that are there stay.',
+  ),
   key('emulate353TTLNodes', 'bool', false, 'With extendedTypesEnabled: TTL nodes of 3.5.3 are ones, too.'),
   key(
     'znode.container.checkIntervalMs',
@@ -502,9 +507,15 @@ export const KEYS: readonly Key[] = [
   key('reconfigEnabled', 'bool', false, 'Whether members can be changed at run time.'),
   key('localSessionsEnabled', 'bool', false, 'Sessions known to one server only.'),
   key('localSessionsUpgradingEnabled', 'bool', false, 'Whether such a session becomes a global one when it must.'),
-  key('readonlymode.enabled', 'bool', false, 'Whether a server without quorum serves reads.', {
-    property: 'readonlymode.enabled',
-  }),
+  key(
+    'readonlymode.enabled',
+    'bool',
+    false,
+    'Whether a server without quorum serves reads: to new sessions, where localSessionsEnabled=true.',
+    {
+      property: 'readonlymode.enabled',
+    },
+  ),
   key(
     'epochLength',
     'int',
