@@ -362,3 +362,14 @@ test('contenders of kazoo and Curator stand in one line', async (t) => {
   assert.equal(await new InterProcessMutex(client, '/mixed', { layout: 'kazoo' }).tryAcquire(), undefined);
   await curator.release();
 });
+
+test('a lock that is lost by the time it is had stands in nobody’s way, released or not', async (t) => {
+  const server = await serve(t);
+  const [late, other] = await Promise.all([open(t, server.clientPort), open(t, server.clientPort)]);
+  Object.defineProperty(late, 'sessionSafeUntil', { value: 0 }); // as if the process had been held up meanwhile
+  const hold = await new InterProcessMutex(late, '/locks/late').acquire();
+  assert.equal(hold.isHeld, false);
+  assert.equal(hold.signal.aborted, true);
+  await (await new InterProcessMutex(other, '/locks/late').acquire({ timeout: 5000 })).release();
+  await hold.release();
+});

@@ -188,7 +188,10 @@ export abstract class Lock {
   private take(owner: unknown, seat: Seat): Grip {
     const tenure = new Tenure(this.client, seat, this.who, this.options);
     const grip: Grip = { tenure, holds: [] };
-    if (tenure.isLost) return grip;
+    if (tenure.isLost) {
+      this.letGo(owner, grip);
+      return grip;
+    }
     this.grips.set(owner, grip);
     tenure.signal.addEventListener('abort', () => this.letGo(owner, grip), { once: true });
     const { onRevoke } = this.options;
