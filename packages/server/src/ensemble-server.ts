@@ -405,7 +405,10 @@ export class EnsembleServer extends Replica {
       this.processorHooks,
       this.processorOptions,
     );
-    this.logger.warn({}, 'serving reads only, to clients that take them from a server without a quorum');
+    const whom = this.ensemble.localSessions
+      ? 'to new sessions of clients that take them from a server without a quorum'
+      : 'but to nobody: without a quorum there are sessions with localSessionsEnabled=true only';
+    this.logger.warn({}, `serving reads only, ${whom}`);
     this.port.serve({ tree, sessions, processor, readOnly: true });
     this.beginCounts();
     this.readOnlyTimer = this.runtime.every(EXPIRY_CHECK_MS, () => this.guard(() => processor.expire()));
