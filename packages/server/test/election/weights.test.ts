@@ -1,6 +1,7 @@
 // Elections while a reconfiguration moves the weights of hierarchical quorums.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseConfig, sameConfig } from '../../dist/quorum/quorum-config.js';
 import { hierarchicalQuorum } from '../../dist/quorum/quorum-verifier.js';
 import { VirtualElection } from './virtual-election.js';
 
@@ -54,4 +55,14 @@ test('one weight that stays is behind', () => {
     Object.values(e.outcome()).every((x) => x !== 'looking'),
     JSON.stringify(e.outcome()),
   );
+});
+
+test('members with other weights or groups are others', () => {
+  const of = (version: number, rest: string) =>
+    parseConfig(`server.1=h:1:2\nserver.2=i:1:2\n${rest}\nversion=${version}`);
+  const grouped = of(1, 'group.1=1:2\nweight.1=1\nweight.2=0');
+  assert.equal(sameConfig(grouped, of(2, 'weight.2=0\nweight.1=1\ngroup.1=1:2')), true);
+  assert.equal(sameConfig(grouped, of(2, 'group.1=1:2\nweight.1=0\nweight.2=1')), false);
+  assert.equal(sameConfig(grouped, of(2, 'group.1=1\ngroup.2=2\nweight.1=1\nweight.2=0')), false);
+  assert.equal(sameConfig(grouped, of(1, '')), true);
 });
