@@ -26,8 +26,11 @@ retry = KazooRetry(max_tries=-1, max_delay=0.2, deadline=30)
 
 
 def port_of(client):
-    """The port of the member that the client is connected to."""
-    return client._connection._socket.getpeername()[1]
+    """The port of the member that the client is connected to; None if its socket is gone, which it may not know yet."""
+    try:
+        return client._connection._socket.getpeername()[1]
+    except (OSError, AttributeError):
+        return None
 
 
 def lose(*clients):
@@ -35,7 +38,7 @@ def lose(*clients):
     port = port_of(clients[0])
     ask("kill %d" % port)
     for client in clients:
-        eventually(lambda: client.connected and port_of(client) != port, 30, "the move to another member")
+        eventually(lambda: client.connected and port_of(client) not in (None, port), 30, "the move to another member")
     return port
 
 
