@@ -1,6 +1,6 @@
 // The arguments of calls, and their checks.
 
-import { type Acl, CreateMode, ErrorCode, MAX_TTL, pathProblem } from '#protocol';
+import { type Acl, CreateMode, ErrorCode, isTtl, MAX_TTL, pathProblem } from '#protocol';
 import { KeeperError } from './errors.js';
 import type { CallOptions } from './options.js';
 import type { Watcher } from './watch-events.js';
@@ -62,30 +62,27 @@ export function checkData(operation: string, path: string, data: unknown): void 
   throw new KeeperError(ErrorCode.BadArguments, operation, path, { message });
 }
 
-/** @throws KeeperError BadArguments */
-export function checkSettings(path: string, { data, mode, acl }: CreateSettings): void {
+/**
+ * A time to live stands with the modes that have one, and only there: with others it would stop Apache's servers.
+ * @throws KeeperError BadArguments
+ */
+export function checkSettings(path: string, { data, mode = 'persistent', acl, ttl }: CreateSettings): void {
   checkData('create', path, data);
   const fail = (message: string): never => {
     throw new KeeperError(ErrorCode.BadArguments, 'create', path, { message });
   };
-  if (mode !== undefined && CreateMode[mode] === undefined)
-    fail(`mode ${String(mode)} is not known: ${Object.keys(CreateMode).join(', ')}`);
+  const flags = CreateMode[mode];
+  if (flags === undefined) fail(`mode ${String(mode)} is not known: ${Object.keys(CreateMode).join(', ')}`);
   if (acl !== undefined && !Array.isArray(acl)) fail('acl must be a list of { scheme, id, perms }');
+  if (!isTtl(flags)) {
+    if (ttl !== undefined) fail('ttl needs a mode with a time to live');
+  } else if (!(Number.isInteger(ttl) && Number(ttl) > 0 && Number(ttl) <= MAX_TTL)) {
+    fail(`ttl must be 1 to ${MAX_TTL} ms`);
+  }
 }
 
 /** @throws KeeperError BadArguments */
 export function checkPath(operation: string, path: string, isSequential: boolean): void {
   const problem = pathProblem(isSequential ? `${path}1` : path);
   if (problem !== null) throw new KeeperError(ErrorCode.BadArguments, operation, path, { message: problem });
-}
-
-/**
- * A time to live stands with the modes that have one, and only there: with others it would stop Apache's servers.
- * @throws KeeperError BadArguments
- */
-export function checkTtl(path: string, isTtl: boolean, ttl: number | undefined): void {
-  const isGood = isTtl ? Number.isInteger(ttl) && Number(ttl) > 0 && Number(ttl) <= MAX_TTL : ttl === undefined;
-  if (isGood) return;
-  const message = isTtl ? `ttl must be 1 to ${MAX_TTL} ms` : 'ttl needs a mode with a time to live';
-  throw new KeeperError(ErrorCode.BadArguments, 'create', path, { message });
 }

@@ -7,7 +7,6 @@ import {
   ErrorCode,
   isEphemeral,
   isSequential,
-  isTtl,
   OPEN_ACL_UNSAFE,
   parentPath,
   type Stat,
@@ -20,7 +19,6 @@ import {
   checkData,
   checkPath,
   checkSettings,
-  checkTtl,
   type Data,
   type ReadOptions,
   type VersionOptions,
@@ -307,7 +305,6 @@ export class Client extends EventEmitter<ClientEvents> {
     const data = bytesOf(settings.data);
     return this.run('create', path, call, isSequential(mode), (serverPath) => {
       checkSettings(path, settings);
-      checkTtl(path, isTtl(mode), ttl);
       return requests.create(serverPath, data, acl, mode, ttl ?? -1, this.visible);
     });
   }

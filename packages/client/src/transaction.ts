@@ -1,7 +1,7 @@
 // Builds a transaction whose results have types.
 
-import { CreateMode, isSequential, isTtl, OPEN_ACL_UNSAFE, type Stat } from '#protocol';
-import { bytesOf, type CreateSettings, checkData, checkSettings, checkTtl, type VersionOptions } from './arguments.js';
+import { CreateMode, isSequential, OPEN_ACL_UNSAFE, type Stat } from '#protocol';
+import { bytesOf, type CreateSettings, checkData, checkSettings, type VersionOptions } from './arguments.js';
 import {
   type CreatedInTransaction,
   checkOperation,
@@ -40,7 +40,6 @@ export class Transaction<R extends readonly unknown[] = []> {
     const serverPath = this.target.serverPath('create', path, isSequential(mode));
     const { data, acl = OPEN_ACL_UNSAFE, ttl } = settings;
     checkSettings(path, settings);
-    checkTtl(path, isTtl(mode), ttl);
     return this.with(createOperation(path, serverPath, bytesOf(data), acl, mode, ttl ?? -1));
   }
 

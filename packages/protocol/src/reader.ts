@@ -10,6 +10,9 @@ export class DecodeError extends Error {
 /** The largest length of a buffer or string that is believed: jute.maxbuffer plus zookeeper.jute.maxbuffer.extrasize. */
 export const DEFAULT_MAX_LENGTH = 2 * 0xfffff;
 
+/** The most that jute.maxbuffer may be: no field of a request, a log or a snapshot is larger. */
+export const LARGEST_MAX_LENGTH = 0x3fffffff;
+
 /** A cursor over `buf[pos, end)`. Every read checks the bound and throws {@link DecodeError} beyond it. */
 export class JuteReader {
   buf: Buffer;

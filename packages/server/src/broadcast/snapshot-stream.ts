@@ -1,10 +1,17 @@
 // A snapshot's body as a SNAP carries it: int count and sessions (long id, int timeout); int count and ACLs (long number,
 // vector<ACL>); nodes (ustring path, buffer data, long ACL number, 60 bytes of Stat); the path `/`; the text BenWasHere.
 
-import { type Acl, DecodeError, JuteReader, type JuteWriter, readAclList, writeAclList } from '@nodekeeper/protocol';
+import {
+  type Acl,
+  DecodeError,
+  JuteReader,
+  type JuteWriter,
+  LARGEST_MAX_LENGTH,
+  readAclList,
+  writeAclList,
+} from '@nodekeeper/protocol';
 
 export const SIGNATURE = 'BenWasHere';
-const MAX_FIELD = 0x3fffffff; // what jute.maxbuffer may be at most
 const STAT = 60;
 
 /** What the body is made from; a database's snapshot gives it. */
@@ -123,12 +130,12 @@ export class SnapshotReceiver {
 
   private acl(buf: Buffer, at: number): number {
     if (buf.length - at < 12) return -1;
-    const reader = new JuteReader(buf, at + 8, buf.length, MAX_FIELD);
+    const reader = new JuteReader(buf, at + 8, buf.length, LARGEST_MAX_LENGTH);
     let list: Acl[] | null;
     try {
       list = readAclList(reader);
     } catch (e) {
-      if (e instanceof DecodeError && buf.length - at < MAX_FIELD) return -1; // not whole
+      if (e instanceof DecodeError && buf.length - at < LARGEST_MAX_LENGTH) return -1; // not whole
       throw e;
     }
     this.sink.acl(buf.readInt32BE(at) * 4294967296 + buf.readUInt32BE(at + 4), list ?? []);
@@ -148,7 +155,8 @@ export class SnapshotReceiver {
     if (there < 8 + pathLength) return -1;
     const dataAt = at + 4 + pathLength;
     const dataLength = buf.readInt32BE(dataAt);
-    if (dataLength < -1 || dataLength > MAX_FIELD) throw new Error(`data of ${dataLength} bytes in a snapshot`);
+    if (dataLength < -1 || dataLength > LARGEST_MAX_LENGTH)
+      throw new Error(`data of ${dataLength} bytes in a snapshot`);
     const tail = dataAt + 4 + Math.max(dataLength, 0);
     if (buf.length < tail + 8 + STAT) return -1;
     const aclId = buf.readInt32BE(tail) * 4294967296 + buf.readUInt32BE(tail + 4);
@@ -166,7 +174,7 @@ export class SnapshotReceiver {
 
   private length(buf: Buffer, at: number): number {
     const n = buf.readInt32BE(at);
-    if (n < 0 || n > MAX_FIELD) throw new Error(`a field of ${n} bytes in a snapshot`);
+    if (n < 0 || n > LARGEST_MAX_LENGTH) throw new Error(`a field of ${n} bytes in a snapshot`);
     return n;
   }
 }

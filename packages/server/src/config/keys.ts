@@ -1,6 +1,8 @@
 // Every option Apache ZooKeeper documents, in one table: what it is called, what it may be, what it is by default, what it does
 // here. docs/configuration.md is made from it.
 
+import { LARGEST_MAX_LENGTH } from '@nodekeeper/protocol';
+
 export type KeyType = 'int' | 'bool' | 'yesno' | 'text' | 'host' | 'path' | 'port' | 'ratio';
 
 export interface Key {
@@ -76,7 +78,7 @@ export const KEYS: readonly Key[] = [
   key('jute.maxbuffer', 'int', 0xfffff, 'Largest request.', {
     unit: 'bytes',
     min: 1,
-    max: 0x3fffffff,
+    max: LARGEST_MAX_LENGTH,
     property: 'jute.maxbuffer',
   }),
   key(

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { pipeline, Readable, Transform, type TransformCallback } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import type { Acl } from '@nodekeeper/protocol';
+import { type Acl, LARGEST_MAX_LENGTH } from '@nodekeeper/protocol';
 import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, ReadableFile } from './disk.js';
 import { StorageError } from './errors.js';
@@ -13,7 +13,6 @@ import type { SnapshotName } from './file-names.js';
 export const SNAPSHOT_MAGIC = 0x5a4b534e; // ZKSN
 export const SNAPSHOT_VERSION = 2;
 const CHUNK = 4 * 1024 * 1024;
-const MAX_FIELD = 0x3fffffff; // what jute.maxbuffer may be at most
 const COMPRESSED_CHUNK = 256 * 1024;
 const LARGEST_SNAPPY_BLOCK = 64 * 1024 * 1024;
 
@@ -220,7 +219,7 @@ class SnapshotScan {
         return;
       }
       const dataLength = this.buf.readInt32BE(this.pos + pathLength);
-      if (dataLength < -1 || dataLength > MAX_FIELD) throw this.error(`data of ${dataLength} bytes`);
+      if (dataLength < -1 || dataLength > LARGEST_MAX_LENGTH) throw this.error(`data of ${dataLength} bytes`);
       const stored = Math.max(dataLength, 0);
       const size = pathLength + 4 + stored + 8 + 60;
       if (this.lacks(size)) await this.need(size);
@@ -259,7 +258,7 @@ class SnapshotScan {
   }
 
   private checkLength(n: number): number {
-    if (n < 0 || n > MAX_FIELD) throw this.error(`a field of ${n} bytes`);
+    if (n < 0 || n > LARGEST_MAX_LENGTH) throw this.error(`a field of ${n} bytes`);
     return n;
   }
 

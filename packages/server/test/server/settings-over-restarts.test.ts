@@ -18,7 +18,7 @@ const createTtl = (client: RawClient, path: string) =>
 test('TTL nodes and what is below them stay where extended types are off, and are TTL nodes again after that', async (t) => {
   const dir = dataDir(t);
   for (const [i, extendedTypesEnabled] of [true, false, false, true].entries()) {
-    const running = await serve(t, { dataDir: dir, extendedTypesEnabled, digestEnabled: true });
+    const running = await serve(t, { dataDir: dir, extendedTypesEnabled });
     const client = await RawClient.open(t, running.clientPort);
     if ((await client.getData('/t')) === undefined) {
       assert.equal((await createTtl(client, '/t')).error, 0);
