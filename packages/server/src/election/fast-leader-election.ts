@@ -204,7 +204,7 @@ export class FastLeaderElection {
     } else if (this.beatsProposal(n)) {
       this.proposal = voteOf(n);
       this.broadcast();
-    } else if (this.wins(this.proposal, n) && !this.hasVoted(n)) {
+    } else if (this.counts(this.proposal.leader, this.host.id) && this.wins(this.proposal, n) && !this.hasVoted(n)) {
       // It was not looking yet when the better vote was told, and would wait until that is told again.
       this.host.send(n.from, PeerState.looking, this.proposal);
     }
@@ -359,19 +359,24 @@ export class FastLeaderElection {
   }
 
   private beatsProposal(n: Notification): boolean {
-    return this.wins(n, this.proposal);
+    return this.counts(n.leader, n.from) && this.wins(n, this.proposal);
   }
 
   /**
-   * A candidate without weight beats nobody; while members change, it need not have any in both configurations, as there may be
-   * none that has. Of those with one history the ones with weight in the committed members come first.
+   * Whether a candidate may be voted for. One without weight may not; but while members change it need have some in one of the two
+   * configurations only, as there may be none that has in both, and who does not know of the proposed one takes the word of those
+   * that have weight: they would not vote for it otherwise.
    */
-  private wins(a: Vote, b: Vote): boolean {
+  private counts(candidate: number, voter: number): boolean {
     const verifiers = this.host.verifiers();
-    const listing = verifiers.filter((v) => v.isVoter(a.leader));
-    if (listing.length > 0 && listing.every((v) => v.weight(a.leader) === 0)) return false;
+    const weighs = (id: number): boolean => verifiers.some((v) => v.weight(id) > 0);
+    return weighs(candidate) || weighs(voter) || !this.isVoter(candidate);
+  }
+
+  /** Which of two votes is the better one: of those for one history, that for who has weight in the committed members. */
+  private wins(a: Vote, b: Vote): boolean {
+    const [committed] = this.host.verifiers();
     if (a.peerEpoch === b.peerEpoch && a.zxid === b.zxid) {
-      const [committed] = verifiers;
       const weighs = (id: number): boolean => committed?.isVoter(id) !== true || committed.weight(id) > 0;
       if (weighs(a.leader) !== weighs(b.leader)) return weighs(a.leader);
     }

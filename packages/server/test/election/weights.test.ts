@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseConfig, sameConfig } from '../../dist/quorum/quorum-config.js';
-import { hierarchicalQuorum } from '../../dist/quorum/quorum-verifier.js';
+import { hierarchicalQuorum, majorityQuorum } from '../../dist/quorum/quorum-verifier.js';
 import { VirtualElection } from './virtual-election.js';
 
 const X = { epoch: 1, zxid: 0x100000005 };
@@ -50,6 +50,28 @@ test('one weight that stays is behind', () => {
   for (const id of [1, 2, 4, 5]) e.proposed.set(id, w(0, 0, 1, 1, 1));
   for (const id of [1, 2, 4, 5]) e.start(id, X);
   e.start(3, { epoch: 1, zxid: 0x100000004 });
+  e.advance(600_000);
+  assert.ok(
+    Object.values(e.outcome()).every((x) => x !== 'looking'),
+    JSON.stringify(e.outcome()),
+  );
+});
+
+test('one with weight does not know of the members in which the longer histories have some', () => {
+  const five = [1, 2, 3, 4, 5];
+  const e = new VirtualElection(
+    hierarchicalQuorum(
+      five,
+      [
+        [5, 3, 2],
+        [1, 4],
+      ],
+      new Map(five.map((id) => [id, id % 4 === 1 ? 1 : 0])),
+    ),
+  );
+  for (const id of [1, 2, 3, 4]) e.proposed.set(id, majorityQuorum(five));
+  for (const id of [2, 3, 4]) e.start(id, X);
+  for (const id of [1, 5]) e.start(id, { epoch: 1, zxid: 0x100000004 });
   e.advance(600_000);
   assert.ok(
     Object.values(e.outcome()).every((x) => x !== 'looking'),

@@ -15,6 +15,10 @@ export interface PlantedFault {
   readonly to: string;
   /** Where it shows; an ensemble of three unless said otherwise. */
   readonly servers?: number;
+  /** Machines that wait to be taken in; none if not given. */
+  readonly spares?: number;
+  /** What the runs have for certain; see the simulator's `--with`. */
+  readonly with?: string;
   /** The kind of violation that has to be among those found; any if not given. */
   readonly finds?: string;
 }
@@ -93,6 +97,47 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     file: 'quorum/quorum-verifier.js',
     from: 'return count > voters.length / 2;',
     to: 'return count > voters.length / 2 - 1;',
+  },
+  {
+    name: 'half of the groups are enough',
+    file: 'quorum/quorum-verifier.js',
+    from: 'return won > counted.length / 2;',
+    to: 'return won >= counted.length / 2;',
+    servers: 5,
+    with: 'groups',
+  },
+  {
+    name: 'half of the weight of a group is enough',
+    file: 'quorum/quorum-verifier.js',
+    from: 'if (sum > half)',
+    to: 'if (sum >= half)',
+    servers: 5,
+    with: 'groups',
+  },
+  {
+    name: 'votes do not look at the weights that others know',
+    file: 'election/fast-leader-election.js',
+    from: 'if (weighs(a.leader) !== weighs(b.leader))',
+    to: 'if (false)',
+    servers: 5,
+    with: 'groups',
+    finds: 'liveness',
+  },
+  {
+    name: 'who was just made an observer counts for the next reconfiguration',
+    file: 'broadcast/leader.js',
+    from: ' && !host.isObserver(id))',
+    to: ')',
+    spares: 2,
+    finds: 'liveness',
+  },
+  {
+    name: "the oracle's word is not asked for again",
+    file: 'oracle.js',
+    from: "return this.disk.readText(this.path)?.startsWith('1') ?? false;",
+    to: "return (this.was ||= this.disk.readText(this.path)?.startsWith('1') ?? false);",
+    servers: 2,
+    with: 'oracle',
   },
   {
     name: 'votes are ordered by server id before zxid',

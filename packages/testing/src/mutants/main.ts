@@ -34,16 +34,12 @@ interface Run {
 }
 
 /** The first run that breaks a guarantee, or what the simulator said instead. */
-function firstFailure(servers: number, recipe: string, options: readonly string[]): Promise<Run | string> {
+function firstFailure(where: PlantedFault, options: readonly string[]): Promise<Run | string> {
+  const { servers = 3, spares = 0, recipe = 'none', with: traits } = where;
+  const size = ['--servers', String(servers), '--observers', '0', '--spares', String(spares), '--recipes', recipe];
   const args = [
-    '--servers',
-    String(servers),
-    '--observers',
-    '0',
-    '--spares',
-    '0',
-    '--recipes',
-    recipe,
+    ...size,
+    ...(traits === undefined ? [] : ['--with', traits]),
     '--jobs',
     '1',
     '--until-failure',
@@ -67,15 +63,16 @@ function firstFailure(servers: number, recipe: string, options: readonly string[
   });
 }
 
-async function tell({ name, servers = 3, recipe = 'none', finds }: PlantedFault): Promise<boolean> {
+async function tell(fault: PlantedFault): Promise<boolean> {
+  const { name, finds } = fault;
   const began = performance.now();
-  const found = await firstFailure(servers, recipe, ['--plant', name, '--seeds', values.seeds]);
+  const found = await firstFailure(fault, ['--plant', name, '--seeds', values.seeds]);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   if (typeof found === 'string') {
     console.log(`MISSED  ${name}: ${values.seeds} seeds, ${seconds} s ${found}`);
     return false;
   }
-  if (typeof (await firstFailure(servers, recipe, ['--seed', String(found.seed)])) !== 'string') {
+  if (typeof (await firstFailure(fault, ['--seed', String(found.seed)])) !== 'string') {
     console.log(`UNSURE  ${name}: seed ${found.seed} fails without it too`);
     return false;
   }

@@ -18,7 +18,8 @@ export interface Finding {
 /** Answers that say nothing about the tree. */
 const SESSION_ERRORS: ReadonlySet<number> = new Set([ErrorCode.SessionExpired, ErrorCode.SessionMoved]);
 
-export function* checkHistory(history: History, truth: Truth): Generator<Finding> {
+/** @param localSessions whether sessions begin as their server's own */
+export function* checkHistory(history: History, truth: Truth, localSessions: boolean): Generator<Finding> {
   yield* checkOrder(history);
   let sound = true;
   for (const finding of checkAnswers(history, truth)) {
@@ -27,7 +28,7 @@ export function* checkHistory(history: History, truth: Truth): Generator<Finding
   }
   if (sound) {
     yield* checkWatches(history, truth);
-    yield* checkSessions(history, truth);
+    yield* checkSessions(history, truth, localSessions);
   }
 }
 

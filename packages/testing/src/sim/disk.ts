@@ -71,6 +71,15 @@ export class SimDisk {
     this.directory(dir)?.medium.set(name, file);
   }
 
+  /** Removes everything from a directory and below, but for one file. */
+  forget(dir: string, keep: string): void {
+    for (const [path, { seen, medium }] of this.directories) {
+      if (path !== dir && !path.startsWith(`${dir}/`)) continue;
+      for (const names of [seen, medium])
+        for (const name of [...names.keys()]) if (path !== dir || name !== keep) names.delete(name);
+    }
+  }
+
   /** Takes back the faults that were set. */
   heal(): void {
     this.usualSlowness = 1;

@@ -41,6 +41,7 @@ export type Fault = { readonly at: number } & (
     }
   | { readonly kind: 'forget'; readonly from: string; readonly to: string }
   | { readonly kind: 'clockJump'; readonly server: Victim; readonly by: number }
+  | { readonly kind: 'oracleTurns'; readonly to: number }
   | { readonly kind: 'clientMoves'; readonly client: number }
   | { readonly kind: 'clientDies'; readonly client: number }
   | { readonly kind: 'clientPauses'; readonly client: number; readonly ms: number }
@@ -235,28 +236,36 @@ const PROGRAM_MAKERS: readonly (readonly [Kind, Maker])[] = [
   ],
 ];
 
-/**
- * A mix of some kinds of faults, each run another.
- * @param programs whether clients are programs that use recipes
- * @param decay whether a disk may decay: where members change, those that are left may not be enough to make up for it
- */
-export function makeFaults(
-  random: Random,
-  duration: number,
-  servers: number,
-  clients: number,
-  decay: boolean,
-  programs: boolean,
-): Fault[] {
+export interface FaultSettings {
+  /** Machines that servers run on. */
+  readonly servers: number;
+  readonly clients: number;
+  /** Whether a disk may decay. */
+  readonly decay: boolean;
+  /** Whether clients are programs that use recipes. */
+  readonly programs: boolean;
+  /** Whether an oracle says which of two servers may decide alone. */
+  readonly oracle: boolean;
+}
+
+/** A mix of some kinds of faults, each run another. */
+export function makeFaults(random: Random, duration: number, settings: FaultSettings): Fault[] {
+  const { servers, clients, decay, programs, oracle } = settings;
   const world = { servers, clients, duration, rotten: random.int(servers) };
   const makers = programs ? [...MAKERS, ...PROGRAM_MAKERS, ...PROGRAM_MAKERS] : MAKERS;
   const mix = makers.filter(([kind]) => (decay || kind !== 'flip') && random.chance(kind === 'crash' ? 0.6 : 0.3));
-  if (mix.length === 0) return [];
-  const out: Fault[] = [];
+  const out: Fault[] = oracle ? makeOracle(random.fork('oracle'), duration) : [];
+  if (mix.length === 0) return out;
   for (let i = random.int(14); i > 0; i--) {
     const crashes = mix.filter(([kind]) => kind === 'crash');
     const [, make] = random.pick(crashes.length > 0 && random.chance(0.4) ? crashes : mix);
     out.push(...make(random, random.between(60, duration - 300), world));
   }
   return out.filter(({ at }) => at < duration).sort((a, b) => a.at - b.at);
+}
+
+/** The oracle's word, which it gives when it may, is wanted from the beginning, and now and then for the other one. */
+function makeOracle(random: Random, duration: number): Fault[] {
+  const turn = (at: number): Fault => ({ at, kind: 'oracleTurns', to: random.int(2) });
+  return [turn(50), ...Array.from({ length: random.int(6) }, () => turn(random.between(100, duration)))];
 }

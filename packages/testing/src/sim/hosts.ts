@@ -7,8 +7,8 @@ export const CLIENT_PORT = 2181;
 const QUORUM_PORT = 2888;
 const ELECTION_PORT = 3888;
 
-/** What stands behind `server.N=` for a machine. */
-export function memberLine(server: number, role: 'participant' | 'observer'): string {
+/** The `server.N=` line of a machine. */
+export function serverLine(server: number, role: 'participant' | 'observer'): string {
   const host = serverHost(server);
-  return `${host}:${QUORUM_PORT}:${ELECTION_PORT}:${role};${host}:${CLIENT_PORT}`;
+  return `server.${server + 1}=${host}:${QUORUM_PORT}:${ELECTION_PORT}:${role};${host}:${CLIENT_PORT}`;
 }

@@ -2,6 +2,7 @@
 
 import type { Disk, Network, Runtime, ServerOptions } from '@nodekeeper/server';
 import { SimDisk } from './disk.js';
+import { serverHost } from './hosts.js';
 import { Life, ProcessEnded } from './life.js';
 import type { SimNetwork } from './network.js';
 import type { Random } from './random.js';
@@ -18,8 +19,8 @@ export interface Process {
   readonly serving: boolean;
   readonly lastZxid: number;
   readonly digestMismatches: number;
-  /** Of the whole tree. */
-  readonly digest: string;
+  /** Of the whole tree; undefined where none are kept. */
+  readonly digest: string | undefined;
   /** How many watches clients have set. */
   readonly watches: number;
   /** 0 if it is no server of an ensemble. */
@@ -29,6 +30,9 @@ export interface Process {
 }
 
 export interface ProgramHost {
+  /** Which machine it is, from 0, and how many times it was started before. */
+  readonly machine: number;
+  readonly start: number;
   readonly options: ServerOptions & { readonly disk: Disk; readonly network: Network; readonly runtime: Runtime };
   /** The server has an epoch's quorum and leads it; its history up to then ends at `base`. */
   leads(epoch: number, base: number): void;
@@ -56,6 +60,8 @@ const SUPERVISOR = 300;
 const MISREAD = /^connection closed: (frame|undecodable) /;
 
 export class Machine {
+  /** From 0. */
+  readonly number: number;
   readonly name: string;
   readonly hostName: string;
   readonly disk: SimDisk;
@@ -75,9 +81,10 @@ export class Machine {
   private readonly program: Program;
   private starts = 0;
 
-  constructor(name: string, hostName: string, host: MachineHost, random: Random, rate: number, program: Program) {
-    this.name = name;
-    this.hostName = hostName;
+  constructor(number: number, host: MachineHost, random: Random, rate: number, program: Program) {
+    this.number = number;
+    this.name = `s${number + 1}`;
+    this.hostName = serverHost(number);
     this.host = host;
     this.random = random;
     this.program = program;
@@ -111,7 +118,8 @@ export class Machine {
   start(): void {
     if (this.dead || this.life !== undefined || this.refused !== undefined) return;
     const { scheduler, network } = this.host;
-    const life = new Life(`${this.name}.${++this.starts}`, this, (error) => this.failed(error));
+    const start = this.starts++;
+    const life = new Life(`${this.name}.${this.starts}`, this, (error) => this.failed(error));
     this.life = life;
     network.powerReturns(this.hostName);
     this.trace('starts');
@@ -133,7 +141,8 @@ export class Machine {
       },
     };
     scheduler.after(random.between(1, 20), life, () => {
-      this.program({ options, leads: (epoch, base) => this.host.leads(this, epoch, base) }).then(
+      const leads = (epoch: number, base: number): void => this.host.leads(this, epoch, base);
+      this.program({ machine: this.number, start, options, leads }).then(
         (process) => {
           if (!life.alive) return;
           this.process = process;
@@ -188,6 +197,13 @@ export class Machine {
     this.trace(power ? 'loses power' : 'is killed');
     if (power) this.losePower();
     else this.kill();
+  }
+
+  /** Its data are gone, as with a new disk; what its operator wrote there is there again. */
+  wipe(): void {
+    this.crash(true);
+    this.trace('has lost its data');
+    this.disk.forget('/data', 'myid');
   }
 
   /** Flips a bit in the midst of one of its logs or snapshots, where what is whole stands behind it. */

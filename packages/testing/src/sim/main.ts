@@ -12,6 +12,7 @@ const HELP = `npm run sim -- [options]
   --servers N       servers that vote, 1 for a standalone server; each seed has a number of its own if not given
   --observers N     servers that do not vote
   --spares N        machines that wait to become members: then members change
+  --with LIST       oracle (with --servers 2), groups, localSessions, mixedDigests, lostDisks: some runs have them if not given
   --recipes LIST    clients use these recipes: mutex,cache …, all, or none; some runs have some if not given
   --faults 1-3,7    of the faults of the plan only these ('none' for none)
   --operations …    of the operations only these
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     servers: { type: 'string' },
     observers: { type: 'string' },
     spares: { type: 'string' },
+    with: { type: 'string' },
     recipes: { type: 'string' },
     faults: { type: 'string' },
     operations: { type: 'string' },
@@ -63,7 +65,9 @@ async function runHere(): Promise<number> {
   if (values.plant !== undefined) plant(values.plant);
   // The server is loaded only now that a fault may be planted in it.
   const { makePlan, simulate } = await import('./index.js');
+  const { traitsFrom } = await import('./plan.js');
   const { recipesFrom } = await import('./recipes/index.js');
+  const traits = values.with === undefined ? undefined : traitsFrom(values.with);
   const { formatPlaces, parsePlaces, select, shrink, wholeOf } = await import('./shrink.js');
   const began = performance.now();
   let failed = 0;
@@ -74,6 +78,7 @@ async function runHere(): Promise<number> {
       ...(values.servers === undefined ? {} : { servers: Number(values.servers) }),
       ...(values.observers === undefined ? {} : { observers: Number(values.observers) }),
       ...(values.spares === undefined ? {} : { spares: Number(values.spares) }),
+      ...(traits === undefined ? {} : { traits }),
       ...(values.recipes === undefined ? {} : { recipes: recipesFrom(values.recipes) }),
     });
     const all = wholeOf(whole);
@@ -96,7 +101,7 @@ async function runHere(): Promise<number> {
         );
         printHistory(shrunk.result);
         console.log(
-          `again: npm run sim -- --seed ${seed} --servers ${plan.servers} --observers ${plan.observers} --spares ${plan.spares} --recipes ${plan.recipes.join() || 'none'} --faults ${formatPlaces(selection.faults)} --operations ${formatPlaces(selection.operations)} --verbose`,
+          `again: npm run sim -- --seed ${seed} --servers ${plan.servers} --observers ${plan.observers} --spares ${plan.spares} --recipes ${plan.recipes.join() || 'none'}${values.with === undefined ? '' : ` --with ${values.with}`} --faults ${formatPlaces(selection.faults)} --operations ${formatPlaces(selection.operations)} --verbose`,
         );
       }
     } else if (count === 1) console.log(`seed ${seed}: ${result.hash} ${JSON.stringify(result.counts)}`);

@@ -13,7 +13,13 @@ export type Operation =
   | WriteOp
   | ReadOp
   | { readonly kind: 'multi'; readonly ops: readonly WriteOp[] }
-  | { readonly kind: 'reconfig'; readonly joining: string | null; readonly leaving: string | null }
+  | {
+      readonly kind: 'reconfig';
+      readonly joining: string | null;
+      readonly leaving: string | null;
+      /** All of them, a line each, instead of who joins and leaves. */
+      readonly members: string | null;
+    }
   | { readonly kind: 'closeSession' };
 
 /** What a successful answer holds, each where the operation has it. */
@@ -43,6 +49,7 @@ export function tellOperation(op: Operation): string {
     case 'closeSession':
       return 'close session';
     case 'reconfig':
+      if (op.members !== null) return `reconfig =${op.members.replaceAll('\n', ' ')}`;
       return `reconfig ${op.joining === null ? '' : `+${op.joining}`}${op.leaving === null ? '' : `-${op.leaving}`}`;
     case 'multi':
       return `multi [${op.ops.map(tellOperation).join(', ')}]`;
@@ -127,7 +134,7 @@ function body(w: JuteWriter, op: Operation): void {
       w.int(-1).bool(true).int(-1);
       break;
     case 'reconfig':
-      w.string(op.joining).string(op.leaving).string(null).long53(-1);
+      w.string(op.joining).string(op.leaving).string(op.members).long53(-1);
       break;
     case 'closeSession':
       break;

@@ -4,7 +4,7 @@
 import { type Fault, makeFaults } from './fault-plan.js';
 import { Random } from './random.js';
 import { type RecipeName, SCENARIOS } from './recipes/index.js';
-import { makeOperations, type PlannedOperation } from './workload.js';
+import { makeGrouping, makeOperations, type PlannedOperation } from './workload.js';
 
 export interface Plan {
   readonly seed: string;
@@ -37,6 +37,16 @@ export interface Plan {
     readonly farness: readonly number[];
     /** How fast each server's clock runs. */
     readonly clockRates: readonly number[];
+    /** Whether each server keeps digests: always, never, or at every other start. */
+    readonly digests: readonly ('on' | 'off' | 'changing')[];
+    /** Whether sessions begin as their server's own. */
+    readonly localSessions: boolean;
+    /** Whether one of two servers may decide alone when an oracle says so. */
+    readonly oracle: boolean;
+    /** `group.N=` and `weight.N=` lines of the first members; none where the majority decides. */
+    readonly grouping: readonly string[];
+    /** Whether disks of fewer voters than decide are lost for good in the end. */
+    readonly lostDisks: boolean;
   };
   readonly clients: readonly ClientPlan[];
   /** What clients do that are programs with recipes; nothing if clients make single calls. */
@@ -55,6 +65,31 @@ export interface ClientPlan {
   readonly stay: number;
 }
 
+/** What few runs have, and which share of those that can. */
+const TRAITS = {
+  /** One of two servers may decide alone when an oracle says so. */
+  oracle: 0.8,
+  /** Groups decide, and weights. */
+  groups: 0.1,
+  /** Sessions begin as their server's own. */
+  localSessions: 0.1,
+  /** Some servers keep no digests, or not always. */
+  mixedDigests: 0.1,
+  /** Disks of fewer voters than decide are lost for good, while everybody has everything. */
+  lostDisks: 0.25,
+} as const;
+export type Trait = keyof typeof TRAITS;
+
+/** What the command line says: names. @throws Error for names that are none */
+export function traitsFrom(text: string): Trait[] {
+  const all = Object.keys(TRAITS) as Trait[];
+  return text.split(',').map((name) => {
+    const known = all.find((one) => one === name);
+    if (known === undefined) throw new Error(`there is no '${name}'; there are ${all.join(', ')}`);
+    return known;
+  });
+}
+
 /** What is not drawn from the seed. */
 export interface PlanOptions {
   readonly servers?: number;
@@ -62,13 +97,19 @@ export interface PlanOptions {
   readonly spares?: number;
   /** How many clients there are; 2 to 4. */
   readonly clients?: number;
+  /** What the run has for certain; drawn for each if not named. */
+  readonly traits?: readonly Trait[];
   /** Recipes that the clients use; `none` for single calls, `own` for a program of the caller's. */
   readonly recipes?: readonly RecipeName[] | 'none' | 'own';
 }
 
 type Size = Required<Pick<PlanOptions, 'servers' | 'observers' | 'spares'>>;
 
+/** The share of the runs that have two servers. Only an oracle makes more of them than one. */
+const PAIRS = 0.05;
+
 function drawSize(random: Random): Size {
+  if (random.fork('pair').chance(PAIRS)) return { servers: 2, observers: 0, spares: 0 };
   const servers = random.pick([1, 3, 3, 3, 3, 5, 5, 7]);
   if (servers === 1) return { servers, observers: 0, spares: 0 };
   const observers = random.chance(0.25) ? 1 + random.int(2) : 0;
@@ -97,7 +138,8 @@ const DURATION = 6000;
 
 export function makePlan(seed: string | number, options: PlanOptions = {}): Plan {
   const random = new Random(seed);
-  const { recipes: asked, clients: clientCount, ...sizes } = options;
+  const { recipes: asked, clients: clientCount, traits, ...sizes } = options;
+  const has = (trait: Trait): boolean => traits?.includes(trait) === true || random.fork(trait).chance(TRAITS[trait]);
   const asWanted = { ...drawSize(random.fork('size')), ...sizes };
   const size = asWanted.servers === 1 ? { ...asWanted, observers: 0, spares: 0 } : asWanted;
   const recipes = typeof asked === 'string' ? [] : (asked ?? drawRecipes(random.fork('recipes')));
@@ -112,7 +154,20 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
   const observing = random.fork('observing');
   const rolling = random.fork('epochs');
   const mayDrift = random.chance(0.5);
-  const faults = makeFaults(random.fork('faults'), DURATION, machines, clients.length, size.spares === 0, programs);
+  const ensemble = size.servers > 1;
+  const voters = Array.from({ length: size.servers }, (_, i) => i + 1);
+  const oracle = size.servers === 2 && machines === 2 && has('oracle');
+  const grouping = size.servers > 2 && has('groups') ? makeGrouping(random.fork('grouping'), voters) : [];
+  const mixed = has('mixedDigests') ? random.fork('digests') : undefined;
+  const faults = makeFaults(random.fork('faults'), DURATION, {
+    servers: machines,
+    clients: clients.length,
+    // Where members change, or one's vote weighs more, those that are left may not be enough to make up for a disk.
+    decay: size.spares === 0 && grouping.length === 0,
+    programs,
+    oracle,
+  });
+  const members = { machines, change: size.spares > 0, grouped: grouping.length > 0 };
   return {
     seed: String(seed),
     ...size,
@@ -131,12 +186,16 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
       diskSlowness: Array.from({ length: machines }, () => (random.chance(0.3) ? random.between(2, 60) : 1)),
       farness: Array.from({ length: machines }, () => (random.chance(0.15) ? random.between(1, 40) : 0)),
       clockRates: Array.from({ length: machines }, () => (mayDrift ? random.between(0.95, 1.05) : 1)),
+      digests: Array.from({ length: machines }, () => mixed?.pick(['on', 'off', 'changing'] as const) ?? 'on'),
+      localSessions: ensemble && has('localSessions'),
+      oracle,
+      grouping,
+      // Who is left could otherwise not be enough.
+      lostDisks: size.servers > 2 && size.spares === 0 && grouping.length === 0 && has('lostDisks'),
     },
     clients,
     recipes,
-    operations: programs
-      ? []
-      : makeOperations(random.fork('operations'), DURATION, clients.length, faults, size.spares === 0 ? 0 : machines),
+    operations: programs ? [] : makeOperations(random.fork('operations'), DURATION, clients.length, faults, members),
     faults,
     healAt: DURATION,
   };

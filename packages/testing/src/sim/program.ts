@@ -2,12 +2,14 @@
 
 import { type Disk, loadConfig, type Server, type ServerConfig, StandaloneServer } from '@nodekeeper/server';
 import { EnsembleServer } from '@nodekeeper/server/ensemble-server';
-import { CLIENT_PORT, memberLine } from './hosts.js';
+import { CLIENT_PORT, serverLine } from './hosts.js';
 import type { Process, Program } from './machine.js';
 import type { Plan } from './plan.js';
 
 /** Where an ensemble's server has its configuration. */
 const CONFIG = '/conf/zoo.cfg';
+/** Where the oracle writes whether the server may decide alone. */
+export const ORACLE = '/oracle/grant';
 /** Where followers serve observers. */
 const OBSERVER_PORT = 2890;
 
@@ -16,6 +18,7 @@ export function firstFiles(plan: Plan, machine: number): [string, string][] {
   return [
     ['/data/myid', `${machine + 1}`],
     [CONFIG, [...settings(plan), ...firstMembers(plan, machine), ''].join('\n')],
+    [ORACLE, '0'],
   ];
 }
 
@@ -37,25 +40,28 @@ function settings({ settings: s, spares }: Plan): string[] {
     `syncEnabled=${s.observersLog}`,
     ...(s.observerMasters ? [`observerMasterPort=${OBSERVER_PORT}`] : []),
     'admin.enableServer=false',
-    ...(spares > 0 ? ['reconfigEnabled=true', 'standaloneEnabled=false', 'skipACL=yes'] : []),
+    ...(spares > 0 || s.grouping.length > 0 ? ['reconfigEnabled=true', 'standaloneEnabled=false', 'skipACL=yes'] : []),
+    ...(s.localSessions ? ['localSessionsEnabled=true', 'localSessionsUpgradingEnabled=true'] : []),
+    ...(s.oracle ? [`oraclePath=${ORACLE}`] : []),
   ];
 }
 
 /** The members that the ensemble begins with, and the machine itself if it is to be taken in later. */
-function firstMembers({ servers, observers }: Plan, machine: number): string[] {
+function firstMembers({ servers, observers, settings: { grouping } }: Plan, machine: number): string[] {
   if (servers + observers === 1) return [];
-  const out = Array.from({ length: servers + observers }, (_, i) => line(i, i < servers ? 'participant' : 'observer'));
-  return machine < servers + observers ? out : [...out, line(machine, 'participant')];
-}
-
-function line(server: number, role: 'participant' | 'observer'): string {
-  return `server.${server + 1}=${memberLine(server, role)}`;
+  const lines = Array.from({ length: servers + observers }, (_, i) =>
+    serverLine(i, i < servers ? 'participant' : 'observer'),
+  );
+  // With groups, who waits is an observer: a voter of no group is no member.
+  const waits = serverLine(machine, grouping.length > 0 ? 'observer' : 'participant');
+  return [...(machine < servers + observers ? lines : [...lines, waits]), ...grouping];
 }
 
 /** The program of every machine: the server that its configuration asks for. */
 export function programOf(plan: Plan): Program {
-  return async ({ options, leads }) => {
-    const config = configOf(plan, options.disk);
+  return async ({ options, leads, machine, start }) => {
+    const digests = plan.settings.digests[machine];
+    const config = configOf(plan, options.disk, digests === 'on' || (digests === 'changing' && start % 2 === 0));
     if (config.ensemble === undefined) {
       const server = await StandaloneServer.open(config, options);
       await server.listen();
@@ -79,20 +85,24 @@ export function programOf(plan: Plan): Program {
   };
 }
 
-function configOf(plan: Plan, disk: Disk): ServerConfig {
+function configOf(plan: Plan, disk: Disk, digests: boolean): ServerConfig {
   const read = (path: string): string => {
     const text = disk.readText(path);
     if (text === undefined) throw new Error('there is no such file');
-    return text;
+    return path === CONFIG && !digests ? `${text}\ndigest.enabled=false\n` : text;
   };
   const load = (): ServerConfig => loadConfig({ file: CONFIG, environment: {}, read });
   const config = load();
   const id = Number(read('/data/myid'));
-  const members = config.ensemble?.members.members;
-  if (members === undefined || members.has(id)) return config;
+  const known = config.ensemble?.members;
+  if (known === undefined || known.members.has(id)) return config;
+  const { members } = known;
   // It was removed, which ends it at its next start. Its operator has it follow again, to be taken in once more.
-  const lines = [...members.values()].map((member) => line(member.id - 1, member.role));
-  disk.replaceText(CONFIG, [...settings(plan), ...lines, line(id - 1, 'participant'), ''].join('\n'));
+  const lines = [...members.values()].map((member) => serverLine(member.id - 1, member.role));
+  const groups = [...known.groups].map(([group, ids]) => `group.${group}=${ids.join(':')}`);
+  const weights = [...known.weights].map(([one, weight]) => `weight.${one}=${weight}`);
+  const itself = serverLine(id - 1, groups.length > 0 ? 'observer' : 'participant');
+  disk.replaceText(CONFIG, [...settings(plan), ...lines, itself, ...groups, ...weights, ''].join('\n'));
   return load();
 }
 
@@ -115,6 +125,7 @@ function processOf(server: Server): Process {
       return server.database.tree.watches.count;
     },
     get digest() {
+      if (!server.config.digestEnabled) return undefined;
       const { hi, lo } = server.database.tree.digest;
       return `${hi.toString(16)}:${lo.toString(16)}`;
     },

@@ -7,7 +7,8 @@ import { EPOCH, hex, type Truth } from './truth.js';
 /** Clocks run fast by up to this much, and timers are rough. */
 const SLACK = 0.9;
 
-export function* checkSessions(history: History, truth: Truth): Generator<Finding> {
+/** @param local whether sessions begin as their server's own: such a one ends with it, and nobody else ever knew of it */
+export function* checkSessions(history: History, truth: Truth, local: boolean): Generator<Finding> {
   const sessions = new Map(history.sessions.map((session) => [session.id, session]));
   const closed = new Set<bigint>();
   for (const { session: id, cxid, change, zxid, at } of truth.history()) {
@@ -27,7 +28,8 @@ export function* checkSessions(history: History, truth: Truth): Generator<Findin
   }
   for (const { id, client, expiredAt } of history.sessions) {
     // A leader that does not know yet that it was deposed refuses what it wants to close: that is known of ZooKeeper.
-    if (expiredAt !== undefined && !closed.has(id) && !truth.wasToBeClosed(id))
+    const known = !local || truth.wasToBeOpened(id);
+    if (expiredAt !== undefined && known && !closed.has(id) && !truth.wasToBeClosed(id))
       yield {
         kind: 'sessions',
         message: `${client} was told that its session ${hex2(id)} is over, but it was never closed`,

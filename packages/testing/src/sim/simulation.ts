@@ -7,12 +7,12 @@ import { checkHistory } from './checks.js';
 import { SimClient } from './client.js';
 import type { Fault, Victim } from './fault-plan.js';
 import { History } from './history.js';
-import { CLIENT_PORT, clientHost, serverHost } from './hosts.js';
+import { CLIENT_PORT, clientHost } from './hosts.js';
 import { Life, ProcessEnded } from './life.js';
 import { Machine, type Process } from './machine.js';
 import { SimNetwork } from './network.js';
 import { machinesOf, type Plan } from './plan.js';
-import { firstFiles, programOf } from './program.js';
+import { firstFiles, ORACLE, programOf } from './program.js';
 import { Random } from './random.js';
 import { scenariosOf } from './recipes/index.js';
 import type { Scenario } from './recipes/scenario.js';
@@ -71,6 +71,8 @@ class Simulation {
   private readonly callers: readonly SimClient[];
   /** The programs with recipes, if clients are such. */
   private readonly troupe: Troupe | undefined;
+  /** How many times the oracle was asked to turn. */
+  private turns = 0;
   private readonly history = new History();
   private readonly truth: Truth;
   private readonly violations: Violation[] = [];
@@ -96,14 +98,7 @@ class Simulation {
     });
     const program = programOf(plan);
     this.machines = plan.settings.clockRates.map((rate, i) => {
-      const machine = new Machine(
-        `s${i + 1}`,
-        serverHost(i),
-        this.machineHost(),
-        this.random.fork(`s${i}`),
-        rate,
-        program,
-      );
+      const machine = new Machine(i, this.machineHost(), this.random.fork(`s${i}`), rate, program);
       machine.disk.usualSlowness = plan.settings.diskSlowness[i] ?? 1;
       this.network.place(machine.hostName, plan.settings.farness[i] ?? 0);
       for (const [path, text] of firstFiles(plan, i)) machine.disk.preset(path, text);
@@ -118,7 +113,7 @@ class Simulation {
     this.clients = this.troupe?.players ?? this.callers;
   }
 
-  private machineHost(): ConstructorParameters<typeof Machine>[2] {
+  private machineHost(): ConstructorParameters<typeof Machine>[1] {
     return {
       scheduler: this.scheduler,
       network: this.network,
@@ -201,7 +196,8 @@ class Simulation {
       giveBack();
       process.off('unhandledRejection', onRejection);
     }
-    for (const { kind, message } of checkHistory(this.history, this.truth)) this.violated(kind, message);
+    for (const { kind, message } of checkHistory(this.history, this.truth, this.plan.settings.localSessions))
+      this.violated(kind, message);
     for (const { kind, message } of this.troupe?.check() ?? []) this.violated(kind, message);
     return {
       plan: this.plan,
@@ -228,6 +224,10 @@ class Simulation {
     if (!(await this.settled('after the faults'))) return;
     this.lookAtEverything();
     if (!(await this.settled('with reads only'))) return;
+    if (plan.settings.lostDisks) {
+      this.wipe();
+      if (!(await this.settled('after disks were lost'))) return;
+    }
     this.trace('the power fails everywhere');
     for (const machine of this.machines) machine.losePower();
     this.bury();
@@ -243,10 +243,17 @@ class Simulation {
 
   /** Some are gone for good, as many as a quorum can do without; those who were so before are back. */
   private bury(): void {
-    const { servers, spares, faults } = this.plan;
+    const { servers, spares, faults, settings } = this.plan;
     this.raise();
-    // Who votes changes with spares; and with decayed disks more members may be missing than those that are buried.
-    if (spares > 0 || servers < 3 || faults.some(({ kind }) => kind === 'flip') || this.fate.chance(0.5)) return;
+    // Who votes changes with spares, groups decide otherwise; and with decayed disks more may be missing than those that are buried.
+    if (
+      spares > 0 ||
+      settings.grouping.length > 0 ||
+      servers < 3 ||
+      faults.some(({ kind }) => kind === 'flip') ||
+      this.fate.chance(0.5)
+    )
+      return;
     const voters = this.machines.slice(0, servers);
     for (let n = Math.floor((servers - 1) / 2); n > 0; n--) {
       const [machine] = voters.splice(this.fate.int(voters.length), 1);
@@ -255,6 +262,22 @@ class Simulation {
       machine.crash(true);
       machine.dead = true;
     }
+  }
+
+  /**
+   * Disks are lost for good, of fewer voters than decide, while everybody has everything: servers with none of it come back, and may be
+   * all that is left of others next.
+   */
+  private wipe(): void {
+    const { servers } = this.plan;
+    const fate = this.fate.fork('wipe');
+    const voters = this.machines.slice(0, servers);
+    for (let n = 1 + fate.int(Math.floor((servers - 1) / 2)); n > 0; n--) {
+      const [machine] = voters.splice(fate.int(voters.length), 1);
+      machine?.wipe();
+      machine?.start();
+    }
+    this.lookAtEverything();
   }
 
   private raise(): void {
@@ -342,6 +365,9 @@ class Simulation {
       case 'clockJump':
         if (machine !== undefined) machine.clock.wallOffset += fault.by;
         break;
+      case 'oracleTurns':
+        this.oracleTurns(fault.to);
+        break;
       case 'clientMoves':
         client?.move();
         break;
@@ -355,6 +381,27 @@ class Simulation {
         client?.lose?.(fault.step, fault.writes);
         break;
     }
+  }
+
+  /**
+   * The oracle takes its word back, and gives it to a server as soon as that one has all that the other one may have decided alone: as
+   * whoever runs the two has to see to.
+   */
+  private oracleTurns(to: number): void {
+    for (const { disk } of this.machines) disk.preset(ORACLE, '0');
+    const turn = ++this.turns;
+    const look = (): void => {
+      if (turn !== this.turns) return;
+      const [one, other] = this.machines.map(({ process }) => process);
+      const equal = one?.serving === true && other?.serving === true && one.lastZxid === other.lastZxid;
+      if (!equal) {
+        this.scheduler.after(LOOK_EVERY, world, look);
+        return;
+      }
+      this.trace(`the oracle trusts s${to + 1}`);
+      this.machines[to]?.disk.preset(ORACLE, '1');
+    };
+    look();
   }
 
   private victim(victim: Victim): Machine | undefined {
@@ -407,9 +454,10 @@ class Simulation {
       return `${waiting.join(', ')} wait for answers; ${unequal ?? this.modes()}`;
     }
     const machines = this.living.filter((machine) => !this.isLeftOutside(machine));
-    const states = new Set(machines.map(({ process }) => `${process?.lastZxid} ${process?.digest}`));
+    const zxids = new Set(machines.map(({ process }) => process?.lastZxid));
+    const digests = new Set(machines.flatMap(({ process }) => process?.digest ?? []));
     if (machines.some(({ process }) => process?.serving !== true)) return `not all servers serve: ${this.modes()}`;
-    if (states.size > 1) return `the servers differ: ${this.modes()}`;
+    if (zxids.size > 1 || digests.size > 1) return `the servers differ: ${this.modes()}`;
     const open = this.truth.openSessions();
     for (const client of this.clients)
       if (client.alive && client.sessionId !== undefined) open.delete(client.sessionId);

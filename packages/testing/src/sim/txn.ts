@@ -72,7 +72,7 @@ function readChange(type: number, r: JuteReader): Change {
     case OpCode.createSession:
       return { kind: 'createSession', timeout: r.int() };
     case OpCode.closeSession:
-      return { kind: 'closeSession', paths: r.remaining > 12 ? (r.vector(path) ?? []) : [] };
+      return { kind: 'closeSession', paths: r.vector(path) ?? [] };
     case OpCode.error:
       return { kind: 'error', code: r.int() };
     case OpCode.multi: {

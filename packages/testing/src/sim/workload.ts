@@ -1,7 +1,7 @@
 // What the clients of a run ask for, and when: some of it spread over the run, most of it where faults strike.
 
 import type { Fault } from './fault-plan.js';
-import { memberLine } from './hosts.js';
+import { serverLine } from './hosts.js';
 import type { WriteOp } from './model.js';
 import type { Operation } from './operations.js';
 import type { Random } from './random.js';
@@ -26,13 +26,22 @@ const BURST = 30;
 /** Bytes of data. */
 const LARGEST = 200_000;
 
-/** @param machines that may become members and leave again; 0 if members stay */
+/** What may become of the members. */
+export interface Changes {
+  /** Machines there are. */
+  readonly machines: number;
+  /** Whether some wait to become members, and others may leave. */
+  readonly change: boolean;
+  /** Whether groups decide, not the majority. */
+  readonly grouped: boolean;
+}
+
 export function makeOperations(
   random: Random,
   duration: number,
   clients: number,
   faults: readonly Fault[],
-  machines: number,
+  { machines, change, grouped }: Changes,
 ): PlannedOperation[] {
   const times: number[] = [];
   for (let i = 20 + random.int(60); i > 0; i--) times.push(random.between(50, duration));
@@ -53,9 +62,17 @@ export function makeOperations(
     const data = `v${i} `.padEnd(random.chance(large) ? random.int(LARGEST) : 0, '.').trimEnd();
     out.push({ at, client, op: makeOperation(random, data, writes, client) });
   });
-  if (machines > 0) {
-    for (let i = 1 + random.int(6); i > 0; i--)
-      out.push({ at: random.between(200, duration), client: random.int(clients), op: makeReconfig(random, machines) });
+  if (change || grouped) {
+    const whole = random.fork('whole');
+    const hurry = random.fork('hurry');
+    const changed = (): Operation =>
+      grouped || whole.chance(0.1) ? makeMembers(whole, machines, change) : makeReconfig(random, machines);
+    for (let i = 1 + random.int(6); i > 0; i--) {
+      const at = random.between(200, duration);
+      out.push({ at, client: random.int(clients), op: changed() });
+      // The next one often while this one is on its way.
+      if (hurry.chance(0.3)) out.push({ at: at + hurry.between(0, 100), client: hurry.int(clients), op: changed() });
+    }
   }
   return out.sort((a, b) => a.at - b.at);
 }
@@ -63,10 +80,47 @@ export function makeOperations(
 /** Somebody joins, leaves, or changes its role. */
 function makeReconfig(random: Random, machines: number): Operation {
   const server = random.int(machines);
-  if (random.chance(0.4)) return { kind: 'reconfig', joining: null, leaving: `${server + 1}` };
+  if (random.chance(0.4)) return { kind: 'reconfig', joining: null, leaving: `${server + 1}`, members: null };
   const role = random.chance(0.8) ? 'participant' : 'observer';
   const leaving = random.chance(0.2) ? `${random.int(machines) + 1}` : null;
-  return { kind: 'reconfig', joining: `server.${server + 1}=${memberLine(server, role)}`, leaving };
+  return { kind: 'reconfig', joining: serverLine(server, role), leaving, members: null };
+}
+
+/** All members anew, with groups and weights or without. */
+function makeMembers(random: Random, machines: number, change: boolean): Operation {
+  const roles = Array.from({ length: machines }, () => {
+    if (change && random.chance(0.2)) return undefined;
+    return random.chance(0.9) ? 'participant' : 'observer';
+  });
+  const lines = roles.flatMap((role, server) => (role === undefined ? [] : serverLine(server, role)));
+  const voters = roles.flatMap((role, server) => (role === 'participant' ? server + 1 : []));
+  const grouping = random.chance(0.7) ? makeGrouping(random, voters) : [];
+  return { kind: 'reconfig', joining: null, leaving: null, members: [...lines, ...grouping].join('\n') };
+}
+
+/** Voters in groups, with weights or without: `group.N=` and `weight.N=` lines. */
+export function makeGrouping(random: Random, voters: readonly number[]): string[] {
+  const groups: number[][] = Array.from({ length: 1 + random.int(3) }, () => []);
+  for (const id of shuffled(random, voters)) random.pick(groups).push(id);
+  const there = groups.filter((ids) => ids.length > 0);
+  const weightOf = random.pick([
+    () => undefined,
+    () => (random.chance(0.5) ? random.int(4) : undefined),
+    // One of each group is all that counts.
+    (place: number) => (place === 0 ? 1 : 0),
+  ]);
+  const weights = there.flatMap((ids) => {
+    const each = ids.map((id, place) => ({ id, weight: weightOf(place) }));
+    // A group without any weight does not count, and at least one has to.
+    if (each.every(({ weight }) => weight === 0)) return [];
+    return each.flatMap(({ id, weight }) => (weight === undefined ? [] : `weight.${id}=${weight}`));
+  });
+  return [...there.map((ids, i) => `group.${i + 1}=${ids.join(':')}`), ...weights];
+}
+
+function shuffled<T>(random: Random, list: readonly T[]): T[] {
+  const left = [...list];
+  return Array.from({ length: left.length }, () => left.splice(random.int(left.length), 1)).flat();
 }
 
 function create(path: string, data: string, ephemeral = false, sequential = false): WriteOp {
