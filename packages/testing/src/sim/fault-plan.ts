@@ -189,9 +189,8 @@ const MAKERS: readonly (readonly [Kind, Maker])[] = [
   ],
   [
     'flip',
-    (random, at, { servers, rotten }) => {
+    (random, at, { rotten }) => {
       // One server's disk only: of three, two have to be whole. It shows when the server starts.
-      if (servers < 3) return [];
       const what = random.pick(['log', 'snapshot'] as const);
       return [
         { at, kind: 'flip', server: rotten, what, where: random.next() },

@@ -163,7 +163,7 @@ export function makePlan(seed: string | number, options: PlanOptions = {}): Plan
     servers: machines,
     clients: clients.length,
     // Where members change, or one's vote weighs more, those that are left may not be enough to make up for a disk.
-    decay: size.spares === 0 && grouping.length === 0,
+    decay: size.servers > 2 && size.spares === 0 && grouping.length === 0,
     programs,
     oracle,
   });

@@ -10,8 +10,10 @@ const SLACK = 0.9;
 /** @param local whether sessions begin as their server's own: such a one ends with it, and nobody else ever knew of it */
 export function* checkSessions(history: History, truth: Truth, local: boolean): Generator<Finding> {
   const sessions = new Map(history.sessions.map((session) => [session.id, session]));
+  const opened = new Set<bigint>();
   const closed = new Set<bigint>();
   for (const { session: id, cxid, change, zxid, at } of truth.history()) {
+    if (change.kind === 'createSession') opened.add(id);
     if (change.kind !== 'closeSession') continue;
     closed.add(id);
     const session = sessions.get(id);
@@ -28,7 +30,7 @@ export function* checkSessions(history: History, truth: Truth, local: boolean): 
   }
   for (const { id, client, expiredAt } of history.sessions) {
     // A leader that does not know yet that it was deposed refuses what it wants to close: that is known of ZooKeeper.
-    const known = !local || truth.wasToBeOpened(id);
+    const known = !local || opened.has(id);
     if (expiredAt !== undefined && known && !closed.has(id) && !truth.wasToBeClosed(id))
       yield {
         kind: 'sessions',

@@ -129,14 +129,6 @@ export class Truth {
     return false;
   }
 
-  /** Whether any server logged the beginning of a session. */
-  wasToBeOpened(session: bigint): boolean {
-    for (const { txn } of this.byZxid.values()) {
-      if (txn.change.kind === 'createSession' && txn.session === session) return true;
-    }
-    return false;
-  }
-
   /** The sessions that are open at the end. */
   openSessions(): Set<bigint> {
     const open = new Set<bigint>();
