@@ -2,11 +2,12 @@
 
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { clientPlace, loadConfig, parseProperties, type ServerConfig } from '@nodekeeper/server/config';
+import { processUser } from '@nodekeeper/server/process-user';
 import { nodeDisk } from '@nodekeeper/server/storage';
 import { missingDataDir, type ServerArguments, sourcesOf } from './arguments.js';
 import { findPortOwner, listenAddress } from './port-owner.js';
@@ -49,7 +50,7 @@ function tellConfig(args: ServerArguments): void {
 
 export function logFile(c: ServerConfig): string {
   const dir = process.env.ZOO_LOG_DIR ?? join(c.dataDir, 'logs');
-  return join(dir, `nodekeeper-${userInfo().username}-server-${hostname()}.out`);
+  return join(dir, `nodekeeper-${processUser().name}-server-${hostname()}.out`);
 }
 
 export function commandLine(raw: readonly string[], log: string): string {

@@ -216,8 +216,8 @@ export class EnsembleServer extends Replica {
     this.hesitation?.cancel();
     const votes = this.electionPort.close();
     this.role?.stop('this server is stopping');
+    this.tls?.close(); // connections that have said nothing yet would be waited for
     await votes;
-    this.tls?.close();
     await this.busy;
     await closing;
   }

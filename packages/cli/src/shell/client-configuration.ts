@@ -9,10 +9,11 @@ export function readClientConfiguration(text: string): ConnectionOptions | undef
   const settings = new Map(parseProperties(text).map(({ key, value }) => [key.replace(/^zookeeper\./, ''), value]));
   if (settings.get('client.secure') !== 'true') return undefined;
   const store = (kind: string): StoreSettings | undefined => {
-    const path = settings.get(`ssl.${kind}.location`);
+    const option = `ssl.${kind}.location`;
+    const path = settings.get(option);
     if (path === undefined) return undefined;
     const password = settings.get(`ssl.${kind}.password`) ?? '';
-    return { path, password, passwordPath: settings.get(`ssl.${kind}.passwordPath`) };
+    return { option, path, password, passwordPath: settings.get(`ssl.${kind}.passwordPath`) };
   };
   const keyStore = store('keyStore');
   const trustStore = store('trustStore');
@@ -21,7 +22,8 @@ export function readClientConfiguration(text: string): ConnectionOptions | undef
   const isUnverified = settings.get('ssl.hostnameVerification') === 'false';
   return {
     ...(own && { key: own.key.export({ type: 'pkcs8', format: 'pem' }), cert: own.chain.map(String).join('\n') }),
-    ...(trusted && { ca: trusted.map(String) }),
+    // In Java's trust stores every certificate is an anchor, whoever signed it.
+    ...(trusted && { ca: trusted.map(String), allowPartialTrustChain: true }),
     ...(isUnverified && { checkServerIdentity: () => undefined }),
   };
 }

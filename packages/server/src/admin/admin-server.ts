@@ -2,12 +2,7 @@
 // served; a port that is taken is told and does not stop the server.
 
 import { Readable } from 'node:stream';
-import Fastify, {
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  type FastifyServerOptions,
-} from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Logger } from '../log.js';
 import type { Server } from '../server.js';
@@ -23,6 +18,7 @@ import {
 } from './commands.js';
 import { type HeldPort, type HeldPorts, holdPorts } from './held-port.js';
 import { addStrictTransport, certificateIdentities, type HttpsSettings, httpsFactory } from './https.js';
+import { limitIdle } from './idle-connections.js';
 import { prettyJson } from './jackson.js';
 import { LongAnswers } from './long-answers.js';
 import { beginOneAtATime } from './one-at-a-time.js';
@@ -61,6 +57,9 @@ export interface PrometheusSettings {
   readonly exportProcess: boolean;
 }
 
+/** After which the metrics' port closes an idle connection, in milliseconds; Jetty's default. */
+const METRICS_IDLE_MS = 30_000;
+
 /** A started HTTP server. */
 export interface AdminPort {
   readonly url: string;
@@ -82,12 +81,17 @@ export async function startAdminPorts(
   const { admin, prometheus } = settings;
   const registry = createRegistry(view, prometheus?.exportProcess ?? true);
   const started: AdminPort[] = [];
-  const open = async (port: HeldPort | undefined, make: () => FastifyInstance, remedy: string): Promise<void> => {
+  const open = async (
+    port: HeldPort | undefined,
+    scheme: 'http' | 'https',
+    make: () => FastifyInstance,
+    remedy: string,
+  ): Promise<void> => {
     if (port === undefined) return;
     let app: FastifyInstance | undefined;
     try {
       app = make();
-      started.push(await serve(app, port, logger));
+      started.push(await serve(app, port, scheme, logger));
     } catch (e) {
       const reason = (e as Error).message;
       logger.warn(port.place, `the admin server is not there: ${reason}. Clients are served all the same; ${remedy}`);
@@ -96,25 +100,31 @@ export async function startAdminPorts(
     }
   };
   const makeMetrics = (https: HttpsSettings | undefined): FastifyInstance => {
-    const app = newApp({ forceCloseConnections: true }, https, logger);
+    const app = newApp(METRICS_IDLE_MS, https, logger);
     addMetrics(app, registry);
     return app;
   };
   await open(
     held.admin,
+    admin.https === undefined ? 'http' : 'https',
     () => createAdminApp(view, registry, admin, limitsOf(admin), logger),
     'admin.serverPort moves it, admin.enableServer=false switches it off',
   );
-  await open(held.metrics, () => makeMetrics(undefined), 'metricsProvider.httpPort moves it');
-  await open(held.secureMetrics, () => makeMetrics(prometheus?.https), 'metricsProvider.httpsPort moves it');
+  await open(held.metrics, 'http', () => makeMetrics(undefined), 'metricsProvider.httpPort moves it');
+  await open(held.secureMetrics, 'https', () => makeMetrics(prometheus?.https), 'metricsProvider.httpsPort moves it');
   return started;
 }
 
-async function serve(app: FastifyInstance, held: HeldPort, logger: Logger): Promise<AdminPort> {
+async function serve(
+  app: FastifyInstance,
+  held: HeldPort,
+  scheme: 'http' | 'https',
+  logger: Logger,
+): Promise<AdminPort> {
   const { address, family, port } = await held.listening;
   await app.ready();
   held.giveTo(app.server);
-  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  const url = `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   logger.info({ url }, 'admin server listens');
   return {
     url,
@@ -146,7 +156,7 @@ export function createAdminApp(
   logger: Logger,
 ): FastifyInstance {
   const { commandUrl, idleTimeout, forwardedFor, https } = settings;
-  const app = newApp({ keepAliveTimeout: idleTimeout, forceCloseConnections: true }, https, logger);
+  const app = newApp(idleTimeout, https, logger);
   app.setNotFoundHandler((request, reply) => errorPage(reply, 404, 'Not Found', request.url));
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
@@ -160,9 +170,12 @@ export function createAdminApp(
   return app;
 }
 
-function newApp(options: FastifyServerOptions, https: HttpsSettings | undefined, logger: Logger): FastifyInstance {
-  const app = Fastify(https === undefined ? options : { ...options, serverFactory: httpsFactory(https, logger) });
-  if (https !== undefined) addStrictTransport(app);
+function newApp(idleTimeout: number, https: HttpsSettings | undefined, logger: Logger): FastifyInstance {
+  const serverFactory = https && httpsFactory(https, idleTimeout, logger);
+  const options = { keepAliveTimeout: idleTimeout, forceCloseConnections: true };
+  const app = Fastify({ ...options, ...(serverFactory && { serverFactory }) });
+  if (https === undefined) app.server.on('connection', limitIdle(app.server, idleTimeout));
+  else addStrictTransport(app);
   // A body is only of use to the command that reads it; it gets the bytes as they come.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, body, done) => done(null, body));

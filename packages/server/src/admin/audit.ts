@@ -1,9 +1,9 @@
 // The audit log: a line per write with who, from where, what and the result. Fields, order and texts are those of Apache ZooKeeper's
 // AuditEvent and Slf4jAuditLogger.
 
-import { userInfo } from 'node:os';
 import { type Acl, DecodeError, ErrorCode, JuteReader, OpCode } from '@nodekeeper/protocol';
 import type { Logger } from '../log.js';
+import { processUser } from '../process-user.js';
 import { decodeCreate, decodeMulti, decodeSetAcl } from '../request/decode.js';
 import type { PendingWrite } from '../request/fifo.js';
 import { userName } from '../request/identity.js';
@@ -76,7 +76,7 @@ export function createAuditSink(logger: Logger): AuditSink {
 
 /** The user of what the server does by itself: the one its process runs as. */
 export function serverUser(): string {
-  return userInfo().username;
+  return processUser().name;
 }
 
 /** The user of a connection: the names of its identities. */

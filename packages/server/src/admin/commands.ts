@@ -18,7 +18,7 @@ import { largestLatency, leastLatency, metricRows } from './metrics.js';
 import { withPauses } from './pieces.js';
 import type { RateLimit } from './rate-limit.js';
 import { type ConnectionView, endsSessions, type ServerView } from './server-view.js';
-import { systemProperties } from './system-properties.js';
+import { systemProperties, withoutSecrets } from './system-properties.js';
 import { collectBySession, countWatchingSessions } from './watch-tables.js';
 
 /** What the query string says; the first value of each name. */
@@ -97,7 +97,10 @@ const COMMANDS: readonly Command[] = [
       digests: Array.from(view.digests(), ({ zxid, digest }) => ({ zxid, digest, digest_version: 2 })),
     }),
   },
-  { names: ['initial_configuration', 'icfg'], run: (view) => ({ initial_configuration: view.conf.text }) },
+  {
+    names: ['initial_configuration', 'icfg'],
+    run: (view) => ({ initial_configuration: withoutSecrets(view.conf.text) }),
+  },
   { names: ['is_read_only', 'isro'], run: (view) => ({ read_only: view.readOnly }) },
   {
     names: ['last_snapshot', 'lsnp'],

@@ -1,12 +1,13 @@
 // What envi and /commands/environment tell: Java's names, filled with what Node knows.
 
-import { arch, freemem, hostname, release, tmpdir, totalmem, type, userInfo } from 'node:os';
+import { arch, freemem, hostname, release, tmpdir, totalmem, type } from 'node:os';
+import { processUser } from '../process-user.js';
 
 const mb = (bytes: number): string => `${Math.floor(bytes / 1048576)}MB`;
 
 /** @param version the server's, with its build date */
 export function environment(version: string): [string, string][] {
-  const user = userInfo();
+  const user = processUser();
   return [
     ['zookeeper.version', version],
     ['host.name', hostname()],
@@ -20,8 +21,8 @@ export function environment(version: string): [string, string][] {
     ['os.name', type()],
     ['os.arch', arch()],
     ['os.version', release()],
-    ['user.name', user.username],
-    ['user.home', user.homedir],
+    ['user.name', user.name],
+    ['user.home', user.home],
     ['user.dir', process.cwd()],
     ['os.memory.free', mb(freemem())],
     ['os.memory.max', mb(totalmem())],

@@ -34,6 +34,7 @@ export class HeldPort {
     http.maxConnections = MOST_CONNECTIONS;
     http.listen(this.server);
     for (const socket of this.waiting.splice(0)) {
+      if (socket.destroyed) continue;
       http.emit('connection', socket);
       socket.resume();
     }

@@ -10,6 +10,7 @@ import type { Connection } from '../net/network.js';
 import { TlsEntry, type TlsSettings } from '../net/tls/tls-entry.js';
 import type { Identity } from '../request/identity.js';
 import { nodeRuntime } from '../runtime.js';
+import { limitIdle } from './idle-connections.js';
 
 export interface HttpsSettings {
   readonly tls: TlsSettings;
@@ -30,9 +31,14 @@ export function certificateIdentities(socket: object): readonly Identity[] {
 
 /**
  * A factory of such servers, as Fastify takes it.
+ * @param idleTimeout milliseconds
  * @throws TlsError if the stores cannot be used
  */
-export function httpsFactory({ tls, accepts }: HttpsSettings, logger: Logger): (handler: RequestListener) => Server {
+export function httpsFactory(
+  { tls, accepts }: HttpsSettings,
+  idleTimeout: number,
+  logger: Logger,
+): (handler: RequestListener) => Server {
   const refused = (address: string, reason: string): void =>
     logger.warn({ address }, `a connection to the admin server is refused: ${reason}`);
   const entry = new TlsEntry(tls, HANDSHAKE_MS, nodeRuntime, {
@@ -46,7 +52,11 @@ export function httpsFactory({ tls, accepts }: HttpsSettings, logger: Logger): (
     const server = createServer(handler);
     const [take] = server.listeners('connection');
     if (take === undefined) throw new Error('an HTTP server takes connections');
-    const hand = (socket: unknown): void => void Reflect.apply(take, server, [socket]);
+    const opened = limitIdle(server, idleTimeout);
+    const hand = (socket: Connection): void => {
+      opened(socket as Socket);
+      Reflect.apply(take, server, [socket]);
+    };
     server.removeAllListeners('connection');
     const onSecure = (socket: Connection, identities: readonly Identity[]): void => {
       proved.set(socket, identities);

@@ -17,6 +17,13 @@ const BY_NAME: ReadonlySet<string> = new Set(
 const FAMILY = /^(server\.|group|weight|metricsProvider\.)/;
 /** Apache's server shows them. */
 const SECRET = /password$|superDigest$/i;
+/** A line of zoo.cfg that holds one, with the lines that go on with its value. */
+const SECRET_LINE = /^([^=:#!\n]*(?:password|superDigest)[ \t]*[=:])(?:.*\\\r?\n)*.*$/gim;
+
+/** The configuration as it was written, but for what nobody else may know. */
+export function withoutSecrets(text: string): string {
+  return text.replace(SECRET_LINE, '$1********');
+}
 
 /** @param text zoo.cfg */
 export function systemProperties(text: string): Record<string, string> {

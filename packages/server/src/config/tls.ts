@@ -3,12 +3,16 @@
 import { ConfigError, type Settings } from './parse.js';
 
 export interface StoreConfig {
+  /** The setting that names the file. */
+  readonly option: string;
   readonly path: string;
   readonly password: string;
   readonly passwordPath: string | undefined;
 }
 
 export interface TlsConfig {
+  /** What stands before the names of these settings. */
+  readonly prefix: string;
   readonly keyStore: StoreConfig;
   readonly trustStore: StoreConfig | undefined;
   readonly clientAuth: 'none' | 'want' | 'need';
@@ -190,6 +194,7 @@ function common(
     );
   }
   return {
+    prefix,
     keyStore,
     trustStore,
     clientAuth: need,
@@ -219,7 +224,8 @@ function store(
       `${placeOf(`${prefix}${name}.type`)}: ${prefix}${name}.type=${type}: one of 'PEM', 'PKCS12', 'JKS' is expected`,
     );
   }
-  return { path, password: s('password'), passwordPath: s('passwordPath') || undefined };
+  const option = `${prefix}${name}.location`;
+  return { option, path, password: s('password'), passwordPath: s('passwordPath') || undefined };
 }
 
 /** TLS 1.0 and 1.1 are not offered, whatever is asked for. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { type AdminSettings, createAdminApp, startAdminPorts } from '../../dist/admin/admin-server.js';
@@ -8,7 +8,9 @@ import type { CommandLimits } from '../../dist/admin/commands.js';
 import { holdPorts } from '../../dist/admin/held-port.js';
 import { createRegistry } from '../../dist/admin/prometheus.js';
 import { RateLimit } from '../../dist/admin/rate-limit.js';
+import { withoutSecrets } from '../../dist/admin/system-properties.js';
 import { silentLogger } from '../../dist/log.js';
+import { until } from '../server/until.js';
 import { A, afterReset, connection, FakeView, recorded } from './fake-view.js';
 
 interface Clock {
@@ -468,24 +470,59 @@ test('a port is open before there is what serves it: who comes early is answered
   await assert.rejects(fetch(`http://127.0.0.1:${port}/commands/ruok`));
 });
 
-test('a port takes no more than some connections, so that files are left for what matters', async (t) => {
-  const [admin] = await startAdminPorts(new FakeView(), settings({}), silentLogger);
-  assert.ok(admin);
-  t.after(() => admin.close());
-  const { port, hostname: host } = new URL(admin.url);
-  const open = async () => {
-    const socket = connect({ port: Number(port), host });
+/** Opens connections to a port, one after the other. */
+async function open(t: TestContext, count: number, port: number): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  for (let i = 0; i < count; i++) {
+    const socket = connect(port, '127.0.0.1');
     t.after(() => socket.destroy());
     await once(socket, 'connect');
-    return socket;
+    sockets.push(socket);
+  }
+  return sockets;
+}
+
+async function adminPort(t: TestContext, view: FakeView, idleTimeout: number): Promise<number> {
+  const [admin] = await startAdminPorts(view, settings({ idleTimeout }), silentLogger);
+  assert.ok(admin);
+  t.after(() => admin.close());
+  return Number(new URL(admin.url).port);
+}
+
+test('a port takes no more than some connections, so that files are left for what matters', async (t) => {
+  const view = new FakeView();
+  let asked = 0;
+  view.whyNotReady = () => {
+    asked++;
+    return new Promise(() => {});
   };
-  const sockets = await Promise.all(Array.from({ length: 100 }, open));
-  const more = await open();
+  const port = await adminPort(t, view, 30_000);
+  for (let i = 1; i <= 100; i++) {
+    const [socket] = await open(t, 1, port);
+    socket?.write('GET /ready HTTP/1.1\r\nHost: x\r\n\r\n');
+    if (i % 25 === 0) await until(() => asked === i);
+  }
+  const [more] = await open(t, 1, port);
+  assert.ok(more);
   await once(more.resume(), 'close');
-  const [first] = sockets;
-  assert.ok(first);
-  first.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
-  assert.match(String(await once(first, 'data')), /healthy/);
+});
+
+test('connections without a request end after admin.idleTimeout', async (t) => {
+  const port = await adminPort(t, new FakeView(), 20);
+  const [silent] = await open(t, 1, port);
+  assert.ok(silent);
+  await once(silent.resume(), 'close');
+});
+
+test('of many connections without a request the oldest make room for those who ask', async (t) => {
+  const port = await adminPort(t, new FakeView(), 30_000);
+  const sockets = await open(t, 120, port);
+  for (const socket of sockets) socket.resume();
+  await until(() => sockets.slice(0, 70).every(({ closed }) => closed));
+  const last = sockets.at(-1);
+  assert.ok(last);
+  last.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
+  assert.match(String(await once(last, 'data')), /healthy/);
 });
 
 test('requests that come in one write begin one by one, with other work between them', async (t) => {
@@ -529,4 +566,12 @@ test('closing does not wait for clients that keep their connection', { timeout: 
   assert.ok(port);
   await (await fetch(`${port.url}/commands/ruok`)).text();
   await port.close();
+});
+
+test('the configuration is shown as it was written, but for passwords', () => {
+  const text =
+    'dataDir=/d\nssl.keyStore.password = a\\\n  b\nssl.keyStore.passwordPath=/p\n#superDigest\nsuperDigest:x:y\n';
+  const shown =
+    'dataDir=/d\nssl.keyStore.password =********\nssl.keyStore.passwordPath=/p\n#superDigest\nsuperDigest:********\n';
+  assert.equal(withoutSecrets(text), shown);
 });

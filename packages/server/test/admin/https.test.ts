@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { get as httpGet, type IncomingHttpHeaders } from 'node:http';
 import { get as httpsGet } from 'node:https';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -157,4 +158,16 @@ test('what is missing for HTTPS stops the start', () => {
     needs(/metrics over HTTPS needs metricsProvider\.ssl\.keyStore/),
   );
   assert.equal(load('admin.forceHttps=true', 'admin.enableServer=false').admin.https, undefined);
+});
+
+test('who resets a connection before its first byte, on a port that takes either, does no harm', async (t) => {
+  const { ports: found } = await ports(t, { ...QUORUM_STORES, 'admin.portUnification': true });
+  const [port = 0] = found;
+  for (let i = 0; i < 20; i++) {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.resetAndDestroy();
+    await once(socket, 'close');
+  }
+  assert.equal((await plain(port, '/commands/ruok')).status, 200);
 });

@@ -12,6 +12,7 @@ import { subjectName } from '../../dist/net/tls/subject-name.js';
 
 const FIXTURES = fileURLToPath(new URL('../../test/fixtures/tls/', import.meta.url));
 const store = (file: string, password = 'secret', passwordPath?: string) => ({
+  option: 'ssl.keyStore.location',
   path: file.startsWith('/') ? file : join(FIXTURES, file),
   password,
   passwordPath,

@@ -1,13 +1,15 @@
 // Connections between servers over TLS: who comes through, by which names, and which ports take plain ones too.
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ConfigError, loadConfig } from '../../dist/config/index.js';
 import { type Connection, nodeNetwork } from '../../dist/net/network.js';
+import { namesHost } from '../../dist/net/tls/host-name.js';
 import { TlsError } from '../../dist/net/tls/key-store.js';
 import { TlsNetwork, type TlsNetworkSettings } from '../../dist/net/tls/tls-network.js';
 import { nodeRuntime } from '../../dist/runtime.js';
@@ -191,4 +193,24 @@ test('options that cannot work stop the start and say why', () => {
   assert.ok(settings !== undefined);
   const hooks = { onRefused() {}, onFailed() {}, onReloaded() {}, onReloadFailed() {} };
   assert.throws(() => new TlsNetwork(settings, nodeRuntime, hooks), TlsError);
+});
+
+test('who resets a connection before its first byte, on a port that takes either, does no harm', async (t) => {
+  const one = side(t, { sslQuorum: false, portUnification: true });
+  const port = await echo(t, one);
+  for (let i = 0; i < 20; i++) {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.resetAndDestroy();
+    await once(socket, 'close');
+  }
+  assert.equal(await say(t, nodeNetwork.connect('127.0.0.1', port)), 'hello');
+});
+
+test('a certificate is compared with the address of a peer that may be gone, or in a zone', async () => {
+  const certificate = new X509Certificate(readFileSync(at('server.pem')));
+  assert.equal(await namesHost(certificate, '127.0.0.1', false), true);
+  assert.equal(await namesHost(certificate, '::ffff:127.0.0.1', false), true);
+  assert.equal(await namesHost(certificate, undefined, false, 'localhost'), false);
+  assert.equal(await namesHost(certificate, 'fe80::1%eth0', false), false);
 });

@@ -5,16 +5,17 @@ import { reverse } from 'node:dns/promises';
 import { isIP } from 'node:net';
 
 /**
- * Whether the certificate names the address or, where that is known, the name by which the host was dialled, or else, with
+ * Whether the certificate names the address, undefined once the peer is gone or, where that is known, the name by which the host was dialled, or else, with
  * `reverseDns`, a name that the DNS has for the address.
  */
 export async function namesHost(
   certificate: X509Certificate,
-  address: string,
+  address: string | undefined,
   reverseDns: boolean,
   name?: string,
 ): Promise<boolean> {
-  const plain = address.replace(/^::ffff:(?=.*\.)/, '');
+  if (address === undefined) return false;
+  const plain = address.replace(/^::ffff:(?=.*\.)/, '').replace(/%.*/, ''); // no certificate has a zone
   if (certificate.checkIP(plain) !== undefined || certificate.checkHost(plain) !== undefined) return true;
   if (name !== undefined && isIP(name) === 0) return certificate.checkHost(name) !== undefined;
   if (!reverseDns) return false;

@@ -7,6 +7,8 @@ import { JKS_MAGIC, JksError, readJks } from './jks.js';
 import { Pkcs12Error, readPkcs12 } from './pkcs12.js';
 
 export interface StoreSettings {
+  /** The setting that names the file. */
+  readonly option: string;
   readonly path: string;
   readonly password: string;
   /** File whose content is the password, if that is set; it wins over `password`. */
@@ -36,7 +38,7 @@ interface Content {
 /** @throws TlsError naming the file, what is wrong, and what to do */
 export function readKeyStore(settings: StoreSettings): KeyStore {
   const { keys, certificates } = readStore(settings);
-  const fail = (what: string): TlsError => new TlsError(`${settings.path}: ${what} (ssl.keyStore.location)`);
+  const fail = (what: string): TlsError => new TlsError(`${settings.path}: ${what} (${settings.option})`);
   if (keys.length === 0) throw fail('there is no private key in it');
   for (const key of keys) {
     const leaf = certificates.find((certificate) => certificate.checkPrivateKey(key));
@@ -49,7 +51,7 @@ export function readKeyStore(settings: StoreSettings): KeyStore {
 export function readTrustStore(settings: StoreSettings): readonly X509Certificate[] {
   const { certificates } = readStore(settings);
   if (certificates.length === 0) {
-    throw new TlsError(`${settings.path}: there are no certificates in it (ssl.trustStore.location)`);
+    throw new TlsError(`${settings.path}: there are no certificates in it (${settings.option})`);
   }
   return certificates;
 }

@@ -22,6 +22,8 @@ import { subjectName } from './subject-name.js';
 import { distrust } from './trust.js';
 
 export interface TlsSettings {
+  /** What stands before the names of the settings: `ssl.`, `ssl.quorum.` … */
+  readonly prefix: string;
   readonly keyStore: StoreSettings;
   readonly trustStore: StoreSettings | undefined;
   /** Whether clients are asked for a certificate, and whether they must have one. */
@@ -106,9 +108,10 @@ export class TlsEntry {
       requestCert: settings.clientAuth !== 'none',
       rejectUnauthorized: false, // judged below
     });
-    this.server.on('secureConnection', (socket) => void this.judge(socket));
+    this.server.on('secureConnection', (socket) => this.judge(socket));
     this.server.on('tlsClientError', (error, socket) => {
-      this.failed(keyOf(socket), error.message);
+      // OpenSSL's own words alone; the message has its code and places in its source, too.
+      this.failed(keyOf(socket), (error as { readonly reason?: string }).reason ?? error.message);
       socket.destroy();
     });
     if (settings.reload) this.watch();
@@ -127,6 +130,7 @@ export class TlsEntry {
   /** Takes an accepted connection of Node's network: a TLS handshake follows, or on a port for either, perhaps not. */
   take(connection: Connection, entry: 'tls' | 'either', taker: TlsTaker): void {
     if (!(connection instanceof Socket)) throw new Error('TLS needs a real socket');
+    connection.on('error', () => {}); // its end is told by 'close'
     if (entry === 'tls') this.shakeHands(connection, taker);
     else this.decide(connection, taker);
   }
@@ -173,7 +177,6 @@ export class TlsEntry {
     }
     const key = keyOf(socket);
     this.shaking.set(key, { socket, address: socket.remoteAddress ?? '', taker });
-    socket.on('error', () => {});
     socket.allowHalfOpen = false; // who leaves within the handshake has left
     socket.once('close', () => {
       if (this.shaking.get(key)?.socket === socket) this.failed(key, 'the client left within the handshake');
@@ -190,38 +193,39 @@ export class TlsEntry {
   }
 
   private async judge(socket: TLSSocket): Promise<void> {
-    const { clientAuth, verifyClientHost, reverseDns, superUser } = this.settings;
     const key = keyOf(socket);
-    const refuse = (reason: string): void => {
-      this.failed(key, reason);
-      socket.destroy();
-    };
-    const identities: Identity[] = [];
-    const raw = clientAuth === 'none' ? undefined : (socket.getPeerCertificate().raw as Buffer | undefined);
-    if (raw === undefined && clientAuth === 'need') {
-      refuse('the client has no certificate');
-      return;
+    let verdict: readonly Identity[] | string;
+    try {
+      verdict = await this.verdict(socket);
+    } catch (e) {
+      // A certificate can hold anything.
+      verdict = `the client's certificate cannot be read: ${(e as Error).message}`;
     }
-    if (raw !== undefined) {
-      const certificate = new X509Certificate(raw);
-      const reason = distrust(socket, certificate, 'client', this.anchors);
-      if (reason !== undefined) {
-        refuse(`the client's certificate is not trusted: ${reason}`);
-        return;
-      }
-      if (verifyClientHost && !(await namesHost(certificate, socket.remoteAddress ?? '', reverseDns))) {
-        refuse(`the client's certificate is not for its address`);
-        return;
-      }
-      const id = subjectName(certificate);
-      if (id === superUser) identities.push({ scheme: 'super', id });
-      identities.push({ scheme: 'x509', id });
+    if (typeof verdict === 'string') {
+      this.failed(key, verdict);
+      socket.destroy();
+      return;
     }
     const waiting = this.shaking.get(key);
     this.shaking.delete(key);
     if (socket.destroyed || waiting === undefined) return;
     socket.allowHalfOpen = true;
-    waiting.taker.onSecure(socket, identities);
+    waiting.taker.onSecure(socket, verdict);
+  }
+
+  /** Who the client is by its certificate, or why it may not come in. */
+  private async verdict(socket: TLSSocket): Promise<readonly Identity[] | string> {
+    const { clientAuth, verifyClientHost, reverseDns, superUser } = this.settings;
+    const raw = clientAuth === 'none' ? undefined : (socket.getPeerCertificate().raw as Buffer | undefined);
+    if (raw === undefined) return clientAuth === 'need' ? 'the client has no certificate' : [];
+    const certificate = new X509Certificate(raw);
+    const reason = distrust(socket, certificate, 'client', this.anchors);
+    if (reason !== undefined) return `the client's certificate is not trusted: ${reason}`;
+    if (verifyClientHost && !(await namesHost(certificate, socket.remoteAddress, reverseDns)))
+      return "the client's certificate is not for its address";
+    const id = subjectName(certificate);
+    const x509 = { scheme: 'x509', id };
+    return id === superUser ? [{ scheme: 'super', id }, x509] : [x509];
   }
 
   private watch(): void {
@@ -259,12 +263,14 @@ function contextOptions(settings: TlsSettings): {
   // OpenSSL has TLS 1.3 with suites of its own choice unless some are named; Java has only those that are named.
   const without13 = named.length > 0 && !hasTls13(named);
   if (without13 && settings.minVersion === 'TLSv1.3')
-    throw new TlsError(`ssl.ciphersuites: TLS cannot be offered: TLSv1.3 has none of ${named.join(', ')}`);
+    throw new TlsError(
+      `${settings.prefix}ciphersuites: TLS cannot be offered: TLSv1.3 has none of ${named.join(', ')}`,
+    );
   const options = {
     key: key.export({ type: 'pkcs8', format: 'pem' }),
     cert: chain.map((certificate) => certificate.toString()).join('\n'),
     ...(anchors === undefined ? {} : { ca: anchors.map((certificate) => certificate.toString()) }),
-    ...(named.length === 0 ? {} : { ciphers: ciphers(named) }),
+    ...(named.length === 0 ? {} : { ciphers: ciphers(settings.prefix, named) }),
     minVersion: settings.minVersion,
     maxVersion: without13 ? ('TLSv1.2' as const) : settings.maxVersion,
     // In Java's trust stores every certificate is an anchor, whoever signed it.
@@ -278,10 +284,10 @@ function contextOptions(settings: TlsSettings): {
   return { options, anchors: anchors ?? [] };
 }
 
-function ciphers(names: readonly string[]): string {
+function ciphers(prefix: string, names: readonly string[]): string {
   const found = names.map(cipherSuite);
   const missing = names.filter((_, i) => found[i] === undefined);
-  if (missing.length > 0) throw new TlsError(`ssl.ciphersuites: there is no cipher suite ${missing.join(', ')}`);
+  if (missing.length > 0) throw new TlsError(`${prefix}ciphersuites: there is no cipher suite ${missing.join(', ')}`);
   return found.join(':');
 }
 

@@ -58,7 +58,7 @@ export class TlsNetwork implements Network {
     socket.setKeepAlive(options.keepAlive ?? false);
     return new Dialled(socket, this.entry.anchors, async (certificate) => {
       if (!verifyServerHost) return true;
-      return namesHost(certificate, socket.remoteAddress ?? '', tls.reverseDns, host);
+      return namesHost(certificate, socket.remoteAddress, tls.reverseDns, host);
     });
   }
 
@@ -78,24 +78,30 @@ class Dialled implements Connection {
     isRight: (certificate: X509Certificate) => Promise<boolean>,
   ) {
     this.socket = socket;
-    socket.once('secureConnect', async () => {
-      const raw = socket.getPeerCertificate().raw as Buffer | undefined;
-      if (raw === undefined) {
-        socket.destroy(new Error('the server has no certificate'));
-        return;
-      }
-      const certificate = new X509Certificate(raw);
-      // At once: nothing that it sends may be read before.
-      const reason = distrust(socket, certificate, 'server', anchors);
-      if (reason !== undefined) {
-        socket.destroy(new Error(`the server's certificate is not trusted: ${reason}`));
-        return;
-      }
-      const right = await isRight(certificate);
-      if (socket.destroyed) return;
-      if (right) socket.emit('known');
-      else socket.destroy(new Error("the server's certificate is not for its address"));
+    socket.once('secureConnect', () => {
+      this.judge(anchors, isRight).then(
+        (reason) => {
+          if (socket.destroyed) return;
+          if (reason === undefined) socket.emit('known');
+          else socket.destroy(new Error(`the server's certificate ${reason}`));
+        },
+        (e: Error) => socket.destroy(new Error(`the server's certificate cannot be read: ${e.message}`)),
+      );
     });
+  }
+
+  /** Why the server is not to be talked to. */
+  private async judge(
+    anchors: readonly X509Certificate[],
+    isRight: (certificate: X509Certificate) => Promise<boolean>,
+  ): Promise<string | undefined> {
+    const { socket } = this;
+    const raw = socket.getPeerCertificate().raw as Buffer | undefined;
+    if (raw === undefined) return 'is missing';
+    const certificate = new X509Certificate(raw);
+    const reason = distrust(socket, certificate, 'server', anchors);
+    if (reason !== undefined) return `is not trusted: ${reason}`;
+    return (await isRight(certificate)) ? undefined : 'is not for its address';
   }
 
   on(event: string, listener: (...args: never[]) => void): this {
