@@ -3,11 +3,13 @@
 import type { Acl } from '@nodekeeper/protocol';
 import type { RecoveryTarget } from './storage/recovery.js';
 import { DataTree, type DataTreeOptions, type SessionListener } from './tree/data-tree.js';
+import { DIGEST_VERSION } from './tree/digest.js';
 import { SnapshotSource } from './tree/snapshot-source.js';
 
 export class Database implements RecoveryTarget, SessionListener {
   private readonly options: DataTreeOptions;
   tree: DataTree;
+  private snapshotDigest: { readonly zxid: number; readonly hi: number; readonly lo: number } | undefined;
   /** Sessions with their timeouts in milliseconds. */
   readonly sessionTimeouts = new Map<bigint, number>();
   /** Is told of sessions once the server runs. */
@@ -46,7 +48,15 @@ export class Database implements RecoveryTarget, SessionListener {
     return this.tree.digestMismatches;
   }
 
+  get digestComparisons(): number {
+    return this.tree.digestComparisons;
+  }
+
+  snapshotMismatches = false;
+
   reset(): void {
+    this.snapshotMismatches = false;
+    this.snapshotDigest = undefined;
     this.sessionTimeouts.clear();
     this.tree = new DataTree(this.options, this);
   }
@@ -71,12 +81,16 @@ export class Database implements RecoveryTarget, SessionListener {
     this.tree.loadNode(buf, pathStart, pathEnd, dataStart, dataEnd, aclId, stat);
   }
 
-  digest(zxid: number, _version: number, _hi: number, _lo: number): void {
+  digest(zxid: number, version: number, hi: number, lo: number): void {
     // From the start of the snapshot to this zxid the tree is a mixture, and digests cannot match.
     this.tree.digestComparedFrom = zxid;
+    if (version === DIGEST_VERSION) this.snapshotDigest = { zxid, hi: hi >>> 0, lo: lo >>> 0 };
   }
 
   snapshotLoaded(zxid: number): void {
+    const told = this.snapshotDigest;
+    const { digest, digestEnabled } = this.tree;
+    this.snapshotMismatches = digestEnabled && told?.zxid === zxid && (told.hi !== digest.hi || told.lo !== digest.lo);
     this.onSnapshotLoaded?.();
     this.tree.lastProcessedZxid = zxid;
   }

@@ -236,6 +236,10 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     return this.server.database.digestMismatches;
   }
 
+  get digestComparisons(): number {
+    return this.server.database.digestComparisons;
+  }
+
   beginSnapshot(): BodySink {
     return this.server.beginReceiving();
   }

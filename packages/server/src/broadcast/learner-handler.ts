@@ -362,6 +362,7 @@ export class LearnerHandler implements SessionOwner {
       () => {
         const { min } = host.recent;
         next ??= cursor.next();
+        if (cursor.damaged) return this.broken();
         // What a follower's log has beyond is not committed.
         if (next !== undefined && next.zxid < (min ?? host.lastZxid + 1)) {
           if (!this.goesOn(next.zxid, last)) return this.broken();

@@ -14,6 +14,8 @@ import type { SyncKind, SyncLimits } from './sync-limits.js';
 export interface LogCursor {
   /** The next transaction, or undefined at the end of what is written. */
   next(): { readonly zxid: number; readonly entry: Buffer } | undefined;
+  /** Something that is neither a transaction nor the end stands before what follows. */
+  readonly damaged: boolean;
   close(): void;
 }
 

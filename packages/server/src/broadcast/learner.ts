@@ -39,6 +39,8 @@ export interface LearnerHost {
   askForAll(): void;
   /** How many transactions told another digest of the tree than it has then. */
   readonly digestMismatches: number;
+  /** Of those applied, how many had a digest that was compared. */
+  readonly digestComparisons: number;
 
   /** Empties tree and sessions to be filled by what the leader sends. */
   beginSnapshot(): BodySink;
@@ -95,6 +97,8 @@ export class Learner {
   private state: State = 'leaderInfo';
   private epoch = 0;
   private bySnapshot = false;
+  /** Nothing has shown yet that what came before the last epoch is all here. */
+  private doubts = false;
   /** The received snapshot holds everything up to here. */
   private held = -1;
   private wantsAll = false;
@@ -327,9 +331,11 @@ export class Learner {
     this.pending.shift();
     // Up to NEWLEADER a snapshot takes it along.
     if (!this.bySnapshot) host.append(head.entry, zxid);
-    const { digestMismatches } = host;
+    const { digestMismatches, digestComparisons } = host;
     host.apply(head.entry, zxid);
-    if (head.beginsEpoch && host.digestMismatches > digestMismatches) {
+    // Zxids do not show what may be missing before an epoch, but the next digest does; errors have none.
+    this.doubts ||= head.beginsEpoch;
+    if (this.doubts && host.digestMismatches > digestMismatches) {
       // Apache's leaders can leave out what came to them while they learned, as their memory of recent transactions does not have it.
       host.askForAll();
       this.link.close(
@@ -337,6 +343,7 @@ export class Learner {
       );
       return;
     }
+    if (host.digestComparisons > digestComparisons) this.doubts = false;
     if (designated !== undefined && host.activateConfig(head.entry, designated)) this.leave(designated);
   }
 

@@ -25,6 +25,8 @@ export class LogCursor {
   /** In the name of the file that is read. */
   private fileZxid = -1;
   private position = 0;
+  /** A file that another one follows ends in something that is neither a record nor the end. */
+  damaged = false;
   /** The highest zxid given out: Apache's followers may have written entries twice, see repeated-entries.ts. */
   private last = -1;
 
@@ -65,6 +67,10 @@ export class LogCursor {
         if (this.files.length === 0) return undefined;
         continue;
       }
+      if (this.file !== undefined && !this.isEnd(this.file)) {
+        this.damaged = true;
+        return undefined;
+      }
       this.close();
     }
   }
@@ -96,6 +102,13 @@ export class LogCursor {
     this.position += RECORD_HEAD + length + 1;
     const zxid = entry.readInt32BE(ZXID_AT) * 4294967296 + entry.readUInt32BE(ZXID_AT + 4);
     return { zxid, entry: entry.subarray(0, length) };
+  }
+
+  /** Whether nothing was written where the next record would stand. */
+  private isEnd(file: ReadableFile): boolean {
+    const head = Buffer.alloc(RECORD_HEAD);
+    file.read(head, 0, RECORD_HEAD, this.position);
+    return head.every((byte) => byte === 0);
   }
 
   close(): void {

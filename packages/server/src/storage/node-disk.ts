@@ -175,6 +175,14 @@ export const nodeDisk: Disk = {
     renameSync(temporary, path);
     this.syncDir(dirname(path));
   },
+  note(path, text) {
+    const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o666);
+    try {
+      writeSync(fd, text, 0);
+    } finally {
+      closeSync(fd);
+    }
+  },
 };
 
 /** Opens a file once with each of the flags, in their order; if one cannot be opened, none stays open. */

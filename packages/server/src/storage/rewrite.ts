@@ -7,7 +7,7 @@ import type { Disk } from './disk.js';
 import { parseSnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
 import { readLog } from './txn-log-reader.js';
 
-/** While it is there, the snapshot that it names replaces everything else. */
+/** While it is there, the snapshot that its first line names takes the place of the files that the others name. */
 const MARKER = 'replaced-by';
 
 /**
@@ -47,21 +47,28 @@ export function truncateLog(disk: Disk, dirs: DataDir, zxid: number, maxEntry: n
 
 /** Makes a durable snapshot, `file`, the only history. */
 export function replaceHistory(disk: Disk, dirs: DataDir, file: string): void {
-  disk.replaceText(join(dirs.snapshots, MARKER), file);
+  disk.replaceText(join(dirs.snapshots, MARKER), [file, ...others(disk, dirs, file)].join('\n'));
   finishReplacing(disk, dirs);
 }
 
-/** Goes on with a replacement that a crash interrupted. To be called before recovery. */
+/** What a history consists of beside one snapshot: logs from the newest on, then snapshots. */
+function others(disk: Disk, dirs: DataDir, file: string): string[] {
+  const logs = sortedLogs(disk.list(dirs.logs)).reverse();
+  return [...logs, ...sortedSnapshots(disk.list(dirs.snapshots))].map((one) => one.file).filter((one) => one !== file);
+}
+
+/**
+ * Goes on with a replacement that a crash interrupted. To be called before recovery. If another server has written files since, it
+ * went on from what it found, and those are the history.
+ */
 export function finishReplacing(disk: Disk, dirs: DataDir): void {
   const marker = join(dirs.snapshots, MARKER);
-  const file = disk.readText(marker);
-  if (file === undefined) return;
-  const kept = parseSnapshotName(file);
-  if (kept !== undefined && disk.size(join(dirs.snapshots, file)) !== undefined) {
-    for (const { file: log } of sortedLogs(disk.list(dirs.logs)).reverse()) disk.remove(join(dirs.logs, log));
-    for (const snapshot of sortedSnapshots(disk.list(dirs.snapshots))) {
-      if (snapshot.file !== file) disk.remove(join(dirs.snapshots, snapshot.file));
-    }
+  const [file = '', ...replaced] = (disk.readText(marker) ?? '').split('\n');
+  if (file === '') return;
+  const isThere = parseSnapshotName(file) !== undefined && disk.size(join(dirs.snapshots, file)) !== undefined;
+  const there = others(disk, dirs, file);
+  if (isThere && there.every((one) => replaced.includes(one))) {
+    for (const one of there) disk.remove(join(parseSnapshotName(one) === undefined ? dirs.logs : dirs.snapshots, one));
     disk.syncDir(dirs.snapshots);
     if (dirs.logs !== dirs.snapshots) disk.syncDir(dirs.logs);
   }

@@ -50,7 +50,7 @@ export async function recoverWhatIsWhole(
       const names = await setAside(disk, dirs, e);
       if (names.length === 0) throw e;
       options.onWarning(
-        `set aside: ${names.map((name) => ASIDE + name).join(', ')}. This server takes what is missing from the others, and elects nobody until then`,
+        `set aside: ${names.join(', ')}. This server takes what is missing from the others, and elects nobody until then`,
       );
       target.reset();
     }
@@ -61,24 +61,35 @@ function isDamage(e: unknown): e is StorageError {
   return e instanceof Error && e.name === 'StorageError' && (e as StorageError).isDamage;
 }
 
-/** Renames the damaged file and, of logs, those after it; what is whole before the damage stays under the log's name. */
+/**
+ * Renames the damaged file and, of logs, those after it; what is whole before the damage stays under the log's name. Returns the
+ * new names.
+ */
 async function setAside(disk: Disk, dirs: DataDir, { file, offset }: StorageError): Promise<string[]> {
   const name = basename(file);
   if (parseSnapshotName(name) !== undefined) {
-    disk.rename(join(dirs.snapshots, name), join(dirs.snapshots, ASIDE + name));
+    const aside = moveAside(disk, dirs.snapshots, name);
     disk.syncDir(dirs.snapshots);
-    return [name];
+    return [aside];
   }
   const zxid = parseLogName(name);
   if (zxid === undefined) return [];
   const later = sortedLogs(disk.list(dirs.logs)).filter((log) => log.zxid > zxid);
   // From the newest on: a crash between leaves a log without gaps.
-  for (const log of later.reverse()) disk.rename(join(dirs.logs, log.file), join(dirs.logs, ASIDE + log.file));
+  const names = later.reverse().map((log) => moveAside(disk, dirs.logs, log.file));
   const whole = offset === undefined ? undefined : await copy(disk, dirs.logs, name, offset);
-  disk.rename(join(dirs.logs, name), join(dirs.logs, ASIDE + name));
+  names.unshift(moveAside(disk, dirs.logs, name));
   if (whole !== undefined) disk.rename(whole, join(dirs.logs, name));
   disk.syncDir(dirs.logs);
-  return [name, ...later.map((log) => log.file)];
+  return names;
+}
+
+/** Under a name that nothing has: what was set aside before may be all that is left of something. */
+function moveAside(disk: Disk, dir: string, name: string): string {
+  let aside = ASIDE + name;
+  for (let n = 2; disk.size(join(dir, aside)) !== undefined; n++) aside = `${ASIDE}${name}.${n}`;
+  disk.rename(join(dir, name), join(dir, aside));
+  return aside;
 }
 
 /** Copies the beginning of a file; returns the path of the copy, which is durable. */

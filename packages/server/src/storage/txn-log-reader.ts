@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, ReadableFile } from './disk.js';
 import { StorageError } from './errors.js';
+import { readMarks, type SyncedMark } from './synced-marks.js';
 import { LARGEST_UNDER_WAY, LOG_HEADER_SIZE, LOG_MAGIC, LOG_VERSION, RECORD_END, RECORD_HEAD } from './txn-log.js';
 
 const CHUNK = 1024 * 1024;
@@ -16,6 +17,9 @@ const ZEROS_OF_RECORD = 4;
 const SMALLEST_ENTRY = 32; // a header and no body
 const ZXID_AT = 12;
 const TYPE_AT = 28;
+
+const REMEDY =
+  'Restore this file from a copy, or start with the data of another server; cutting the log here would lose acknowledged writes';
 
 /** Takes an entry: `buf[start, end)` is valid during the call. */
 export type EntryVisitor = (
@@ -46,7 +50,7 @@ export function readLog(disk: Disk, dir: string, name: string, maxEntry: number,
   const path = join(dir, name);
   const file = disk.open(path);
   try {
-    return new LogScan(file, path, maxEntry).run(visit);
+    return new LogScan(file, path, maxEntry, readMarks(disk, dir).get(name)).run(visit);
   } finally {
     file.close();
   }
@@ -56,14 +60,16 @@ class LogScan {
   private readonly file: ReadableFile;
   private readonly path: string;
   private readonly maxEntry: number;
+  private readonly synced: SyncedMark | undefined;
   private buf: Buffer;
   private base = 0; // offset in the file of buf[0]
   private filled = 0;
 
-  constructor(file: ReadableFile, path: string, maxEntry: number) {
+  constructor(file: ReadableFile, path: string, maxEntry: number, synced: SyncedMark | undefined) {
     this.file = file;
     this.path = path;
     this.maxEntry = maxEntry;
+    this.synced = synced;
     this.buf = Buffer.allocUnsafeSlow(Math.min(CHUNK, file.size));
   }
 
@@ -116,7 +122,10 @@ class LogScan {
       if (this.buf[end] !== RECORD_END)
         return { offset, lastAt, records, torn: this.torn(offset, lastZxid, 'a record without its end mark') };
       if (sumHigh !== 0 || adler32(ADLER_START, this.buf, from, end) !== sum) {
-        return { offset, lastAt, records, torn: this.torn(offset, lastZxid, 'a record with a wrong checksum') };
+        const problem = 'a record with a wrong checksum';
+        if (!this.hasUnwrittenSector(offset, offset + this.recordSize(n)))
+          throw this.error(offset, `${problem}, of which nothing is missing: it was written, and is damaged`, REMEDY);
+        return { offset, lastAt, records, torn: this.torn(offset, lastZxid, problem) };
       }
       lastZxid = zxidAt(this.buf, from);
       visit(this.buf, from, end, lastZxid, this.buf.readInt32BE(from + TYPE_AT), offset);
@@ -127,10 +136,14 @@ class LogScan {
   }
 
   /**
-   * Judges damage at `offset`: torn if nothing valid follows, or if what is damaged was never written; an error otherwise. A disk
+   * Judges damage at `offset`: an error if it was durable before, or could not have been torn; else torn, if nothing valid follows, or if what is damaged was never written; an error otherwise. A disk
    * writes the sectors of one write in any order: of a batch, later records can be there and earlier ones not.
    */
   private torn(offset: number, lastZxid: number, problem: string | undefined): string | undefined {
+    if (this.wasDurable(offset)) {
+      const what = problem ?? 'an empty record';
+      throw this.error(offset, `${what} in what was on disk already: the log is damaged`, REMEDY);
+    }
     const next = this.nextValid(offset, lastZxid);
     if (next === undefined) return problem;
     // With more behind it than what can have been under way, a gap is damage.
@@ -141,8 +154,17 @@ class LogScan {
     throw this.error(
       offset,
       `${problem ?? 'an empty record'}, and a valid record behind it at offset ${next}: the log is damaged in the middle`,
-      'Restore this file from a copy, or start with the data of another server; cutting the log here would lose acknowledged writes',
+      REMEDY,
     );
+  }
+
+  /** Whether a record that stood at `offset` or behind it is known to have been durable, and still has its head. */
+  private wasDurable(offset: number): boolean {
+    const { synced } = this;
+    if (synced === undefined || synced.start < offset) return false;
+    const head = Buffer.alloc(RECORD_HEAD);
+    if (this.file.read(head, 0, RECORD_HEAD, synced.start) < RECORD_HEAD) return false;
+    return head.readUInt32BE(4) === synced.sum && this.recordSize(head.readInt32BE(8)) === synced.end - synced.start;
   }
 
   /** Whether a sector between the offsets, or the rest of the first one, is as it was before anything was written. */

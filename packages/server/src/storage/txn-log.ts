@@ -8,6 +8,8 @@ import type { Runtime, Timer } from '../runtime.js';
 import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, LogFile } from './disk.js';
 import { logName, TEMPORARY } from './file-names.js';
+import { readMarks, type SyncedMark, writeMarks } from './synced-marks.js';
+import { systemCode } from './system-error.js';
 
 export const LOG_MAGIC = 0x5a4b4c47; // ZKLG
 export const LOG_VERSION = 2;
@@ -26,6 +28,8 @@ const LARGEST_KEPT = 4 * 1024 * 1024;
 const MAX_WRITES = 2;
 /** With more bytes on their way than this, which it would have to write once more, a batch waits. */
 const LARGEST_REPEATED = 64 * 1024;
+/** How long it takes at most, in milliseconds, until it is noted that something is durable. */
+const NOTE_MS = 100;
 /** A batch takes no further entry beyond this, so that what is under way at a power failure is what readers take for that. */
 const LARGEST_BATCH = LARGEST_UNDER_WAY - LARGEST_REPEATED;
 
@@ -61,6 +65,8 @@ export class LogBatch {
   firstZxid = 0;
   lastZxid = 0;
   startedAt = 0;
+  /** Where the last record begins in {@link buf}. */
+  lastAt = 0;
   /** Writes under way that read from {@link buf}. */
   writes = 0;
 
@@ -84,6 +90,7 @@ export class LogBatch {
       this.buf = grown;
     }
     const { buf } = this;
+    this.lastAt = this.used;
     const start = this.used + RECORD_HEAD;
     const end = start + entry.length;
     buf.set(entry, start);
@@ -116,6 +123,10 @@ export class TxnLog {
   /** The file is made ready for the last of {@link unsynced}; no other write may begin or be under way. */
   private preparing = false;
   private file: LogFile | null = null;
+  private fileName = '';
+  /** How far each log is durable, as it will be noted. */
+  private readonly marks: Map<string, SyncedMark>;
+  private noting: Timer | undefined;
   /** Where the next batch goes. */
   private position = 0;
   private allocated = 0;
@@ -145,6 +156,7 @@ export class TxnLog {
     this.options = options;
     this.hooks = hooks;
     this.runtime = runtime;
+    this.marks = readMarks(disk, dir);
   }
 
   /** Adds an entry to the gathering batch; returns where it stands there. {@link flush} sends it on its way. */
@@ -211,6 +223,7 @@ export class TxnLog {
       if (this.failed || this.durable) this.tellIdle();
       else this.write();
     });
+    this.note();
     const { file } = this;
     this.file = null;
     if (file === null) return;
@@ -322,6 +335,8 @@ export class TxnLog {
           return;
         }
         this.file = file;
+        this.fileName = name;
+        this.forgetPurged();
         this.position = LOG_HEADER_SIZE;
         this.allocated = LOG_HEADER_SIZE;
         this.zeroedTo = 0;
@@ -413,6 +428,7 @@ export class TxnLog {
   private written(batches: readonly LogBatch[]): void {
     const last = this.unsynced.indexOf(batches[batches.length - 1] as LogBatch);
     const durable = this.unsynced.splice(0, last + 1);
+    this.mark(durable.at(-1));
     // The next batch goes to the disk while these are applied and answered.
     if (this.idle !== null || this.waiting.length > 0) this.write();
     else this.flush();
@@ -429,6 +445,32 @@ export class TxnLog {
     if (!this.durable) return;
     if (this.waiting.length > 0) this.tellWaiting();
     this.tellIdle();
+  }
+
+  /** Everything up to the end of the batch is durable. */
+  private mark(batch: LogBatch | undefined): void {
+    if (batch === undefined || !this.options.forceSync) return;
+    const end = this.position - this.onTheirWay().bytes;
+    const start = end - batch.used + batch.lastAt;
+    this.marks.set(this.fileName, { start, end, sum: batch.buf.readUInt32BE(batch.lastAt + 4) });
+    this.noting ??= this.runtime.after(NOTE_MS, () => this.note());
+  }
+
+  private note(): void {
+    if (this.noting === undefined) return;
+    this.noting.cancel();
+    this.noting = undefined;
+    try {
+      writeMarks(this.disk, this.dir, this.marks);
+    } catch (e) {
+      if (systemCode(e) === undefined) throw e;
+      // A full disk, for example: what was noted before goes on to hold, and the log's own writes tell what is wrong.
+    }
+  }
+
+  private forgetPurged(): void {
+    const there = new Set(this.disk.list(this.dir));
+    for (const log of this.marks.keys()) if (!there.has(log)) this.marks.delete(log);
   }
 
   /** Whoever closes the log may go on once nothing reads its buffers or writes into the file any more. */

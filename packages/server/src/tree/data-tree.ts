@@ -76,6 +76,8 @@ export class DataTree {
   configVersionBefore: number | undefined;
   /** Digests of transactions that did not match the tree after them. */
   digestMismatches = 0;
+  /** Transactions of which the digest was compared. */
+  digestComparisons = 0;
   /** The zxid from which on digests of transactions are compared: a fuzzy snapshot's digest zxid. */
   digestComparedFrom = 0;
   /** Every 128th zxid with the tree's digest after it, for the `hash` command. */
@@ -197,6 +199,7 @@ export class DataTree {
     const hi = reader.int() >>> 0;
     const lo = reader.int() >>> 0;
     if (this.zxid < this.digestComparedFrom) return;
+    this.digestComparisons++;
     if (hi !== this.digest.hi || lo !== this.digest.lo) this.digestMismatches++;
   }
 

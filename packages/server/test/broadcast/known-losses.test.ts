@@ -131,6 +131,7 @@ class Bench {
         step('ask for all');
       },
       digestMismatches: 0,
+      digestComparisons: 0,
       beginSnapshot: () => ({ session() {}, acl() {}, node() {} }),
       snapshotReceived: (zxid) => step(`tree replaced ${zxid.toString(16)}`),
       saveSnapshot: (done) => this.later('snapshot durable', done),

@@ -18,7 +18,7 @@ async function recoverWith(dir: string, readOnly: boolean) {
   return { recovered, warnings };
 }
 
-for (const variant of ['cut', 'zeroed', 'noeor', 'crc', 'lenhuge', 'lenneg']) {
+for (const variant of ['cut', 'zeroed', 'noeor', 'lenhuge', 'lenneg']) {
   test(`the torn tail of '${variant}' is cut once; a tool that only reads leaves it`, async (t) => {
     const dir = copyOf(t, 'standalone-3.8.0');
     const log = join(dir, 'version-2', 'log.6d');

@@ -136,7 +136,7 @@ const outcome: Record<string, string> = {
   cut: '0x7d',
   zeroed: '0x7e',
   noeor: '0x7e',
-  crc: '0x7e',
+  crc: 'refused', // nothing of it is missing, so it was not torn
   crcmid: 'refused',
   eormid: 'refused',
   lenhuge: '0x7f',

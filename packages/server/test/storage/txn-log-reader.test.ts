@@ -7,12 +7,12 @@ import { nodeRuntime } from '../../dist/runtime.js';
 import { nodeDisk, readLog, StorageError, TxnLog } from '../../dist/storage/index.js';
 import { FIXTURES, MAX_ENTRY, temporaryDir } from './fixtures.js';
 
-async function logOf(dir: string, sizes: readonly number[]): Promise<Buffer> {
+async function logOf(dir: string, sizes: readonly number[], forceSync = false): Promise<Buffer> {
   const log = new TxnLog(
     nodeDisk,
     dir,
     0,
-    { preAllocBytes: 0, forceSync: false, sizeLimitBytes: 0, idleFlushMs: 0, flushDelayMs: 0, maxBatchSize: 1000 },
+    { preAllocBytes: 0, forceSync, sizeLimitBytes: 0, idleFlushMs: 0, flushDelayMs: 0, maxBatchSize: 1000 },
     { onDurable: () => {}, onFatal: (e) => assert.fail(e), onSync: () => {} },
     nodeRuntime,
   );
@@ -117,7 +117,7 @@ test('an older record behind the end, left from a longer use of the space, is no
   assert.equal(count(dir).records, 2);
 });
 
-test('each flipped byte of a record in front of another is refused, of the last record cut', async (t) => {
+test('each flipped byte of a record in front of another is refused; of the last one where nothing else is missing', async (t) => {
   const dir = temporaryDir(t);
   const whole = await logOf(dir, [60, 60, 60]);
   for (let record = 0; record < 3; record++) {
@@ -126,7 +126,9 @@ test('each flipped byte of a record in front of another is refused, of the last 
       const damaged = Buffer.from(whole);
       damaged[at] = (damaged[at] as number) ^ 0x40;
       writeFileSync(join(dir, 'log.1'), damaged);
-      if (record < 2) assert.throws(() => count(dir), StorageError, `byte ${at}`);
+      const isLength = at >= start + 8 && at < start + 12;
+      const isEnd = at === start + 72;
+      if (record < 2 || !(isLength || isEnd)) assert.throws(() => count(dir), StorageError, `byte ${at}`);
       else {
         const { records, torn } = count(dir);
         assert.equal(records, 2, `byte ${at}`);
@@ -157,4 +159,39 @@ test('a sector that is missing with more behind it than one write is damage: wha
   damaged.fill(0, 512, 1024);
   writeFileSync(join(dir, 'log.1'), damaged);
   assert.throws(() => count(dir), /damaged in the middle/);
+});
+
+test('what was noted as durable is damaged, not torn, however it is lost', async (t) => {
+  const dir = temporaryDir(t);
+  const whole = await logOf(dir, [60, 900, 900, 60], true);
+  const second = 16 + 73;
+  const third = second + 913;
+  const last = third + 913;
+  const lose = (from: number, to: number): Buffer => Buffer.from(whole).fill(0, from, to);
+  const refused = (): void =>
+    assert.throws(
+      () => count(dir),
+      (e) => e instanceof StorageError && e.isDamage,
+    );
+  // A sector, the body of the last record, its end.
+  for (const damaged of [lose(512, 1024), lose(last + 12, last + 72), lose(last + 72, last + 73)]) {
+    writeFileSync(join(dir, 'log.1'), damaged);
+    refused();
+  }
+  // A mark for a record that is not there is one of another history, and tells nothing.
+  for (const damaged of [lose(512, whole.length), whole.subarray(0, third + 20)]) {
+    writeFileSync(join(dir, 'log.1'), damaged);
+    assert.notEqual(count(dir).torn, undefined);
+  }
+});
+
+test('what follows the last mark is torn as before', async (t) => {
+  const dir = temporaryDir(t);
+  const whole = await logOf(dir, [60, 900], true);
+  const more = Buffer.concat([whole, whole.subarray(16 + 73)]);
+  more.writeUInt32BE(3, whole.length + 12 + 16);
+  more.fill(0, whole.length + 300);
+  writeFileSync(join(dir, 'log.1'), more);
+  assert.deepEqual(count(dir).records, 2);
+  assert.notEqual(count(dir).torn, undefined);
 });

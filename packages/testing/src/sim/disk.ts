@@ -405,4 +405,11 @@ class Access implements Disk {
     this.rename(temporary, path);
     this.syncDir(dirname(path));
   }
+
+  note(path: string, text: string): void {
+    this.life.effect();
+    const error = this.writeError(path);
+    if (error !== undefined) throw error;
+    (this.find(path) ?? this.make(path)).write(0, Buffer.from(text));
+  }
 }

@@ -1,0 +1,40 @@
+// How far each log is known to be durable: what tells damage from a write that a crash tore. A torn write was never acknowledged
+// and is cut; the same bytes missing from what was durable are acknowledged transactions, and must not be taken for that.
+//
+// The file is written now and then, after syncs, and not made durable itself: a mark says less than is true, never more. It names the
+// last durable record by its place, length and checksum, so that a mark of another history tells nothing.
+
+import { join } from 'node:path';
+import type { Disk } from './disk.js';
+
+const FILE = 'synced';
+const LINE = /^(log\.[0-9a-f]+) (\d+) (\d+) ([0-9a-f]{8})$/;
+/** A shorter text leaves nothing of a longer one behind. */
+const BLOCK = 512;
+
+/** The last record of a log that is durable. */
+export interface SyncedMark {
+  readonly start: number;
+  /** Where the next one begins. */
+  readonly end: number;
+  /** As it stands in the record's head. */
+  readonly sum: number;
+}
+
+export function readMarks(disk: Disk, dir: string): Map<string, SyncedMark> {
+  const marks = new Map<string, SyncedMark>();
+  for (const line of (disk.readText(join(dir, FILE)) ?? '').split('\n')) {
+    const [, log, start, end, sum] = LINE.exec(line) ?? [];
+    if (log !== undefined)
+      marks.set(log, { start: Number(start), end: Number(end), sum: Number.parseInt(sum ?? '', 16) });
+  }
+  return marks;
+}
+
+export function writeMarks(disk: Disk, dir: string, marks: ReadonlyMap<string, SyncedMark>): void {
+  const lines = [...marks].map(
+    ([log, { start, end, sum }]) => `${log} ${start} ${end} ${sum.toString(16).padStart(8, '0')}\n`,
+  );
+  const text = lines.join('');
+  disk.note(join(dir, FILE), text.padEnd(Math.ceil((text.length + 1) / BLOCK) * BLOCK, '\n'));
+}
