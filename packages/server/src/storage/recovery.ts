@@ -212,7 +212,7 @@ function replay(
         }
         if (differs)
           options.onWarning(
-            `${doubt.file} at offset ${doubt.offset}: ${doubt.problem}, and the digest of 0x${zxid.toString(16)} does not either: digests did not match before`,
+            `${doubt.file} at offset ${doubt.offset}: ${doubt.problem}; nor does the digest of 0x${zxid.toString(16)}, as those before it did not match`,
           );
         doubt = undefined;
       }

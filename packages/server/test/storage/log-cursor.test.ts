@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { type Disk, nodeDisk } from '../../dist/storage/index.js';
 import { LogCursor } from '../../dist/storage/log-cursor.js';
 import { LogBatch } from '../../dist/storage/txn-log.js';
-import { temporaryDir } from './fixtures.js';
+import { logOf, temporaryDir } from './fixtures.js';
 
 test('a log that is purged at the moment it is opened counts as the end', (t) => {
   const dir = temporaryDir(t);
@@ -27,4 +27,29 @@ test('a log that is purged at the moment it is opened counts as the end', (t) =>
   const cursor = LogCursor.open(disk, dir, 1, 1e6);
   assert.equal(cursor?.next()?.zxid, 1);
   assert.equal(cursor?.next(), undefined);
+});
+
+test('damage in front of another file is told, and not read past', (t) => {
+  const dir = temporaryDir(t);
+  const entries = [1, 2].map((zxid) => {
+    const entry = Buffer.alloc(40);
+    entry.writeBigInt64BE(BigInt(zxid), 12);
+    return entry;
+  });
+  const whole = logOf(1, entries);
+  writeFileSync(join(dir, 'log.3'), logOf(3, []));
+  for (const [damaged, at] of [
+    [false, whole.length],
+    [true, whole.length - 20],
+  ] as const) {
+    const bytes = Buffer.concat([whole, Buffer.alloc(100)]);
+    if (damaged) bytes[at] = 1;
+    writeFileSync(join(dir, 'log.1'), bytes);
+    const cursor = LogCursor.open(nodeDisk, dir, 1, 1e6);
+    assert.equal(cursor?.next()?.zxid, 1);
+    assert.equal(cursor.next()?.zxid, damaged ? undefined : 2);
+    assert.equal(cursor.next(), undefined);
+    assert.equal(cursor.damaged, damaged);
+    cursor.close();
+  }
 });

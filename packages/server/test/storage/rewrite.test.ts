@@ -4,9 +4,10 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { DataDir } from '../../dist/storage/data-dir.js';
+import type { Disk } from '../../dist/storage/disk.js';
 import { LogCursor } from '../../dist/storage/log-cursor.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
-import { truncateLog } from '../../dist/storage/rewrite.js';
+import { finishReplacing, replaceHistory, truncateLog } from '../../dist/storage/rewrite.js';
 import { LOG_MAGIC, LOG_VERSION, LogBatch } from '../../dist/storage/txn-log.js';
 import { dataDir } from '../server/raw-client.js';
 
@@ -67,5 +68,31 @@ test('nothing changes where the transaction is not known, or no snapshot is as o
     assert.equal(truncateLog(nodeDisk, dirs, zxid, MAX), false);
     assert.deepEqual(logged(dirs), [EPOCH + 1, EPOCH + 2, 2 * EPOCH + 1]);
     assert.equal(snapshotsIn(dirs).length, 1);
+  }
+});
+
+test('a replacement that was interrupted goes on, unless another server has written since', (t) => {
+  for (const [since, left] of [
+    [undefined, [2]],
+    [`log.${(EPOCH + 9).toString(16)}`, [0, 2]],
+  ] as const) {
+    const dirs = filesOf(t, [0, 2], [[EPOCH + 1], [EPOCH + 2]]);
+    let removed = 0;
+    const dying: Disk = {
+      ...nodeDisk,
+      remove: (path) => {
+        if (removed++ === 1) throw new Error('the end');
+        nodeDisk.remove(path);
+      },
+    };
+    assert.throws(() => replaceHistory(dying, dirs, 'snapshot.2'), /the end/);
+    if (since !== undefined) writeFileSync(join(dirs.logs, since), '');
+    finishReplacing(nodeDisk, dirs);
+    assert.deepEqual(
+      snapshotsIn(dirs).sort(),
+      left.map((zxid) => `snapshot.${zxid}`),
+    );
+    assert.equal(readdirSync(dirs.logs).includes('replaced-by'), false);
+    finishReplacing(nodeDisk, dirs);
   }
 });
