@@ -59,6 +59,9 @@ export interface Disk {
   readText(path: string): string | undefined;
   /** Replaces a small file so that after a crash it holds the old text or the new one. */
   replaceText(path: string, text: string): void;
-  /** Writes a text over the beginning of a small file, made if it is missing, and leaves it to the system when it becomes durable. */
-  note(path: string, text: string): void;
+  /**
+   * Writes a text over the beginning of a small file, made if it is missing, while other things go on, and leaves it to the system
+   * when it becomes durable. Calls back when that is done or has failed.
+   */
+  note(path: string, text: string, done: () => void): void;
 }

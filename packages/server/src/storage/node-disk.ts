@@ -175,13 +175,12 @@ export const nodeDisk: Disk = {
     renameSync(temporary, path);
     this.syncDir(dirname(path));
   },
-  note(path, text) {
-    const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o666);
-    try {
-      writeSync(fd, text, 0);
-    } finally {
-      closeSync(fd);
-    }
+  note(path, text, done) {
+    // Not on this thread: it may have to wait for the file system's journal.
+    open(path, constants.O_WRONLY | constants.O_CREAT, (error, fd) => {
+      if (error !== null) done();
+      else write(fd, text, 0, () => close(fd, done));
+    });
   },
 };
 

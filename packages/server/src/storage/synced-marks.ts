@@ -31,10 +31,11 @@ export function readMarks(disk: Disk, dir: string): Map<string, SyncedMark> {
   return marks;
 }
 
-export function writeMarks(disk: Disk, dir: string, marks: ReadonlyMap<string, SyncedMark>): void {
+/** Calls back when it is done, or could not be: what was noted before goes on to hold. */
+export function writeMarks(disk: Disk, dir: string, marks: ReadonlyMap<string, SyncedMark>, done: () => void): void {
   const lines = [...marks].map(
     ([log, { start, end, sum }]) => `${log} ${start} ${end} ${sum.toString(16).padStart(8, '0')}\n`,
   );
   const text = lines.join('');
-  disk.note(join(dir, FILE), text.padEnd(Math.ceil((text.length + 1) / BLOCK) * BLOCK, '\n'));
+  disk.note(join(dir, FILE), text.padEnd(Math.ceil((text.length + 1) / BLOCK) * BLOCK, '\n'), done);
 }

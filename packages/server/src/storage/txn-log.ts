@@ -9,7 +9,6 @@ import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, LogFile } from './disk.js';
 import { logName, TEMPORARY } from './file-names.js';
 import { readMarks, type SyncedMark, writeMarks } from './synced-marks.js';
-import { systemCode } from './system-error.js';
 
 export const LOG_MAGIC = 0x5a4b4c47; // ZKLG
 export const LOG_VERSION = 2;
@@ -223,7 +222,7 @@ export class TxnLog {
       if (this.failed || this.durable) this.tellIdle();
       else this.write();
     });
-    this.note();
+    await new Promise<void>((resolve) => this.note(resolve));
     const { file } = this;
     this.file = null;
     if (file === null) return;
@@ -453,19 +452,17 @@ export class TxnLog {
     const end = this.position - this.onTheirWay().bytes;
     const start = end - batch.used + batch.lastAt;
     this.marks.set(this.fileName, { start, end, sum: batch.buf.readUInt32BE(batch.lastAt + 4) });
-    this.noting ??= this.runtime.after(NOTE_MS, () => this.note());
+    this.noting ??= this.runtime.after(NOTE_MS, () => this.note(() => {}));
   }
 
-  private note(): void {
-    if (this.noting === undefined) return;
+  private note(done: () => void): void {
+    if (this.noting === undefined) {
+      done();
+      return;
+    }
     this.noting.cancel();
     this.noting = undefined;
-    try {
-      writeMarks(this.disk, this.dir, this.marks);
-    } catch (e) {
-      if (systemCode(e) === undefined) throw e;
-      // A full disk, for example: what was noted before goes on to hold, and the log's own writes tell what is wrong.
-    }
+    writeMarks(this.disk, this.dir, this.marks, done);
   }
 
   private forgetPurged(): void {

@@ -93,8 +93,9 @@ test('a history that was being replaced when a member ended is the new one for a
   const files = join(fresh, 'version-2');
   const snapshots = readdirSync(files).filter((name) => name.startsWith('snapshot.'));
   const newest = snapshots.sort((a, b) => statSync(join(files, a)).size - statSync(join(files, b)).size).at(-1) ?? '';
+  const replaced = readdirSync(join(old, 'version-2')).filter((name) => /^(log|snapshot)\./.test(name));
   copyFileSync(join(files, newest), join(old, 'version-2', newest));
-  writeFileSync(join(old, 'version-2', 'replaced-by'), newest);
+  writeFileSync(join(old, 'version-2', 'replaced-by'), [newest, ...replaced].join('\n'));
   for (const written of [undefined, 'yes']) {
     const running = await serve(t, { dataDir: old });
     const client = await RawClient.open(t, running.clientPort);

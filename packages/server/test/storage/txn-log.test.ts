@@ -46,6 +46,7 @@ class HeldDisk {
   constructor() {
     this.disk = {
       ...nodeDisk,
+      note: (_path, _text, done) => done(),
       rename: () => {},
       syncDirLater: (dir, done) => this.hold('names', dir, 0, Buffer.alloc(0), done),
       createLog: (path, _durable, done) => {

@@ -406,10 +406,9 @@ class Access implements Disk {
     this.syncDir(dirname(path));
   }
 
-  note(path: string, text: string): void {
+  note(path: string, text: string, done: () => void): void {
     this.life.effect();
-    const error = this.writeError(path);
-    if (error !== undefined) throw error;
-    (this.find(path) ?? this.make(path)).write(0, Buffer.from(text));
+    if (!this.disk.full) (this.find(path) ?? this.make(path)).write(0, Buffer.from(text));
+    done();
   }
 }
