@@ -12,7 +12,7 @@ import {
   SharedCount,
 } from '../dist/index.js';
 import { Relay, STEPS } from './relay.js';
-import { childCount, expire, leftovers, open, serve, until } from './support.js';
+import { childCount, deferred, expire, leftovers, open, serve, until } from './support.js';
 
 for (const layout of ['curator', 'kazoo'] as const) {
   test(`as many leases as the limit says (${layout})`, async (t) => {
@@ -107,6 +107,33 @@ test('an expired session returns its leases, and who waits in one waits on', asy
   await expire(server, client);
   await until(() => lease.signal.aborted);
   await (await next).release();
+});
+
+test('a session that ends while the lease is made costs the turn, and nobody waits for good', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const lease = await new InterProcessSemaphoreV2(other, '/ended', 1).acquire();
+  const failed = deferred();
+  const create = client.create.bind(client);
+  const failing = t.mock.method(client, 'create', async (path: string, options: object) => {
+    if (!path.startsWith('/ended/leases/')) return create(path, options);
+    failing.mock.restore();
+    await failed.promise;
+    throw new KeeperError(ErrorCode.ConnectionLoss, 'create', path, { outcomeUnknown: true });
+  });
+  const waiting = new InterProcessSemaphoreV2(client, '/ended', 1).acquire();
+  await childCount(other, '/ended/locks', 1);
+  const rival = new InterProcessSemaphoreV2(other, '/ended', 1).acquire({ timeout: 10_000 });
+  await childCount(other, '/ended/locks', 2);
+  const { sessionId } = client;
+  await expire(server, client);
+  await until(() => client.isConnected && client.sessionId !== sessionId);
+  await childCount(other, '/ended/leases', 2); // the rival has the turn
+  failed.resolve();
+  await childCount(other, '/ended/locks', 2); // who has lost it stands in line again
+  await lease.release();
+  await (await rival).release();
+  await (await waiting).release();
 });
 
 test('who waits for a lease keeps its turn while the session lives, however long the connection is away', async (t) => {

@@ -1,7 +1,15 @@
 // Creating nodes exactly once, and the containers above them.
 
 import { randomUUID } from 'node:crypto';
-import { type Acl, type Client, type CreatedNode, type CreateSettings, isKeeperError } from '@nodekeeper/client';
+import {
+  type Acl,
+  type Client,
+  type CreatedNode,
+  type CreateSettings,
+  ErrorCode,
+  isKeeperError,
+  KeeperError,
+} from '@nodekeeper/client';
 import { join, parentOf } from './paths.js';
 import { deleteForSure, isPassing, pauseAfter, persist, whileConnected } from './persist.js';
 import { pause } from './wait.js';
@@ -14,7 +22,8 @@ export function protectedName(name: string): string {
 /**
  * Creates a node exactly once although connections get lost: `name` begins with a mark of its own, by which the node is
  * found. What is missing above is made of containers. The first request leaves in the same turn as the call.
- * Rejects as the server does. An ephemeral node's session may end meanwhile: SessionExpired. Others go on in the next one.
+ * Rejects as the server does. An ephemeral node's session may end meanwhile, also in the pause between two tries:
+ * SessionExpired. Others go on in the next one.
  */
 export async function createOnce(
   client: Client,
@@ -24,8 +33,13 @@ export async function createOnce(
 ): Promise<CreatedNode> {
   const isEphemeral = settings.mode?.startsWith('ephemeral') ?? false;
   let isInDoubt = false;
+  let session = client.sessionId;
   for (let attempt = 1; ; attempt++) {
     try {
+      // What the caller has in the session, a turn for one, is gone with it. Without a session it is the next one's.
+      if (isEphemeral && session !== 0n && client.sessionId !== session)
+        throw new KeeperError(ErrorCode.SessionExpired, 'create', join(parent, name));
+      session = client.sessionId;
       const found = isInDoubt ? await findMarked(client, parent, name) : undefined;
       if (found !== undefined) return found;
       return await client.create(join(parent, name), settings);

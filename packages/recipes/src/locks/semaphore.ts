@@ -170,7 +170,7 @@ export class InterProcessSemaphoreV2 {
       onTurn();
       let lease: Lease | 'gone' | undefined;
       try {
-        lease = await this.takeLease(signal, wait);
+        lease = await this.takeLease(turn, signal, wait);
       } finally {
         await whileConnected(this.client, turn.release()).catch(async (error) => {
           if (typeof lease === 'object') await lease.release().catch(() => {}); // nobody hears of it
@@ -182,19 +182,19 @@ export class InterProcessSemaphoreV2 {
     }
   }
 
-  /** `gone` if the session ended on the way; undefined if no lease is free and it is not to wait. */
-  private async takeLease(signal: AbortSignal, wait: boolean): Promise<Lease | 'gone' | undefined> {
+  /** `gone` if the session, and so the turn, ended on the way; undefined if no lease is free and it is not to wait. */
+  private async takeLease(turn: LockHold, signal: AbortSignal, wait: boolean): Promise<Lease | 'gone' | undefined> {
     const { layout = 'curator', data = '' } = this.options;
     const mode = layout === 'kazoo' ? 'ephemeral' : 'ephemeralSequential';
     const creating = createOnce(this.client, this.leases, this.newName(), { mode, data });
     let created: CreatedNode | undefined;
     try {
       created = await unlessAborted(creating, signal);
-      const state = await this.untilFree(created, signal, wait);
+      // Of two nodes that wait for a lease neither would ever get one: only who has the turn may leave one there.
+      const state = turn.isHeld ? await this.untilFree(created, signal, wait) : 'gone';
       if (state === 'free') return this.leaseOf(created) ?? 'gone';
-      if (state === 'gone') return 'gone';
       await giveUp(this.client, creating);
-      return undefined;
+      return state === 'gone' ? 'gone' : undefined;
     } catch (error) {
       await giveUp(this.client, creating);
       if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) return 'gone';
