@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { ErrorCode, KeeperError } from '@nodekeeper/client';
 import { GroupMember, isRecipeError, Party, PersistentNode, PersistentTtlNode, ShallowParty } from '../dist/index.js';
 import { Relay, STEPS } from './relay.js';
-import { atEnd, childCount, expire, leftovers, open, serve, until } from './support.js';
+import { atEnd, childCount, deferred, expire, leftovers, open, serve, until } from './support.js';
 
 test('a node is made again when it goes, with the data it should have', async (t) => {
   const server = await serve(t);
@@ -71,6 +72,28 @@ test('a node of an older session is taken over, and made anew when that session 
   assert.equal(String((await older.getData('/n')).data), 'new');
   await older.close();
   await until(async () => (await client.exists('/n'))?.ephemeralOwner === client.sessionId);
+});
+
+test('closing takes a node of the own session, and not that of another with the same name', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const node = await new PersistentNode(client, '/name').start();
+  const failed = deferred();
+  const failing = t.mock.method(client, 'delete', async () => {
+    failing.mock.restore();
+    const { sessionId } = client;
+    await expire(server, client);
+    await other.create('/name', { mode: 'ephemeral' });
+    // The next session is there before the next try.
+    await until(() => client.isConnected && client.sessionId !== sessionId);
+    failed.resolve();
+    throw new KeeperError(ErrorCode.ConnectionLoss, 'delete', '/name', { outcomeUnknown: true });
+  });
+  await node.close();
+  await failed.promise;
+  await new Promise((resolve) => setTimeout(resolve, 50)); // far longer than the pause before a next try
+  await client.sync();
+  assert.notEqual(await other.exists('/name'), null);
 });
 
 test('sequential and protected nodes are recognised; persistent ones may stay', async (t) => {

@@ -11,7 +11,7 @@ import {
   KeeperError,
 } from '@nodekeeper/client';
 import { join, parentOf } from './paths.js';
-import { deleteForSure, isPassing, pauseAfter, persist, whileConnected } from './persist.js';
+import { deleteForSure, isPassing, lossesAllowed, pauseAfter, persist, whileConnected } from './persist.js';
 import { pause } from './wait.js';
 
 /** The name of a node that Curator's `withProtection` would make: recognisable by its beginning. */
@@ -23,7 +23,7 @@ export function protectedName(name: string): string {
  * Creates a node exactly once although connections get lost: `name` begins with a mark of its own, by which the node is
  * found. What is missing above is made of containers. The first request leaves in the same turn as the call.
  * Rejects as the server does. An ephemeral node's session may end meanwhile, also in the pause between two tries:
- * SessionExpired. Others go on in the next one.
+ * SessionExpired. Others go on in the next one. Data that may be too large for the server is not sent without end: ConnectionLoss.
  */
 export async function createOnce(
   client: Client,
@@ -32,6 +32,8 @@ export async function createOnce(
   settings: CreateSettings,
 ): Promise<CreatedNode> {
   const isEphemeral = settings.mode?.startsWith('ephemeral') ?? false;
+  const losses = lossesAllowed(settings.data);
+  let lost = 0;
   let isInDoubt = false;
   let session = client.sessionId;
   for (let attempt = 1; ; attempt++) {
@@ -52,6 +54,7 @@ export async function createOnce(
       if (!isPassing(error) && !isNextSession) throw error;
       // A session's end leaves as open what became of a call as a connection's does.
       isInDoubt ||= error.outcomeUnknown || isNextSession;
+      if (error.outcomeUnknown && ++lost === losses) throw error;
       await pause(pauseAfter(attempt));
     }
   }

@@ -1,6 +1,6 @@
 // Calls that go on over lost connections, as long as the session they are meant for lives.
 
-import { type Client, ErrorCode, isKeeperError, KeeperError } from '@nodekeeper/client';
+import { type Client, type Data, ErrorCode, isKeeperError, KeeperError } from '@nodekeeper/client';
 import { onStateChange } from './session-hub.js';
 import { deferred, pause } from './wait.js';
 
@@ -51,7 +51,7 @@ export async function persistOverSessions<T>(
 /** The same in this one session: for what would be about another's node in the next. Then rejects with SessionExpired. */
 export function persistInSession<T>(client: Client, session: bigint, action: () => Promise<T>): Promise<T> {
   return persist(async () => {
-    if (client.sessionId !== session) throw new KeeperError(ErrorCode.SessionExpired, 'recipe');
+    checkSession(client, session);
     return action();
   });
 }
@@ -59,31 +59,62 @@ export function persistInSession<T>(client: Client, session: bigint, action: () 
 /** So many connections may be lost one after the other with the same write on its way. */
 export const MAX_LOST_WRITES = 6;
 
+/** No server is made to take less than so many bytes. */
+const SURELY_TAKEN = 1024;
+
 /**
- * The same for a write of what a caller brings along, be it done twice. It is not repeated without end: one that is larger than
- * the server takes costs a connection each time. Then it rejects with the last ConnectionLoss, whose `outcomeUnknown` is true.
+ * So many connections may be lost with a write of what a caller brings along: it is not repeated without end, as one that is
+ * larger than the server takes costs a connection each time. What is that small is not to blame.
  */
-export async function persistWrite<T>(client: Client, write: () => Promise<T>): Promise<T> {
+export function lossesAllowed(data: Data | undefined): number {
+  return (data?.length ?? 0) > SURELY_TAKEN ? MAX_LOST_WRITES : Number.POSITIVE_INFINITY;
+}
+
+/** How a write goes on. */
+export interface WriteOptions {
+  /** Only in this one, for what would be about another's node in the next: then it rejects with SessionExpired. */
+  readonly session?: bigint | undefined;
+  /** So many connections may be lost with it on its way; {@link MAX_LOST_WRITES} if not given. */
+  readonly losses?: number;
+}
+
+/**
+ * The same for a write of what a caller brings along, be it done twice. When too many connections were lost it rejects with the
+ * last ConnectionLoss, whose `outcomeUnknown` is true.
+ */
+export async function persistWrite<T>(
+  client: Client,
+  write: () => Promise<T>,
+  { session, losses = MAX_LOST_WRITES }: WriteOptions = {},
+): Promise<T> {
   let lost = 0;
   for (let attempt = 1; ; attempt++) {
     try {
+      if (session !== undefined) checkSession(client, session);
       return await write();
     } catch (error) {
-      const isNextSession = isKeeperError(error, 'SessionExpired') && !client.isOver;
+      const isNextSession = session === undefined && isKeeperError(error, 'SessionExpired') && !client.isOver;
       if (!isNextSession && !isPassing(error)) throw error;
-      if (error.outcomeUnknown && ++lost === MAX_LOST_WRITES) throw error;
+      if (error.outcomeUnknown && ++lost === losses) throw error;
       await pause(pauseAfter(attempt));
     }
   }
 }
 
+/** Throws SessionExpired if the session is another one by now. */
+function checkSession(client: Client, session: bigint): void {
+  if (client.sessionId !== session) throw new KeeperError(ErrorCode.SessionExpired, 'recipe');
+}
+
 /**
  * Has the node gone: deletes it for sure, as Curator's guaranteed deletion. Resolves also if it is not there, or if it was
- * ephemeral and its session is over.
+ * ephemeral and its session is over. Given a session, it is deleted in that one only: of a name that is not unique the next
+ * session may find another's node.
  */
-export async function deleteForSure(client: Client, path: string): Promise<void> {
+export async function deleteForSure(client: Client, path: string, session?: bigint): Promise<void> {
+  const erase = (): Promise<void> => client.delete(path);
   try {
-    await persist(() => client.delete(path));
+    await (session === undefined ? persist(erase) : persistInSession(client, session, erase));
   } catch (error) {
     if (isKeeperError(error, 'NoNode') || isSessionOver(error)) return;
     throw error;

@@ -93,11 +93,18 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
     return best;
   }
 
-  /** Tells the others how this member is; what is left out stays as it was. */
+  /** Tells the others how this member is; what is left out stays as it was. If that fails it is not part of later reports. */
   async report(report: Partial<MemberReport>): Promise<void> {
     this.life.check();
-    this.own = { ...this.own, ...report };
-    await this.node?.setData(this.data());
+    const before = this.own;
+    const own = { ...before, ...report };
+    this.own = own;
+    try {
+      await this.node?.setData(this.data());
+    } catch (error) {
+      if (this.own === own) this.own = before;
+      throw error;
+    }
   }
 
   /** Changes from now on, until it is closed. */

@@ -15,7 +15,7 @@ import { RecipeError } from '../base/errors.js';
 import { followData } from '../base/follow.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, parentOf, recipePath } from '../base/paths.js';
-import { isPassing, pauseAfter, persist, persistOverSessions } from '../base/persist.js';
+import { isPassing, lossesAllowed, pauseAfter, persist, persistOverSessions } from '../base/persist.js';
 import { deferred, pause, unlessAborted } from '../base/wait.js';
 import { SyncedFile, type SyncedFileOptions } from './file-sync.js';
 import { type StandardSchema, validated } from './schema.js';
@@ -245,10 +245,13 @@ export class LiveConfiguration<T extends object>
   }
 
   private async change(change: Change<T>): Promise<{ node: NodeData; values: T }> {
+    let lost = 0;
+    // A document that is larger than the server takes costs the connection each time.
+    const mayGoOn = (data: Buffer): boolean => ++lost < lossesAllowed(data);
     for (let attempt = 1; ; attempt++) {
       const draft = await this.draft(change);
       if (draft === undefined) continue;
-      const node = await this.commit(draft);
+      const node = await this.commit(draft, mayGoOn);
       if (node !== undefined) return { node, values: draft.values };
       await pause(pauseAfter(Math.min(attempt, 5)));
     }
@@ -275,8 +278,11 @@ export class LiveConfiguration<T extends object>
     }
   }
 
-  /** The node since it was written; undefined if somebody else was quicker, so that all is to be looked at again. */
-  private async commit({ node, values }: Draft<T>): Promise<NodeData | undefined> {
+  /**
+   * The node since it was written; undefined if somebody else was quicker, so that all is to be looked at again.
+   * @param mayGoOn asked after a lost connection that has left nothing of the change
+   */
+  private async commit({ node, values }: Draft<T>, mayGoOn: (data: Buffer) => boolean): Promise<NodeData | undefined> {
     const data = Buffer.from(JSON.stringify(values));
     if (node?.data?.equals(data)) return node;
     const id = randomUUID();
@@ -294,6 +300,7 @@ export class LiveConfiguration<T extends object>
       if (made?.id === id && now !== null) return now; // others may have written since
       const isOpen = now !== null && now.stat.version > version && made === undefined;
       if (isOpen) throw error; // so much was written since that the history does not tell any more
+      if (!mayGoOn(data)) throw error;
       return undefined;
     }
   }

@@ -1,11 +1,11 @@
 // A node that is there as long as it is meant to be: made again whenever it goes. Source: PersistentNode of Apache Curator.
 
-import { type Acl, type Client, type CreateModeName, type Data, isKeeperError } from '@nodekeeper/client';
+import { type Acl, type Client, type CreateModeName, type Data, isKeeperError, type Stat } from '@nodekeeper/client';
 import { createOnce, ensureContainers, protectedName } from '../base/create.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { nameOf, parentOf, recipePath } from '../base/paths.js';
-import { deleteSoon, persist, persistOverSessions, whileConnected } from '../base/persist.js';
+import { deleteForSure, lossesAllowed, persistOverSessions, persistWrite, whileConnected } from '../base/persist.js';
 import { deferred, unlessAborted } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 
@@ -35,6 +35,8 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
   private readonly options: PersistentNodeOptions;
   private readonly life: Lifecycle;
   private content: Data;
+  /** What the node was made with, or written last. */
+  private written: Data;
   private actual: string | undefined;
   private owner: bigint | undefined;
   private running: Promise<void> | undefined;
@@ -47,6 +49,7 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
     this.options = options;
     this.life = new Lifecycle(recipe, path);
     this.content = options.data ?? '';
+    this.written = this.content;
   }
 
   /** Resolves when the node is there. Rejects with AlreadyStarted, Closed, or the server's error. */
@@ -75,17 +78,19 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
     return this.content;
   }
 
-  /** Writes the node, now and whenever it is made again. */
+  /** Writes the node, now and whenever it is made again. If that fails it is made with what it was before. */
   async setData(data: Data): Promise<void> {
     this.life.check();
     this.content = data;
     const at = this.actual;
-    if (at === undefined) return; // it is about to be made
-    const write = () => this.client.setData(at, this.content); // a repetition must not undo a later change
+    const isAway = at === undefined || (this.isEphemeral && this.client.sessionId === 0n);
+    if (isAway) return; // it is about to be made
     try {
-      await (this.isEphemeral ? persist(write) : persistOverSessions(this.client, write));
+      await this.write(at);
     } catch (error) {
-      if (!isKeeperError(error, 'NoNode') && !isKeeperError(error, 'SessionExpired')) throw error;
+      if (isKeeperError(error, 'NoNode') || isKeeperError(error, 'SessionExpired')) return; // it is made anew
+      if (this.content === data) this.content = this.written;
+      throw error;
     }
   }
 
@@ -103,17 +108,17 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
   private async clear(): Promise<void> {
     await this.running?.catch(() => {});
     const { deleteOnClose = true } = this.options;
-    const isOwn = this.owner === 0n || this.owner === this.client.sessionId;
-    if (deleteOnClose && this.actual !== undefined && isOwn) await deleteSoon(this.client, this.actual);
+    const { actual, owner, client } = this;
+    const isOwn = owner === 0n || owner === client.sessionId;
+    if (deleteOnClose && actual !== undefined && isOwn) await this.erase(actual, owner).catch(() => {});
     this.actual = undefined;
   }
 
   private async run(onReady: () => void): Promise<void> {
     while (!this.life.isClosed) {
       try {
-        const written = this.content;
-        await this.make(written);
-        if (this.content !== written) await this.setData(this.content); // it was changed on the way
+        await this.make(this.content);
+        if (this.content !== this.written) await this.setData(this.content); // it was changed on the way
         onReady();
         while (await this.stays());
       } catch (error) {
@@ -122,6 +127,23 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
       }
       if (!this.life.isClosed) this.actual = undefined;
     }
+  }
+
+  /** In the next session there may be another's node of this name. */
+  private async erase(at: string, owner: bigint | undefined): Promise<void> {
+    if (owner !== 0n) await deleteForSure(this.client, at, owner);
+    else await persistOverSessions(this.client, () => this.client.delete(at));
+  }
+
+  private async write(at: string): Promise<void> {
+    const session = this.isEphemeral ? this.client.sessionId : undefined;
+    let content = this.content;
+    const write = (): Promise<Stat> => {
+      content = this.content; // a repetition must not undo a later change
+      return this.client.setData(at, content);
+    };
+    await persistWrite(this.client, write, { session, losses: lossesAllowed(content) });
+    this.written = content;
   }
 
   private get isEphemeral(): boolean {
@@ -148,13 +170,14 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
     if (protect || mode.endsWith('Sequential')) {
       const name = protectedName(nameOf(this.path));
       const { path, stat } = await createOnce(this.client, parentOf(this.path), name, settings);
-      this.made(path, stat.ephemeralOwner);
+      this.made(path, stat.ephemeralOwner, content);
       return;
     }
     for (;;) {
       try {
-        const { stat } = await persist(() => this.client.create(this.path, settings));
-        this.made(this.path, stat.ephemeralOwner);
+        const create = () => this.client.create(this.path, settings);
+        const { stat } = await persistWrite(this.client, create, { losses: lossesAllowed(content) });
+        this.made(this.path, stat.ephemeralOwner, content);
         return;
       } catch (error) {
         if (isKeeperError(error, 'NoNode')) await ensureContainers(this.client, parentOf(this.path), acl);
@@ -167,8 +190,10 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
   /** False if the node has gone meanwhile. */
   private async takeOver(content: Data): Promise<boolean> {
     try {
-      const { ephemeralOwner } = await persist(() => this.client.setData(this.path, content));
-      this.made(this.path, ephemeralOwner);
+      const write = () => this.client.setData(this.path, content);
+      const options = { losses: lossesAllowed(content) };
+      const { ephemeralOwner } = await persistWrite(this.client, write, options);
+      this.made(this.path, ephemeralOwner, content);
       return true;
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return false;
@@ -176,8 +201,9 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
     }
   }
 
-  private made(path: string, owner: bigint): void {
+  private made(path: string, owner: bigint, content: Data): void {
     this.actual = path;
+    this.written = content;
     this.owner = owner;
     this.tell('created', path);
   }

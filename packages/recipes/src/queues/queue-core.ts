@@ -12,6 +12,7 @@ import { join, recipePath } from '../base/paths.js';
 import {
   isPassing,
   isSessionOver,
+  lossesAllowed,
   pauseAfter,
   persist,
   persistInSession,
@@ -46,7 +47,8 @@ export interface QueueOptions {
   readonly maxItems?: number;
   /**
    * What `put` does when a lost connection leaves open whether the item is in the queue: `reject` tells it by an error whose
-   * `outcomeUnknown` is true; `repeat` puts it again, so that it may be there twice. `reject` if not given.
+   * `outcomeUnknown` is true; `repeat` puts it again, so that it may be there twice, but not without end: an item that is larger than
+   * the server takes costs the connection each time. `reject` if not given.
    */
   readonly whenUnknown?: 'reject' | 'repeat';
 }
@@ -187,6 +189,8 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
     using limit = new Limit(wait, { recipe: this.recipe, path: this.path });
     const { signal } = limit;
     if (maxItems !== undefined) await this.untilBelow(maxItems, signal);
+    const losses = this.options.whenUnknown === 'repeat' ? lossesAllowed(data) : 1;
+    let lost = 0;
     for (let attempt = 1; ; attempt++) {
       await untilConnected(this.client, signal);
       try {
@@ -199,7 +203,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
         }
         if (!isPassing(error) && !isKeeperError(error, 'SessionExpired')) throw error;
         if (this.client.isOver) throw error;
-        if (error.outcomeUnknown && this.options.whenUnknown !== 'repeat') throw error;
+        if (error.outcomeUnknown && ++lost === losses) throw error;
         await pause(pauseAfter(attempt), signal);
       }
     }
