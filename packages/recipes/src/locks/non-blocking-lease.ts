@@ -2,13 +2,15 @@
 // Source: NonBlockingLease, MultiNonBlockingLease of kazoo, with their layout.
 
 import { hostname } from 'node:os';
-import { type Client, isKeeperError } from '@nodekeeper/client';
+import { type Client, ErrorCode, isKeeperError, KeeperError } from '@nodekeeper/client';
 import { RecipeError } from '../base/errors.js';
 import { join, recipePath } from '../base/paths.js';
-import { persist } from '../base/persist.js';
-import type { WaitOptions } from '../base/wait.js';
+import { lossesAllowed, persist, persistWrite } from '../base/persist.js';
+import { Limit, type WaitOptions } from '../base/wait.js';
+import type { LockHold } from './hold.js';
 import { InterProcessMutex } from './mutex.js';
 
+const RECIPE = 'NonBlockingLease';
 const VERSION = 1;
 const HOLDER = 'lease_holder';
 
@@ -47,9 +49,8 @@ export class NonBlockingLease {
 
   /** @param duration milliseconds; @throws RecipeError BadPath, BadArgument */
   constructor(client: Client, path: string, duration: number, { identifier, now }: LeaseTermOptions = {}) {
-    this.path = recipePath('NonBlockingLease', path);
-    if (!(duration > 0))
-      throw new RecipeError('BadArgument', 'NonBlockingLease', path, `it cannot last ${duration} ms`);
+    this.path = recipePath(RECIPE, path);
+    if (!(duration > 0)) throw new RecipeError('BadArgument', RECIPE, path, `it cannot last ${duration} ms`);
     this.client = client.untimed;
     this.duration = duration;
     this.identifier = identifier ?? hostname();
@@ -58,49 +59,69 @@ export class NonBlockingLease {
   }
 
   /** Obtains or renews it. Undefined while somebody else has it, or if the node is of a later version than is known here. */
-  obtain(wait: WaitOptions = {}): Promise<LeaseTerm | undefined> {
-    return this.lock.run(() => this.obtainLocked(), wait);
+  async obtain(wait: WaitOptions = {}): Promise<LeaseTerm | undefined> {
+    using limit = new Limit(wait, { recipe: RECIPE, path: this.path });
+    for (;;) {
+      try {
+        const term = await this.lock.run((hold) => this.obtainLocked(hold), { signal: limit.signal });
+        if (term !== 'again') return term;
+      } catch (error) {
+        if (!isKeeperError(error, 'SessionExpired') || this.client.isOver) throw error;
+      }
+    }
   }
 
-  private async obtainLocked(): Promise<LeaseTerm | undefined> {
+  /** `again` if somebody has written meanwhile, which takes the lock: it was lost on the way. */
+  private async obtainLocked(hold: LockHold): Promise<LeaseTerm | undefined | 'again'> {
     const path = join(this.path, HOLDER);
     const known = await this.read(path);
     const now = this.now();
     if (known !== undefined) {
-      if (known.version !== VERSION) return undefined;
-      if (known.holder !== this.identifier && now < Date.parse(`${known.end}Z`)) return undefined;
+      const { stored } = known;
+      if (stored.version !== VERSION) return undefined;
+      if (stored.holder !== this.identifier && now < Date.parse(`${stored.end}Z`)) return undefined;
     }
     // Fractions of a second have no place in the layout.
     const end = new Date(Math.floor((now + this.duration) / 1000) * 1000);
     const stored: Stored = { version: VERSION, holder: this.identifier, end: end.toISOString().slice(0, 19) };
-    await this.write(path, JSON.stringify(stored));
-    return { path: this.path, end };
+    const isWritten = await this.write(path, stored, known?.nodeVersion, hold);
+    return isWritten ? { path: this.path, end } : 'again';
   }
 
-  private async read(path: string): Promise<Stored | undefined> {
+  private async read(path: string): Promise<{ stored: Stored; nodeVersion: number } | undefined> {
     try {
-      const { data } = await persist(() => this.client.getData(path));
+      const { data, stat } = await persist(() => this.client.getData(path));
       const stored = JSON.parse(data?.toString() ?? '') as Stored | null;
       if (typeof stored !== 'object' || stored === null) throw new SyntaxError(`${stored} is no lease`);
-      return stored;
+      return { stored, nodeVersion: stat.version };
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return undefined;
       if (error instanceof SyntaxError) {
-        throw new RecipeError('BadData', 'NonBlockingLease', path, `cannot be read: ${error.message}`, error);
+        throw new RecipeError('BadData', RECIPE, path, `cannot be read: ${error.message}`, error);
       }
       throw error;
     }
   }
 
-  /** Under the lock nobody else writes. */
-  private async write(path: string, data: string): Promise<void> {
+  /**
+   * Whether the node holds it now. Under the lock nobody else writes, but the lock can be lost before the write leaves, or is
+   * repeated: so it is made on the version that was read.
+   */
+  private async write(path: string, stored: Stored, version: number | undefined, hold: LockHold): Promise<boolean> {
+    const data = JSON.stringify(stored);
+    const write = async (): Promise<void> => {
+      if (!hold.isHeld) throw new KeeperError(ErrorCode.BadVersion, 'setData', path);
+      if (version === undefined) await this.client.create(path, { data });
+      else await this.client.setData(path, data, { version });
+    };
     try {
-      await persist(() => this.client.setData(path, data));
+      await persistWrite(this.client, write, { losses: lossesAllowed(data) });
+      return true;
     } catch (error) {
-      if (!isKeeperError(error, 'NoNode')) throw error;
-      await persist(() => this.client.create(path, { data })).catch((failure) => {
-        if (!isKeeperError(failure, 'NodeExists')) throw failure; // it was made, and the answer was lost
-      });
+      const codes = ['BadVersion', 'NodeExists', 'NoNode'] as const;
+      if (!codes.some((code) => isKeeperError(error, code))) throw error;
+      const found = await this.read(path); // it may have been written, and the answer was lost
+      return found?.stored.holder === stored.holder && found.stored.end === stored.end;
     }
   }
 }
