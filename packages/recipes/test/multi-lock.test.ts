@@ -2,8 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { InterProcessMultiLock, InterProcessMutex, InterProcessSemaphoreMutex, isRecipeError } from '../dist/index.js';
-import { leftovers, open, serve, until } from './support.js';
+import {
+  InterProcessMultiLock,
+  InterProcessMutex,
+  InterProcessSemaphoreMutex,
+  InterProcessSemaphoreV2,
+  isRecipeError,
+} from '../dist/index.js';
+import { childCount, expire, leftovers, open, serve, until } from './support.js';
 
 test('all are held, or none', async (t) => {
   const server = await serve(t);
@@ -52,4 +58,24 @@ test('a mutex that is there twice would wait for itself', async (t) => {
       (error) => isRecipeError(error, 'WouldDeadlock') && /\/x is there twice/.test(error.message),
     );
   }
+});
+
+test('what is lost while the next one is waited for is asked for again', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const semaphore = new InterProcessSemaphoreV2(other, '/leases', 2);
+  const [second, lease] = [await new InterProcessMutex(other, '/b').acquire(), await semaphore.acquire()];
+  const both = new InterProcessMultiLock(client, ['/a', '/b']).acquire();
+  const leases = new InterProcessSemaphoreV2(client, '/leases', 2).acquireMany(2);
+  await childCount(other, '/b', 2);
+  await childCount(other, '/leases/leases', 3);
+  const { sessionId } = client;
+  await expire(server, client);
+  await until(() => client.isConnected && client.sessionId !== sessionId);
+  await Promise.all([second.release(), lease.release()]);
+  const hold = await both;
+  assert.ok(hold.isHeld && !hold.signal.aborted);
+  for (const one of await leases) assert.ok(one.isHeld);
+  assert.equal(await semaphore.tryAcquire(), undefined);
+  assert.equal(await new InterProcessMutex(other, '/a').tryAcquire(), undefined);
 });

@@ -1,11 +1,13 @@
 // Several locks as one: all or none. Source: InterProcessMultiLock of Apache Curator.
 
-import type { Client } from '@nodekeeper/client';
+import { type Client, onAbort } from '@nodekeeper/client';
 import { isRecipeError, RecipeError } from '../base/errors.js';
 import { recipePath } from '../base/paths.js';
-import { whileConnected } from '../base/persist.js';
 import { Limit, type WaitOptions } from '../base/wait.js';
+import { collect, type Releasable, releaseAll } from './collect.js';
 import { InterProcessMutex } from './mutex.js';
+
+export type { Releasable } from './collect.js';
 
 const RECIPE = 'InterProcessMultiLock';
 
@@ -14,13 +16,6 @@ export interface AcquirableLock {
   readonly path: string;
   acquire(options?: WaitOptions): Promise<Releasable>;
   tryAcquire(options?: WaitOptions): Promise<Releasable | undefined>;
-}
-
-export interface Releasable {
-  readonly fencingToken: number;
-  readonly signal: AbortSignal;
-  readonly isHeld: boolean;
-  release(): Promise<void>;
 }
 
 /** All of the locks, held. */
@@ -68,42 +63,43 @@ export class InterProcessMultiLock {
     }
   }
 
-  /** Resolves when all are held. `timeout` is for all together. If one cannot be had, none is kept. */
+  /**
+   * Resolves when all are held. `timeout` is for all together. If one cannot be had, none is kept; if one is lost while another is
+   * waited for, all are asked for again.
+   */
   async acquire(options: WaitOptions = {}): Promise<MultiHold> {
     using limit = new Limit(options, this.who);
-    return await this.collect((lock) => lock.acquire({ signal: limit.signal }));
+    return await this.collect((lock, signal) => lock.acquire({ signal }), limit.signal);
   }
 
   /** The same, with undefined if not all are obtained within `timeout` ms; 0, the default, does not wait for holders. */
   async tryAcquire({ timeout = 0, ...options }: WaitOptions = {}): Promise<MultiHold | undefined> {
     try {
       if (timeout > 0) return await this.acquire({ ...options, timeout });
-      return await this.collect(async (lock) => {
-        const hold = await lock.tryAcquire(options);
+      return await this.collect(async (lock, signal) => {
+        const hold = await lock.tryAcquire({ signal });
         if (hold === undefined)
           throw new RecipeError('Timeout', this.who.recipe, this.who.path, `${lock.path} is held`);
         return hold;
-      });
+      }, options.signal);
     } catch (error) {
       if (isRecipeError(error, 'Timeout') && error.recipe === this.who.recipe) return undefined;
       throw error;
     }
   }
 
-  private async collect(obtain: (lock: AcquirableLock) => Promise<Releasable>): Promise<MultiHold> {
-    const holds: Releasable[] = [];
-    try {
-      for (const lock of this.locks) holds.push(await obtain(lock));
-    } catch (error) {
-      await whileConnected(this.client, releaseAll(holds)).catch(() => {}); // why it failed says more
-      throw error;
-    }
-    return new Multi(holds, this.who);
+  private async collect(
+    obtain: (lock: AcquirableLock, signal: AbortSignal) => Promise<Releasable>,
+    limit: AbortSignal | undefined,
+  ): Promise<MultiHold> {
+    const steps = this.locks.map((lock) => (signal: AbortSignal) => obtain(lock, signal));
+    return new Multi(await collect(this.client, steps, limit), this.who);
   }
 }
 
 class Multi implements MultiHold {
-  readonly signal: AbortSignal;
+  private readonly lost = new AbortController();
+  private readonly forgets: readonly (() => void)[];
   private readonly holds: readonly Releasable[];
   private readonly who: { readonly recipe: string; readonly path: string };
   private isReleased = false;
@@ -111,7 +107,14 @@ class Multi implements MultiHold {
   constructor(holds: readonly Releasable[], who: { recipe: string; path: string }) {
     this.holds = holds;
     this.who = who;
-    this.signal = AbortSignal.any(holds.map((hold) => hold.signal));
+    // Not AbortSignal.any: what listens to such a signal is kept for good by Node 20.
+    this.forgets = holds.map(({ signal }) => onAbort(signal, () => this.lost.abort(signal.reason)));
+    const over = holds.find(({ signal }) => signal.aborted);
+    if (over !== undefined) this.lost.abort(over.signal.reason);
+  }
+
+  get signal(): AbortSignal {
+    return this.lost.signal;
   }
 
   get fencingTokens(): readonly number[] {
@@ -125,16 +128,11 @@ class Multi implements MultiHold {
   async release(): Promise<void> {
     if (this.isReleased) throw new RecipeError('NotHeld', this.who.recipe, this.who.path, 'it was released before');
     this.isReleased = true;
+    for (const forget of this.forgets) forget();
     await releaseAll(this.holds);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.isReleased) await this.release();
   }
-}
-
-async function releaseAll(holds: readonly Releasable[]): Promise<void> {
-  const errors: unknown[] = [];
-  for (const hold of holds.toReversed()) await hold.release().catch((error) => errors.push(error));
-  if (errors.length > 0) throw errors[0];
 }

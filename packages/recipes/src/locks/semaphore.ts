@@ -11,6 +11,7 @@ import { Tenure, type TenureOptions } from '../base/tenure.js';
 import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 import type { SharedValue } from '../counters/shared-value.js';
+import { collect } from './collect.js';
 import { Hold, type LockHold } from './hold.js';
 import { InterProcessMutex } from './mutex.js';
 import type { LockLayout } from './names.js';
@@ -85,8 +86,8 @@ export class InterProcessSemaphoreV2 {
   }
 
   /**
-   * Resolves when so many leases are held; until then those obtained already are kept. Rejects holding none; with
-   * `WouldDeadlock` if there are never so many.
+   * Resolves when so many leases are held; until then those obtained already are kept, unless one of them is lost: then all are asked
+   * for again. Rejects holding none; with `WouldDeadlock` if there are never so many.
    */
   async acquireMany(count: number, options: WaitOptions = {}): Promise<Lease[]> {
     if (!Number.isInteger(count) || count < 1) {
@@ -101,14 +102,8 @@ export class InterProcessSemaphoreV2 {
       );
     }
     using limit = new Limit(options, this.who);
-    const held: Lease[] = [];
-    try {
-      while (held.length < count) held.push((await this.obtain(limit.signal, true)) as Lease);
-      return held;
-    } catch (error) {
-      await whileConnected(this.client, Promise.allSettled(held.map((lease) => lease.release())));
-      throw error;
-    }
+    const one = (signal: AbortSignal): Promise<Lease> => this.obtain(signal, true) as Promise<Lease>;
+    return await collect(this.client, new Array<typeof one>(count).fill(one), limit.signal);
   }
 
   /** A lease if there is one within `timeout` ms; with 0, the default, if one is free at the moment. */
