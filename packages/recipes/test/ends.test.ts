@@ -8,6 +8,7 @@ import {
   Cache,
   Cluster,
   DistributedQueue,
+  followLeader,
   GroupMember,
   isRecipeError,
   LeaderLatch,
@@ -21,6 +22,7 @@ import {
   SetPartitioner,
   SharedCount,
   stringSerializer,
+  Topic,
 } from '../dist/index.js';
 import { Relay } from './relay.js';
 import { atEnd, childCount, open, serve, until } from './support.js';
@@ -45,6 +47,11 @@ function intervals(t: TestContext): () => { readonly count: number; readonly sho
   return () => ({ count: alive.size, shortest: Math.min(...alive.values()) });
 }
 
+/** Timers that the process waits for. Those of `until` and of clients come and go. */
+function timersAlive(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+}
+
 test('who waits for something hears that the client is closed', async (t) => {
   const server = await serve(t);
   const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
@@ -67,6 +74,33 @@ test('who waits for something hears that the client is closed', async (t) => {
   await Promise.all(waiting);
   await assert.rejects(latch.awaitLeadership(), isClosed);
   assert.equal((await cluster.changes().next()).done, true);
+});
+
+test('a stream ends without an error when the client is closed, also before the server has answered that', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const topic = new Topic(client, '/topic', stringSerializer);
+  await topic.publish('one');
+  const closed = client.close();
+  assert.ok(!client.isOver); // and refuses calls already
+  const subscription = topic.subscribe({ from: 'oldest' });
+  const ends = [followLeader(client, '/latch').next(), subscription.next()];
+  for (const { done } of await Promise.all(ends)) assert.ok(done);
+  await subscription.ready;
+  await closed;
+});
+
+test('nothing keeps the process alive when the client is closed', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const before = timersAlive();
+  const node = await new PersistentTtlNode(client, '/ttl', 3_600_000).start();
+  const options = { thresholdCheck: 3_600_000 };
+  const sharder = new QueueSharder(client, '/shards', '/leader', () => ({ close: async () => {} }), options);
+  await sharder.start();
+  await client.close();
+  await until(() => timersAlive() <= before);
+  await Promise.all([node.close(), sharder.close()]);
 });
 
 test('what is closed while it starts without a connection has not started', async (t) => {

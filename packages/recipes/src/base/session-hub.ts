@@ -33,4 +33,16 @@ export function onStateChange(client: Client, listener: Listener): () => void {
   };
 }
 
+/** Calls `action` when the client is at its end, once; now if it is already. Returns what ends that. */
+export function onClientEnd(client: Client, action: () => void): () => void {
+  const look = (): void => {
+    if (!client.isOver) return;
+    forget();
+    action();
+  };
+  const forget = onStateChange(client, look);
+  look();
+  return forget;
+}
+
 const releases = new WeakMap<Set<Listener>, () => void>();

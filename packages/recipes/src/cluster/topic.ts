@@ -153,7 +153,7 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
       first.resolve();
     })
       .catch((error) => {
-        if (!client.isOver) first.reject(error);
+        if (!this.isEnd(error)) first.reject(error);
         this.end(error);
       })
       .finally(() => {
@@ -199,10 +199,14 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
     this.looking = this.looking.then(() => this.deliver(fresh, missed)).catch((error) => this.end(error));
   }
 
-  /** That the client is at its end is no failure. */
   private end(error: unknown): void {
-    if (this.client.isOver) this.stream.end();
+    if (this.isEnd(error)) this.stream.end();
     else this.stream.fail(error);
+  }
+
+  /** That the client is at its end, or about to be, is no failure. */
+  private isEnd(error: unknown): boolean {
+    return this.client.isOver || isKeeperError(error, 'Closed');
   }
 
   private async deliver(fresh: readonly Kept[], missed: number): Promise<void> {

@@ -93,7 +93,8 @@ export function followLeader(
   const order = election === 'latch' ? latchOrder : selectorOrder;
   void follow(client.untimed, path, order, stop.signal, (one) => stream.push(one))
     .catch((error) => {
-      if (!client.isOver) stream.fail(error);
+      // Calls are refused from the moment that the client is to be closed.
+      if (!client.isOver && !isKeeperError(error, 'Closed')) stream.fail(error);
     })
     .finally(() => stream.end());
   return stream;

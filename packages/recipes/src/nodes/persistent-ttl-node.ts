@@ -7,6 +7,7 @@ import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName } from '../base/paths.js';
 import { persist } from '../base/persist.js';
+import { onClientEnd } from '../base/session-hub.js';
 import { unlessAborted } from '../base/wait.js';
 import { PersistentNode } from './persistent-node.js';
 
@@ -34,6 +35,7 @@ export class PersistentTtlNode extends RecipeEmitter<Record<never, never>> imple
   private readonly child: string;
   private readonly period: number;
   private timer: ReturnType<typeof setInterval> | undefined;
+  private forgetEnd: () => void = () => {};
   private touching: Promise<void> | undefined;
 
   /** @param ttl milliseconds; @throws RecipeError BadPath, BadArgument */
@@ -72,6 +74,8 @@ export class PersistentTtlNode extends RecipeEmitter<Record<never, never>> imple
           this.touching = undefined;
         });
     }, this.period);
+    // Nothing can be touched any more, and the timer would keep the process alive.
+    this.forgetEnd = onClientEnd(this.client, () => clearInterval(this.timer));
     return this;
   }
 
@@ -83,10 +87,11 @@ export class PersistentTtlNode extends RecipeEmitter<Record<never, never>> imple
     return this.node.setData(data);
   }
 
-  /** Stops touching it. */
+  /** Stops touching it. The end of the client does so, too. */
   async close(): Promise<void> {
     if (!this.life.close()) return;
     clearInterval(this.timer);
+    this.forgetEnd();
     await this.node.close();
   }
 

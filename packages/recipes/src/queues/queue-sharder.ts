@@ -1,13 +1,14 @@
 // Several queues as one, so that none gets too long: another is added when they fill up. Source: QueueSharder of Apache Curator.
 
 import { randomUUID } from 'node:crypto';
-import { type Client, isKeeperError } from '@nodekeeper/client';
+import { type Client, isKeeperError, onAbort } from '@nodekeeper/client';
 import { ensureContainers } from '../base/create.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, recipePath } from '../base/paths.js';
 import { persistOverSessions, whileConnected } from '../base/persist.js';
+import { onClientEnd } from '../base/session-hub.js';
 import { pause, unlessAborted } from '../base/wait.js';
 import { LeaderLatch } from '../election/leader-latch.js';
 
@@ -127,16 +128,17 @@ export class QueueSharder<Q extends { close(): Promise<void> }>
   }
 
   private async run(): Promise<void> {
-    for (;;) {
+    const over = new AbortController();
+    const forgets = [onClientEnd(this.client, () => over.abort()), onAbort(this.life.signal, () => over.abort())];
+    while (!over.signal.aborted) {
       try {
-        await pause(this.options.thresholdCheck, this.life.signal);
+        await pause(this.options.thresholdCheck, over.signal);
         await this.look();
       } catch (error) {
-        if (this.life.isClosed) return;
-        if (!isKeeperError(error, 'NoNode')) this.fail(error);
-        if (this.client.isOver) return;
+        if (!over.signal.aborted && !isKeeperError(error, 'NoNode')) this.fail(error);
       }
     }
+    for (const forget of forgets) forget();
   }
 
   private async look(): Promise<void> {
