@@ -18,7 +18,7 @@ import {
   stringSerializer,
 } from '../dist/index.js';
 import { Relay } from './relay.js';
-import { atEnd, childCount, open, serve, until } from './support.js';
+import { atEnd, childCount, deferred, open, serve, until } from './support.js';
 
 const isTimeout = (error: unknown): boolean => isRecipeError(error, 'Timeout');
 
@@ -78,6 +78,40 @@ test('what is half obtained when the connection goes is given up in time, and go
   relay.up();
   for (const [path, count] of Object.entries({ '/sem/leases': 1, '/second': 1, '/barrier': 0, '/first': 0 }))
     await childCount(direct, path, count);
+});
+
+test('who gives back without a connection waits as long as it would be held, and who does not wait gets nothing', async (t) => {
+  const { relay, client, direct, cut } = await stage(t);
+  const strict = { grace: 0 };
+  const lost = await new InterProcessMutex(client, '/lost', strict).acquire();
+  const held = await new InterProcessMutex(client, '/held', { grace: 50 }).acquire();
+  const lease = await new InterProcessSemaphoreV2(client, '/sem', 1, strict).acquire();
+  const [entered, leave] = [deferred(), deferred()];
+  const run = new InterProcessMutex(client, '/run', strict).run(() => {
+    entered.resolve();
+    return leave.promise;
+  });
+  await entered.promise;
+  await cut();
+  leave.resolve();
+  await Promise.all([lost.release(), lease.release(), held.release()]);
+  await run;
+  assert.equal(await new InterProcessMutex(client, '/try').tryAcquire(), undefined);
+  assert.equal(await new InterProcessMultiLock(client, ['/try']).tryAcquire(), undefined);
+  assert.equal(await new InterProcessSemaphoreV2(client, '/free', 1).tryAcquire(), undefined);
+  relay.up();
+  for (const path of ['/lost', '/held', '/run', '/sem/leases']) await childCount(direct, path, 0);
+  assert.equal(await direct.exists('/free'), null);
+});
+
+test('who does not wait does not wait for a connection that is lost on the way', async (t) => {
+  const { relay, client } = await stage(t);
+  await client.ensurePath('/lock');
+  const failed = relay.failAt('create', 'afterSend');
+  relay.refuse();
+  const tried = new InterProcessMutex(client, '/lock').tryAcquire();
+  await failed;
+  assert.equal(await tried, undefined);
 });
 
 test('who puts or takes without a connection gives up in time', async (t) => {

@@ -1,6 +1,6 @@
 // Calls that go on over lost connections, as long as the session they are meant for lives.
 
-import { type Client, type Data, ErrorCode, isKeeperError, KeeperError } from '@nodekeeper/client';
+import { type Client, type Data, ErrorCode, isKeeperError, KeeperError, onAbort } from '@nodekeeper/client';
 import { onStateChange } from './session-hub.js';
 import { deferred, pause } from './wait.js';
 
@@ -145,6 +145,30 @@ export async function whileConnected(client: Client, rest: Promise<unknown>): Pr
     await Promise.race([rest, lost.promise]);
   } finally {
     forget();
+  }
+}
+
+/** Why a {@link Link} is aborted. */
+export const AWAY = new Error('there is no connection');
+
+/** A signal that is aborted with {@link AWAY} when there is no connection for writes, or as `also` is. It must be disposed. */
+export class Link implements Disposable {
+  private readonly controller = new AbortController();
+  private readonly forgets: readonly (() => void)[];
+
+  constructor(client: Client, also: AbortSignal) {
+    const cut = (): void => this.controller.abort(AWAY);
+    this.forgets = [onStateChange(client, cut), onAbort(also, () => this.controller.abort(also.reason))];
+    if (also.aborted) this.controller.abort(also.reason);
+    else if (client.state !== 'connected') cut();
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const forget of this.forgets) forget();
   }
 }
 

@@ -77,6 +77,11 @@ export class Tenure {
     this.controller.abort(error);
   }
 
+  /** The same seat for as long as it would be held from now on: for who gives it back, and waits no longer than that. */
+  renewed(): Tenure {
+    return new Tenure(this.client, this.seat, this.who, { grace: this.grace });
+  }
+
   private check(): void {
     const { state, sessionId } = this.client;
     if (state === 'expired') this.lose('the session has expired');

@@ -7,9 +7,12 @@ export { pause } from '@nodekeeper/client';
 
 /** How long a call may wait. */
 export interface WaitOptions {
-  /** Gives the call up with the signal's reason. Nothing of it is left on the server. */
+  /**
+   * Gives the call up with the signal's reason. Nothing of it is left on the server: the answer to that is waited for as long as there
+   * is a connection, with a server that has fallen silent until the client finds that out, after two thirds of the session time-out.
+   */
   readonly signal?: AbortSignal | undefined;
-  /** Gives the call up with a `Timeout` error after so many milliseconds. */
+  /** The same after so many milliseconds, with a `Timeout` error. */
   readonly timeout?: number | undefined;
 }
 

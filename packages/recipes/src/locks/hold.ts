@@ -17,7 +17,8 @@ export interface LockHold extends AsyncDisposable {
   readonly signal: AbortSignal;
   readonly isHeld: boolean;
   /**
-   * Gives the lock back; also succeeds if it was lost meanwhile. Rejects with a `NotHeld` error the second time; or with the
+   * Gives the lock back; also succeeds if it was lost meanwhile. Resolves when its node is gone; without a connection when the lock
+   * would be lost, and then the node goes as soon as there is one. Rejects with a `NotHeld` error the second time; or with the
    * server's error if its node may not be deleted, and then it can be called again.
    */
   release(): Promise<void>;

@@ -3,8 +3,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Client, type Data, isKeeperError } from '@nodekeeper/client';
 import { RecipeError } from '../base/errors.js';
+import { giveBack } from '../base/own-node.js';
 import { join, recipePath } from '../base/paths.js';
-import { deleteForSure, persistOverSessions } from '../base/persist.js';
+import { AWAY, deleteForSure, Link, persistOverSessions } from '../base/persist.js';
 import { type Seat, Tenure, type TenureOptions } from '../base/tenure.js';
 import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { type Contest, contend } from './contend.js';
@@ -89,7 +90,7 @@ export abstract class Lock {
     return hold;
   }
 
-  /** The same, with undefined if it is not obtained within `timeout` ms; 0, the default, does not wait for other holders. */
+  /** The same, with undefined if it is not obtained within `timeout` ms; 0, the default, waits neither for other holders nor for a connection. */
   async tryAcquire({ timeout = 0, ...options }: AcquireOptions = {}): Promise<LockHold | undefined> {
     if (timeout <= 0) return this.obtain(options, false);
     try {
@@ -164,12 +165,24 @@ export abstract class Lock {
       const known = this.grips.get(owner);
       if (known !== undefined) return this.enter(owner, known);
       const other = this.underWay.get(owner);
-      if (other === undefined) return await this.joinLine(owner, wait, limit.signal);
+      if (other === undefined)
+        return wait ? await this.joinLine(owner, true, limit.signal) : await this.joinNow(owner, limit.signal);
       if (!wait) return undefined; // the same owner waits already
       await unlessAborted(
         other.catch(() => {}),
         limit.signal,
       );
+    }
+  }
+
+  /** Who does not wait does not wait for a connection either. */
+  private async joinNow(owner: unknown, signal: AbortSignal): Promise<LockHold | undefined> {
+    using link = new Link(this.client, signal);
+    try {
+      return await this.joinLine(owner, false, link.signal);
+    } catch (error) {
+      if (error === AWAY) return undefined;
+      throw error;
     }
   }
 
@@ -211,8 +224,7 @@ export abstract class Lock {
     grip.holds.splice(grip.holds.indexOf(hold), 1);
     if (grip.holds.length > 0) return;
     this.drop(owner, grip);
-    grip.tenure.end();
-    await deleteForSure(this.client, grip.tenure.seat.path);
+    await giveBack(this.client, grip.tenure);
   }
 
   /** The lock is lost. Its node must not stand in others' way, should the session live on. */

@@ -72,7 +72,7 @@ export class InterProcessMultiLock {
     return await this.collect((lock, signal) => lock.acquire({ signal }), limit.signal);
   }
 
-  /** The same, with undefined if not all are obtained within `timeout` ms; 0, the default, does not wait for holders. */
+  /** The same, with undefined if not all are obtained within `timeout` ms; 0, the default, waits neither for holders nor for a connection. */
   async tryAcquire({ timeout = 0, ...options }: WaitOptions = {}): Promise<MultiHold | undefined> {
     try {
       if (timeout > 0) return await this.acquire({ ...options, timeout });

@@ -5,8 +5,9 @@ import { type Client, type CreatedNode, type Data, isKeeperError } from '@nodeke
 import { createOnce, giveUp, protectedName } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { followChildren } from '../base/follow.js';
+import { giveBack } from '../base/own-node.js';
 import { join, nameOf, recipePath } from '../base/paths.js';
-import { deleteForSure, persist, persistOverSessions, whileConnected } from '../base/persist.js';
+import { AWAY, deleteForSure, Link, persist, persistOverSessions, whileConnected } from '../base/persist.js';
 import { Tenure, type TenureOptions } from '../base/tenure.js';
 import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { changed } from '../base/watching.js';
@@ -106,7 +107,7 @@ export class InterProcessSemaphoreV2 {
     return await collect(this.client, new Array<typeof one>(count).fill(one), limit.signal);
   }
 
-  /** A lease if there is one within `timeout` ms; with 0, the default, if one is free at the moment. */
+  /** A lease if there is one within `timeout` ms; with 0, the default, if one is free at the moment and there is a connection. */
   async tryAcquire({ timeout = 0, ...options }: WaitOptions = {}): Promise<Lease | undefined> {
     if (timeout <= 0) return this.tryNow(options);
     try {
@@ -120,21 +121,22 @@ export class InterProcessSemaphoreV2 {
   /** Whoever has the turn makes way at once, unless all leases are taken: so that is looked at as long as there is no turn. */
   private async tryNow(options: WaitOptions): Promise<Lease | undefined> {
     using limit = new Limit(options, this.who);
+    using link = new Link(this.client, limit.signal);
     const full = new AbortController();
     const stop = new AbortController();
     const following = followChildren(
       this.client,
       this.leases,
-      AbortSignal.any([stop.signal, limit.signal]),
+      AbortSignal.any([stop.signal, link.signal]),
       (leases) => {
         if ((leases?.children.length ?? 0) >= this.maxLeases) full.abort(FULL);
       },
     );
     following.catch((error) => full.abort(error));
     try {
-      return await this.obtain(limit.signal, false, AbortSignal.any([limit.signal, full.signal]), () => stop.abort());
+      return await this.obtain(link.signal, false, AbortSignal.any([link.signal, full.signal]), () => stop.abort());
     } catch (error) {
-      if (error === FULL) return undefined;
+      if (error === FULL || error === AWAY) return undefined;
       throw error;
     } finally {
       stop.abort();
@@ -270,10 +272,7 @@ class LeaseHold extends Hold implements Lease {
   private readonly client: Client;
 
   constructor(client: Client, tenure: Tenure, who: { recipe: string; path: string }) {
-    super(tenure, who, async () => {
-      tenure.end();
-      await deleteForSure(client, tenure.seat.path);
-    });
+    super(tenure, who, () => giveBack(client, tenure));
     this.client = client;
     // A lost lease must not be counted, should the session live on.
     const letGo = (): Promise<void> => deleteForSure(client, tenure.seat.path).catch(() => {});
