@@ -196,6 +196,30 @@ test('a change that is made is told as made, though its file is not', async (t) 
   await assert.rejects(unwritable.start(), /ENOTDIR|EEXIST/);
 });
 
+test('the hook may change the configuration, and close it', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const path = join(dataDir(t), 'settings.json');
+  const seen: number[] = [];
+  const onReload = async (): Promise<void> => {
+    const { limit } = config.values;
+    seen.push(limit);
+    if (limit === 2) await config.update({ limit: 3 });
+    if (limit === 3) await config.close();
+  };
+  const config: LiveConfiguration<Settings> = new LiveConfiguration(client, '/hook', {
+    schema,
+    initial,
+    file: { path, onReload },
+  });
+  await config.start();
+  await config.update({ limit: 2 });
+  await config.close();
+  await until(() => seen.length === 3);
+  assert.deepEqual(seen, [1, 2, 3]);
+  assert.equal(JSON.parse(readFileSync(path, 'utf8')).limit, 3);
+});
+
 test('a file follows a node byte for byte', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

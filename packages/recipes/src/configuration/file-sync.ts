@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Client } from '@nodekeeper/client';
+import { Callback } from '../base/callback.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { followData } from '../base/follow.js';
 import { Lifecycle } from '../base/lifecycle.js';
@@ -13,7 +14,7 @@ import { deferred } from '../base/wait.js';
 export interface SyncedFileOptions {
   /** Of the file; 0o644 if not given. */
   readonly mode?: number;
-  /** Called after the file was written, one call at a time: tell a program to read it again. */
+  /** Called after the file was written, one call at a time: tell a program to read it again. What it changes is written behind it. */
   readonly onReload?: (file: string) => void | Promise<void>;
 }
 
@@ -21,6 +22,7 @@ export interface SyncedFileOptions {
 export class SyncedFile {
   readonly file: string;
   private readonly options: SyncedFileOptions;
+  private readonly reloading = new Callback();
   private wanted: Uint8Array | undefined;
   private writing: Promise<void> | undefined;
 
@@ -29,11 +31,21 @@ export class SyncedFile {
     this.options = options;
   }
 
+  /** Whether this is called by the hook, which cannot wait for a write: that waits for the hook. */
+  get isInHook(): boolean {
+    return this.reloading.isInside;
+  }
+
   /** Resolves when the file holds this content or a later one, and the hook was called if it did not before. */
   write(content: Uint8Array): Promise<void> {
     this.wanted = content;
     this.writing ??= this.writeWanted();
     return this.writing;
+  }
+
+  /** Resolves when nothing is being written. */
+  async written(): Promise<void> {
+    await this.writing?.catch(() => {});
   }
 
   private async writeWanted(): Promise<void> {
@@ -56,7 +68,7 @@ export class SyncedFile {
     const before = await readFile(this.file).catch(() => undefined);
     if (before?.equals(content)) return;
     await replaceFile(this.file, content, this.options.mode ?? 0o644);
-    await this.options.onReload?.(this.file);
+    await this.reloading.run(() => this.options.onReload?.(this.file));
   }
 }
 

@@ -82,7 +82,7 @@ export class LiveConfiguration<T extends object>
   private readonly life: Lifecycle;
   private readonly file: SyncedFile | undefined;
   private known: { readonly values: T; readonly version: number; readonly zxid: number } | undefined;
-  private taking: Promise<void> = Promise.resolve();
+  private taking: Promise<unknown> = Promise.resolve();
   private following: Promise<void> | undefined;
 
   /** @throws RecipeError BadPath, BadArgument */
@@ -152,7 +152,8 @@ export class LiveConfiguration<T extends object>
 
   /**
    * Makes a new configuration of the current one. `change` is called again if somebody else was quicker. Resolves when it is
-   * made; if the file cannot be written, or its hook fails, that is told by the event `error`.
+   * made, and the file written; if that fails, or its hook does, that is told by the event `error`. Called by the hook it does not
+   * wait for the file.
    */
   edit(change: (values: T) => T): Promise<T> {
     this.life.check();
@@ -193,7 +194,9 @@ export class LiveConfiguration<T extends object>
   async close(): Promise<void> {
     if (!this.life.close()) return;
     this.endStreams();
+    if (this.file?.isInHook) return; // it would wait for itself
     await this.taking.catch(() => {});
+    await this.file?.written();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -202,21 +205,28 @@ export class LiveConfiguration<T extends object>
 
   // ---- reading ----
 
-  /** One after the other, as schemas may take their time. */
-  private take(node: NodeData): Promise<void> {
-    const taken = this.taking.catch(() => {}).then(() => this.takeNow(node));
+  /** One after the other, as schemas may take their time. Resolves when the file is written. */
+  private async take(node: NodeData): Promise<void> {
+    const taken = this.taking.catch(() => false).then(() => this.takeNow(node));
     this.taking = taken;
-    return taken;
+    const isNew = await taken;
+    const { file, known } = this;
+    if (file === undefined || known === undefined || this.life.isClosed) return;
+    // Whoever has taken it hears of a failure.
+    const written = isNew ? file.write(Buffer.from(`${JSON.stringify(known.values, null, 2)}\n`)) : file.written();
+    if (file.isInHook)
+      written.catch(() => {}); // so does whoever the hook runs for
+    else await written;
   }
 
-  private async takeNow({ data, stat }: NodeData): Promise<void> {
-    if (this.known !== undefined && stat.mzxid <= this.known.zxid) return;
+  /** Resolves with whether it was not known yet. */
+  private async takeNow({ data, stat }: NodeData): Promise<boolean> {
+    if (this.known !== undefined && stat.mzxid <= this.known.zxid) return false;
     const values = await this.parse(data);
     const previous = this.known?.values;
     this.known = { values, version: stat.version, zxid: stat.mzxid };
-    if (this.life.isClosed) return;
-    if (previous !== undefined) this.tell('change', values, previous);
-    await this.file?.write(Buffer.from(`${JSON.stringify(values, null, 2)}\n`));
+    if (previous !== undefined && !this.life.isClosed) this.tell('change', values, previous);
+    return true;
   }
 
   private async parse(data: Buffer | null): Promise<T> {
