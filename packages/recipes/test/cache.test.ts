@@ -109,6 +109,30 @@ test('what changed during a gap, and between sessions, is told', async (t) => {
   }
 });
 
+test('parents are told before their children, and deletions the other way', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, other] = [await open(t, relay.port), await open(t, server.clientPort)];
+  await other.create('/p/x/y', { createParents: true });
+  await using cache = await new Cache(client, '/p').start();
+  const told: string[] = [];
+  cache.on('created', ({ path }) => told.push(`+${path}`));
+  cache.on('deleted', ({ path }) => told.push(`-${path}`));
+  relay.down();
+  await once(client, 'suspended');
+  await other.deleteRecursive('/p');
+  relay.up();
+  await until(() => told.length === 3);
+  assert.deepEqual(told.splice(0), ['-/p/x/y', '-/p/x', '-/p']);
+  await other.create('/p/x', { createParents: true });
+  await until(() => told.length === 2);
+  // What happens at once is told at once, too.
+  const [x, y] = ['/p/x', '/p/x/y'];
+  await other.transaction().create(y).delete(y).delete(x).create(x).create(y).commit();
+  await until(() => cache.get(y) !== undefined);
+  assert.deepEqual(told.slice(2), ['-/p/x', '+/p/x', '+/p/x/y']);
+});
+
 test('a connection lost while it is filled, at any step, only costs time', async (t) => {
   const server = await serve(t);
   const relay = await Relay.start(t, server.clientPort);

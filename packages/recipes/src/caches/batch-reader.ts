@@ -32,9 +32,14 @@ export class BatchReader {
     this.handler = handler;
   }
 
-  /** Asks for a node, once if it is asked for again before the request leaves. */
+  /**
+   * Asks for a node, once if it is asked for again before the request leaves. Then it comes behind what was asked for meanwhile: its
+   * parent, if both were deleted and made again.
+   */
   read(path: string): void {
-    if (!this.wanted.has(path)) this.want(path, undefined);
+    const round = this.wanted.get(path);
+    this.wanted.delete(path);
+    this.want(path, round);
   }
 
   /** Asks for nodes. Resolves when these are answered, whatever else is asked for meanwhile. One at a time. */

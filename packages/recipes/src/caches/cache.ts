@@ -37,6 +37,10 @@ export interface CacheOptions<T> {
 export interface CachedNode<T> {
   readonly path: string;
   readonly data: Buffer | null;
+  /**
+   * As it was when the data were read. What a watch does not tell is not followed: `numChildren`, `cversion` and `pzxid`, which change
+   * with the children, and `aversion`; see {@link Cache.childNames}.
+   */
   readonly stat: Stat;
   /** What the serializer makes of the data, the first time it is asked. @throws RecipeError BadData, BadArgument */
   readonly value: T;
@@ -230,12 +234,14 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
 
   private onRead(path: string, read: NodeData | null): void {
     if (this.life.isClosed) return;
+    const previous = this.nodes.get(path);
     if (read === null) {
-      this.drop(path);
+      // In a gap what was below it may have gone, too: at the end of the scan that is told before.
+      if (this.isScanning && previous !== undefined) previous.scan = this.scan - 1;
+      else this.drop(path);
       return;
     }
     const { stat } = read;
-    const previous = this.nodes.get(path);
     if (previous !== undefined) {
       previous.scan = this.scan;
       if (previous.isAsOld(stat)) return;
