@@ -187,6 +187,17 @@ test('who was away gets what is kept, and is told what is not', async (t) => {
   assert.ok(again?.type === 'message' && again.value === 'again');
 });
 
+test('who asks for what is after a sequence gets all of a topic that was made anew and has not come as far', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  const topic = new Topic(client, '/anew', stringSerializer);
+  for (const value of ['a', 'b']) await topic.publish(value);
+  const subscription = topic.subscribe({ from: 7 });
+  const { value } = await subscription.next();
+  assert.deepEqual(value?.type === 'message' && [value.sequence, value.value], [0, 'a']);
+  await subscription.return();
+});
+
 test('a subscriber whose session ends while it reads goes on in the next one', async (t) => {
   const server = await serve(t);
   const relay = await Relay.start(t, server.clientPort);

@@ -33,7 +33,10 @@ export type Delivery<T> =
   | { readonly type: 'unreadable'; readonly sequence: number; readonly error: RecipeError };
 
 export interface SubscribeOptions {
-  /** `new`: what is published from now on; `oldest`: all that is kept; or what is after a sequence. `new` if not given. */
+  /**
+   * `new`: what is published from now on; `oldest`: all that is kept; or what is after a sequence; all, if the topic was made anew since
+   * and has not come as far. `new` if not given.
+   */
   readonly from?: 'new' | 'oldest' | number;
   readonly signal?: AbortSignal;
 }
@@ -179,10 +182,10 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
     const kept = messagesAmong(children ?? []);
     const isFirst = this.last === undefined;
     const newest = kept.at(-1);
+    if (isFirst && typeof this.from === 'number') this.last = this.from;
     const isAnew =
       newest === undefined ? children === undefined : compareSequences(newest.sequence, this.last ?? 0) < 0;
-    if (!isFirst && isAnew) this.last = -1; // the topic was deleted, and begins anew
-    if (isFirst && typeof this.from === 'number') this.last = this.from;
+    if (this.last !== undefined && isAnew) this.last = -1; // the topic was deleted, and begins anew
     if (isFirst && this.from === 'new') {
       this.last = newest?.sequence ?? -1;
       return;
