@@ -299,6 +299,23 @@ test('a revocable lock is given back on request', async (t) => {
   await until(async () => (await leftovers(other, server)).watches === 0, 'no watch is left');
 });
 
+test('a holder that throws when it is asked to give back is told of by the client, and asked again', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  let asked = 0;
+  const onRevoke = (): void => {
+    asked++;
+    throw new Error('a bug');
+  };
+  await using hold = await new InterProcessMutex(client, '/careless', { onRevoke }).acquire();
+  for (const count of [1, 2]) {
+    const failed = once(client, 'watcherError');
+    await attemptRevoke(client, hold.path);
+    assert.match(String((await failed)[0]), /a bug/);
+    assert.equal(asked, count);
+  }
+});
+
 test('a revocable lock whose node is deleted by others is lost', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

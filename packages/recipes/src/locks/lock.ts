@@ -18,7 +18,8 @@ export interface LockOptions extends TenureOptions {
   readonly layout?: LockLayout | undefined;
   /** Of the own nodes; for people who look, nobody reads it. */
   readonly data?: Data | undefined;
-  /** Makes the lock revocable: called when somebody asks the holder to give it back, see {@link attemptRevoke}. */
+  /** Makes the lock revocable: called when somebody asks the holder to give it back, see {@link attemptRevoke}. What it
+   * throws is told by the client's event `watcherError`. */
   readonly onRevoke?: ((hold: RevocableHold) => void) | undefined;
 }
 

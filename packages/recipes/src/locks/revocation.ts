@@ -21,11 +21,23 @@ export async function attemptRevoke(client: Client, path: string): Promise<void>
   }
 }
 
-/** Calls `onRevoke` each time the holder is asked, until the tenure is over; a node that others delete ends it. */
+/**
+ * Calls `onRevoke` each time the holder is asked, until the tenure is over; a node that others delete ends it. What it throws is told by
+ * the client's event `watcherError`, as with watchers; without a listener it is uncaught.
+ */
 export function watchForRevocation(client: Client, tenure: Tenure, onRevoke: () => void): void {
   let seen = 0;
   watchOwnNode(client, tenure, ({ data, stat }) => {
-    if (data?.equals(REVOKE) && stat.mzxid !== seen) queueMicrotask(onRevoke);
+    if (data?.equals(REVOKE) && stat.mzxid !== seen) queueMicrotask(() => call(client, onRevoke));
     seen = stat.mzxid;
   });
+}
+
+function call(client: Client, onRevoke: () => unknown): void {
+  try {
+    onRevoke();
+  } catch (error) {
+    if (client.listenerCount('watcherError') === 0) throw error;
+    client.emit('watcherError', error);
+  }
 }
