@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isKeeperError } from '@nodekeeper/client';
+import { ErrorCode, isKeeperError, KeeperError } from '@nodekeeper/client';
 import { isRecipeError, jsonSerializer, SharedCount, SharedValue, stringSerializer } from '../dist/index.js';
 import { Relay } from './relay.js';
 import { expire, leftovers, open, serve, until } from './support.js';
@@ -64,6 +64,18 @@ test('a conditional write whose answer is lost: not executed is tried again, exe
   void relay.failAt('setData', 'afterCommit');
   await count.setCount(3);
   assert.equal((await count.refresh()).value, 3);
+});
+
+test('a conditional write that finds the session gone is made in the next one', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using count = await new SharedCount(client, '/count').start();
+  const failing = t.mock.method(client, 'setData', async () => {
+    failing.mock.restore();
+    throw new KeeperError(ErrorCode.SessionExpired, 'setData', '/count');
+  });
+  assert.equal(await count.trySetCount(count.versionedValue, 5), true);
+  assert.equal(count.count, 5);
 });
 
 test('bad use and bad data are told', async (t) => {

@@ -183,7 +183,8 @@ export class DistributedAtomicValue<T> {
           await ensureContainers(this.client, parentOf(this.path));
           continue;
         }
-        if (!isPassing(error)) throw error;
+        const isNextSession = isKeeperError(error, 'SessionExpired') && !this.client.isOver; // it was not executed in the last one
+        if (!isNextSession && !isPassing(error)) throw error;
         if (error.outcomeUnknown && (++lost === MAX_LOST_WRITES || (await this.mayBeOurs(bytes)))) throw error;
         await pause(pauseAfter(attempt));
       }

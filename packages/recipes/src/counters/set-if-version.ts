@@ -21,7 +21,8 @@ export async function setIfVersion(
       return await client.setData(path, bytes, { version });
     } catch (error) {
       if (isKeeperError(error, 'BadVersion') || isKeeperError(error, 'NoNode')) return undefined;
-      if (!isPassing(error)) throw error;
+      const isNextSession = isKeeperError(error, 'SessionExpired') && !client.isOver; // it was not executed in the last one
+      if (!isNextSession && !isPassing(error)) throw error;
       if (error.outcomeUnknown) {
         if (++lost === MAX_LOST_WRITES) throw error; // as it is with a write that is larger than the server takes
         const found = await readAgain(client, path).catch(() => undefined);
