@@ -10,7 +10,7 @@ export interface LockHold extends AsyncDisposable {
   /**
    * zxid of that node's creation (of a writer that has become a reader, the writer's): every later holder has a greater one.
    * What the lock protects should refuse requests with a smaller token than it has seen, as no lock can keep a paused
-   * process from going on later.
+   * process from going on later. That is for what one holds alone: of readers, and of leases of a semaphore, several hold at once.
    */
   readonly fencingToken: number;
   /** Aborted with a `Lost` error when the lock may be held no longer: session over, connection away for too long. */
