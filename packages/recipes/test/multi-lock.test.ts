@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   InterProcessMultiLock,
   InterProcessMutex,
@@ -78,4 +80,24 @@ test('what is lost while the next one is waited for is asked for again', async (
   for (const one of await leases) assert.ok(one.isHeld);
   assert.equal(await semaphore.tryAcquire(), undefined);
   assert.equal(await new InterProcessMutex(other, '/a').tryAcquire(), undefined);
+});
+
+test('what listens for a loss goes with the hold', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const multi = new InterProcessMultiLock(client, ['/a', '/b']);
+  const listenOnce = async (): Promise<WeakRef<object>> => {
+    const hold = await multi.acquire();
+    const listener = { handleEvent: () => {} };
+    hold.signal.addEventListener('abort', listener);
+    await hold.release();
+    return new WeakRef(listener);
+  };
+  const listener = await listenOnce();
+  await until(() => {
+    collectGarbage();
+    return listener.deref() === undefined;
+  });
 });

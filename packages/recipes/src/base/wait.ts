@@ -44,6 +44,29 @@ export class Limit {
   }
 }
 
+/**
+ * A signal that is aborted as the first of several is. It must be disposed. Not AbortSignal.any: of signals that live long Node 20 keeps
+ * what was made of them.
+ */
+export class AnyOf implements Disposable {
+  private readonly controller = new AbortController();
+  private readonly forgets: readonly (() => void)[];
+
+  constructor(...signals: readonly AbortSignal[]) {
+    this.forgets = signals.map((signal) => onAbort(signal, () => this.controller.abort(signal.reason)));
+    const over = signals.find(({ aborted }) => aborted);
+    if (over !== undefined) this.controller.abort(over.reason);
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const forget of this.forgets) forget();
+  }
+}
+
 /** Settles as the promise does, or rejects with the signal's reason if that comes first. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;

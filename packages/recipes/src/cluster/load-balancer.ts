@@ -10,7 +10,7 @@ import { join, nameOf, nodeName, parentOf, recipePath } from '../base/paths.js';
 import { deleteSoon } from '../base/persist.js';
 import { jsonSerializer } from '../base/serializer.js';
 import { Tenure } from '../base/tenure.js';
-import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { AnyOf, Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { Cache, type CachedNode } from '../caches/cache.js';
 import { PathChildrenCache } from '../caches/views.js';
 import { PersistentNode } from '../nodes/persistent-node.js';
@@ -137,6 +137,7 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
   }
 
   private async firstServer(signal: AbortSignal): Promise<BalancedServer> {
+    using over = new AnyOf(this.life.signal, this.offered.closed, signal);
     for (;;) {
       const [server] = this.servers;
       if (server !== undefined) return server;
@@ -146,7 +147,7 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
       });
       this.once('change', listener as never);
       try {
-        await unlessAborted(changed, AbortSignal.any([this.life.signal, this.offered.closed, signal]));
+        await unlessAborted(changed, over.signal);
       } finally {
         this.removeListener('change', listener as never);
       }

@@ -9,7 +9,7 @@ import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { whileConnected } from '../base/persist.js';
-import { aborted, pause } from '../base/wait.js';
+import { AnyOf, aborted, pause } from '../base/wait.js';
 import { changed, readWatched, type Watched } from '../base/watching.js';
 import type { LockHold } from '../locks/hold.js';
 import { InterProcessMutex } from '../locks/mutex.js';
@@ -162,9 +162,10 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
         continue;
       }
       const unstable = new AbortController();
+      using over = new AnyOf(unstable.signal, this.life.signal);
       void party.fired.then(() => unstable.abort());
       try {
-        await pause(timeBoundary, AbortSignal.any([unstable.signal, this.life.signal]));
+        await pause(timeBoundary, over.signal);
         return party;
       } catch (error) {
         party.forget();

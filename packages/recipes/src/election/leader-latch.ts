@@ -8,7 +8,7 @@ import { watchOwnNode } from '../base/own-node.js';
 import { recipePath } from '../base/paths.js';
 import { deleteSoon } from '../base/persist.js';
 import { type Seat, Tenure, type TenureOptions } from '../base/tenure.js';
-import { aborted, Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { AnyOf, aborted, Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { contend } from '../locks/contend.js';
 import { givenUp, type Leadership, leadershipOf } from './leadership.js';
 import { getParticipants, LATCH_MARK, latchOrder, type Participant } from './participants.js';
@@ -82,14 +82,14 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
     const { leadership } = this;
     if (leadership !== undefined) return leadership;
     using limit = new Limit(options, this.who);
+    using over = new AnyOf(this.life.signal, this.ended.signal, limit.signal);
     let listener: (leadership: Leadership) => void = () => {};
     const elected = new Promise<Leadership>((resolve) => {
       listener = resolve;
     });
     this.on('isLeader', listener as never);
     try {
-      const over = AbortSignal.any([this.life.signal, this.ended.signal, limit.signal]);
-      return await unlessAborted(elected, over);
+      return await unlessAborted(elected, over.signal);
     } finally {
       this.removeListener('isLeader', listener as never);
     }

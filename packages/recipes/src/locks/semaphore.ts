@@ -9,7 +9,7 @@ import { giveBack } from '../base/own-node.js';
 import { join, nameOf, recipePath } from '../base/paths.js';
 import { AWAY, deleteForSure, Link, persist, persistOverSessions, whileConnected } from '../base/persist.js';
 import { Tenure, type TenureOptions } from '../base/tenure.js';
-import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { AnyOf, Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 import type { SharedValue } from '../counters/shared-value.js';
 import { collect } from './collect.js';
@@ -124,17 +124,14 @@ export class InterProcessSemaphoreV2 {
     using link = new Link(this.client, limit.signal);
     const full = new AbortController();
     const stop = new AbortController();
-    const following = followChildren(
-      this.client,
-      this.leases,
-      AbortSignal.any([stop.signal, link.signal]),
-      (leases) => {
-        if ((leases?.children.length ?? 0) >= this.maxLeases) full.abort(FULL);
-      },
-    );
+    using over = new AnyOf(link.signal, full.signal);
+    using followed = new AnyOf(link.signal, stop.signal);
+    const following = followChildren(this.client, this.leases, followed.signal, (leases) => {
+      if ((leases?.children.length ?? 0) >= this.maxLeases) full.abort(FULL);
+    });
     following.catch((error) => full.abort(error));
     try {
-      return await this.obtain(link.signal, false, AbortSignal.any([link.signal, full.signal]), () => stop.abort());
+      return await this.obtain(link.signal, false, over.signal, () => stop.abort());
     } catch (error) {
       if (error === FULL || error === AWAY) return undefined;
       throw error;
@@ -211,18 +208,13 @@ export class InterProcessSemaphoreV2 {
       const onChange = (): void => wake.abort();
       if (typeof limit !== 'number') limit.on('change', onChange);
       let state = 'full' as 'free' | 'full' | 'gone';
+      using over = new AnyOf(signal, wake.signal);
       try {
-        const isThere = await changed(
-          this.client,
-          this.leases,
-          'children',
-          AbortSignal.any([signal, wake.signal]),
-          ({ children }) => {
-            if (this.client.sessionId !== stat.ephemeralOwner || !children.includes(nameOf(path))) state = 'gone';
-            else if (children.length <= this.maxLeases) state = 'free';
-            return wait && state === 'full';
-          },
-        );
+        const isThere = await changed(this.client, this.leases, 'children', over.signal, ({ children }) => {
+          if (this.client.sessionId !== stat.ephemeralOwner || !children.includes(nameOf(path))) state = 'gone';
+          else if (children.length <= this.maxLeases) state = 'free';
+          return wait && state === 'full';
+        });
         if (!isThere) state = 'gone';
       } catch (error) {
         if (!wake.signal.aborted || signal.aborted) throw error;

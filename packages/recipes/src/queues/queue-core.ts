@@ -21,7 +21,7 @@ import {
   whileConnected,
 } from '../base/persist.js';
 import { type Seat, Tenure } from '../base/tenure.js';
-import { Limit, pause, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { AnyOf, Limit, pause, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { readWatched } from '../base/watching.js';
 
 /** Where a queue's items are, how they are called, and what comes first. */
@@ -142,7 +142,8 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
   protected async takeAll(options: WaitOptions = {}): Promise<T[]> {
     this.life.check();
     using limit = new Limit(options, { recipe: this.recipe, path: this.path });
-    const signal = AbortSignal.any([limit.signal, this.life.signal]);
+    using over = new AnyOf(limit.signal, this.life.signal);
+    const { signal } = over;
     for (;;) {
       const { names, whenChanged, forget } = await listItems(this.client, this.layout, signal);
       try {
@@ -296,9 +297,10 @@ async function changeOrDue(whenChanged: Promise<unknown>, next: number, signal: 
     return;
   }
   const due = new AbortController();
+  using over = new AnyOf(signal, due.signal);
   const timer = setTimeout(() => due.abort(), Math.min(next, 2 ** 31 - 1));
   try {
-    await unlessAborted(whenChanged, AbortSignal.any([signal, due.signal]));
+    await unlessAborted(whenChanged, over.signal);
   } catch (error) {
     if (signal.aborted || !due.signal.aborted) throw error;
   } finally {
