@@ -26,6 +26,8 @@ export interface FrameLimits {
 const OUTPUT_LIMIT = 1024 * 1024;
 /** Output beyond this leaves as the writer's own buffer; less is copied, and the writer's buffer serves again. */
 const COPY_LIMIT = 64 * 1024;
+/** So many further bytes of one frame count as an answer: fewer could be answers to pings that a damaged length hides. */
+const PROGRESS = 1024;
 
 export class Connection {
   private readonly writer = new JuteWriter(16 * 1024);
@@ -46,6 +48,11 @@ export class Connection {
   private paused = false;
   private failure: Error | undefined;
   private lastSent = performance.now();
+  /** When the server has shown last that it hears us: events come from one that does not, too. */
+  private lastAnswer = performance.now();
+  /** Bytes of the frame that is not complete which count as an answer already. */
+  private progress = 0;
+  private lastPing = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** When the pings were sent that are not answered. */
   private readonly pings: number[] = [];
@@ -141,11 +148,15 @@ export class Connection {
   }
 
   private handleFrames(): void {
-    if (this.inputBytes < this.wanted) return;
+    if (this.inputBytes < this.wanted) {
+      if (this.inputBytes - this.progress >= PROGRESS) this.answered(this.inputBytes);
+      return;
+    }
     const buf = this.input.length === 1 ? (this.input[0] as Buffer) : Buffer.concat(this.input, this.inputBytes);
     let pos = 0;
     let later = false;
     this.wanted = 4;
+    this.progress = 0;
     while (pos + 4 <= buf.length && this.handler !== undefined) {
       const length = buf.readInt32BE(pos);
       if (length < 0 || length > this.limits.maxFrame) {
@@ -157,7 +168,9 @@ export class Connection {
         break;
       }
       try {
+        const isEvent = buf.readInt32BE(pos + 4) === Xid.notification;
         later = !this.handler.onFrame(this.reader.reset(buf, pos + 4, pos + 4 + length));
+        if (!isEvent) this.answered(0);
       } catch (error) {
         this.destroy(`a frame that cannot be read: ${error}`);
         return;
@@ -169,6 +182,11 @@ export class Connection {
     this.input = this.inputBytes === 0 ? [] : [pos === 0 ? buf : buf.subarray(pos)];
     this.handler?.onTurn();
     if (later) this.resumeLater();
+  }
+
+  private answered(progress: number): void {
+    this.lastAnswer = this.lastReceived;
+    this.progress = progress;
   }
 
   private resumeLater(): void {
@@ -184,6 +202,7 @@ export class Connection {
 
   private ping(now: number): void {
     this.pings.push(now);
+    this.lastPing = now;
     this.send((w) => w.int(Xid.ping).int(OpCode.ping));
   }
 
@@ -193,30 +212,41 @@ export class Connection {
   }
 
   /**
-   * Sends a ping whenever nothing was sent for `pingAfter`, and ends the connection when nothing has come for
-   * `deadAfter`, both in milliseconds.
+   * Sends a ping whenever nothing was sent, or nothing answered, for `pingAfter`, and ends the connection when nothing was
+   * answered for `deadAfter`, both in milliseconds.
    */
   watchOver(pingAfter: number, deadAfter: number): void {
     const check = (): void => {
       const now = performance.now();
-      if (now - this.lastReceived >= deadAfter) {
+      if (now - this.lastAnswer >= deadAfter) {
         // A process that was held up has perhaps not read yet what is there: let it read first.
         setImmediate(() => {
-          if (performance.now() - this.lastReceived < deadAfter) next();
-          else this.destroy(`nothing heard from the server for ${Math.round(now - this.lastReceived)} ms`);
+          if (performance.now() - this.lastAnswer < deadAfter) next();
+          else this.destroy(this.silence(now, deadAfter));
         });
         return;
       }
-      if (now - this.lastSent >= pingAfter) this.ping(now);
+      if (now - this.lastExchange >= pingAfter) this.ping(now);
       next();
     };
     const next = (): void => {
       if (this.socket.destroyed) return;
       const now = performance.now();
-      const untilPing = Math.max(this.lastSent, now - pingAfter) + pingAfter - now;
-      const untilDead = this.lastReceived + deadAfter - now;
+      const untilPing = Math.max(this.lastExchange, now - pingAfter) + pingAfter - now;
+      const untilDead = this.lastAnswer + deadAfter - now;
       this.timer = setTimeout(check, Math.max(10, Math.min(untilPing, untilDead)));
     };
     next();
+  }
+
+  /** Since when there is something that a ping would find out. */
+  private get lastExchange(): number {
+    return Math.max(this.lastPing, Math.min(this.lastSent, this.lastAnswer));
+  }
+
+  private silence(now: number, deadAfter: number): string {
+    const ms = Math.round(now - this.lastAnswer);
+    if (now - this.lastReceived >= deadAfter) return `nothing heard from the server for ${ms} ms`;
+    return `nothing was answered by the server for ${ms} ms, though something came`;
   }
 }

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { ErrorCode, EventType, OpCode, Xid } from '@nodekeeper/protocol';
+import { ErrorCode, EventType, JuteWriter, OpCode, Xid } from '@nodekeeper/protocol';
 import { type KeeperError, nextEvent } from '../dist/index.js';
 import { FakeConnection, FakeServer } from './fake-server.js';
-import { begin } from './support.js';
+import { atEnd, begin } from './support.js';
 
 const stat = (w: Parameters<typeof FakeConnection.stat>[0]) => FakeConnection.stat(w);
 
@@ -469,4 +469,55 @@ test('many waiters and signals leave no listeners behind', async (t) => {
   await new Promise((resolve) => setImmediate(resolve));
   process.removeListener('warning', listener);
   assert.deepEqual(warnings, []);
+});
+
+test('a server that sends events, and answers nothing, is left before it would end the session', {
+  timeout: 10_000,
+}, async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept(77n, 900);
+  await client.connected();
+  const events = setInterval(() => connection.notify(EventType.nodeDataChanged, '/a', 1), 20);
+  // Requests on their way are no reason to leave out the pings.
+  const calls = setInterval(() => void client.exists('/a').catch(() => {}), 20);
+  atEnd(t, () => [events, calls].map(clearInterval));
+  const safeUntil = client.sessionSafeUntil;
+  const [{ reason }] = await once(client, 'suspended');
+  assert.match(reason.message, /nothing was answered by the server for \d+ ms, though something came/);
+  assert.ok(performance.now() < safeUntil, `${performance.now() - safeUntil} ms too late`);
+});
+
+test('a frame whose length is wrong is not waited for while pings are not answered', { timeout: 10_000 }, async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept(77n, 900);
+  await client.connected();
+  const call = client.exists('/a').catch((e: unknown) => e);
+  await connection.request();
+  connection.socket.write(Buffer.from([0, 1, 0, 0]));
+  const pings = setInterval(() => connection.reply(Xid.ping, 1), 50);
+  atEnd(t, () => clearInterval(pings));
+  assert.equal(((await call) as KeeperError).codeName, 'ConnectionLoss');
+});
+
+test('a large answer takes its time, with the answers to pings behind it', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept(77n, 900);
+  await client.connected();
+  const call = client.getData('/a');
+  const { xid } = await connection.request();
+  const data = Buffer.alloc(100_000, 1);
+  const w = new JuteWriter().int(0).int(xid).long53(1).int(0).buffer(data);
+  FakeConnection.stat(w);
+  const frame = w.bytes();
+  frame.writeInt32BE(frame.length - 4, 0);
+  let sent = 0;
+  const pieces = setInterval(() => {
+    connection.socket.write(frame.subarray(sent, sent + 2000));
+    sent += 2000;
+  }, 30);
+  atEnd(t, () => clearInterval(pieces));
+  assert.equal((await call).data?.length, data.length);
 });
