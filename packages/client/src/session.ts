@@ -111,6 +111,8 @@ export class Session implements ConnectionHandler {
   private probe = 0;
   private probeSent = 0;
   private lastFailure: Error | undefined;
+  /** Why the client has ended by itself. */
+  private endReason: Error | undefined;
   private readonly over = new AbortController();
   private running: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
@@ -188,7 +190,7 @@ export class Session implements ConnectionHandler {
         release: undefined,
       };
       if (this.isOver || (this.closing !== undefined && request.op !== OpCode.closeSession)) {
-        reject(this.errorFor(call, this.overCode()));
+        reject(this.errorFor(call, this.overCode(), this.endReason?.message, this.endReason));
         return;
       }
       const { timeout, signal } = options ?? {};
@@ -351,7 +353,7 @@ export class Session implements ConnectionHandler {
 
   /** Presents an identity on this connection and on all that follow. Rejects with AuthFailed if it is refused. */
   addAuth(credential: Credential, options?: CallOptions): Promise<void> {
-    if (this.isOver) return Promise.reject(new KeeperError(this.overCode(), 'auth'));
+    if (this.isOver) return Promise.reject(this.endError('auth'));
     const added = identity(credential, false);
     return limited('auth', options, (resolve, reject) => {
       const waiter = { resolve, reject };
@@ -529,11 +531,11 @@ export class Session implements ConnectionHandler {
     // Those that waited for their turn go with those before them: the order of calls has no gaps.
     const calls = [...this.sent.drain(), ...this.waiting.drain()];
     if (this.isOver) {
-      this.rejectAll(calls, this.overCode());
+      this.rejectAll(calls, this.overCode(), this.endReason);
       return;
     }
     this.enter('suspended', reason);
-    this.rejectAll(calls, ErrorCode.ConnectionLoss, reason.message);
+    this.rejectAll(calls, ErrorCode.ConnectionLoss, reason);
   }
 
   /** While a server serves reads only, looks for one that takes writes as well, as Apache's client does. */
@@ -572,7 +574,7 @@ export class Session implements ConnectionHandler {
       this.waiting.shift();
       calls.push(first);
     }
-    this.rejectAll(calls, ErrorCode.ConnectionLoss, this.lastFailure?.message);
+    this.rejectAll(calls, ErrorCode.ConnectionLoss, this.lastFailure);
   }
 
   /** Moves to other servers; see Hosts.update. @throws TypeError if the string cannot be used */
@@ -618,12 +620,12 @@ export class Session implements ConnectionHandler {
 
   private end(state: 'closed' | 'expired' | 'authFailed', reason?: Error): void {
     if (this.isOver) return;
+    this.endReason = reason;
     this.over.abort();
     this.enter(state, reason);
-    this.rejectAll(this.sent.drain(), this.overCode());
-    this.rejectAll(this.waiting.drain(), this.overCode());
-    for (const one of this.identities)
-      for (const { reject } of [...one.waiters]) reject(new KeeperError(this.overCode(), 'auth'));
+    this.rejectAll(this.sent.drain(), this.overCode(), reason);
+    this.rejectAll(this.waiting.drain(), this.overCode(), reason);
+    for (const one of this.identities) for (const { reject } of [...one.waiters]) reject(this.endError('auth'));
     for (const resolve of [...this.drainWaiters]) resolve();
     const told = state === 'expired' ? 'expired' : 'closed';
     this.watches.endOneShots(told);
@@ -633,7 +635,8 @@ export class Session implements ConnectionHandler {
 
   /** Why the client is at its end. */
   endError(operation: string): KeeperError {
-    return new KeeperError(this.overCode(), operation, undefined, { message: `the client is ${this.state}` });
+    const message = this.endReason?.message ?? `the client is ${this.state}`;
+    return new KeeperError(this.overCode(), operation, undefined, { message, cause: this.endReason });
   }
 
   private overCode(): number {
@@ -654,16 +657,16 @@ export class Session implements ConnectionHandler {
     });
   }
 
-  private rejectAll(calls: readonly Call[], code: number, message?: string): void {
-    for (const call of calls) if (!call.settled) settle(call, this.errorFor(call, code, message));
+  private rejectAll(calls: readonly Call[], code: number, reason?: Error): void {
+    for (const call of calls) if (!call.settled) settle(call, this.errorFor(call, code, reason?.message, reason));
     this.tellDrained();
   }
 
-  private errorFor(call: Call, code: number, message?: string): KeeperError {
+  private errorFor(call: Call, code: number, message?: string, cause?: Error): KeeperError {
     const { op, path } = call.request;
     const isLocal = code === ErrorCode.ConnectionLoss || code === ErrorCode.OperationTimeout || code === CLOSED;
     const outcomeUnknown = isLocal && call.xid !== 0 && this.takesWrites && !isRead(op);
-    return new KeeperError(code, opName(op), this.visible(path), { message, outcomeUnknown });
+    return new KeeperError(code, opName(op), this.visible(path), { message, outcomeUnknown, cause });
   }
 
   private visible(path: string | undefined): string | undefined {

@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { SaslMechanism } from '@nodekeeper/client';
-import { Client, connect } from '../dist/index.js';
+import { Client, connect, isKeeperError } from '../dist/index.js';
 import { DigestMd5 } from '../dist/sasl-digest-md5.js';
 import { Relay } from './relay.js';
 import { begin, dataDir, open, serve, type TestServer } from './support.js';
@@ -59,15 +59,24 @@ test('a user logs in on every connection', async (t) => {
 test('a user who is refused ends the client', async (t) => {
   const { clientPort } = await serveSasl(t);
   const client = begin(t, clientPort, { sasl: { ...BOB, password: 'guess' } });
-  await assert.rejects(client.connected(), { codeName: 'AuthFailed' });
+  const refused = { codeName: 'AuthFailed', message: /the server refuses the login/ };
+  const waiting = assert.rejects(client.exists('/'), refused);
+  await assert.rejects(client.connected(), refused);
   assert.equal(client.state, 'authFailed');
-  await assert.rejects(client.exists('/'), { codeName: 'AuthFailed' });
+  await assert.rejects(client.exists('/'), refused);
+  await assert.rejects(client.addAuth('digest', 'a:b'), refused);
+  await waiting;
+  const failed = await connect(`127.0.0.1:${clientPort}`, { sasl: { ...BOB, password: 'guess' } }).catch(
+    (e: unknown) => e,
+  );
+  assert.ok(isKeeperError(failed) && isKeeperError(failed.cause));
+  assert.match(failed.cause.message, /the server refuses the login/);
 });
 
 test('a server without SASL ends the client that asks for it', async (t) => {
   const { clientPort } = await serve(t);
   const client = begin(t, clientPort, { sasl: BOB });
-  await assert.rejects(client.connected(), { codeName: 'AuthFailed' });
+  await assert.rejects(client.connected(), { codeName: 'AuthFailed', message: /the server offers no SASL/ });
 });
 
 test('a mechanism that the program brings is used; where it cannot begin, the next attempt does', async (t) => {

@@ -461,7 +461,7 @@ test('an identity that was counted on and is refused ends the client', async (t)
   const { clientPort } = await serve(t);
   const client = begin(t, clientPort, { auth: [{ scheme: 'nonsense', auth: 'x' }] });
   if (client.state !== 'authFailed') await once(client, 'authFailed');
-  await assert.rejects(client.exists('/'), { codeName: 'AuthFailed' });
+  await assert.rejects(client.exists('/'), { codeName: 'AuthFailed', message: /scheme nonsense/ });
 });
 
 test('a client moves when its server leaves the list, and stays when it does not', async (t) => {
