@@ -24,10 +24,11 @@ import {
   type VersionOptions,
   type WatchOptions,
 } from './arguments.js';
+import { checkOptions } from './check-options.js';
 import { parseConnectString } from './connect-string.js';
 import { isKeeperError, KeeperError } from './errors.js';
 import { EventStream } from './event-stream.js';
-import { limited, sharedLimit } from './limits.js';
+import { limited, sharedLimit, timeoutRefusal } from './limits.js';
 import {
   checkOperation,
   multiRead,
@@ -38,7 +39,7 @@ import {
   transaction,
 } from './multi.js';
 import { onAbort } from './on-abort.js';
-import { type CallOptions, type ClientOptions, type Credential, checkOptions } from './options.js';
+import type { CallOptions, ClientOptions, Credential } from './options.js';
 import { openPersistentWatch, type PersistentWatchHandle } from './persistent-watch.js';
 import { createProtected } from './protected-create.js';
 import type { ClientIdentity, CreatedNode, NodeAcl, NodeChildren, NodeData, Request } from './requests.js';
@@ -276,7 +277,8 @@ export class Client extends EventEmitter<ClientEvents> {
    * connection, or no answer within `timeout` ms (5000) or until `signal` is aborted: then they go when the session times out.
    */
   close({ timeout = 5000, signal }: Pick<CallOptions, 'timeout' | 'signal'> = {}): Promise<void> {
-    return this.session.close({ timeout, signal });
+    const refused = timeoutRefusal('close', timeout);
+    return refused === undefined ? this.session.close({ timeout, signal }) : Promise.reject(refused);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

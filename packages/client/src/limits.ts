@@ -6,6 +6,13 @@ import { onAbort } from './on-abort.js';
 import type { CallOptions } from './options.js';
 import { after, type Timer } from './timers.js';
 
+/** What a call is rejected with whose time-out is no number: a time that is not known would be over at once. */
+export function timeoutRefusal(operation: string, timeout: unknown): KeeperError | undefined {
+  if (timeout === undefined || (typeof timeout === 'number' && !Number.isNaN(timeout))) return undefined;
+  const message = `timeout must be a number of milliseconds, and is ${String(timeout)}`;
+  return new KeeperError(ErrorCode.BadArguments, operation, undefined, { message });
+}
+
 /**
  * A promise with the limits of a call: rejects with the signal's reason, or with OperationTimeout.
  * @param begin called unless the limit is reached already; returns what is to be done when the promise is settled
@@ -35,6 +42,8 @@ export function limited(
       const message = reason?.() ?? 'the time limit has passed';
       settle(() => reject(new KeeperError(ErrorCode.OperationTimeout, operation, undefined, { message })));
     };
+    const refused = timeoutRefusal(operation, timeout);
+    if (refused !== undefined) return reject(refused);
     if (signal?.aborted) return abort();
     if (timeout !== undefined && timeout <= 0) return expire();
     if (timeout !== undefined) timer = after(timeout, expire);
@@ -53,8 +62,8 @@ export function limited(
  */
 export function sharedLimit(options: CallOptions | undefined, standard: number | undefined): CallOptions {
   const { signal, retry } = options ?? {};
-  const timeout = options?.timeout ?? standard;
-  if (timeout === undefined) return { signal, retry };
+  const timeout = options?.timeout === undefined ? standard : options.timeout;
+  if (typeof timeout !== 'number') return { signal, retry, timeout };
   const until = performance.now() + timeout;
   return {
     signal,

@@ -53,27 +53,6 @@ export interface ClientOptions {
   readonly srvRefresh?: number;
 }
 
-/** Options that are numbers, with the least and the most that each may be. */
-const NUMBERS = {
-  sessionTimeout: [0, 2 ** 31 - 1],
-  connectTimeout: [1, Number.POSITIVE_INFINITY],
-  requestTimeout: [1, Number.POSITIVE_INFINITY],
-  maxOutstanding: [1, Number.POSITIVE_INFINITY],
-  maxRequest: [1, 2 ** 31 - 1],
-  maxFrame: [1, 2 ** 31 - 1],
-  srvRefresh: [1, Number.POSITIVE_INFINITY],
-} as const;
-
-/** @throws TypeError that names an option which can be of no use, before it looks like a fault of the network */
-export function checkOptions(options: ClientOptions): void {
-  for (const [name, [least, most]] of Object.entries(NUMBERS)) {
-    const value = options[name as keyof typeof NUMBERS];
-    if (value === undefined || (typeof value === 'number' && value >= least && value <= most)) continue;
-    throw new TypeError(`${name} is ${String(value)}, but must be a number from ${least} to ${most}`);
-  }
-  if (options.auth !== undefined && !Array.isArray(options.auth)) throw new TypeError('auth must be a list');
-}
-
 /** Every call takes these. */
 export interface CallOptions {
   /** Gives the call up with the signal's reason. It may have been executed all the same. */

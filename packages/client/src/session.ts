@@ -2,6 +2,7 @@
 
 import { ErrorCode, errorName, type JuteReader, OpCode, opName, Xid } from '#protocol';
 import { type Call, CallQueue } from './call-queue.js';
+import { isCredential } from './check-options.js';
 import { type ConnectString, parseConnectString } from './connect-string.js';
 import { Connection, type ConnectionHandler } from './connection.js';
 import { dial, type Opening, takesWrites } from './dial.js';
@@ -14,7 +15,7 @@ import {
   writeConnectRequest,
 } from './handshake.js';
 import { type Endpoint, Hosts, systemResolver } from './hosts.js';
-import { limited, unlessAborted } from './limits.js';
+import { limited, timeoutRefusal, unlessAborted } from './limits.js';
 import { onAbort } from './on-abort.js';
 import type { CallOptions, ClientOptions, Credential } from './options.js';
 import { closeSession, type Request } from './requests.js';
@@ -231,6 +232,11 @@ export class Session implements ConnectionHandler {
   }
 
   private limit(call: Call, timeout: number | undefined, signal: AbortSignal | undefined): void {
+    const refused = timeoutRefusal(opName(call.request.op), timeout);
+    if (refused !== undefined) {
+      settle(call, refused);
+      return;
+    }
     if (signal?.aborted) {
       settle(call, signal.reason);
       return;
@@ -354,6 +360,10 @@ export class Session implements ConnectionHandler {
   /** Presents an identity on this connection and on all that follow. Rejects with AuthFailed if it is refused. */
   addAuth(credential: Credential, options?: CallOptions): Promise<void> {
     if (this.isOver) return Promise.reject(this.endError('auth'));
+    if (!isCredential(credential)) {
+      const message = 'expected are a scheme as text, and auth as text or bytes';
+      return Promise.reject(new KeeperError(ErrorCode.BadArguments, 'auth', undefined, { message }));
+    }
     const added = identity(credential, false);
     return limited('auth', options, (resolve, reject) => {
       const waiter = { resolve, reject };

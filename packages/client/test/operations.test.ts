@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isKeeperError, KeeperError, Perms, TransactionError } from '../dist/index.js';
+import { connect, isKeeperError, KeeperError, Perms, retryNTimes, TransactionError } from '../dist/index.js';
 import { Relay } from './relay.js';
 import { open, serve } from './support.js';
 
@@ -283,6 +283,33 @@ test('ephemeral nodes below the chroot are listed, and not those of a path that 
   relay.down(); // else it would take the session back
   const inside = await open(t, `127.0.0.1:${clientPort}/app`, { session });
   assert.deepEqual(await inside.getEphemerals(), ['/mine']);
+});
+
+test('a time-out that is no number is told, and not taken as over', async (t) => {
+  const { clientPort } = await serve(t);
+  const client = await open(t, clientPort);
+  for (const timeout of [Number.NaN, null, '5'] as never[]) {
+    for (const call of [
+      () => client.exists('/', { timeout }),
+      () => client.exists('/', { timeout, retry: retryNTimes(1, 0) }),
+      () => client.deleteRecursive('/x', { timeout }),
+      () => client.connected({ timeout }),
+      () => client.addAuth('digest', 'a:b', { timeout }),
+      () => client.transaction().delete('/x').commit({ timeout }),
+      () => connect(`127.0.0.1:${clientPort}`, { timeout }),
+      () => client.close({ timeout }),
+    ])
+      await assert.rejects(call(), { codeName: 'BadArguments', message: /timeout must be a number/ });
+  }
+  await client.exists('/', { timeout: Number.POSITIVE_INFINITY });
+});
+
+test('an identity that is none is told', async (t) => {
+  const { clientPort } = await serve(t);
+  const client = await open(t, clientPort);
+  await assert.rejects(client.addAuth('digest', undefined as never), { codeName: 'BadArguments' });
+  await assert.rejects(client.addAuth(4 as never, 'a:b'), { codeName: 'BadArguments' });
+  await client.exists('/');
 });
 
 test('data in place of options is told, and makes no node', async (t) => {

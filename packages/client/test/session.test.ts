@@ -215,6 +215,23 @@ test('options that can be of no use are told at once', async () => {
     [{ sessionTimeout: -1 }, /sessionTimeout/],
     [{ maxOutstanding: 0 }, /maxOutstanding is 0/],
     [{ auth: { scheme: 'digest', auth: 'a:b' } }, /auth must be a list/],
+    [{ auth: [{ scheme: 4 }] }, /auth must be a list of/],
+    [{ auth: [null] }, /auth must be a list of/],
+    [{ session: { id: 5 } }, /session must be/],
+    [{ session: { id: 5n, password: 'x' } }, /session must be/],
+    [{ session: null }, /session must be/],
+    [{ sasl: true }, /sasl must be/],
+    [{ sasl: null }, /sasl must be/],
+    [{ sasl: {} }, /sasl must be/],
+    [{ sasl: { mechanism: 'DIGEST-MD5', password: 'p' } }, /sasl must be/],
+    [{ sasl: { mechanism: 'PLAIN', username: 'u', password: 'p' } }, /sasl must be/],
+    [{ sasl: { mechanism: 'X', begin: true } }, /sasl must be/],
+    [{ tls: 'yes' }, /tls must be true/],
+    [{ tls: 1 }, /tls must be true/],
+    [{ tls: null }, /tls must be true/],
+    [{ tls: { cert: 'x', key: 'y' } }, /tls: /],
+    [{ tls: { ca: '/etc/ca.pem' } }, /tls: ca holds no certificate/],
+    [{ tls: { ca: [Buffer.from('garbage')] } }, /tls: ca holds no certificate/],
   ];
   for (const [options, said] of bad)
     await assert.rejects(connect('127.0.0.1:1', options), (e: Error) => e instanceof TypeError && said.test(e.message));

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createServer, type TLSSocket } from 'node:tls';
+import { connect } from '../dist/index.js';
 import { atEnd, begin, open, serve } from './support.js';
 
 const pem = (name: string): Buffer => readFileSync(new URL(`../test/fixtures/tls/${name}.pem`, import.meta.url));
@@ -49,6 +50,11 @@ test('a certificate of nobody in particular is refused', async (t) => {
   const { port } = await tlsFront(t);
   const client = begin(t, `127.0.0.1:${port}`, { tls: true });
   await assert.rejects(client.connected({ timeout: 300 }), { codeName: 'OperationTimeout', message: /certificate/ });
+});
+
+test('a key that is not that of the certificate is told at once', async () => {
+  const tls = { ca, key: pem('server'), cert: pem('client') };
+  await assert.rejects(connect('127.0.0.1:1', { tls }), { name: 'TypeError', message: /tls: .*key values mismatch/ });
 });
 
 test('the client shows its certificate', async (t) => {
