@@ -3,6 +3,7 @@
 import { lookup as dnsLookup, resolveSrv as dnsResolveSrv } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { ConnectString, ServerAddress } from './connect-string.js';
+import { onAbort } from './on-abort.js';
 
 /** One address of a server. */
 export interface Endpoint {
@@ -58,6 +59,7 @@ export class Hosts {
   /** Rounds begun since a server has served us for a while. */
   private rounds = 0;
   private lastProblem: Error | undefined;
+  private readonly closed = new AbortController();
 
   /** `random` gives numbers from 0 to below 1; `lookupLimit` is in milliseconds. */
   constructor(
@@ -138,6 +140,11 @@ export class Hosts {
     return this.resolve(await this.servers());
   }
 
+  /** To be called when no server is sought any more: names that are being resolved are not waited for, by a timer neither. */
+  close(): void {
+    this.closed.abort();
+  }
+
   /** Has {@link next} begin with this endpoint. */
   prefer(endpoint: Endpoint): void {
     this.round = [endpoint];
@@ -178,7 +185,8 @@ export class Hosts {
 
   private async addressesOf(host: string): Promise<readonly string[]> {
     try {
-      return await within(this.lookupLimit, this.lookUp(host), `${host} was not resolved`);
+      const problem = `${host} was not resolved`;
+      return await within(this.lookupLimit, this.lookUp(host), problem, this.closed.signal);
     } catch (error) {
       this.lastProblem = error instanceof Error ? error : new Error(String(error));
       return this.addresses.get(host) ?? [];
@@ -254,11 +262,20 @@ function isSame(one: readonly ServerAddress[], other: readonly ServerAddress[]):
   return one.length === other.length && one.every((server) => isIn(other, server));
 }
 
-/** Settles as `promise` does; rejects if that takes longer than `ms`. */
-function within<T>(ms: number, promise: Promise<T>, problem: string): Promise<T> {
+/** Settles as `promise` does; rejects if that takes longer than `ms`, or when the signal is aborted. */
+function within<T>(ms: number, promise: Promise<T>, problem: string, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${problem} within ${ms} ms`)), ms);
-    const stop = (): void => clearTimeout(timer);
+    const fail = (message: string): void => {
+      stop();
+      reject(new Error(message));
+    };
+    const timer = setTimeout(() => fail(`${problem} within ${ms} ms`), ms);
+    const forget = onAbort(signal, () => fail(problem));
+    const stop = (): void => {
+      clearTimeout(timer);
+      forget();
+    };
+    if (signal.aborted) fail(problem);
     promise.then(resolve, reject).then(stop, stop);
   });
 }

@@ -632,6 +632,7 @@ export class Session implements ConnectionHandler {
     if (this.isOver) return;
     this.endReason = reason;
     this.over.abort();
+    this.hosts.close();
     this.enter(state, reason);
     this.rejectAll(this.sent.drain(), this.overCode(), reason);
     this.rejectAll(this.waiting.drain(), this.overCode(), reason);

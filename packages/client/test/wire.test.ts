@@ -445,11 +445,23 @@ test('what waits for the server ends with its signal or its time-out', async (t)
   await closing;
 });
 
-test('closing does not wait for names to be resolved', async (t) => {
+test('closing does not wait for names to be resolved, and leaves no timer behind', async (t) => {
   const never = new Promise<never>(() => {});
-  const client = begin(t, 'nowhere:1', { resolver: { lookup: () => never, resolveSrv: () => never } });
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  let asked = (): void => {};
+  const isAsked = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  const lookup = () => {
+    asked();
+    return never;
+  };
+  const client = begin(t, 'nowhere:1', { resolver: { lookup, resolveSrv: () => never } });
+  await isAsked;
   await client.close();
   assert.equal(client.state, 'closed');
+  assert.ok(timers() <= before);
 });
 
 test('many waiters and signals leave no listeners behind', async (t) => {
