@@ -9,7 +9,7 @@ import { Chaos } from './chaos.js';
 import type { ChaosOptions } from './chaos-plan.js';
 import { TestClock } from './clock.js';
 import { Member, type World } from './member.js';
-import { freePorts } from './ports.js';
+import { withFreePorts } from './ports.js';
 import { checkSettings, type Settings } from './settings.js';
 import { StartingLine } from './starting-line.js';
 import { type DroppedReply, type ReplyChoice, Switchboard } from './switchboard.js';
@@ -65,26 +65,27 @@ export class TestEnsemble implements AsyncDisposable {
     if (!(Number.isInteger(observers) && observers >= 0))
       throw new RangeError(`an ensemble with ${observers} observers`);
     const count = servers + observers;
-    const ports = await freePorts(3 * count);
-    const lines = Object.fromEntries(
-      Array.from({ length: count }, (_, i) => {
-        const [client, quorum, election] = ports.slice(3 * i);
-        const role = i < servers ? 'participant' : 'observer';
-        return [`server.${i + 1}`, `127.0.0.1:${quorum}:${election}:${role};127.0.0.1:${client}`];
-      }),
-    );
-    const portsOf = (use: number): number[] => ports.filter((_, i) => i % 3 === use);
-    const settings = { ...SETTINGS, ...lines, ...options.settings };
-    checkSettings(options.settings ?? {}, settings);
-    return TestEnsemble.open(portsOf(0), servers, settings, options.logger, new StartingLine(portsOf(2)));
+    return withFreePorts(3 * count, (ports) => {
+      const lines = Object.fromEntries(
+        Array.from({ length: count }, (_, i) => {
+          const [client, quorum, election] = ports.slice(3 * i);
+          const role = i < servers ? 'participant' : 'observer';
+          return [`server.${i + 1}`, `127.0.0.1:${quorum}:${election}:${role};127.0.0.1:${client}`];
+        }),
+      );
+      const portsOf = (use: number): number[] => ports.filter((_, i) => i % 3 === use);
+      const settings = { ...SETTINGS, ...lines, ...options.settings };
+      checkSettings(options.settings ?? {}, settings);
+      return TestEnsemble.open(portsOf(0), servers, settings, options.logger, new StartingLine(portsOf(2)));
+    });
   }
 
   /** A standalone server, with everything that can be done to server 1 of an ensemble. @throws the system's error, EADDRINUSE among them */
   static async alone(options: TestServerOptions = {}): Promise<TestEnsemble> {
     const { settings = {}, port = 0 } = options;
     checkSettings(settings, settings);
-    const ports = port === 0 ? await freePorts(1) : [port];
-    return TestEnsemble.open(ports, 1, settings, options.logger);
+    const open = (ports: readonly number[]) => TestEnsemble.open(ports, 1, settings, options.logger);
+    return port === 0 ? withFreePorts(1, open) : open([port]);
   }
 
   private static async open(
