@@ -39,6 +39,7 @@ export class TestEnsemble implements AsyncDisposable {
   private readonly members: ReadonlyMap<number, Member>;
 
   private readonly voters: number;
+  private readonly chaosRuns: Chaos[] = [];
   private isClosed = false;
 
   private constructor(
@@ -147,6 +148,7 @@ export class TestEnsemble implements AsyncDisposable {
   /** Resolves when every running server serves. @throws after half a minute, telling what each server does */
   async ready(): Promise<void> {
     const until = performance.now() + READY_TIMEOUT_MS;
+    this.checkOpen();
     while (this.leader === undefined || this.running.some(({ server }) => server.notReady !== undefined)) {
       if (performance.now() > until) {
         const states = this.running.map(
@@ -155,6 +157,7 @@ export class TestEnsemble implements AsyncDisposable {
         throw new Error(`the ensemble does not serve: ${states.join('; ')}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 2));
+      this.checkOpen();
     }
   }
 
@@ -282,15 +285,18 @@ export class TestEnsemble implements AsyncDisposable {
    * times that follow from a seed. It ends with everything well again.
    */
   chaos(options: ChaosOptions = {}): Chaos {
-    return new Chaos(this, this.voters, options);
+    const chaos = new Chaos(this, this.voters, options);
+    this.chaosRuns.push(chaos);
+    return chaos;
   }
 
   // ---- the end ----
 
-  /** Stops all servers and removes their data. */
+  /** Stops all servers and removes their data. A {@link chaos} that is under way ends, and rejects. */
   async close(): Promise<void> {
     this.isClosed = true;
     for (const { disk } of this.members.values()) disk.heal();
+    await Promise.allSettled(this.chaosRuns.map((chaos) => chaos.stop()));
     await Promise.all([...this.members.values()].map((member) => member.stop()));
     rmSync(this.dir, { recursive: true, force: true });
   }

@@ -36,6 +36,8 @@ export class Member {
   private readonly settings: Settings;
   private readonly world: World;
   private running: RunningServer | undefined;
+  /** A start that is under way. */
+  private starting: Promise<void> | undefined;
   private ending: Promise<void> = Promise.resolve();
 
   constructor(id: number, clientPort: number, dataDir: string, settings: Settings, world: World) {
@@ -63,8 +65,17 @@ export class Member {
 
   /** @throws if it runs already, or cannot start: see `startServer` of @nodekeeper/server */
   async start(): Promise<void> {
+    if (this.running !== undefined || this.starting !== undefined) throw new Error(`server ${this.id} runs already`);
+    this.starting = this.bringUp();
+    try {
+      await this.starting;
+    } finally {
+      this.starting = undefined;
+    }
+  }
+
+  private async bringUp(): Promise<void> {
     await this.ending;
-    if (this.running !== undefined) throw new Error(`server ${this.id} runs already`);
     this.failure = undefined;
     mkdirSync(this.dataDir, { recursive: true });
     writeFileSync(join(this.dataDir, 'myid'), `${this.id}\n`);
@@ -88,22 +99,35 @@ export class Member {
     this.running = running;
   }
 
-  /** Stops it as an operator would. */
+  /** Stops it as an operator would; one that is starting, once it runs. */
   async stop(): Promise<void> {
+    if (this.starting !== undefined) await this.started();
     const { running } = this;
     this.running = undefined;
     if (!this.isReachable) this.world.switchboard.kill(this.id); // nobody would take its leave
-    await running?.close();
+    if (running !== undefined) await this.ended(running.close());
     await this.ending;
   }
 
   /** Ends it as a crash would, as far as others can see: every connection is torn, nothing more is answered. */
   async kill(): Promise<void> {
     this.world.switchboard.kill(this.id);
+    if (this.starting !== undefined) await this.started();
     const { running } = this;
     this.running = undefined;
     // What the system had taken in reaches the disk, and nobody waits for it.
-    if (running !== undefined) await this.disk.hurryUntil(running.close());
+    if (running !== undefined) await this.ended(this.disk.hurryUntil(running.close()));
+  }
+
+  /** Resolves when a start that is under way is over, one way or the other: whoever starts it is told. */
+  private async started(): Promise<void> {
+    await this.starting?.catch(() => {});
+  }
+
+  /** Settles as `closed` does; until then nobody else finds the server stopped. */
+  private async ended(closed: Promise<void>): Promise<void> {
+    this.ending = Promise.allSettled([this.ending, closed]).then(() => {});
+    await closed;
   }
 
   /** The sessions that are connected to it and heard. */

@@ -65,6 +65,15 @@ test('stopped before its time, it leaves everything well', async () => {
   assert.notEqual(ensemble.leader, undefined);
 });
 
+test('closing the ensemble ends it', { timeout: 20_000 }, async () => {
+  const ensemble = await startEnsemble(3);
+  const chaos = ensemble.chaos({ kinds: ['slowDisk'], pause: 0, longest: 600_000, duration: 600_000 });
+  while (chaos.lines.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  await ensemble.close();
+  await assert.rejects(chaos.done, /closed/);
+  assert.ok(ensemble.ids.every((id) => !ensemble.isRunning(id)));
+});
+
 test('a simulated run is the same for the same seed, and tells what it found', async () => {
   const [first, again, other] = [
     await simulate({ seed: 3, servers: 3 }),

@@ -1,5 +1,8 @@
 // Servers and ensembles inside a test: ready quickly, killed, restarted, cut apart, and gone without a trace.
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from '@nodekeeper/client';
 import { type ChaosKind, type Settings, startEnsemble, startServer } from '../../dist/index.js';
@@ -92,6 +95,39 @@ test('what is closed stays closed', async () => {
   await server.close();
   await assert.rejects(server.restart(), /closed/);
   assert.equal(server.isRunning, false);
+});
+
+test('two starts of one server: the second finds it running', async () => {
+  await using ensemble = await startEnsemble(3);
+  await ensemble.stop(1);
+  const starts = await Promise.allSettled([ensemble.start(1), ensemble.start(1)]);
+  assert.equal(starts[0].status, 'fulfilled');
+  assert.match(String(starts[1].status === 'rejected' && starts[1].reason), /server 1 runs already/);
+});
+
+test('closing ends what is starting and waits for what is stopping, and leaves nothing behind', async (t) => {
+  const { TMPDIR } = process.env;
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-testing-'));
+  process.env.TMPDIR = dir;
+  t.after(() => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+    rmSync(dir, { recursive: true });
+  });
+  for (const [stop, start] of [
+    ['kill', 'start'],
+    ['stop', 'start'],
+    ['stop', undefined],
+  ] as const) {
+    const ensemble = await startEnsemble(3);
+    const stopped = ensemble[stop](2);
+    if (start !== undefined) await stopped;
+    const started = start === undefined ? stopped : ensemble[start](2);
+    await ensemble.close();
+    await started;
+    assert.equal(ensemble.isRunning(2), false);
+    assert.deepEqual(readdirSync(dir), []);
+  }
 });
 
 test('faults that cannot be are refused', async () => {
