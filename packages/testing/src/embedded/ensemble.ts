@@ -1,13 +1,13 @@
 // An ensemble inside a test, and what a test can do to its servers.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { nodeNetwork, type ServerOptions } from '@nodekeeper/server';
 import { type AdvanceOptions, advance } from './advance.js';
 import { Chaos } from './chaos.js';
 import type { ChaosOptions } from './chaos-plan.js';
 import { TestClock } from './clock.js';
+import { makeDirectory, removeDirectory } from './data-directories.js';
 import { Member, type World } from './member.js';
 import { withFreePorts } from './ports.js';
 import { checkSettings, type Settings } from './settings.js';
@@ -49,7 +49,7 @@ export class TestEnsemble implements AsyncDisposable {
     logger: ServerOptions['logger'],
   ) {
     this.voters = voters;
-    this.dir = mkdtempSync(join(tmpdir(), 'nodekeeper-test-'));
+    this.dir = makeDirectory();
     this.world = { switchboard: new Switchboard(nodeNetwork), clock: new TestClock(), logger };
     this.members = new Map(
       clientPorts.map((port, i) => {
@@ -298,7 +298,7 @@ export class TestEnsemble implements AsyncDisposable {
     for (const { disk } of this.members.values()) disk.heal();
     await Promise.allSettled(this.chaosRuns.map((chaos) => chaos.stop()));
     await Promise.all([...this.members.values()].map((member) => member.stop()));
-    rmSync(this.dir, { recursive: true, force: true });
+    removeDirectory(this.dir);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
