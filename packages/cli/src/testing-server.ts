@@ -20,11 +20,18 @@ export interface TestingServerOptions {
   readonly settings: readonly string[];
 }
 
+/** What ends it: Ctrl-C, a supervisor, and a terminal that is closed. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
  * Prints the connection string as JSON, and then the answers to the commands that come in lines. Runs until standard input ends or the
  * process is told to end.
  */
 export async function runTestingServer(options: TestingServerOptions): Promise<void> {
+  // Before anybody can know of the servers: who is told to end while they start ends when they can be closed.
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of SIGNALS) process.once(signal, () => resolve());
+  });
   const servers = await startServers(options).catch((error: unknown) => {
     if (isTaken(error) && options.port !== undefined) throw portTaken('--port', options.port);
     // Settings that are not known, or not to be given.
@@ -42,8 +49,7 @@ export async function runTestingServer(options: TestingServerOptions): Promise<v
   console.log(
     JSON.stringify({ connectString: servers.connectString, ...(http === undefined ? {} : { control: http.url }) }),
   );
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  const inputEnded = new Promise<void>((resolve) => {
     process.stdin.on('error', () => resolve());
     createInterface({ input: process.stdin })
       .on('line', async (line) => {
@@ -51,6 +57,7 @@ export async function runTestingServer(options: TestingServerOptions): Promise<v
       })
       .on('close', () => resolve());
   });
+  await Promise.race([signalled, inputEnded]);
   http?.close();
   await servers.close();
   process.exit(0);

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, watch } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { connect, isKeeperError } from '@nodekeeper/client';
-import { atEnd, MAIN, runMain } from './support.js';
+import { atEnd, MAIN, runMain, temporary } from './support.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: what JSON says is up to the test
 type Json = any;
@@ -158,4 +159,23 @@ test('commands that cannot be done are answered, and nothing is done', async (t)
     assert.equal(answer.ok, false, line);
   }
   await end(server);
+});
+
+test('told to end by a signal, at once or while it starts, it leaves nothing behind', async (t) => {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    for (const moment of ['starting', 'started'] as const) {
+      const dir = temporary(t);
+      const watcher = watch(dir);
+      const made = once(watcher, 'change');
+      const env = { ...process.env, TMPDIR: dir };
+      const child = spawn(process.execPath, [MAIN, 'testing-server'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+      atEnd(t, () => child.kill('SIGKILL'));
+      await (moment === 'starting' ? made : once(child.stdout, 'data'));
+      watcher.close();
+      child.stdout.resume();
+      child.kill(signal);
+      assert.deepEqual(await once(child, 'exit'), [0, null], `${signal} ${moment}`);
+      assert.deepEqual(readdirSync(dir), [], `${signal} ${moment}`);
+    }
+  }
 });
