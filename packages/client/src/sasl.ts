@@ -19,6 +19,11 @@ export interface SaslExchange {
   first(): Uint8Array;
   /** Answers the server's token, null if it sent none; undefined when all is said. */
   answer(token: Buffer | null): Uint8Array | undefined;
+  /**
+   * Called when the server refuses the login. True if the next one is another, as with a ticket that is got anew: then the next
+   * attempt to connect makes it. Without it, and if it is false, a refusal ends the client.
+   */
+  refused?(): boolean;
 }
 
 export type SaslOptions = PasswordLogin | SaslMechanism;

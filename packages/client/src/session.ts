@@ -487,7 +487,10 @@ export class Session implements ConnectionHandler {
     };
     for (let token: Uint8Array | undefined = login.first(); token !== undefined; ) {
       const reply = await this.exchangeToken(connection, token);
-      if (reply === undefined) throw refuse('the server refuses the login');
+      if (reply === undefined) {
+        const message = 'the server refuses the login';
+        throw login.refused?.() === true ? new Error(message) : refuse(message);
+      }
       try {
         token = login.answer(reply);
       } catch (error) {

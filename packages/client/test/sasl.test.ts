@@ -106,6 +106,42 @@ test('a mechanism that the program brings is used; where it cannot begin, the ne
   await assert.rejects(refused.connected(), { codeName: 'AuthFailed' });
 });
 
+test('a refused login is followed by another if the mechanism has one, and ends the client if not', {
+  timeout: 20_000,
+}, async (t) => {
+  const { clientPort } = await serveSasl(t);
+  const relay = await Relay.start(t, clientPort);
+  const passwords = ['bobsecret', 'old', 'bobsecret', 'old', 'wrong'];
+  const mechanism: SaslMechanism = {
+    mechanism: 'DIGEST-MD5',
+    async begin() {
+      const password = passwords.shift() ?? '';
+      const digest = new DigestMd5({ ...BOB, password });
+      let isAnswered = false;
+      return {
+        first: () => new Uint8Array(0),
+        answer(token) {
+          if (isAnswered || token === null) return undefined;
+          isAnswered = true;
+          return digest.respond(token);
+        },
+        refused: () => password === 'old',
+      };
+    },
+  };
+  const client = await open(t, relay.port, { sasl: mechanism });
+  const { sessionId } = client;
+  const reconnected = once(client, 'reconnected');
+  relay.cut();
+  await reconnected;
+  assert.equal(client.sessionId, sessionId);
+  assert.deepEqual(passwords, ['old', 'wrong']);
+  const over = once(client, 'authFailed');
+  relay.cut();
+  await over;
+  assert.deepEqual(passwords, []);
+});
+
 test('a mechanism that never begins its login keeps nobody from giving up', async (t) => {
   const { clientPort } = await serve(t);
   const sasl: SaslMechanism = { mechanism: 'SLOW', begin: () => new Promise(() => {}) };

@@ -22,6 +22,7 @@ export interface KerberosMechanism {
 export interface KerberosExchange {
   first(): Buffer;
   answer(token: Buffer | null): Buffer | undefined;
+  refused(): boolean;
 }
 
 /**
@@ -35,13 +36,19 @@ export function kerberosLogin(options: KerberosLoginOptions = {}): KerberosMecha
     mechanism: 'GSSAPI',
     async begin(host) {
       const name = service.includes('/') ? service : `${service}/${host.toLowerCase()}`;
-      return exchange(new GssapiClient(await initiator.ticketFor(name)));
+      const { ticket, isNew } = await initiator.obtain(name);
+      const refused = (): boolean => {
+        initiator.refuse(ticket);
+        return !isNew;
+      };
+      return exchange(new GssapiClient(ticket), refused);
     },
   };
 }
 
-function exchange(client: GssapiClient): KerberosExchange {
+function exchange(client: GssapiClient, refused: () => boolean): KerberosExchange {
   return {
+    refused,
     first: () => client.first(),
     answer(token) {
       if (client.complete) return undefined;

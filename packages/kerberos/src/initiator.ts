@@ -41,6 +41,8 @@ export class Initiator {
   private readonly now: () => number;
   /** By service. */
   private readonly tickets = new Map<string, ServiceTicket>();
+  /** By service, the ticket that it has refused last. */
+  private readonly refused = new Map<string, Buffer>();
 
   /**
    * @param now milliseconds since 1970
@@ -60,6 +62,14 @@ export class Initiator {
    * @throws KerberosError if there is none
    */
   async ticketFor(service: string): Promise<ServiceTicket> {
+    return (await this.obtain(service)).ticket;
+  }
+
+  /**
+   * As {@link ticketFor}, and whether the KDC gave the ticket just now.
+   * @throws KerberosError if there is none
+   */
+  async obtain(service: string): Promise<{ readonly ticket: ServiceTicket; readonly isNew: boolean }> {
     const { client, found, granting } =
       this.options.keytab === undefined ? this.fromCache() : this.fromKeytab(this.options.keytab);
     const host = /\/([^@]*)$/.exec(service)?.[1] ?? '';
@@ -67,9 +77,14 @@ export class Initiator {
     if (principal.realm !== client.realm) {
       throw new KerberosError(`${formatPrincipal(principal)} is in another realm than ${formatPrincipal(client)}`);
     }
-    return (
-      this.held(client, principal) ?? found(principal) ?? this.keep(await this.ask(client, principal, await granting()))
-    );
+    const known = this.held(client, principal) ?? found(principal);
+    if (known !== undefined) return { ticket: known, isNew: false };
+    return { ticket: this.keep(await this.ask(client, principal, await granting())), isNew: true };
+  }
+
+  /** To be called when the service does not take the ticket, having got another key for one: the KDC is asked for the next. */
+  refuse({ service, ticket }: ServiceTicket): void {
+    this.refused.set(formatPrincipal(service), ticket);
   }
 
   private async ask(client: Principal, service: Principal, granting: ServiceTicket): Promise<ServiceTicket> {
@@ -129,8 +144,8 @@ export class Initiator {
     return ticket;
   }
 
-  private isGood({ end }: ServiceTicket): boolean {
-    return end - MARGIN > this.now();
+  private isGood({ service, ticket, end }: ServiceTicket): boolean {
+    return end - MARGIN > this.now() && this.refused.get(formatPrincipal(service))?.equals(ticket) !== true;
   }
 }
 

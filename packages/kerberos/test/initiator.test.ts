@@ -167,6 +167,8 @@ test('what kinit left is read, and used as long as it holds', async (t) => {
   await assert.rejects(early.ticketFor('zookeeper/host'), /names no KDC of realm EXAMPLE.TEST/);
   const known = await early.ticketFor('krbtgt/EXAMPLE.TEST');
   assert.equal(known.end, end, 'what is in the cache needs no KDC');
+  early.refuse(known);
+  await assert.rejects(early.ticketFor('krbtgt/EXAMPLE.TEST'), /has no ticket that holds/);
   const other = new Initiator({ cache, config, principal: 'bob' });
   await assert.rejects(other.ticketFor('zookeeper/host'), /is alice@EXAMPLE.TEST's, not bob's/);
   await assert.rejects(new Initiator({ cache: 'KEYRING:x', config }).ticketFor('a/b'), /only those of type FILE/);
@@ -190,6 +192,27 @@ test('a client logs in to the host that the connect string names, or to the serv
   const silent = await kerberosLogin({ principal: 'alice', keytab, config }).begin('host');
   silent.first();
   assert.throws(() => silent.answer(null), /offers no Kerberos/);
+});
+
+test('a ticket that the service refuses is used no more: after a change of its key the next login goes well', async (t) => {
+  const { kdc, config, keytab } = await realm(t);
+  const mechanism = kerberosLogin({ principal: 'alice', keytab, config });
+  const service = (entry: typeof SERVICE): GssapiServer =>
+    new GssapiServer(new Acceptor({ principal: SERVICE.principal, keys: () => [entry], now: () => Date.now() }));
+  service(SERVICE).answer((await mechanism.begin('host')).first());
+
+  const changed = newEntry(SERVICE.principal, 18, 2);
+  kdc.entries.splice(kdc.entries.indexOf(SERVICE), 1, changed);
+  const old = await mechanism.begin('host');
+  assert.throws(() => service(changed).answer(old.first()), KerberosError);
+  assert.equal(old.refused(), true, 'there is another ticket to be had');
+  service(changed).answer((await mechanism.begin('host')).first());
+  service(changed).answer((await mechanism.begin('host')).first());
+  assert.deepEqual(kdc.asked, ['AS alice', 'TGS zookeeper/host', 'TGS zookeeper/host']);
+
+  const first = await kerberosLogin({ principal: 'alice', keytab, config }).begin('host');
+  assert.throws(() => service(SERVICE).answer(first.first()), KerberosError);
+  assert.equal(first.refused(), false, 'no other ticket is better than one that the KDC has just given');
 });
 
 test('KDCs that krb5.conf does not name are looked for in the DNS, unless it says no', async () => {

@@ -17,7 +17,8 @@ export class TestKdc {
   private readonly realm: string;
   /** What it was asked for, `AS client` or `TGS service`. */
   readonly asked: string[] = [];
-  private readonly entries: readonly KeytabEntry[];
+  /** Whom it knows, with their keys; they can be changed. */
+  readonly entries: KeytabEntry[];
   private readonly own: KeytabEntry;
   /** Changes an answer on its way. */
   damage: (reply: Buffer) => Buffer = (reply) => reply;
@@ -28,7 +29,7 @@ export class TestKdc {
 
   constructor(realm: string, entries: readonly KeytabEntry[]) {
     this.realm = realm;
-    this.entries = entries;
+    this.entries = [...entries];
     this.own = newEntry(parsePrincipal(`krbtgt/${realm}@${realm}`));
     this.server = createServer((socket) => {
       let got = Buffer.alloc(0);
