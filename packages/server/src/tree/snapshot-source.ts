@@ -16,14 +16,20 @@ interface Level {
   next: number;
 }
 
+interface FormerAcl {
+  /** Of the node that it was changed on: the record may be another node's by now. */
+  readonly generation: number;
+  readonly id: number;
+}
+
 export class SnapshotSource {
   private readonly tree: DataTree;
   readonly zxid: number;
   private readonly sessionList: readonly (readonly [bigint, number])[];
   private readonly aclList: readonly (readonly [number, readonly Acl[]])[];
   private readonly aclIds: ReadonlySet<number>;
-  /** ACLs that nodes had when the snapshot began, for those that got one that the written table does not hold. */
-  private readonly formerAcl = new Map<NodeId, number>();
+  /** ACLs that nodes had before their first change since the snapshot began: the written table may not hold the new ones. */
+  private readonly formerAcl = new Map<NodeId, FormerAcl>();
   private readonly levels: Level[] = [];
   private started = false;
   private givenUp = false;
@@ -39,7 +45,8 @@ export class SnapshotSource {
   }
 
   private readonly keepAcl = (node: NodeId, old: number): void => {
-    if (!this.formerAcl.has(node)) this.formerAcl.set(node, old);
+    const generation = this.tree.store.get(node, F.generation);
+    if (this.formerAcl.get(node)?.generation !== generation) this.formerAcl.set(node, { generation, id: old });
   };
 
   sessions(): Iterable<readonly [bigint, number]> {
@@ -97,8 +104,9 @@ export class SnapshotSource {
     if (aclId !== OPEN_ACL_ID && !this.aclIds.has(aclId)) {
       const former = this.formerAcl.get(id);
       // It was made since the snapshot began: the log makes it again, and what is below it.
-      if (former === undefined || (former !== OPEN_ACL_ID && !this.aclIds.has(former))) return;
-      aclId = former;
+      if (former === undefined || former.generation !== store.get(id, F.generation)) return;
+      if (former.id !== OPEN_ACL_ID && !this.aclIds.has(former.id)) return;
+      aclId = former.id;
     }
     this.tree.writeNode(w, id, aclId);
     if (store.get(id, F.numChildren) === 0) return;

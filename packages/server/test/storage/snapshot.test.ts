@@ -102,6 +102,27 @@ test('a snapshot taken while the tree changes gives the same tree once the log i
   }
 });
 
+test('a node that has come to the record of another one does not get its ACL in a snapshot', async (t) => {
+  const dir = temporaryDir(t);
+  const h = new Harness();
+  h.create('/a', { acl: [{ perms: 30, scheme: 'world', id: 'anyone' }] });
+  const source = new SnapshotSource(h.tree, []);
+  assert.equal(
+    h.run(OpCode.setACL, (w) => w.string('/a').int(1).int(1).string('world').string('anyone').int(-1)),
+    0,
+  );
+  const record = h.tree.store.findString('/a');
+  h.delete('/a');
+  h.create('/b', { acl: [{ perms: 31, scheme: 'ip', id: '10.0.0.1' }] });
+  assert.equal(h.tree.store.findString('/b'), record);
+  const { file } = await writeSnapshot(nodeDisk, dir, source, { ...OPTIONS, compression: '' });
+  const name = parseSnapshotName(file);
+  assert.ok(name);
+  const db = newDatabase();
+  await loadSnapshot(nodeDisk, dir, name, db);
+  assert.equal(db.tree.store.findString('/b'), 0, 'it is left to the log');
+});
+
 test('what is loaded from a stream is as new as what came while the snapshot was written', async (t) => {
   const dir = temporaryDir(t);
   const h = new Harness();
