@@ -67,7 +67,7 @@ export class Epochs {
     const path = join(this.dirs.snapshots, name);
     const text = this.disk.readText(path);
     if (text === undefined) return undefined;
-    const line = text.split('\n', 1)[0] ?? '';
+    const line = firstLine(text);
     if (!/^-?\d+$/.test(line)) throw new StorageError(path, 0, `'${line}' is no epoch`, REMEDY);
     return Number(line);
   }
@@ -80,7 +80,7 @@ export class Epochs {
     const path = join(this.dirs.snapshots, 'currentEpoch.tmp');
     const text = this.disk.readText(path);
     if (text === undefined) return -1;
-    const line = text.split('\n', 1)[0] ?? '';
+    const line = firstLine(text);
     this.disk.remove(path);
     this.disk.syncDir(this.dirs.snapshots);
     return /^\d+$/.test(line) ? Number(line) : -1; // the power may have failed while it was written
@@ -90,4 +90,9 @@ export class Epochs {
     this.disk.replaceText(join(this.dirs.snapshots, name), String(epoch));
     return epoch;
   }
+}
+
+/** As Java reads lines, which end with CR, LF or both: Apache's servers take what an editor on Windows has saved. */
+function firstLine(text: string): string {
+  return text.split(/[\r\n]/, 1)[0] ?? '';
 }

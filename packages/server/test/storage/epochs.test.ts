@@ -40,3 +40,11 @@ test('what a crash left of an epoch does not speak for a history that came later
   assert.equal(open(dirs, 5 * EPOCH + 1).current, 4);
   assert.equal(open(dirs, 5 * EPOCH + 1).current, 4);
 });
+
+for (const end of ['', '\n', '\r\n', '\r', '\r\nmore']) {
+  test(`an epoch is read from the first line, as Java reads lines: ${JSON.stringify(end)}`, (t) => {
+    const dirs = filesOf(t, { acceptedEpoch: `5${end}`, currentEpoch: `4${end}` });
+    const epochs = open(dirs, 4 * EPOCH + 3);
+    assert.deepEqual([epochs.accepted, epochs.current], [5, 4]);
+  });
+}
