@@ -16,14 +16,22 @@ export class Membership {
   own: Member;
   private both: readonly QuorumVerifier[] = [];
 
-  constructor(id: number, own: Member, members: QuorumConfig, changeable: boolean, files: DynamicFile | undefined) {
+  /** @param interrupted the members that were proposed before this server was stopped */
+  constructor(
+    id: number,
+    own: Member,
+    members: QuorumConfig,
+    changeable: boolean,
+    files: DynamicFile | undefined,
+    interrupted: QuorumConfig | undefined,
+  ) {
     this.id = id;
     this.own = own;
     this.changeable = changeable;
     this.files = files;
     this.committed = members;
-    const interrupted = changeable ? files?.proposed() : undefined;
-    this.proposed = interrupted !== undefined && interrupted.version > members.version ? interrupted : members;
+    const counts = changeable && interrupted !== undefined && interrupted.version > members.version;
+    this.proposed = counts ? interrupted : members;
     this.update();
   }
 

@@ -6,7 +6,7 @@ import type { BodySink } from './broadcast/snapshot-stream.js';
 import { DynamicFile } from './config/dynamic-file.js';
 import type { Ensemble, ServerConfig } from './config/index.js';
 import { Membership } from './membership.js';
-import type { Member } from './quorum/quorum-config.js';
+import { type Member, parseConfig, type QuorumConfig } from './quorum/quorum-config.js';
 import type { LoggedEntry } from './role.js';
 import { type Opened, recoverInto, Server, type ServerOptions } from './server.js';
 import { Epochs } from './storage/epochs.js';
@@ -60,12 +60,40 @@ export abstract class Replica extends Server {
     this.ensemble = ensemble;
     this.recent = recent;
     const files = config.path === undefined ? undefined : new DynamicFile(this.disk, config.path);
-    this.membership = new Membership(id, own, ensemble.members, config.reconfigEnabled, files);
+    const changeable = config.reconfigEnabled;
+    const interrupted = changeable ? this.proposedBefore(files) : undefined;
+    this.membership = new Membership(id, own, ensemble.members, changeable, files, interrupted);
     this.knownVersion = this.versionIn(opened.database.tree);
     this.maxPacket = config.maxEntry + PACKET_MARGIN;
     const { recovered, dirs, trusted } = opened;
     this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));
     this.untrusted = (recovered.fresh && !trusted) || mustRejoin(this.disk, dirs);
+  }
+
+  /**
+   * The members that were proposed before this server was stopped. Where their file cannot be read, the history tells of them: what
+   * this server has acknowledged of a reconfiguration is in both.
+   */
+  private proposedBefore(files: DynamicFile | undefined): QuorumConfig | undefined {
+    try {
+      return files?.proposed();
+    } catch (e) {
+      this.logger.warn(
+        {},
+        `${(e as Error).message}; it is ignored, members that are proposed are taken from the history`,
+      );
+      return this.configInHistory();
+    }
+  }
+
+  private configInHistory(): QuorumConfig | undefined {
+    const { store } = this.database.tree;
+    const id = store.findString('/zookeeper/config');
+    try {
+      return id === 0 ? undefined : parseConfig(store.data(id)?.toString() ?? '');
+    } catch {
+      return undefined; // no reconfiguration made it
+    }
   }
 
   /**

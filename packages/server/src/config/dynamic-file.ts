@@ -33,10 +33,20 @@ export class DynamicFile {
     return `${this.path}.dynamic.next`;
   }
 
-  /** The members that were proposed before a crash, if some were. */
+  /**
+   * The members that were proposed before a crash, if some were.
+   * @throws Error naming the file if it cannot be read
+   */
   proposed(): QuorumConfig | undefined {
-    const text = this.disk.readText(this.next);
-    return text === undefined ? undefined : parseConfig(text);
+    try {
+      const text = this.disk.readText(this.next);
+      if (text === undefined) return undefined;
+      const config = parseConfig(text);
+      if (config.version === 0) throw new Error('it tells no version');
+      return config;
+    } catch (e) {
+      throw new Error(`${this.next} cannot be read: ${(e as Error).message}`);
+    }
   }
 
   propose(config: QuorumConfig): void {

@@ -236,6 +236,40 @@ test('members that were proposed with a version of a later epoch come into force
     await new Promise((resolve) => setTimeout(resolve, 1));
 });
 
+for (const [what, text] of [
+  ['is empty', ''],
+  ['was cut', 'server.1=127.0.0.1:1'],
+] as const) {
+  test(`a file of proposed members that ${what} is named and ignored`, async (t) => {
+    const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS, []);
+    for (const id of [1, 2, 3]) writeFileSync(`${ensemble.configPath(id)}.dynamic.next`, text);
+    await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+    await ensemble.settled();
+    assert.ok(ensemble.said(1, /zoo\.cfg\.dynamic\.next cannot be read: .*; it is ignored/));
+  });
+}
+
+test('members that were proposed have to agree where their file cannot be read: the log has them', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 5, [1, 2, 3], SETTINGS);
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/n');
+  await ensemble.level();
+  const version = ensemble.server(1).lastZxid + 1;
+  await ensemble.close();
+  const text = `${lines(ensemble, [3, 4, 5]).replaceAll(',', '\n')}\nversion=${version.toString(16)}`;
+  writeLog(join(ensemble.dataDirOf(1), 'version-2'), [{ zxid: version, entry: reconfigEntry(version, text) }]);
+  writeFileSync(`${ensemble.configPath(1)}.dynamic.next`, text.slice(0, -20));
+  await ensemble.start(1);
+  const { membership } = ensemble.server(1);
+  assert.deepEqual(
+    membership.verifiers.map(({ voters }) => voters),
+    [
+      [1, 2, 3],
+      [3, 4, 5],
+    ],
+  );
+});
+
 test('mistakes are refused with the codes that Apache gives', async (t) => {
   const ensemble = await Ensemble.withFiles(t, 4, [1, 2, 3], { ...SETTINGS, standaloneEnabled: true });
   await ensemble.settled();
