@@ -159,7 +159,12 @@ export class StandaloneServer extends Server {
   private async replaceBy(restored: Database, zxid: number): Promise<number> {
     const { database } = this;
     this.stopOrigin();
-    await this.log.close();
+    try {
+      await this.log.close();
+    } catch (e) {
+      this.fail(e as Error); // it would go on without serving anybody
+      throw e;
+    }
     await this.giveUpSnapshot();
     const last = Math.max(zxid, this.lastZxid + 1);
     restored.snapshotLoaded(last);

@@ -182,6 +182,32 @@ test('a disk that does not take the restored data leaves the server with those i
   assert.equal(await c.getData('/after'), '');
 });
 
+test('a server whose log cannot be closed for a restore ends, rather than serve nobody', async (t) => {
+  let broken = false;
+  const disk: Disk = {
+    ...nodeDisk,
+    createLog: (path, durable, done) =>
+      nodeDisk.createLog(path, durable, (error, file) => {
+        if (file === null) {
+          done(error, null);
+          return;
+        }
+        const resize = file.resize.bind(file);
+        file.resize = (size, resized) => (broken ? resized(new Error('EIO: ftruncate')) : resize(size, resized));
+        done(error, file);
+      }),
+  };
+  let ended: Error | undefined;
+  const running = await serve(t, {}, { disk, onFatal: (error) => (ended = error) });
+  const url = await commands(t, running);
+  const a = await RawClient.open(t, running.clientPort);
+  await a.create('/kept', 'x');
+  broken = true;
+  const reply = await post(url, readFileSync(new URL('snapshot.7f.written-by-3.9.5', FIXTURES)));
+  assert.match((await answer(reply)).error ?? '', /EIO/);
+  assert.match(ended?.message ?? '', /EIO/);
+});
+
 test('a server that stops does not wait for a snapshot that does not come', { timeout: 10_000 }, async (t) => {
   const running = await serve(t);
   const url = await commands(t, running);
