@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { MAIN, temporary } from './support.js';
@@ -48,7 +48,6 @@ test('a damaged checksum is told, and repaired in a copy', (t) => {
   assert.match(tools('txnlog', file).lines[1] as string, /^CRC ERROR - .* createSession 30000$/);
   const asked = tools('txnlog', '-r', file);
   assert.match(asked.err, /Recovery aborted/);
-  rmSync(`${file}.fixed`);
   const { code, lines } = tools('txnlog', '-r', '-y', file);
   assert.equal(code, 0);
   assert.match(lines[1] as string, /^CRC FIXED - /);
@@ -57,6 +56,24 @@ test('a damaged checksum is told, and repaired in a copy', (t) => {
   assert.deepEqual(fixed, readFileSync(LOG).subarray(0, fixed.length));
   assert.equal(tools('txnlog', '-r', '-y', file).code, 1);
 });
+
+for (const [what, at, value] of [
+  ['a time that is no date', 20, BigInt(Number.MAX_SAFE_INTEGER)],
+  ['a path that is longer than the record', 32, 2n ** 62n],
+] as const) {
+  test(`a record with ${what} is told as damage, by its offset, and leaves nothing behind`, (t) => {
+    const file = join(temporary(t), 'log.6d');
+    const bytes = readFileSync(join(DATA, 'log.6d'));
+    bytes.writeBigInt64BE(value, 16 + 12 + at);
+    writeFileSync(file, bytes);
+    for (const args of [[], ['--json'], ['-r', '-y'], ['-r', '-y']]) {
+      const { code, err } = tools('txnlog', ...args, file);
+      assert.equal(code, 2, args.join(' '));
+      assert.match(err, /^[^\n]*the record at offset 16 holds no transaction: [^\n]*\n$/, args.join(' '));
+    }
+    assert.deepEqual(readdirSync(dirname(file)), ['log.6d']);
+  });
+}
 
 test('a log is cut behind a zxid that it holds', (t) => {
   const file = join(temporary(t), 'log.1');

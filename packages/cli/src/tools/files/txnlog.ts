@@ -1,11 +1,12 @@
 // `tools txnlog`: prints a transaction log, repairs its checksums, or cuts it at a zxid. After Apache's zkTxnLogToolkit.sh.
 
-import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { DecodeError } from '@nodekeeper/protocol';
 import { Failure, type Output } from '../output.js';
 import { shortDate } from './dates.js';
 import { LogFile, LogFileError, type LogRecord, recordBytes } from './log-file.js';
-import { readTxn, txnJson, txnText } from './txn-text.js';
+import { readTxn, type Txn, txnJson, txnText } from './txn-text.js';
 
 export interface TxnLogOptions {
   readonly recover?: boolean;
@@ -68,47 +69,74 @@ function isRight({ checksum, sum }: LogRecord): boolean {
   return checksum === BigInt(sum);
 }
 
-function print({ entry, offset }: LogRecord, prefix: string, output: Output): void {
-  const txn = readTxn(entry);
+function print(record: LogRecord, prefix: string, output: Output): void {
   if (output.json) {
-    output.value({ ...(prefix === '' ? {} : { problem: prefix, offset }), ...txnJson(txn) });
+    const value = decoded(record, txnJson);
+    output.value({ ...(prefix === '' ? {} : { problem: prefix, offset: record.offset }), ...value });
     return;
   }
-  const text = `${shortDate(txn.time)} ${txnText(txn)}`;
+  const text = decoded(record, (txn) => `${shortDate(txn.time)} ${txnText(txn)}`);
   output.line(`${prefix === '' ? '' : `${prefix} - `}${text.replace(/\n$/, '')}`);
+}
+
+/** What is made of a record's transaction. @throws LogFileError if it holds none */
+function decoded<T>({ entry, offset }: LogRecord, make: (txn: Txn) => T): T {
+  try {
+    const txn = readTxn(entry);
+    if (Number.isNaN(new Date(txn.time).getTime())) throw new DecodeError(`its time, ${txn.time}, is no date`);
+    return make(txn);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw new LogFileError(`the record at offset ${offset} holds no transaction: ${error.message}`);
+  }
 }
 
 async function recover(log: LogFile, target: string, options: TxnLogOptions, output: Output): Promise<void> {
   printHead(log, output);
-  const ask = options.yes === true ? undefined : questions(output);
   const file = openSync(target, 'wx');
-  let count = 0;
-  let fixed = 0;
+  let counts: Counts;
   try {
-    writeSync(file, log.header);
-    for (const record of log.records()) {
-      let { checksum } = record;
-      if (!isRight(record)) {
-        print(record, ask === undefined ? 'CRC FIXED' : 'CRC ERROR', output);
-        if (ask === undefined || (await ask())) {
-          checksum = BigInt(record.sum);
-          fixed++;
-        }
-      }
-      if (options.verbose === true) print(record, '', output);
-      if (!record.isWhole) throw new Failure('Last transaction was partial.', 1);
-      writeSync(file, recordBytes(checksum, record.entry));
-      count++;
-    }
+    counts = await copyRepaired(log, file, options, output);
     fsyncSync(file);
+  } catch (error) {
+    rmSync(target); // a part of a log is no repaired one, and would be in the way of the next repair
+    throw error;
   } finally {
     closeSync(file);
   }
+  const { count, fixed } = counts;
   if (output.json) output.value({ file: target, transactions: count, fixed });
   else {
     output.line(`EOF reached after ${count} txns.`);
     output.line(`Recovery file ${target} has been written with ${fixed} fixed CRC error(s)`);
   }
+}
+
+interface Counts {
+  readonly count: number;
+  readonly fixed: number;
+}
+
+async function copyRepaired(log: LogFile, file: number, options: TxnLogOptions, output: Output): Promise<Counts> {
+  const ask = options.yes === true ? undefined : questions(output);
+  let count = 0;
+  let fixed = 0;
+  writeSync(file, log.header);
+  for (const record of log.records()) {
+    let { checksum } = record;
+    if (!isRight(record)) {
+      print(record, ask === undefined ? 'CRC FIXED' : 'CRC ERROR', output);
+      if (ask === undefined || (await ask())) {
+        checksum = BigInt(record.sum);
+        fixed++;
+      }
+    }
+    if (options.verbose === true) print(record, '', output);
+    if (!record.isWhole) throw new Failure('Last transaction was partial.', 1);
+    writeSync(file, recordBytes(checksum, record.entry));
+    count++;
+  }
+  return { count, fixed };
 }
 
 /** Asks until the answer begins with y, n or a; the latter ends the repair. */
@@ -139,7 +167,7 @@ function chop(path: string, text: string, output: Output): void {
     for (const record of log.records()) {
       if (!isRight(record)) throw new Failure(`CRC doesn't match ${record.checksum} vs ${record.sum}`, 1);
       if (!record.isWhole) throw new Failure('Last transaction was partial.', 1);
-      const { zxid: own } = readTxn(record.entry);
+      const own = decoded(record, (txn) => txn.zxid);
       if (previous !== undefined) tellGap(previous, own, output);
       previous = own;
       isThere ||= own === zxid;
