@@ -32,6 +32,11 @@ export class Epochs {
     }
     this.acceptedEpoch =
       this.read('acceptedEpoch') ?? this.write('acceptedEpoch', Math.max(lastEpoch, this.currentEpoch));
+    if (this.acceptedEpoch < lastEpoch && this.acceptedEpoch >= this.currentEpoch) {
+      // Nothing of an epoch is logged before it is accepted: the file is an older copy. The next epoch must not be one that was.
+      warn(`acceptedEpoch is ${this.acceptedEpoch}, the log goes on in epoch ${lastEpoch}: that counts as accepted`);
+      this.acceptedEpoch = this.write('acceptedEpoch', lastEpoch);
+    }
     if (this.acceptedEpoch < this.currentEpoch) {
       throw new StorageError(
         join(dirs.snapshots, 'acceptedEpoch'),

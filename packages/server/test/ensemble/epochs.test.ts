@@ -127,6 +127,25 @@ test('a member that has accepted a later epoch is not left outside: another one 
   assert.equal(ensemble.digests().size, 1);
 });
 
+test('members whose epoch files are older than their logs begin an epoch that none of them has seen', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  for (const path of ['/a', '/b', '/c']) {
+    const client = await ensemble.client(await ensemble.settled());
+    await client.create(path);
+    await ensemble.level();
+    await ensemble.close();
+    if (path === '/c')
+      for (const id of [1, 2, 3])
+        for (const file of ['acceptedEpoch', 'currentEpoch'])
+          writeFileSync(join(ensemble.dataDirOf(id), 'version-2', file), '1');
+    await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
+    await ensemble.settled();
+  }
+  const client = await ensemble.client(await ensemble.settled());
+  assert.equal((await client.create('/after')).error, 0);
+  assert.notEqual(await client.getData('/c'), undefined);
+});
+
 test('a member with the history of a later epoch does not unseat a quorum that has lost its data and began again', async (t) => {
   const ensemble = await Ensemble.ofThree(t);
   for (const path of ['/old0', '/old1', '/old2']) {

@@ -48,3 +48,9 @@ for (const end of ['', '\n', '\r\n', '\r', '\r\nmore']) {
     assert.deepEqual([epochs.accepted, epochs.current], [5, 4]);
   });
 }
+
+test('an epoch that the log has counts as accepted, whatever an old copy of the file says', (t) => {
+  const dirs = filesOf(t, { acceptedEpoch: '1', currentEpoch: '1' });
+  assert.deepEqual([open(dirs, 3 * EPOCH + 4).accepted, open(dirs, 3 * EPOCH + 4).current], [3, 1]);
+  assert.equal(open(dirs, EPOCH).accepted, 3, 'from then on');
+});
