@@ -93,6 +93,9 @@ export class Database implements RecoveryTarget, SessionListener {
     this.snapshotMismatches = digestEnabled && told?.zxid === zxid && (told.hi !== digest.hi || told.lo !== digest.lo);
     this.onSnapshotLoaded?.();
     this.tree.lastProcessedZxid = zxid;
+    // Apache's servers write 0 where they do not know it.
+    const isTold = told !== undefined && (told.zxid > 0 || zxid === 0);
+    if (!isTold) this.tree.digestComparedFrom = Number.POSITIVE_INFINITY;
   }
 
   apply(buf: Buffer, start: number, end: number, zxid: number): void {

@@ -313,8 +313,8 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
       // Apache's server goes on leading when those who agreed to its removal died before they could say so, and commits nothing.
       if (!server.membership.committed.verifier.isVoter(this.leader)) return false;
     }
-    // What a snapshot held of later transactions has been committed by now: from here on digests must match.
-    tree.digestComparedFrom = tree.lastProcessedZxid;
+    // What a snapshot held of later transactions has been committed by now.
+    tree.compareDigestsFromNow();
     tree.lastProcessedZxid = Math.max(tree.lastProcessedZxid, epoch * EPOCH);
     const sessions = new SessionTable<SessionOwner>(server.config.tickTime);
     const processor = new ForwardingProcessor(

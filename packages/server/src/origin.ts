@@ -19,6 +19,7 @@ export class Origin {
   constructor(server: Server, proposals: Proposals, preparer: Preparer) {
     const { config, database } = server;
     this.server = server;
+    database.tree.compareDigestsFromNow();
     this.sessions = new SessionTable<SessionOwner>(config.tickTime);
     this.processor = new OriginatingProcessor(
       database.tree,

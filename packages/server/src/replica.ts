@@ -167,7 +167,6 @@ export abstract class Replica extends Server {
   received(zxid: number): void {
     const { database } = this;
     database.snapshotLoaded(zxid);
-    database.tree.digestComparedFrom = Number.POSITIVE_INFINITY;
     database.tree.finishLoading();
     this.writeConfigNode();
   }

@@ -136,11 +136,13 @@ export async function recoverInto(
       { nodes: unlisted },
       'nodes have no access control list, in snapshot and log: only super users may use them',
     );
-  const { digestComparedFrom } = database.tree;
-  if (digestComparedFrom > recovered.lastZxid) {
+  const { digestComparedFrom, digestsPassedOver } = database.tree;
+  const isKnown = Number.isFinite(digestComparedFrom);
+  if (isKnown ? digestComparedFrom > recovered.lastZxid : digestsPassedOver > 0) {
     // A copy of a data directory in use, or the power failed on a member that had applied what its own disk did not have yet.
+    const upTo = isKnown ? { upTo: `0x${digestComparedFrom.toString(16)}` } : {};
     logger.warn(
-      { zxid: `0x${recovered.lastZxid.toString(16)}`, upTo: `0x${digestComparedFrom.toString(16)}` },
+      { zxid: `0x${recovered.lastZxid.toString(16)}`, ...upTo },
       'the snapshot was written while transactions came that are not in the log: some of what they did may be here, some not',
     );
   }

@@ -17,8 +17,8 @@ export interface SnapshotContent {
   acls(): Iterable<readonly [number, readonly Acl[]]>;
   /** Appends nodes in file form until about `bytes` are written; false when all are out. */
   writeNodes(w: JuteWriter, bytes: number): boolean;
-  /** The tree's digest and the zxid it belongs to, now. */
-  digest(): { readonly zxid: number; readonly hi: number; readonly lo: number };
+  /** The tree's digest and the zxid it belongs to, now; undefined while the tree may hold parts of later transactions. */
+  digest(): { readonly zxid: number; readonly hi: number; readonly lo: number } | undefined;
 }
 
 export interface SnapshotOptions {
@@ -120,8 +120,9 @@ async function writeContent(
   while (content.writeNodes(w, SLICE)) await flush();
   w.string('/');
   await seal();
-  if (options.digestEnabled) {
-    const { zxid, hi, lo } = content.digest();
+  const digest = options.digestEnabled ? content.digest() : undefined;
+  if (digest !== undefined) {
+    const { zxid, hi, lo } = digest;
     w.long53(zxid)
       .int(2)
       .int(hi | 0)

@@ -78,8 +78,13 @@ export class DataTree {
   digestMismatches = 0;
   /** Transactions of which the digest was compared. */
   digestComparisons = 0;
-  /** The zxid from which on digests of transactions are compared: a fuzzy snapshot's digest zxid. */
+  /**
+   * The zxid from which on digests of transactions are compared: a fuzzy snapshot's digest zxid. Infinite where a snapshot does not
+   * tell how far what it holds goes beyond its zxid: then the first digest that matches is that of a tree that is right again.
+   */
   digestComparedFrom = 0;
+  /** Digests of transactions that came before {@link digestComparedFrom} and did not match. */
+  digestsPassedOver = 0;
   /** Every 128th zxid with the tree's digest after it, for the `hash` command. */
   readonly digestLog: { zxid: number; digest: bigint }[] = [];
   /** Told the former ACL of a node whose ACL a transaction replaces: the snapshots that are being written. */
@@ -193,14 +198,29 @@ export class DataTree {
   /** The node that the last transaction created or changed; 0 if none. */
   touched: NodeId = 0;
 
+  /** Whatever a snapshot may have held of later transactions is the history from now on: digests must match. */
+  compareDigestsFromNow(): void {
+    this.digestComparedFrom = Math.min(this.digestComparedFrom, this.lastProcessedZxid);
+  }
+
+  /** Whether the digest is that of the transactions up to {@link lastProcessedZxid}, as far as is known. */
+  get digestCounts(): boolean {
+    return this.lastProcessedZxid >= this.digestComparedFrom;
+  }
+
   private compareDigest(reader: JuteReader): void {
     if (reader.remaining < TXN_DIGEST_SIZE) return;
     if (reader.int() !== DIGEST_VERSION) return;
     const hi = reader.int() >>> 0;
     const lo = reader.int() >>> 0;
-    if (this.zxid < this.digestComparedFrom) return;
+    const matches = hi === this.digest.hi && lo === this.digest.lo;
+    if (matches && this.digestComparedFrom === Number.POSITIVE_INFINITY) this.digestComparedFrom = this.zxid;
+    if (this.zxid < this.digestComparedFrom) {
+      if (!matches) this.digestsPassedOver++;
+      return;
+    }
     this.digestComparisons++;
-    if (hi !== this.digest.hi || lo !== this.digest.lo) this.digestMismatches++;
+    if (!matches) this.digestMismatches++;
   }
 
   private logDigest(): void {

@@ -57,8 +57,9 @@ export class SnapshotSource {
     return this.aclList;
   }
 
-  digest(): { zxid: number; hi: number; lo: number } {
+  digest(): { zxid: number; hi: number; lo: number } | undefined {
     const { tree } = this;
+    if (!tree.digestCounts) return undefined;
     return { zxid: tree.lastProcessedZxid, hi: tree.digest.hi, lo: tree.digest.lo };
   }
 

@@ -2,10 +2,14 @@
 // the leader may be forgotten.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { JuteWriter } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
+import { bodyPieces } from '../../dist/broadcast/snapshot-stream.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { DIGEST_VERSION } from '../../dist/tree/digest.js';
+import { SnapshotSource } from '../../dist/tree/snapshot-source.js';
+import { Harness } from '../tree/harness.js';
 import { Ensemble } from './ensemble.js';
 import { createEntry, type FollowerEnd, RawLeader } from './raw-leader.js';
 import { EPOCH } from './raw-learner.js';
@@ -170,6 +174,31 @@ test('a leader whose history goes on from another tree is asked for all of it', 
   const { follower } = await withAnotherTree(t);
   await follower.discover(2);
   assert.deepEqual([follower.peerEpoch, follower.peerZxid], [-1, 0]);
+});
+
+test('what came while the leader sent its snapshot does not look like damage after a restart', async (t) => {
+  const { ensemble, leader } = await one(t);
+  const follower = await leader.follower();
+  await follower.discover(1);
+  const h = new Harness();
+  h.zxid = EPOCH;
+  h.create('/a');
+  const body = new SnapshotSource(h.tree, []);
+  for (const path of ['/b', '/c']) h.create(path);
+  follower.send(PacketType.snap, body.zxid);
+  for (const piece of bodyPieces(body, new JuteWriter(), 1000)) follower.socket.write(Buffer.from(piece));
+  await follower.newLeader(1);
+  await follower.upToDate();
+  h.create('/d');
+  let zxid = body.zxid;
+  for (const entry of h.entries.slice(1)) follower.commit(++zxid, entry);
+  while (!exists(ensemble, '/d')) await follower.until(PacketType.ack);
+  await ensemble.stop(1);
+  await ensemble.start(1);
+  assert.ok(exists(ensemble, '/d'));
+  assert.equal(ensemble.said(1, /digests/), false);
+  assert.equal(ensemble.server(1).database.digestMismatches, 0);
+  assert.equal(ensemble.server(1).database.tree.digestComparedFrom, EPOCH + 3, 'from where nothing is ahead any more');
 });
 
 test('a leader that is lost while it sends all of its history leaves what was whole before, of which nobody is elected', async (t) => {

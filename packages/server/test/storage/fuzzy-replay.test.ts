@@ -114,6 +114,39 @@ test('a tree is found again from every snapshot, whatever was done while it was 
   }
 });
 
+for (const [what, digest] of [
+  ['no digest, as that of a tree that came by SNAP', undefined],
+  ['that its digest is not known, as Apache’s learners write', { zxid: 0, hi: 0, lo: 0 }],
+] as const) {
+  test(`behind a snapshot that tells ${what}, digests are compared from the first that matches`, async (t) => {
+    const dir = temporaryDir(t);
+    const version2 = join(dir, 'version-2');
+    mkdirSync(version2);
+    const h = new Harness();
+    h.create('/a');
+    const source = new SnapshotSource(h.tree, []);
+    for (const path of ['/b', '/c']) h.create(path);
+    const content = {
+      ...whileChanging(
+        source,
+        () => {},
+        () => 1000,
+      ),
+      digest: () => digest,
+    };
+    await writeSnapshot(nodeDisk, version2, content, OPTIONS);
+    for (const path of ['/d', '/e']) h.create(path);
+    const last = h.entries[4];
+    assert.ok(last);
+    writeFileSync(join(version2, 'log.2'), logOf(2, h.entries.slice(1)));
+    const right = (await recoverDir(dir)).db.tree;
+    assert.deepEqual([right.digestMismatches, right.digestComparedFrom, right.digestsPassedOver], [0, 3, 1]);
+    last[last.length - 1] = (last[last.length - 1] ?? 0) ^ 1;
+    writeFileSync(join(version2, 'log.2'), logOf(2, h.entries.slice(1)));
+    assert.equal((await recoverDir(dir)).db.tree.digestMismatches, 1);
+  });
+}
+
 function user(n: number): Acl {
   return { perms: 31, scheme: 'digest', id: `u${n}:h` };
 }
