@@ -82,6 +82,8 @@ export class EnsembleServer extends Replica {
   /** Until an observer looks for a leader again. */
   private hesitation: Timer | undefined;
   private configHeard: string | undefined;
+  /** How many roles in a row ended as leaders turned this server away. */
+  private timesTurnedAway = 0;
 
   private constructor(config: ServerConfig, parts: ReplicaParts, options: ServerOptions) {
     super(config, parts, options);
@@ -525,18 +527,20 @@ export class EnsembleServer extends Replica {
 
   /**
    * Goes to the next leader, or looks for one; observers do that at different times, so as not to come all at once, and who cannot
-   * follow the leader there is in no hurry to find him again.
+   * follow the leader there is in no hurry to find him again. To be turned away once may have been the end of that leader.
    */
-  private goOn({ mode, endsAlike }: Role, next: number | undefined): void {
+  private goOn({ mode, endsAlike, turnedAway }: Role, next: number | undefined): void {
+    this.timesTurnedAway = turnedAway ? this.timesTurnedAway + 1 : 0;
     if (next !== undefined) {
       this.goTo(next);
       return;
     }
-    const delay = endsAlike
-      ? this.config.tickTime / 2
-      : mode === 'observer'
-        ? this.runtime.random() * this.ensemble.electionDelay
-        : 0;
+    const delay =
+      endsAlike || this.timesTurnedAway > 1
+        ? this.config.tickTime / 2
+        : mode === 'observer'
+          ? this.runtime.random() * this.ensemble.electionDelay
+          : 0;
     if (delay === 0) this.look();
     else this.hesitation = this.runtime.after(delay, () => this.guard(() => this.look()));
   }

@@ -164,6 +164,10 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     return this.learner?.serving ?? false;
   }
 
+  get turnedAway(): boolean {
+    return this.learner !== undefined && !this.learner.synchronized;
+  }
+
   get leaderId(): number {
     return this.leader;
   }

@@ -48,6 +48,7 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
   }
 
   readonly endsAlike = false;
+  readonly turnedAway = false;
 
   get serving(): boolean {
     return this.leader.serving;

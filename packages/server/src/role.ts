@@ -7,6 +7,8 @@ export interface Role extends EnsemblePart {
   readonly serving: boolean;
   /** To follow the leader that was found once more would end alike. */
   readonly endsAlike: boolean;
+  /** The leader let it go before it sent anything of its history. */
+  readonly turnedAway: boolean;
   /** What it waits for while it does not serve. */
   readonly waitsFor: string;
   /** The log holds everything up to a zxid. */

@@ -96,6 +96,8 @@ export class Learner {
   private readonly link: PacketLink;
   private state: State = 'leaderInfo';
   private epoch = 0;
+  /** Whether the leader has begun to send its history. */
+  synchronized = false;
   private bySnapshot = false;
   /** Nothing has shown yet that what came before the last epoch is all here. */
   private doubts = false;
@@ -197,6 +199,7 @@ export class Learner {
       this.link.close('what is here cannot become the history of this leader either: all of it is needed');
       return;
     }
+    this.synchronized = true;
     switch (type) {
       case PacketType.diff:
         if (this.wantsAll) {
@@ -226,6 +229,7 @@ export class Learner {
         this.receiveSnapshot(zxid);
         break;
       default:
+        this.synchronized = false;
         this.link.close(`synchronization began with packet ${type}`);
     }
   }

@@ -146,6 +146,26 @@ test('members whose epoch files are older than their logs begin an epoch that no
   assert.notEqual(await client.getData('/c'), undefined);
 });
 
+test('a member that the leader turns away comes again after a pause', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/n');
+  const follower = await ensemble.follower();
+  await ensemble.stop(follower);
+  writeFileSync(join(ensemble.dataDirOf(follower), 'version-2', 'acceptedEpoch'), '200000');
+  await ensemble.start(follower);
+  const turnedAway = (): number =>
+    ensemble.running
+      .flatMap((id) => ensemble.lines.get(id) ?? [])
+      .filter(({ message }) => /which cannot be/.test(message)).length;
+  await until(() => turnedAway() > 1);
+  const began = performance.now();
+  const before = turnedAway();
+  await until(() => turnedAway() > before + 2);
+  assert.ok(performance.now() - began > 190, 'half a tick of 200 ms passes between two of three');
+  assert.equal((await client.create('/y')).error, 0);
+});
+
 test('a member with the history of a later epoch does not unseat a quorum that has lost its data and began again', async (t) => {
   const ensemble = await Ensemble.ofThree(t);
   for (const path of ['/old0', '/old1', '/old2']) {
