@@ -82,7 +82,7 @@ export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
     'an item that may be in the queue is put again',
     'queue',
     'queues/queue-core.js',
-    "if (error.outcomeUnknown && this.options.whenUnknown !== 'repeat')\n                        throw error;",
+    'if (error.outcomeUnknown && ++lost === losses)\n                        throw error;',
     '',
   ),
   inRecipe(
