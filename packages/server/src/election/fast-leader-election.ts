@@ -373,7 +373,10 @@ export class FastLeaderElection {
     return weighs(candidate) || weighs(voter) || !this.isVoter(candidate);
   }
 
-  /** Which of two votes is the better one: of those for one history, that for who has weight in the committed members. */
+  /**
+   * Whether the first of two votes is the better one. Of those for one history that is the one for who has weight in the committed
+   * members: Apache's servers vote for nobody else.
+   */
   private wins(a: Vote, b: Vote): boolean {
     const [committed] = this.host.verifiers();
     if (a.peerEpoch === b.peerEpoch && a.zxid === b.zxid) {

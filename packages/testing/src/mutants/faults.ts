@@ -115,15 +115,6 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     with: 'groups',
   },
   {
-    name: 'votes do not look at the weights that others know',
-    file: 'election/fast-leader-election.js',
-    from: 'if (weighs(a.leader) !== weighs(b.leader))',
-    to: 'if (false)',
-    servers: 5,
-    with: 'groups',
-    finds: 'liveness',
-  },
-  {
     name: 'who was just made an observer counts for the next reconfiguration',
     file: 'broadcast/leader.js',
     from: ' && !host.isObserver(id))',
