@@ -1,8 +1,8 @@
 // Calls that go on over lost connections, as long as the session they are meant for lives.
 
-import { type Client, type Data, ErrorCode, isKeeperError, KeeperError, onAbort } from '@nodekeeper/client';
+import { type Client, type Data, ErrorCode, isKeeperError, KeeperError } from '@nodekeeper/client';
 import { onStateChange } from './session-hub.js';
-import { deferred, pause } from './wait.js';
+import { AnyOf, deferred, pause } from './wait.js';
 
 /** Pause after the first lost connection, and at most, in milliseconds. Calls wait for a connection by themselves. */
 const FIRST_PAUSE = 5;
@@ -153,22 +153,24 @@ export const AWAY = new Error('there is no connection');
 
 /** A signal that is aborted with {@link AWAY} when there is no connection for writes, or as `also` is. It must be disposed. */
 export class Link implements Disposable {
-  private readonly controller = new AbortController();
-  private readonly forgets: readonly (() => void)[];
+  private readonly both: AnyOf;
+  private readonly forget: () => void;
 
   constructor(client: Client, also: AbortSignal) {
-    const cut = (): void => this.controller.abort(AWAY);
-    this.forgets = [onStateChange(client, cut), onAbort(also, () => this.controller.abort(also.reason))];
-    if (also.aborted) this.controller.abort(also.reason);
-    else if (client.state !== 'connected') cut();
+    const away = new AbortController();
+    const cut = (): void => away.abort(AWAY);
+    this.forget = onStateChange(client, cut);
+    if (client.state !== 'connected') cut();
+    this.both = new AnyOf(also, away.signal);
   }
 
   get signal(): AbortSignal {
-    return this.controller.signal;
+    return this.both.signal;
   }
 
   [Symbol.dispose](): void {
-    for (const forget of this.forgets) forget();
+    this.forget();
+    this.both[Symbol.dispose]();
   }
 }
 

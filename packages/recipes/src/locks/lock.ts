@@ -91,7 +91,10 @@ export abstract class Lock {
     return hold;
   }
 
-  /** The same, with undefined if it is not obtained within `timeout` ms; 0, the default, waits neither for other holders nor for a connection. */
+  /**
+   * The same, with undefined if it is not obtained within `timeout` ms; 0, the default, waits neither for other holders nor for a
+   * connection.
+   */
   async tryAcquire({ timeout = 0, ...options }: AcquireOptions = {}): Promise<LockHold | undefined> {
     if (timeout <= 0) return this.obtain(options, false);
     try {

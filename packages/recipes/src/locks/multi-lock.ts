@@ -1,9 +1,9 @@
 // Several locks as one: all or none. Source: InterProcessMultiLock of Apache Curator.
 
-import { type Client, onAbort } from '@nodekeeper/client';
+import type { Client } from '@nodekeeper/client';
 import { isRecipeError, RecipeError } from '../base/errors.js';
 import { recipePath } from '../base/paths.js';
-import { Limit, type WaitOptions } from '../base/wait.js';
+import { AnyOf, Limit, type WaitOptions } from '../base/wait.js';
 import { collect, type Releasable, releaseAll } from './collect.js';
 import { InterProcessMutex } from './mutex.js';
 
@@ -72,7 +72,10 @@ export class InterProcessMultiLock {
     return await this.collect((lock, signal) => lock.acquire({ signal }), limit.signal);
   }
 
-  /** The same, with undefined if not all are obtained within `timeout` ms; 0, the default, waits neither for holders nor for a connection. */
+  /**
+   * The same, with undefined if not all are obtained within `timeout` ms; 0, the default, waits neither for holders nor for a
+   * connection.
+   */
   async tryAcquire({ timeout = 0, ...options }: WaitOptions = {}): Promise<MultiHold | undefined> {
     try {
       if (timeout > 0) return await this.acquire({ ...options, timeout });
@@ -98,8 +101,7 @@ export class InterProcessMultiLock {
 }
 
 class Multi implements MultiHold {
-  private readonly lost = new AbortController();
-  private readonly forgets: readonly (() => void)[];
+  private readonly lost: AnyOf;
   private readonly holds: readonly Releasable[];
   private readonly who: { readonly recipe: string; readonly path: string };
   private isReleased = false;
@@ -107,10 +109,7 @@ class Multi implements MultiHold {
   constructor(holds: readonly Releasable[], who: { recipe: string; path: string }) {
     this.holds = holds;
     this.who = who;
-    // Not AbortSignal.any: what listens to such a signal is kept for good by Node 20.
-    this.forgets = holds.map(({ signal }) => onAbort(signal, () => this.lost.abort(signal.reason)));
-    const over = holds.find(({ signal }) => signal.aborted);
-    if (over !== undefined) this.lost.abort(over.signal.reason);
+    this.lost = new AnyOf(...holds.map(({ signal }) => signal));
   }
 
   get signal(): AbortSignal {
@@ -128,7 +127,7 @@ class Multi implements MultiHold {
   async release(): Promise<void> {
     if (this.isReleased) throw new RecipeError('NotHeld', this.who.recipe, this.who.path, 'it was released before');
     this.isReleased = true;
-    for (const forget of this.forgets) forget();
+    this.lost[Symbol.dispose]();
     await releaseAll(this.holds);
   }
 

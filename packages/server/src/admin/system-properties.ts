@@ -16,9 +16,10 @@ const BY_NAME: ReadonlySet<string> = new Set(
 );
 const FAMILY = /^(server\.|group|weight|metricsProvider\.)/;
 /** Apache's server shows them. */
-const SECRET = /password$|superDigest$/i;
+const SECRET_NAME = '(?:password|superDigest)';
+const SECRET = new RegExp(`${SECRET_NAME}$`, 'i');
 /** A line of zoo.cfg that holds one, with the lines that go on with its value. */
-const SECRET_LINE = /^([^=:#!\n]*(?:password|superDigest)[ \t]*[=:])(?:.*\\\r?\n)*.*$/gim;
+const SECRET_LINE = new RegExp(`^([^=:#!\\n]*${SECRET_NAME}[ \\t]*[=:])(?:.*\\\\\\r?\\n)*.*$`, 'gim');
 
 /** The configuration as it was written, but for what nobody else may know. */
 export function withoutSecrets(text: string): string {

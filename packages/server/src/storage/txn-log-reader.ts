@@ -136,8 +136,9 @@ class LogScan {
   }
 
   /**
-   * Judges damage at `offset`: an error if it was durable before, or could not have been torn; else torn, if nothing valid follows, or if what is damaged was never written; an error otherwise. A disk
-   * writes the sectors of one write in any order: of a batch, later records can be there and earlier ones not.
+   * Judges damage at `offset`. What was durable is an error; else it is torn if nothing valid follows, or if what is damaged was
+   * never written, and an error otherwise. A disk writes the sectors of one write in any order: of a batch, later records can be
+   * there and earlier ones not.
    */
   private torn(offset: number, lastZxid: number, problem: string | undefined): string | undefined {
     if (this.wasDurable(offset)) {

@@ -2,7 +2,7 @@
 // the leader may be forgotten.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { JuteWriter } from '@nodekeeper/protocol';
+import { ErrorCode, JuteWriter } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { bodyPieces } from '../../dist/broadcast/snapshot-stream.js';
 import type { Disk } from '../../dist/storage/disk.js';
@@ -11,7 +11,7 @@ import { DIGEST_VERSION } from '../../dist/tree/digest.js';
 import { SnapshotSource } from '../../dist/tree/snapshot-source.js';
 import { Harness } from '../tree/harness.js';
 import { Ensemble } from './ensemble.js';
-import { createEntry, type FollowerEnd, RawLeader } from './raw-leader.js';
+import { createEntry, errorEntry, type FollowerEnd, RawLeader } from './raw-leader.js';
 import { EPOCH } from './raw-learner.js';
 
 /** Server 1 of three, whose leader is made of packets. */
@@ -154,6 +154,13 @@ test('a leader that sends nonsense loses the follower’s connection, and the fo
   assert.ok(exists(ensemble, '/n'));
 });
 
+/** A transaction that tells a digest which no tree has. */
+function ofAnotherTree(zxid: number): Buffer {
+  const digest = Buffer.alloc(12, 7);
+  digest.writeInt32BE(DIGEST_VERSION);
+  return Buffer.concat([createEntry(zxid, '/x'), digest]);
+}
+
 /** The same after a leader that seems to have left out what the first epoch ended with; it is asked for everything. */
 async function withAnotherTree(t: TestContext) {
   const { ensemble, leader } = await withFirstEpoch(t);
@@ -161,9 +168,7 @@ async function withAnotherTree(t: TestContext) {
   await follower.discover(2);
   assert.equal(follower.peerZxid, EPOCH + 1);
   follower.send(PacketType.diff, 2 * EPOCH + 1);
-  const digest = Buffer.alloc(12, 7);
-  digest.writeInt32BE(DIGEST_VERSION);
-  follower.commit(2 * EPOCH + 1, Buffer.concat([createEntry(2 * EPOCH + 1, '/x'), digest]));
+  follower.commit(2 * EPOCH + 1, ofAnotherTree(2 * EPOCH + 1));
   await follower.end();
   assert.ok(ensemble.said(1, /by its digest 0x200000001 follows on another tree/));
   follower = await leader.follower();
@@ -199,6 +204,17 @@ test('what came while the leader sent its snapshot does not look like damage aft
   assert.equal(ensemble.said(1, /digests/), false);
   assert.equal(ensemble.server(1).database.digestMismatches, 0);
   assert.equal(ensemble.server(1).database.tree.digestComparedFrom, EPOCH + 3, 'from where nothing is ahead any more');
+});
+
+test('what a leader left out shows in its first digest, be there errors before it, which have none', async (t) => {
+  const { ensemble, leader } = await withFirstEpoch(t);
+  const follower = await leader.follower();
+  await follower.discover(2);
+  follower.send(PacketType.diff, 2 * EPOCH + 2);
+  follower.commit(2 * EPOCH + 1, errorEntry(2 * EPOCH + 1, ErrorCode.NoNode));
+  follower.commit(2 * EPOCH + 2, ofAnotherTree(2 * EPOCH + 2));
+  await follower.end();
+  assert.ok(ensemble.said(1, /by its digest 0x200000002 follows on another tree/));
 });
 
 test('a leader that is lost while it sends all of its history leaves what was whole before, of which nobody is elected', async (t) => {

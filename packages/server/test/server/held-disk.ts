@@ -1,28 +1,19 @@
 // The real disk, whose log finishes no write while it is held.
 
 import type { Disk } from '../../dist/storage/disk.js';
-import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { diskWithLogs } from './changed-logs.js';
 
 export class HeldDisk {
   private held = false;
   private readonly waiting: (() => void)[] = [];
-  readonly disk: Disk = {
-    ...nodeDisk,
-    createLog: (path, durable, done) =>
-      nodeDisk.createLog(path, durable, (error, file) => {
-        if (file === null) {
-          done(error, null);
-          return;
-        }
-        const write = file.write.bind(file);
-        file.write = (parts, position, written) =>
-          write(parts, position, (e) => {
-            if (this.held) this.waiting.push(() => written(e));
-            else written(e);
-          });
-        done(error, file);
-      }),
-  };
+  readonly disk: Disk = diskWithLogs((file) => {
+    const write = file.write.bind(file);
+    file.write = (parts, position, written) =>
+      write(parts, position, (e) => {
+        if (this.held) this.waiting.push(() => written(e));
+        else written(e);
+      });
+  });
 
   hold(): void {
     this.held = true;

@@ -12,6 +12,7 @@ import type { RunningServer } from '../../dist/index.js';
 import { silentLogger } from '../../dist/log.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { diskWithLogs } from './changed-logs.js';
 import { atEnd, dataDir, RawClient, serve } from './raw-client.js';
 
 const FIXTURES = new URL('../../test/fixtures/storage/snapshots/', import.meta.url);
@@ -184,19 +185,10 @@ test('a disk that does not take the restored data leaves the server with those i
 
 test('a server whose log cannot be closed for a restore ends, rather than serve nobody', async (t) => {
   let broken = false;
-  const disk: Disk = {
-    ...nodeDisk,
-    createLog: (path, durable, done) =>
-      nodeDisk.createLog(path, durable, (error, file) => {
-        if (file === null) {
-          done(error, null);
-          return;
-        }
-        const resize = file.resize.bind(file);
-        file.resize = (size, resized) => (broken ? resized(new Error('EIO: ftruncate')) : resize(size, resized));
-        done(error, file);
-      }),
-  };
+  const disk = diskWithLogs((file) => {
+    const resize = file.resize.bind(file);
+    file.resize = (size, resized) => (broken ? resized(new Error('EIO: ftruncate')) : resize(size, resized));
+  });
   let ended: Error | undefined;
   const running = await serve(t, {}, { disk, onFatal: (error) => (ended = error) });
   const url = await commands(t, running);

@@ -12,7 +12,8 @@ const HELP = `npm run sim -- [options]
   --servers N       servers that vote, 1 for a standalone server; each seed has a number of its own if not given
   --observers N     servers that do not vote
   --spares N        machines that wait to become members: then members change
-  --with LIST       oracle (with --servers 2), groups, localSessions, mixedDigests, lostDisks: some runs have them if not given
+  --with LIST       oracle (needs --servers 2 --observers 0), groups (3 or more), lostDisks (3 or more, --spares 0, no groups), localSessions,
+                    mixedDigests: all runs have these, where they can; some have them if not given
   --recipes LIST    clients use these recipes: mutex,cache …, all, or none; some runs have some if not given
   --faults 1-3,7    of the faults of the plan only these ('none' for none)
   --operations …    of the operations only these

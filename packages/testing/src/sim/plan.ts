@@ -97,7 +97,7 @@ export interface PlanOptions {
   readonly spares?: number;
   /** How many clients there are; 2 to 4. */
   readonly clients?: number;
-  /** What the run has for certain; drawn for each if not named. */
+  /** What the run has for certain if its size allows it; drawn for each if not named. */
   readonly traits?: readonly Trait[];
   /** Recipes that the clients use; `none` for single calls, `own` for a program of the caller's. */
   readonly recipes?: readonly RecipeName[] | 'none' | 'own';

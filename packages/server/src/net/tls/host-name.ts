@@ -5,8 +5,9 @@ import { reverse } from 'node:dns/promises';
 import { isIP } from 'node:net';
 
 /**
- * Whether the certificate names the address, undefined once the peer is gone or, where that is known, the name by which the host was dialled, or else, with
+ * Whether the certificate names the address or, where that is known, the name by which the host was dialled, or else, with
  * `reverseDns`, a name that the DNS has for the address.
+ * @param address undefined once the peer is gone
  */
 export async function namesHost(
   certificate: X509Certificate,
