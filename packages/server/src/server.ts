@@ -189,6 +189,8 @@ export abstract class Server {
   private bytesSinceSnapshot = 0;
   private snapshotAfterTxns = 0;
   private snapshotAfterBytes = 0;
+  /** So much came while one was written that another follows at once: a start is to read little of the log, also after a burst. */
+  private snapshotDue = false;
   private nextId: bigint;
   private readonly lock: DataLock | undefined;
   private flushScheduled = false;
@@ -493,13 +495,20 @@ export abstract class Server {
           'a snapshot could not be written; the log is kept, the next one will be tried',
         );
       })
-      .finally(() => {
-        this.snapshotting = null;
-      });
+      .finally(() => this.snapshotEnded());
+  }
+
+  private snapshotEnded(): void {
+    this.snapshotting = null;
+    // In a turn of its own: an operator who waits for a snapshot comes first, and has this one, too.
+    this.runtime.soon(() => {
+      if (this.snapshotDue && !this.stopping) this.startSnapshot();
+    });
   }
 
   /** When the next snapshot is due: between half and all of the limits, so that the servers of an ensemble take turns. */
   private drawSnapshotLimits(): void {
+    this.snapshotDue = false;
     this.txnsSinceSnapshot = 0;
     this.bytesSinceSnapshot = 0;
     const { snapCount, snapSizeLimit } = this.config;
@@ -543,9 +552,7 @@ export abstract class Server {
         () => {},
         () => {}, // whoever asked is told
       )
-      .finally(() => {
-        this.snapshotting = null;
-      });
+      .finally(() => this.snapshotEnded());
     return writing;
   }
 
@@ -554,6 +561,7 @@ export abstract class Server {
 
   /** Gives up the snapshot that is being written, if one is: what it is taken from is about to change otherwise than by commits. */
   async giveUpSnapshot(): Promise<void> {
+    this.snapshotDue = false;
     this.snapshotSource?.giveUp();
     await this.snapshotting;
   }
@@ -580,7 +588,10 @@ export abstract class Server {
     if (this.txnsSinceSnapshot <= this.snapshotAfterTxns && this.bytesSinceSnapshot <= this.snapshotAfterBytes) return;
     this.log.roll();
     if (this.snapshotting === null) this.startSnapshot();
-    else this.txnsSinceSnapshot = this.bytesSinceSnapshot = 0;
+    else {
+      this.snapshotDue = true;
+      this.txnsSinceSnapshot = this.bytesSinceSnapshot = 0;
+    }
   }
 
   private onSync(ms: number, entries: number): void {

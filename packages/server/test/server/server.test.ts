@@ -635,6 +635,30 @@ test('a snapshot that takes long does not make every batch a log of its own', as
   assert.ok(logs.length > 5 && logs.length <= 30, `${logs.length} logs for 600 KB`);
 });
 
+test('a snapshot that became due while one was written is taken after it, also if no further write comes', async (t) => {
+  const dir = dataDir(t);
+  let goOn = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  let snapshots = 0;
+  const disk: Disk = {
+    ...nodeDisk,
+    create: async (path) => {
+      if (snapshots++ === 1) await held; // after that of the empty tree
+      return nodeDisk.create(path);
+    },
+  };
+  const { server, clientPort } = await serve(t, { dataDir: dir, snapCount: 10 }, { disk });
+  const client = await RawClient.open(t, clientPort);
+  for (let i = 0; i < 30; i++) await client.create(`/n${i}`);
+  goOn();
+  while (server.stats.lastSnapshot?.zxid !== server.lastZxid) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(readdirSync(join(dir, 'version-2')).includes(`snapshot.${server.lastZxid.toString(16)}`));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(snapshots, 3, 'one more, and no further');
+});
+
 test('snapshots are taken and logs rolled while requests go on, and old files can be purged', async (t) => {
   const dir = dataDir(t);
   const first = await serve(t, { dataDir: dir, snapCount: 100 });
