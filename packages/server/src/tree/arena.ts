@@ -33,8 +33,10 @@ const CLASSES = sizeClass(MAX_POOLED) + 1;
 export class Arena {
   private readonly chunkBytes: Buffer[] = [];
   private readonly chunkInts: Int32Array[] = [];
+  private readonly chunkViews: DataView[] = [];
   private readonly largeBytes: (Buffer | undefined)[] = [];
   private readonly largeInts: (Int32Array | undefined)[] = [];
+  private readonly largeViews: (DataView | undefined)[] = [];
   private readonly freeLarge: number[] = [];
   private readonly freeHead = new Int32Array(CLASSES);
   private bump = CHUNK_SIZE; // position in the newest chunk; starts full so that the first allocation opens one
@@ -66,6 +68,7 @@ export class Arena {
       this.used -= (this.largeBytes[at] as Buffer).length;
       this.largeBytes[at] = undefined;
       this.largeInts[at] = undefined;
+      this.largeViews[at] = undefined;
       this.freeLarge.push(at);
       return;
     }
@@ -89,6 +92,11 @@ export class Arena {
     return handle < 0 ? 0 : (handle & CHUNK_UNIT_MASK) << UNIT_SHIFT;
   }
 
+  /** The same memory, for words at any place. */
+  view(handle: Handle): DataView {
+    return (handle < 0 ? this.largeViews[~handle] : this.chunkViews[handle >>> CHUNK_UNIT_SHIFT]) as DataView;
+  }
+
   /** The same memory as 32-bit words. */
   ints(handle: Handle): Int32Array {
     return (handle < 0 ? this.largeInts[~handle] : this.chunkInts[handle >>> CHUNK_UNIT_SHIFT]) as Int32Array;
@@ -104,6 +112,7 @@ export class Arena {
     const memory = uncounted(CHUNK_SIZE, this.chunkBytes.length);
     this.chunkBytes.push(Buffer.from(memory));
     this.chunkInts.push(new Int32Array(memory));
+    this.chunkViews.push(new DataView(memory));
     // Unit 0 of the first chunk stays unused: handle 0 means no block.
     this.bump = this.chunkBytes.length === 1 ? 1 << UNIT_SHIFT : 0;
   }
@@ -114,6 +123,7 @@ export class Arena {
     const at = this.freeLarge.pop() ?? this.largeBytes.length;
     this.largeBytes[at] = Buffer.from(memory);
     this.largeInts[at] = new Int32Array(memory);
+    this.largeViews[at] = new DataView(memory);
     return ~at;
   }
 }

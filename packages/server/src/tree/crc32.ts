@@ -37,24 +37,30 @@ export function crcBytes(state: number, buf: Uint8Array, start: number, end: num
   return c;
 }
 
+/** The buffer that was copied from last, in words; there is hardly another in between. */
+let lastBuf: Uint8Array | undefined;
+let lastView: DataView = new DataView(new ArrayBuffer(0));
+
 /** Adds `buf[start, end)` to the state, and copies it to `to` from `at` on: the state is what takes the time. */
-export function crcCopy(
-  state: number,
-  buf: Uint8Array,
-  start: number,
-  end: number,
-  to: Uint8Array,
-  at: number,
-): number {
+export function crcCopy(state: number, buf: Uint8Array, start: number, end: number, to: DataView, at: number): number {
+  if (buf !== lastBuf) {
+    lastBuf = buf;
+    lastView = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
+  }
+  const view = lastView;
   let c = state;
   let i = start;
   let k = at;
-  for (const last = end - 7; i < last; i += 8, k += 8) {
-    c = step(c ^ copyWord(buf, i, to, k), copyWord(buf, i + 4, to, k + 4));
+  for (const last = end - 8; i <= last; i += 8, k += 8) {
+    const first = view.getInt32(i, true);
+    const second = view.getInt32(i + 4, true);
+    to.setInt32(k, first, true);
+    to.setInt32(k + 4, second, true);
+    c = step(c ^ first, second);
   }
   for (; i < end; i++, k++) {
     const byte = buf[i] as number;
-    to[k] = byte;
+    to.setUint8(k, byte);
     c = (c >>> 8) ^ (T0[(c ^ byte) & 255] as number);
   }
   return c;
@@ -94,18 +100,6 @@ function word(buf: Uint8Array, i: number): number {
   return (
     (buf[i] as number) | ((buf[i + 1] as number) << 8) | ((buf[i + 2] as number) << 16) | ((buf[i + 3] as number) << 24)
   );
-}
-
-function copyWord(buf: Uint8Array, i: number, to: Uint8Array, k: number): number {
-  const b0 = buf[i] as number;
-  const b1 = buf[i + 1] as number;
-  const b2 = buf[i + 2] as number;
-  const b3 = buf[i + 3] as number;
-  to[k] = b0;
-  to[k + 1] = b1;
-  to[k + 2] = b2;
-  to[k + 3] = b3;
-  return b0 | (b1 << 8) | (b2 << 16) | (b3 << 24);
 }
 
 function swap(word: number): number {

@@ -443,11 +443,7 @@ export class NodeStore {
 
   /** Fills a block; returns the digest's state with these bytes added. */
   private copyIn(handle: Handle, buf: Buffer, start: number, end: number, state: number): number {
-    const bytes = this.arena.bytes(handle);
-    const to = this.arena.offset(handle);
-    if (end - start <= 200) return crcCopy(state, buf, start, end, bytes, to);
-    bytes.set(buf.subarray(start, end), to);
-    return crcBytes(state, buf, start, end);
+    return crcCopy(state, buf, start, end, this.arena.view(handle), this.arena.offset(handle));
   }
 
   /** A record that is zero but for its generation. */
