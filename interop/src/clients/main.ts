@@ -96,8 +96,8 @@ async function checksOf(client: Client): Promise<readonly Check[]> {
 }
 
 /**
- * Two lanes: the clients and then suites from the front of the list; suites from its end, those of ensembles, which wait for their
- * servers most of the time.
+ * Three lanes: the clients and then suites from the front of the list; twice suites from its end, those of ensembles, which wait for
+ * their servers most of the time.
  */
 async function runAll(): Promise<[Outcome[], SuiteResult[]]> {
   const outcomes: Outcome[] = [];
@@ -109,7 +109,8 @@ async function runAll(): Promise<[Outcome[], SuiteResult[]]> {
   const runClients = async (): Promise<void> => {
     for (const client of clients) outcomes.push(await runClient(client));
   };
-  await Promise.all([runClients().then(() => runSuites(() => left.shift())), runSuites(() => left.pop())]);
+  const last = (): Suite | undefined => left.pop();
+  await Promise.all([runClients().then(() => runSuites(() => left.shift())), runSuites(last), runSuites(last)]);
   return [outcomes, suites.map((suite) => results.get(suite) as SuiteResult)];
 }
 

@@ -1,7 +1,7 @@
 // A server's copy of the history that an ensemble agrees on: what of it is on disk and can be trusted, how it takes over a leader's,
 // and how it goes back to what is on disk.
 
-import { follows, type RecentProposals } from './broadcast/recent-proposals.js';
+import { counterOf, epochOf, follows, type RecentProposals } from './broadcast/recent-proposals.js';
 import type { BodySink } from './broadcast/snapshot-stream.js';
 import { DynamicFile } from './config/dynamic-file.js';
 import type { Ensemble, ServerConfig } from './config/index.js';
@@ -61,22 +61,30 @@ export abstract class Replica extends Server {
     this.recent = recent;
     const files = config.path === undefined ? undefined : new DynamicFile(this.disk, config.path);
     const changeable = config.reconfigEnabled;
-    const interrupted = changeable ? this.proposedBefore(files) : undefined;
-    this.membership = new Membership(id, own, ensemble.members, changeable, files, interrupted);
-    this.knownVersion = this.versionIn(opened.database.tree);
     this.maxPacket = config.maxEntry + PACKET_MARGIN;
     const { recovered, dirs, trusted } = opened;
     this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));
+    const interrupted = changeable ? this.proposedBefore(files, recovered.lastZxid) : undefined;
+    this.membership = new Membership(id, own, ensemble.members, changeable, files, interrupted);
+    this.knownVersion = this.versionIn(opened.database.tree);
     this.untrusted = (recovered.fresh && !trusted) || mustRejoin(this.disk, dirs);
   }
 
   /**
    * The members that were proposed before this server was stopped. Where their file cannot be read, the history tells of them: what
-   * this server has acknowledged of a reconfiguration is in both.
+   * this server has acknowledged of a reconfiguration is in both. A reconfiguration of an epoch that this server had joined, which
+   * only the file has, it never acknowledged: those who shall be added may have it, and nobody to vote for but this server, which
+   * would wait for their votes.
    */
-  private proposedBefore(files: DynamicFile | undefined): QuorumConfig | undefined {
+  private proposedBefore(files: DynamicFile | undefined, lastZxid: number): QuorumConfig | undefined {
     try {
-      return files?.proposed();
+      const config = files?.proposed();
+      if (config === undefined || config.version <= lastZxid) return config;
+      if (counterOf(config.version) === 0 || epochOf(config.version) > this.epochs.current) return config;
+      files?.withdraw();
+      const version = `0x${config.version.toString(16)}`;
+      this.logger.warn({ version }, 'the log does not have the reconfiguration that was under way: it is forgotten');
+      return undefined;
     } catch (e) {
       this.logger.warn(
         {},

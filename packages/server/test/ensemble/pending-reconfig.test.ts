@@ -197,3 +197,42 @@ test('a leader who is no member by what it begins with hands over to one who is'
   assert.deepEqual(ensemble.server(3).membership.committed.verifier.voters, [1, 2]);
   assert.equal((await (await ensemble.client(3)).create('/m')).error, 0);
 });
+
+test('who alone may lead does not wait for members that were proposed in what its disk lost', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1], SETTINGS);
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/n');
+  const zxid = ensemble.server(1).lastZxid + 1;
+  await ensemble.close();
+  // Its disk failed before the log had the reconfiguration; the members that it adds are not there.
+  writeFileSync(`${ensemble.configPath(1)}.dynamic.next`, members(ensemble, zxid, [2, 3]));
+  await ensemble.start(1);
+  assert.equal(await ensemble.settled(), 1);
+  assert.equal((await (await ensemble.client(1)).create('/m')).error, 0);
+  assert.ok(ensemble.said(1, /the log does not have the reconfiguration that was under way/));
+  assert.equal(existsSync(`${ensemble.configPath(1)}.dynamic.next`), false);
+});
+
+test('one that is being added leads, if those who vote already have lost what came behind that', async (t) => {
+  const ensemble = await Ensemble.withFiles(t, 3, [1], SETTINGS);
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/n');
+  for (const id of [2, 3]) await ensemble.startJoiner(id);
+  await ensemble.settled();
+  await ensemble.level();
+  const zxid = ensemble.server(1).lastZxid + 1;
+  for (const id of [1, 2, 3]) await ensemble.stop(id);
+  // The leader stopped when the others had logged one more.
+  const text = members(ensemble, zxid, [1, 2, 3]);
+  const proposed = { zxid, entry: reconfigEntry(zxid, text) };
+  const behind = { zxid: zxid + 1, entry: createEntry(zxid + 1, '/behind') };
+  for (const id of [1, 2, 3]) {
+    writeFileSync(`${ensemble.configPath(id)}.dynamic.next`, text);
+    writeLog(join(ensemble.dataDirOf(id), 'version-2'), id === 1 ? [proposed] : [proposed, behind]);
+  }
+  await ensemble.start(1);
+  for (const id of [2, 3]) await ensemble.startJoiner(id);
+  assert.notEqual(await ensemble.settled(), 1);
+  assert.notEqual(await (await ensemble.client(1)).getData('/behind'), undefined);
+  assert.deepEqual(ensemble.server(1).membership.committed.verifier.voters, [1, 2, 3]);
+});

@@ -179,7 +179,6 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     file: 'broadcast/packet.js',
     from: 'else if (!this.owned)',
     to: 'else if (false)',
-    finds: 'liveness',
   },
   {
     name: 'a learner does not cut its log',
@@ -235,7 +234,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     from: 'const paths = this.ephemeralsOf(id, author);',
     to: 'const paths = this.ephemeralsOf(id, author); if (paths.size > 1) paths.delete([...paths][0]);',
     servers: 1,
-    finds: 'digest',
+    finds: 'transactions',
   },
   {
     name: 'sessions expire early',

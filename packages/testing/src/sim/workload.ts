@@ -23,6 +23,10 @@ export const PATHS = [...PARENTS, WATCHED].flatMap((parent) => [parent, ...NAMES
 
 /** Milliseconds. */
 const BURST = 30;
+/** Operations of which a sync has to show the outcome. */
+const CHANGING: ReadonlySet<Operation['kind']> = new Set(['create', 'set', 'delete', 'multi']);
+/** Milliseconds in which a write is usually answered, or nearly. */
+const SOON = 12;
 /** Bytes of data. */
 const LARGEST = 200_000;
 
@@ -56,33 +60,41 @@ export function makeOperations(
   });
   const writes = random.between(0.3, 0.9);
   const large = random.pick([0, 0.02, 0.1]);
+  const behind = random.fork('behind');
   times.forEach((at, i) => {
     const client = random.int(clients);
     // Some data fill many sectors and packets.
     const data = `v${i} `.padEnd(random.chance(large) ? random.int(LARGEST) : 0, '.').trimEnd();
-    out.push({ at, client, op: makeOperation(random, data, writes, client) });
+    const op = makeOperation(random, data, writes, client);
+    out.push({ at, client, op });
+    // Another client asks for all that is written by then, of a server that may not have it yet.
+    if (CHANGING.has(op.kind) && behind.chance(0.4))
+      out.push({ at: at + behind.between(0, SOON), client: behind.int(clients), op: { kind: 'sync', path: '/' } });
   });
   if (change || grouped) {
     const whole = random.fork('whole');
     const hurry = random.fork('hurry');
-    const changed = (): Operation =>
-      grouped || whole.chance(0.1) ? makeMembers(whole, machines, change) : makeReconfig(random, machines);
+    const changed = (server: number): Operation =>
+      grouped || whole.chance(0.1) ? makeMembers(whole, machines, change) : makeReconfig(random, machines, server);
     for (let i = 1 + random.int(6); i > 0; i--) {
       const at = random.between(200, duration);
-      out.push({ at, client: random.int(clients), op: changed() });
-      // The next one often while this one is on its way.
-      if (hurry.chance(0.3)) out.push({ at: at + hurry.between(0, 100), client: hurry.int(clients), op: changed() });
+      const server = random.int(machines);
+      out.push({ at, client: random.int(clients), op: changed(server) });
+      // The next one often while this one is on its way, and often of the same server.
+      if (hurry.chance(0.5)) {
+        const next = hurry.chance(0.5) ? server : hurry.int(machines);
+        out.push({ at: at + hurry.between(0, 100), client: hurry.int(clients), op: changed(next) });
+      }
     }
   }
   return out.sort((a, b) => a.at - b.at);
 }
 
-/** Somebody joins, leaves, or changes its role. */
-function makeReconfig(random: Random, machines: number): Operation {
-  const server = random.int(machines);
+/** The server joins, leaves, or changes its role. */
+function makeReconfig(random: Random, machines: number, server: number): Operation {
   if (random.chance(0.4)) return { kind: 'reconfig', joining: null, leaving: `${server + 1}`, members: null };
-  const role = random.chance(0.8) ? 'participant' : 'observer';
-  const leaving = random.chance(0.2) ? `${random.int(machines) + 1}` : null;
+  const role = random.chance(0.7) ? 'participant' : 'observer';
+  const leaving = random.chance(0.4) ? `${random.int(machines) + 1}` : null;
   return { kind: 'reconfig', joining: serverLine(server, role), leaving, members: null };
 }
 
