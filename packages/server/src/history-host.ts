@@ -9,6 +9,7 @@ import type { SyncKind } from './broadcast/sync-limits.js';
 import { RoleHost } from './role-host.js';
 import { sortedSnapshots } from './storage/file-names.js';
 import { LogCursor as DiskCursor } from './storage/log-cursor.js';
+import { systemCode } from './storage/system-error.js';
 
 export class ServerHistory extends RoleHost implements HistoryHost {
   get outbox(): Outbox {
@@ -49,16 +50,32 @@ export class ServerHistory extends RoleHost implements HistoryHost {
 
   logAfter(zxid: number): LogCursor | undefined {
     const { disk, dirs, ensemble } = this.server;
-    const newest = sortedSnapshots(disk.list(dirs.snapshots))[0];
-    const snapshotSize = newest === undefined ? 0 : (disk.size(`${dirs.snapshots}/${newest.file}`) ?? 0);
-    return DiskCursor.open(disk, dirs.logs, zxid, snapshotSize * ensemble.snapshotSizeFactor);
+    return this.fromDisk(undefined, () => {
+      const newest = sortedSnapshots(disk.list(dirs.snapshots))[0];
+      const snapshotSize = newest === undefined ? 0 : (disk.size(`${dirs.snapshots}/${newest.file}`) ?? 0);
+      const limit = snapshotSize * ensemble.snapshotSizeFactor;
+      return DiskCursor.open(disk, dirs.logs, zxid, limit, (message) => this.warn(message));
+    });
   }
 
   holdsBetween(above: number, below: number): boolean {
     const { disk, dirs } = this.server;
-    return sortedSnapshots(disk.list(dirs.snapshots)).some(
-      ({ zxid }) => zxid > above && zxid < below && counterOf(zxid) !== 0,
+    return this.fromDisk(true, () =>
+      sortedSnapshots(disk.list(dirs.snapshots)).some(
+        ({ zxid }) => zxid > above && zxid < below && counterOf(zxid) !== 0,
+      ),
     );
+  }
+
+  /** What is looked up on disk for a learner, or what makes it get a snapshot where the system refuses: no reason to end. */
+  private fromDisk<T>(refused: T, look: () => T): T {
+    try {
+      return look();
+    } catch (e) {
+      if (systemCode(e) === undefined) throw e;
+      this.warn(`a learner is brought up to date by a snapshot, as the log cannot be read: ${(e as Error).message}`);
+      return refused;
+    }
   }
 
   newTrace(): PacketTrace | undefined {

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, ReadableFile } from './disk.js';
-import { sortedLogs } from './file-names.js';
+import { logName, sortedLogs } from './file-names.js';
 import { systemCode } from './system-error.js';
 import { LOG_HEADER_SIZE, RECORD_END, RECORD_HEAD } from './txn-log.js';
 
@@ -20,27 +20,36 @@ export interface LogEntry {
 export class LogCursor {
   private readonly disk: Disk;
   private readonly dir: string;
+  private readonly onWarning: (message: string) => void;
   private files: LogName[];
   private file: ReadableFile | undefined;
   /** In the name of the file that is read. */
   private fileZxid = -1;
   private position = 0;
-  /** A file that another one follows ends in something that is neither a record nor the end. */
+  /** A file that another one follows ends in something that is neither a record nor the end, or the disk does not give it. */
   damaged = false;
   /** The highest zxid given out: Apache's followers may have written entries twice, see repeated-entries.ts. */
   private last = -1;
 
-  private constructor(disk: Disk, dir: string, files: LogName[]) {
+  private constructor(disk: Disk, dir: string, files: LogName[], onWarning: (message: string) => void) {
     this.disk = disk;
     this.dir = dir;
     this.files = files;
+    this.onWarning = onWarning;
   }
 
   /**
    * A cursor at the beginning of the log file that may hold `zxid`. Undefined if there is none that early, or the files after
    * that one hold more than `limit` bytes.
+   * @param onWarning is told of a file that cannot be read
    */
-  static open(disk: Disk, dir: string, zxid: number, limit: number): LogCursor | undefined {
+  static open(
+    disk: Disk,
+    dir: string,
+    zxid: number,
+    limit: number,
+    onWarning: (message: string) => void = () => {},
+  ): LogCursor | undefined {
     const logs = sortedLogs(disk.list(dir));
     let first = -1;
     for (let i = 0; i < logs.length; i++) if ((logs[i]?.zxid ?? 0) <= zxid) first = i;
@@ -48,11 +57,23 @@ export class LogCursor {
     let bytes = 0;
     for (const { file } of logs.slice(first + 1)) bytes += disk.size(join(dir, file)) ?? 0;
     if (bytes > limit) return undefined;
-    return new LogCursor(disk, dir, logs.slice(first));
+    return new LogCursor(disk, dir, logs.slice(first), onWarning);
   }
 
   /** The next transaction; undefined at the end of what is written, or before something that is not whole. */
   next(): LogEntry | undefined {
+    try {
+      return this.advance();
+    } catch (e) {
+      // What a learner misses in the log it can have in a snapshot: the server that reads it need not end.
+      if (systemCode(e) === undefined) throw e;
+      this.onWarning(`${join(this.dir, logName(this.fileZxid))} cannot be read for a learner: ${(e as Error).message}`);
+      this.damaged = true;
+      return undefined;
+    }
+  }
+
+  private advance(): LogEntry | undefined {
     for (;;) {
       if (this.file === undefined && !this.open()) return undefined;
       const entry = this.file === undefined ? undefined : this.read(this.file);
@@ -79,13 +100,13 @@ export class LogCursor {
   private open(): boolean {
     const name = this.files.shift();
     if (name === undefined) return false;
+    this.fileZxid = name.zxid;
     try {
       this.file = this.disk.open(join(this.dir, name.file));
     } catch (e) {
       if (systemCode(e) === 'ENOENT') return false;
       throw e;
     }
-    this.fileZxid = name.zxid;
     this.position = LOG_HEADER_SIZE;
     return true;
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
+import type { Disk } from '../../dist/storage/disk.js';
 import { LogCursor } from '../../dist/storage/log-cursor.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { LogBatch } from '../../dist/storage/txn-log.js';
@@ -94,6 +95,49 @@ test('a learner that the log on disk cannot serve, as it has a gap, gets a snaps
   assert.ok(ensemble.said(next, new RegExp(`server ${behind} is gone: .*missing in the log`)));
   assert.ok(ensemble.said(next, new RegExp(`server ${behind} .*by a snapshot`)));
   assert.equal(ensemble.digests().size, 1);
+});
+
+test('a leader that cannot read its log goes on leading, and the learner gets a snapshot', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], { commitLogCount: 5 });
+  const unreadable = new Set<string>();
+  const refuse = (path: string, what: string): void => {
+    if (unreadable.has(what) && /log\.\w+$|version-2$/.test(path))
+      throw Object.assign(new Error(`EIO: i/o error, ${what} '${path}'`), { code: 'EIO' });
+  };
+  const disk: Disk = {
+    ...nodeDisk,
+    list: (dir) => {
+      refuse(dir, 'scandir');
+      return nodeDisk.list(dir);
+    },
+    open: (path) => {
+      const file = nodeDisk.open(path);
+      return {
+        ...file,
+        read: (...to) => {
+          refuse(path, 'read');
+          return file.read(...to);
+        },
+      };
+    },
+  };
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id, {}, { disk })));
+  const leader = await ensemble.settled();
+  const behind = leader === 1 ? 2 : 1;
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  for (const what of ['read', 'scandir']) {
+    await ensemble.level();
+    await ensemble.stop(behind);
+    await write(client, 20);
+    unreadable.add(what);
+    await ensemble.start(behind);
+    await ensemble.level();
+    unreadable.clear();
+    assert.equal(await ensemble.settled(), leader);
+    assert.equal(ensemble.digests().size, 1);
+    assert.ok(ensemble.said(leader, new RegExp(`cannot be read.*EIO: i/o error, ${what}`)));
+  }
 });
 
 test('what ended an epoch and is in a snapshot only is not left out', async (t) => {

@@ -53,3 +53,22 @@ test('damage in front of another file is told, and not read past', (t) => {
     cursor.close();
   }
 });
+
+test('a log that the system does not let be read is told of, and counts as damaged', (t) => {
+  const dir = temporaryDir(t);
+  writeFileSync(join(dir, 'log.1'), logOf(1, []));
+  const refuse = (): never => {
+    throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+  };
+  for (const disk of [
+    { ...nodeDisk, open: refuse },
+    { ...nodeDisk, open: (path: string) => ({ ...nodeDisk.open(path), read: refuse }) },
+  ]) {
+    const warnings: string[] = [];
+    const cursor = LogCursor.open(disk, dir, 1, 1e6, (message) => warnings.push(message));
+    assert.equal(cursor?.next(), undefined);
+    assert.equal(cursor?.damaged, true);
+    assert.match(warnings.join(), /log\.1 cannot be read for a learner: EIO/);
+    cursor.close();
+  }
+});
