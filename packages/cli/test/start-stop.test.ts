@@ -145,6 +145,17 @@ test('a data directory where none can be made fails in words', { skip: !hasProc 
   assert.match(here.err, /Unable to access datadir/);
 });
 
+test('a disk on which no epoch can be written is told with the file', { skip: !existsSync('/dev/full') }, async (t) => {
+  const members = [1, 2].map((id) => `server.${id}=127.0.0.1:${id}:${id + 2}`);
+  const { file: cfg, dataDir } = await zooCfg(t, ['initLimit=5', 'syncLimit=5', ...members]);
+  mkdirSync(join(dataDir, 'version-2'), { recursive: true });
+  writeFileSync(join(dataDir, 'myid'), '1');
+  symlinkSync('/dev/full', join(dataDir, 'version-2', 'currentEpoch.tmp'));
+  const { code, err } = run('start-foreground', cfg);
+  assert.equal(code, 3);
+  assert.match(err, /Unable to access datadir, exiting abnormally\nENOSPC.*currentEpoch\.tmp'\. Check the disk\n$/);
+});
+
 test('an id beyond what is possible is not advised to be listed', async (t) => {
   const members = [1, 2].map((id) => `server.${id}=127.0.0.1:${id}:${id + 2}`);
   const { file: cfg, dataDir } = await zooCfg(t, ['initLimit=5', 'syncLimit=5', ...members]);

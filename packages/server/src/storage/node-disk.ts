@@ -72,7 +72,13 @@ export const nodeDisk: Disk = {
     const fd = openSync(path, 'r');
     return {
       size: fstatSync(fd).size,
-      read: (into, offset, length, position) => readSync(fd, into, offset, length, position),
+      read(into, offset, length, position) {
+        try {
+          return readSync(fd, into, offset, length, position);
+        } catch (e) {
+          throw named(path, e);
+        }
+      },
       close: () => closeSync(fd),
     };
   },
@@ -110,18 +116,14 @@ export const nodeDisk: Disk = {
   },
 
   truncate(path, size) {
-    const fd = openSync(path, 'r+');
-    try {
+    withFile(path, 'r+', (fd) => {
       ftruncateSync(fd, size);
       fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    });
   },
 
   rewrite(path, from, to) {
-    const fd = openSync(path, 'r+');
-    try {
+    withFile(path, 'r+', (fd) => {
       const piece = Buffer.allocUnsafe(Math.min(REWRITTEN_AT_ONCE, to - from));
       for (let at = from; at < to; ) {
         const read = readSync(fd, piece, 0, Math.min(piece.length, to - at), at);
@@ -130,18 +132,11 @@ export const nodeDisk: Disk = {
         at += read;
       }
       fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    });
   },
 
   syncDir(dir) {
-    const fd = openSync(dir, 'r');
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    withFile(dir, 'r', fsyncSync);
   },
 
   syncDirLater(dir, done) {
@@ -150,7 +145,7 @@ export const nodeDisk: Disk = {
         done(openError);
         return;
       }
-      fsync(fd, (error) => close(fd, (closeError) => done(error ?? closeError ?? null)));
+      fsync(fd, (error) => close(fd, (closeError) => done(named(dir, error ?? closeError ?? null))));
     });
   },
 
@@ -159,19 +154,16 @@ export const nodeDisk: Disk = {
       return readFileSync(path, 'utf8');
     } catch (e) {
       if (systemCode(e) === 'ENOENT') return undefined;
-      throw e;
+      throw named(path, e);
     }
   },
 
   replaceText(path, text) {
     const temporary = `${path}.tmp`;
-    const fd = openSync(temporary, 'w');
-    try {
+    withFile(temporary, 'w', (fd) => {
       writeFileSync(fd, text); // all of it: a disk that is nearly full takes a part without an error
       fdatasyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    });
     renameSync(temporary, path);
     this.syncDir(dirname(path));
   },
@@ -183,6 +175,25 @@ export const nodeDisk: Disk = {
     });
   },
 };
+
+/** Does something with a file that is open meanwhile. */
+function withFile(path: string, flags: string, action: (fd: number) => void): void {
+  const fd = openSync(path, flags);
+  try {
+    action(fd);
+  } catch (e) {
+    throw named(path, e);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The system's error with the path in it: Node leaves that out where it has an open file only. Anything else stays as it is. */
+function named<T>(path: string, error: T): T {
+  if (systemCode(error) === undefined || 'path' in (error as object)) return error;
+  const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
+  return Object.assign(new Error(`${message} '${path}'`), { code, errno, syscall, path }) as T;
+}
 
 /** Opens a file once with each of the flags, in their order; if one cannot be opened, none stays open. */
 function openAll(

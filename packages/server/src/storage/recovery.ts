@@ -59,7 +59,7 @@ export async function recover(
   target: RecoveryTarget,
   options: RecoveryOptions,
 ): Promise<Recovered> {
-  const snapshot = await loadNewest(disk, dirs, target, options);
+  const { snapshot, unreadable } = await loadNewest(disk, dirs, target, options);
   const logs = sortedLogs(disk.list(dirs.logs));
   if (snapshot === undefined) {
     const withRecords = logs.find((log) => countRecords(disk, dirs.logs, log.file, options.maxEntry) > 0);
@@ -79,9 +79,14 @@ export async function recover(
   }
   const snapshotZxid = snapshot?.zxid ?? 0;
   target.snapshotLoaded(snapshotZxid);
-  const recovered = replay(disk, dirs, logs, snapshotZxid, target, options);
-  assertReached(disk, dirs, recovered.lastZxid);
-  return recovered;
+  try {
+    const recovered = replay(disk, dirs, logs, snapshotZxid, target, options);
+    assertReached(disk, dirs, recovered.lastZxid);
+    return recovered;
+  } catch (e) {
+    // What is missing may be in the snapshot that could not be read: that is what there is to do something about.
+    throw unreadable ?? e;
+  }
 }
 
 /**
@@ -125,12 +130,13 @@ function assertNothingLost(disk: Disk, dirs: DataDir): void {
   );
 }
 
+/** The newest snapshot that is good, and why a newer one was not read, if the system refused that. */
 async function loadNewest(
   disk: Disk,
   dirs: DataDir,
   target: RecoveryTarget,
   options: RecoveryOptions,
-): Promise<SnapshotName | undefined> {
+): Promise<{ readonly snapshot?: SnapshotName; readonly unreadable?: StorageError | undefined }> {
   const candidates: SnapshotName[] = [];
   for (const name of sortedSnapshots(disk.list(dirs.snapshots))) {
     if (candidates.length === CANDIDATES) break;
@@ -138,19 +144,21 @@ async function loadNewest(
     else if (candidates.length === 0) options.onWarning(`${name.file} is no whole snapshot: an older one is read`);
   }
   let firstProblem: StorageError | undefined;
+  let unreadable: StorageError | undefined;
   for (const candidate of candidates) {
     try {
       await loadSnapshot(disk, dirs.snapshots, candidate, target);
-      return candidate;
+      return { snapshot: candidate, unreadable };
     } catch (e) {
       if (!(e instanceof StorageError)) throw e;
       target.reset();
       firstProblem ??= e;
+      if (!e.isDamage) unreadable ??= e;
       options.onWarning(e.message);
     }
   }
-  if (firstProblem !== undefined) throw firstProblem;
-  return undefined;
+  if (firstProblem !== undefined) throw unreadable ?? firstProblem;
+  return {};
 }
 
 function replay(

@@ -8,7 +8,8 @@ import { type Acl, LARGEST_MAX_LENGTH } from '@nodekeeper/protocol';
 import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, ReadableFile } from './disk.js';
 import { StorageError } from './errors.js';
-import type { SnapshotName } from './file-names.js';
+import type { Compression, SnapshotName } from './file-names.js';
+import { openTold } from './told-reads.js';
 
 export const SNAPSHOT_MAGIC = 0x5a4b534e; // ZKSN
 export const SNAPSHOT_VERSION = 2;
@@ -37,11 +38,11 @@ const REMEDY = 'An older snapshot is tried; if none is good, restore the data di
 
 /**
  * Loads a snapshot.
- * @throws StorageError if it is not whole; what the sink holds is then to be thrown away
+ * @throws StorageError if it is not whole or cannot be read; what the sink holds is then to be thrown away
  */
 export async function loadSnapshot(disk: Disk, dir: string, name: SnapshotName, sink: SnapshotSink): Promise<void> {
   const path = join(dir, name.file);
-  const file = disk.open(path);
+  const file = openTold(disk, path, REMEDY);
   try {
     const source = await sourceFor(file, name);
     try {
@@ -79,15 +80,24 @@ export async function loadSnapshotStream(stream: Readable, sink: SnapshotSink): 
   }
 }
 
-/** Whether the file looks like a snapshot: a plain one ends with the seal's path. */
+/** Whether the file looks like a snapshot: a plain one ends with the seal's path. One that cannot be read may be one. */
 export function quickTest(disk: Disk, dir: string, name: SnapshotName): boolean {
-  const file = openIfThere(disk, join(dir, name.file));
+  try {
+    return looksLikeSnapshot(disk, join(dir, name.file), name.compression);
+  } catch (e) {
+    if (e instanceof StorageError) return true;
+    throw e;
+  }
+}
+
+function looksLikeSnapshot(disk: Disk, path: string, compression: Compression): boolean {
+  const file = openIfThere(disk, path);
   if (file === undefined) return false;
   try {
     const head = Buffer.alloc(8);
     if (file.read(head, 0, 8, 0) < 8) return false;
-    if (name.compression === 'gz') return head[0] === 0x1f && head[1] === 0x8b;
-    if (name.compression === 'snappy') return head.equals(SNAPPY_MAGIC);
+    if (compression === 'gz') return head[0] === 0x1f && head[1] === 0x8b;
+    if (compression === 'snappy') return head.equals(SNAPPY_MAGIC);
     if (file.size < 10) return false;
     const tail = Buffer.alloc(5);
     file.read(tail, 0, 5, file.size - 5);
@@ -100,7 +110,7 @@ export function quickTest(disk: Disk, dir: string, name: SnapshotName): boolean 
 /** An old snapshot may be purged by another thread after it was listed. */
 function openIfThere(disk: Disk, path: string): ReadableFile | undefined {
   try {
-    return disk.open(path);
+    return openTold(disk, path, REMEDY);
   } catch (e) {
     if (disk.size(path) === undefined) return undefined;
     throw e;
@@ -307,6 +317,7 @@ class SnapshotScan {
     try {
       return await reading;
     } catch (e) {
+      if (e instanceof StorageError) throw e; // it is the file that could not be read
       throw this.error(`cannot be decompressed: ${(e as Error).message}`);
     }
   }

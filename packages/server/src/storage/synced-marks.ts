@@ -6,6 +6,7 @@
 
 import { join } from 'node:path';
 import type { Disk } from './disk.js';
+import { systemCode } from './system-error.js';
 
 const FILE = 'synced';
 const LINE = /^(log\.[0-9a-f]+) (\d+) (\d+) ([0-9a-f]{8})$/;
@@ -23,12 +24,22 @@ export interface SyncedMark {
 
 export function readMarks(disk: Disk, dir: string): Map<string, SyncedMark> {
   const marks = new Map<string, SyncedMark>();
-  for (const line of (disk.readText(join(dir, FILE)) ?? '').split('\n')) {
+  for (const line of textOf(disk, join(dir, FILE)).split('\n')) {
     const [, log, start, end, sum] = LINE.exec(line) ?? [];
     if (log !== undefined)
       marks.set(log, { start: Number(start), end: Number(end), sum: Number.parseInt(sum ?? '', 16) });
   }
   return marks;
+}
+
+/** A note that cannot be read tells nothing: without it the data are what they would be with another server's logs. */
+function textOf(disk: Disk, path: string): string {
+  try {
+    return disk.readText(path) ?? '';
+  } catch (e) {
+    if (systemCode(e) === undefined) throw e;
+    return '';
+  }
 }
 
 /** Calls back when it is done, or could not be: what was noted before goes on to hold. */

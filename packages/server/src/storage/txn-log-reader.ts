@@ -6,6 +6,7 @@ import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, ReadableFile } from './disk.js';
 import { StorageError } from './errors.js';
 import { readMarks, type SyncedMark } from './synced-marks.js';
+import { openTold } from './told-reads.js';
 import { LARGEST_UNDER_WAY, LOG_HEADER_SIZE, LOG_MAGIC, LOG_VERSION, RECORD_END, RECORD_HEAD } from './txn-log.js';
 
 const CHUNK = 1024 * 1024;
@@ -20,6 +21,9 @@ const TYPE_AT = 28;
 
 const REMEDY =
   'Restore this file from a copy, or start with the data of another server; cutting the log here would lose acknowledged writes';
+
+const UNREADABLE_REMEDY =
+  'Check permissions and the disk; if it cannot be read any more, restore it from a copy, or start with the data of another server';
 
 /** Takes an entry: `buf[start, end)` is valid during the call. */
 export type EntryVisitor = (
@@ -44,11 +48,11 @@ export interface LogEnd {
 /**
  * Visits the records of one log.
  * @param maxEntry the largest entry that is believed (jute.maxbuffer plus extrasize)
- * @throws StorageError if valid records stand behind a damaged one, or the file is no log
+ * @throws StorageError if valid records stand behind a damaged one, or the file is no log or cannot be read
  */
 export function readLog(disk: Disk, dir: string, name: string, maxEntry: number, visit: EntryVisitor): LogEnd {
   const path = join(dir, name);
-  const file = disk.open(path);
+  const file = openTold(disk, path, UNREADABLE_REMEDY);
   try {
     return new LogScan(file, path, maxEntry, readMarks(disk, dir).get(name)).run(visit);
   } finally {
