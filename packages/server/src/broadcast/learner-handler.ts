@@ -24,6 +24,8 @@ type State =
   | 'closed';
 
 const NOBODY = 0n;
+/** Transactions that are passed over in one turn: those of 100 KB take some milliseconds. */
+const SEARCHED_AT_ONCE = 16;
 
 export class LearnerHandler implements SessionOwner {
   private readonly master: LearnerMaster;
@@ -315,19 +317,46 @@ export class LearnerHandler implements SessionOwner {
   private sendLog(after: number, told: string): void {
     const { host } = this.master;
     const cursor = host.logAfter(after);
-    const first = cursor?.next();
-    if (cursor === undefined || first === undefined) {
-      cursor?.close();
+    if (cursor === undefined) {
       this.sendSnapshot(told);
       return;
     }
-    // The cursor begins at or before the learner's last transaction, which shows whether that is one of the leader's.
-    let from: { readonly zxid: number; readonly entry: Buffer } | undefined = first;
+    // The cursor begins at or before the learner's last transaction, which shows whether that is one of the leader's. Until it comes
+    // there others have their turns: a log can be as long as what is written between two snapshots.
     let known = -1;
-    while (from !== undefined && from.zxid <= after) {
-      known = from.zxid;
-      from = cursor.next();
-    }
+    const search = new Flow(
+      host.runtime,
+      (action) => host.guard(action),
+      this.link,
+      () => {
+        const entry = cursor.next();
+        if (entry !== undefined && entry.zxid <= after) {
+          known = entry.zxid;
+          return true;
+        }
+        search.onEnd = () => {};
+        this.sendLogFrom(cursor, entry, known, after, told);
+        return false;
+      },
+      SEARCHED_AT_ONCE,
+    );
+    this.flow = search;
+    search.onEnd = () => cursor.close();
+    search.pump();
+  }
+
+  /**
+   * @param from the first transaction in the log that the learner does not have
+   * @param known the last one before it, -1 if there is none
+   */
+  private sendLogFrom(
+    cursor: LogCursor,
+    from: { readonly zxid: number; readonly entry: Buffer } | undefined,
+    known: number,
+    after: number,
+    told: string,
+  ): void {
+    const { host } = this.master;
     const epochStart = counterOf(after) === 0;
     const sameEpoch = from !== undefined && epochOf(from.zxid) === epochOf(after);
     if (from === undefined || known === -1 || (known !== after && !epochStart && !sameEpoch)) {

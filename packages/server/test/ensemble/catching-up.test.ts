@@ -140,6 +140,47 @@ test('a leader that cannot read its log goes on leading, and the learner gets a 
   }
 });
 
+test('a leader that looks for the place in a long log lets others have their turns', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], { commitLogCount: 5 });
+  let reads = 0;
+  let most = 0;
+  const disk: Disk = {
+    ...nodeDisk,
+    open: (path) => {
+      const file = nodeDisk.open(path);
+      return {
+        ...file,
+        read: (...to) => {
+          most = Math.max(most, ++reads);
+          return file.read(...to);
+        },
+      };
+    },
+  };
+  await Promise.all([1, 2, 3].map((id) => ensemble.start(id, {}, { disk })));
+  const leader = await ensemble.settled();
+  const behind = leader === 1 ? 2 : 1;
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  await write(client, 1000);
+  await ensemble.level();
+  await ensemble.stop(behind);
+  await write(client, 20);
+  most = 0;
+  const turns = setInterval(() => {}, 1);
+  const turn = (): void => {
+    reads = 0;
+    if (turns.hasRef()) setImmediate(turn);
+  };
+  turn();
+  await ensemble.start(behind);
+  await ensemble.level();
+  turns.unref();
+  clearInterval(turns);
+  assert.ok(ensemble.said(leader, new RegExp(`server ${behind} .*from the log on disk`)));
+  assert.ok(most < 100, `${most} reads in a turn`);
+});
+
 test('what ended an epoch and is in a snapshot only is not left out', async (t) => {
   const ensemble = await Ensemble.ofThree(t, { snapshotSizeFactor: 1000 });
   const client = await ensemble.client(await ensemble.settled());
