@@ -204,8 +204,11 @@ export abstract class Replica extends Server {
           return;
         }
         cut = truncateLog(this.disk, this.dirs, zxid, this.maxPacket);
-        if (cut) await this.reload();
-        else this.log = this.openLog(this.lastZxid);
+        if (cut) {
+          await this.reload();
+          // In logs of Apache's followers an earlier file may have the same entries once more (storage/repeated-entries.ts).
+          cut = this.lastZxid === zxid;
+        } else this.log = this.openLog(this.lastZxid);
       },
       () => done(cut),
     );

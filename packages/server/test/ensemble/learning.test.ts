@@ -1,6 +1,7 @@
 // What a follower does with a leader that is lost in the midst of things: nothing that was cut may be seen again, nothing that it told
 // the leader may be forgotten.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ErrorCode, JuteWriter } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
@@ -10,7 +11,7 @@ import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { DIGEST_VERSION } from '../../dist/tree/digest.js';
 import { SnapshotSource } from '../../dist/tree/snapshot-source.js';
 import { Harness } from '../tree/harness.js';
-import { Ensemble } from './ensemble.js';
+import { Ensemble, writeLog } from './ensemble.js';
 import { createEntry, errorEntry, type FollowerEnd, RawLeader } from './raw-leader.js';
 import { EPOCH } from './raw-learner.js';
 
@@ -91,6 +92,31 @@ test('a snapshot that was being written when the leader was lost holds nothing o
   await follower.upToDate();
   assert.ok(exists(ensemble, '/kept'));
   assert.equal(exists(ensemble, '/cut'), false);
+});
+
+test('what is to be forgotten and stands in an earlier log, too, does not come back: all is asked for', async (t) => {
+  const { ensemble, leader } = await one(t);
+  let follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  const again = [2, 3].map((n) => ({ zxid: EPOCH + n, entry: createEntry(EPOCH + n, `/n${n}`) }));
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n1'));
+  for (const { zxid, entry } of again) follower.commit(zxid, entry);
+  await follower.newLeader(1);
+  await follower.upToDate();
+  // As a follower of Apache's leaves it that was sent proposals twice, and began a new file between.
+  writeLog(join(ensemble.dataDirOf(1), 'version-2'), again);
+  follower.socket.destroy();
+
+  leader.peerEpoch = 1;
+  follower = await leader.follower();
+  await follower.discover(2);
+  follower.send(PacketType.trunc, EPOCH + 2);
+  await assert.rejects(follower.newLeader(2), /closed before packet/);
+  follower = await leader.follower();
+  await follower.discover(2);
+  assert.equal(follower.peerZxid, 0);
+  await ensemble.stop(1);
 });
 
 /** The same behind its first epoch, in which it got /n. */
