@@ -99,9 +99,19 @@ export const nodeDisk: Disk = {
     const file = await promises.open(path, 'w');
     return {
       async write(from) {
-        for (let at = 0; at < from.length; ) at += (await file.write(from, at, from.length - at)).bytesWritten;
+        try {
+          for (let at = 0; at < from.length; ) at += (await file.write(from, at, from.length - at)).bytesWritten;
+        } catch (e) {
+          throw named(path, e);
+        }
       },
-      sync: () => file.datasync(),
+      async sync() {
+        try {
+          await file.datasync();
+        } catch (e) {
+          throw named(path, e);
+        }
+      },
       close: () => file.close(),
     };
   },

@@ -1,6 +1,6 @@
 // Files that the system does not let be read: no damage, as a disk or a right can come back, and told by their names.
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Disk, nodeDisk, openDataDir, recover, StorageError } from '../../dist/storage/index.js';
@@ -70,4 +70,14 @@ test('errors of a file that is open say which one it is', (t) => {
   assert.throws(() => file.read(Buffer.alloc(1), 0, 1, 0), about);
   assert.throws(() => nodeDisk.readText(dir), about);
   file.close();
+});
+
+test('so do those of a snapshot that is written', { skip: !existsSync('/dev/full') }, async () => {
+  const file = await nodeDisk.create('/dev/full');
+  await assert.rejects(file.write(Buffer.alloc(1)), {
+    code: 'ENOSPC',
+    path: '/dev/full',
+    message: /write '.dev.full'$/,
+  });
+  await file.close();
 });
