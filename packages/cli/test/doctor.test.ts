@@ -309,6 +309,11 @@ test('a disk is measured, and a directory that cannot be written is told', (t) =
   const none = new Report(() => {}, false);
   checkDisk('dataDir', '/proc/self', none);
   assert.ok(shown(none.findings).some((line) => /cannot be written/.test(line)));
+  const file = join(dir, 'file');
+  writeFileSync(file, '');
+  const wrong = new Report(() => {}, false);
+  checkDisk('dataDir', file, wrong);
+  assert.match(wrong.findings.at(-1)?.remedy ?? '', /^Move the file .*file away/);
 });
 
 test('of a command of Java, the class is shown', () => {

@@ -72,12 +72,7 @@ function checkSync(about: string, dir: string, report: Report): void {
   try {
     fd = openSync(file, 'wx', 0o600);
   } catch (error) {
-    const user = process.getuid?.() ?? '?';
-    report.problem(
-      about,
-      `cannot be written: ${messageOf(error)}`,
-      `Give it to the server's user: chown -R ${user} ${dir}`,
-    );
+    report.problem(about, `cannot be written: ${messageOf(error)}`, remedyOf(error, dir));
     return;
   }
   try {
@@ -106,6 +101,15 @@ function checkSync(about: string, dir: string, report: Report): void {
     closeSync(fd);
     rmSync(file, { force: true });
   }
+}
+
+/** What is to be done where no file can be made in a directory. */
+function remedyOf(error: unknown, dir: string): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EACCES' || code === 'EPERM')
+    return `Give it to the server's user: chown -R ${process.getuid?.() ?? '?'} ${dir}`;
+  if (code === 'ENOTDIR') return `Move the file ${dir} away, or set another directory`;
+  return `Make it possible to write files into ${dir}, or set another directory`;
 }
 
 /** The limit of open files: of the server's process if it runs, else of this one, which a server started here would have. */
