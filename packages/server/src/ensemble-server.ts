@@ -48,6 +48,8 @@ const PROGRESS_MS = 5000;
 const READ_ONLY_AFTER_MS = 2000;
 const EXPIRY_CHECK_MS = 100;
 const MAX_ID = 255;
+/** Bytes that may wait for the own disk while others decide without it. */
+const MOST_UNWRITTEN = 512 * 1024 * 1024;
 
 /** Ids of sessions begin with the server's: none may look like the owner of a TTL node. */
 function checkSessionIds({ dataDir, extendedTypesEnabled }: ServerConfig, id: number): void {
@@ -201,6 +203,7 @@ export class EnsembleServer extends Replica {
     await this.electionPort.listen();
     const port = await super.listen();
     this.every(PROGRESS_MS, () => this.tellProgress());
+    this.every(this.config.tickTime, () => this.checkDisk());
     if (this.ensemble.oraclePath !== undefined) this.every(this.config.tickTime, () => this.election.reconsider());
     this.guard(() => this.look());
     return port;
@@ -234,6 +237,12 @@ export class EnsembleServer extends Replica {
       this.onTurn();
       action();
     });
+  }
+
+  /** A server whose disk stands still has no more part in what the others do than its memory holds. */
+  private checkDisk(): void {
+    if (this.role !== undefined && this.log.unwritten > MOST_UNWRITTEN)
+      this.role.stop(`the own disk has not taken the last ${MOST_UNWRITTEN / 1024 / 1024} MB of the log`);
   }
 
   private newQuorumAuth(settings: QuorumAuthSettings): QuorumAuth {

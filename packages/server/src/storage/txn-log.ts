@@ -197,6 +197,11 @@ export class TxnLog {
     for (const action of this.waiting.splice(0)) action();
   }
 
+  /** Bytes that were appended and are not durable. */
+  get unwritten(): number {
+    return this.full.reduce((sum, { used }) => sum + used, this.onTheirWay().bytes + this.batch.used);
+  }
+
   /** Everything that was appended is durable. */
   private get durable(): boolean {
     return this.unsynced.length === 0 && this.full.length === 0 && this.batch.count === 0;

@@ -5,6 +5,8 @@ import { setTimeout } from 'node:timers/promises';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { PacketLink } from '../../dist/broadcast/packet-link.js';
 import { ReplyBuffer } from '../../dist/request/reply-buffer.js';
+import { HeldDisk } from '../server/held-disk.js';
+import { until } from '../server/until.js';
 import { Ensemble } from './ensemble.js';
 import { electServer1 } from './raw-leader.js';
 import { learnerInfo, RawLearner } from './raw-learner.js';
@@ -131,4 +133,27 @@ test('a learner for which too much has come while it takes a snapshot is given u
   for (let i = 0; i < 25; i++) link.send(PacketType.proposal, i, Buffer.alloc(100));
   assert.equal(destroyed, true);
   assert.match(reason, /too much/);
+});
+
+test('a leader whose disk stands still gives way once too much waits for it', async (t) => {
+  const disks = new Map([1, 2, 3].map((id) => [id, new HeldDisk()]));
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], { tickTime: 100 });
+  await Promise.all([...disks].map(([id, { disk }]) => ensemble.start(id, {}, { disk })));
+  const leader = await ensemble.settled();
+  const [other = 0] = [1, 2, 3].filter((id) => id !== leader);
+  const client = await ensemble.client(other);
+  disks.get(leader)?.hold();
+  await client.create('/n', 'x');
+  const { log } = ensemble.server(leader);
+  assert.ok(log.unwritten > 50 && log.unwritten < 1000, `${log.unwritten} bytes`);
+  Object.defineProperty(log, 'unwritten', { value: 513 * 1024 * 1024, configurable: true });
+  await until(() => [1, 2, 3].some((id) => id !== leader && ensemble.server(id).mode === 'leader'));
+  assert.ok(ensemble.said(leader, /no longer leader: the own disk has not taken the last 512 MB/));
+  assert.equal(ensemble.server(leader).mode, 'looking', 'it has no vote before its log is written');
+  Reflect.deleteProperty(log, 'unwritten');
+  disks.get(leader)?.release();
+  await ensemble.settled();
+  await ensemble.level();
+  assert.equal(log.unwritten, 0);
+  assert.equal(await (await ensemble.client(leader)).getData('/n'), 'x');
 });
