@@ -471,7 +471,9 @@ export class EnsembleServer extends Replica {
     if (this.role?.serving === true) return;
     const seconds = Math.round((this.runtime.now() - (this.unavailableSince ?? this.lookingSince)) / 1000);
     const problems = [...this.electionPort.problems()].map(([id, problem]) => `server ${id}: ${problem}`);
-    const what = this.role?.waitsFor ?? `enough servers to elect a leader${this.oracle}`;
+    // A role ends, and the next election begins, when the log is on the disk.
+    const vote = this.log.unwritten > 0 ? 'the disk to take the log' : `enough servers to elect a leader${this.oracle}`;
+    const what = this.role?.waitsFor ?? vote;
     this.logger.warn({ problems }, `not serving for ${seconds} s: waiting for ${what}`);
   }
 
