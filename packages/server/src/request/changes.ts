@@ -71,6 +71,9 @@ export class PendingChanges {
   private head = 0;
   private readonly pool: NodeChange[] = [];
   private readonly lent: NodeChange[] = [];
+  /** Those that make an ephemeral, oldest first: few, beside those that delete one when very many sessions end. */
+  private readonly made: NodeChange[] = [];
+  private madeHead = 0;
   /** Pending changes that make or delete an ephemeral. */
   ephemeralChanges = 0;
 
@@ -173,7 +176,30 @@ export class PendingChanges {
     change.lent = false;
     this.insert(change);
     this.inOrder.push(change);
-    if (change.ephemeral) this.ephemeralChanges++;
+    if (!change.ephemeral) return;
+    this.ephemeralChanges++;
+    if (change.exists) this.made.push(change);
+  }
+
+  /**
+   * The ephemerals that a session will have, whose id is of these halves, if the tree has `paths`. What others do meanwhile costs
+   * nothing here: sessions end by thousands when a network parts.
+   */
+  ephemeralsOf(paths: readonly string[], idHi: number, idLo: number): ReadonlySet<string> {
+    if (this.ephemeralChanges === 0) return new Set(paths);
+    const has = (path: string): boolean => this.latestIsOf(path, idHi, idLo);
+    const own = new Set(paths.filter(has));
+    for (let i = this.madeHead; i < this.made.length; i++) {
+      const change = this.made[i] as NodeChange;
+      if (isOwned(change, idHi, idLo) && has(change.path)) own.add(change.path);
+    }
+    return own;
+  }
+
+  /** Whether no later change takes the node from the session. */
+  private latestIsOf(path: string, idHi: number, idLo: number): boolean {
+    const latest = this.latest(path, this.tree.store.encode(path));
+    return latest === null || (latest.exists && isOwned(latest, idHi, idLo));
   }
 
   /** A place to go back to with {@link rollback}. */
@@ -186,8 +212,10 @@ export class PendingChanges {
     // Not released: the write that is judged may still hold them.
     const taken = this.inOrder.splice(mark);
     for (const change of taken) {
-      if (change.ephemeral) this.ephemeralChanges--;
       this.unlink(change);
+      if (!change.ephemeral) continue;
+      this.ephemeralChanges--;
+      if (change.exists) this.made.pop();
     }
     if (taken.length === 0) return;
     const paths = new Set(taken.map((change) => change.path));
@@ -205,16 +233,14 @@ export class PendingChanges {
       if (change.zxid > zxid) break;
       this.head++;
       this.unlink(change);
-      if (change.ephemeral) this.ephemeralChanges--;
+      if (change.ephemeral) {
+        this.ephemeralChanges--;
+        if (change.exists) this.madeHead++;
+      }
       this.release(change);
     }
-    if (this.head === inOrder.length) {
-      inOrder.length = 0;
-      this.head = 0;
-    } else if (this.head > 4096 && this.head * 2 > inOrder.length) {
-      inOrder.splice(0, this.head);
-      this.head = 0;
-    }
+    this.head = withoutFirst(inOrder, this.head);
+    this.madeHead = withoutFirst(this.made, this.madeHead);
   }
 
   /** The pending changes, oldest first. */
@@ -296,4 +322,16 @@ export class PendingChanges {
       }
     }
   }
+}
+
+function isOwned(change: NodeChange, idHi: number, idLo: number): boolean {
+  return change.stat[F.owner] === idHi && change.stat[F.owner + 1] === idLo;
+}
+
+/** Takes the first so many out of a list once they are most of it; returns how many still stand there. */
+function withoutFirst(list: NodeChange[], count: number): number {
+  if (count === list.length) list.length = 0;
+  else if (count > 4096 && count * 2 > list.length) list.splice(0, count);
+  else return count;
+  return 0;
 }

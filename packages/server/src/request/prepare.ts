@@ -148,7 +148,7 @@ export class Preparer {
   /** The entry that closes a session and deletes its ephemerals. Returns the number of ephemerals. */
   prepareCloseSession(id: bigint, author: Author, cxid: number, zxid: number, time: number): number {
     this.begin(OpCode.closeSession, author, cxid, zxid, time);
-    const paths = this.ephemeralsOf(id, author);
+    const paths = this.pending.ephemeralsOf(this.tree.ephemeralPaths(id), author.idHi, author.idLo);
     for (const path of paths) {
       const parent = this.pending.find(parentPath(path));
       if (parent !== undefined) this.changeParent(parent, -1, -1);
@@ -509,16 +509,6 @@ export class Preparer {
     if (!node.inDigest || !this.options.digestEnabled) return;
     node.crcState = crcBytes(this.tree.store.crcOfPath(node.path), buf, start, start + length);
     node.refreshDigest();
-  }
-
-  private ephemeralsOf(id: bigint, author: Author): Set<string> {
-    const paths = new Set(this.tree.ephemeralPaths(id));
-    if (this.pending.ephemeralChanges === 0) return paths;
-    for (const change of this.pending.values()) {
-      if (!change.exists) paths.delete(change.path);
-      else if (change.stat[F.owner] === author.idHi && change.stat[F.owner + 1] === author.idLo) paths.add(change.path);
-    }
-    return paths;
   }
 }
 

@@ -1,10 +1,11 @@
 // Pending changes against a plain list of what each write did: records that are used again must never show another's state.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { OpCode } from '@nodekeeper/protocol';
 import fc from 'fast-check';
 import { type NodeChange, PendingChanges } from '../../dist/request/changes.js';
 import { F } from '../../dist/tree/node-store.js';
-import { Harness } from '../tree/harness.js';
+import { AUTHOR, createBody, Harness } from '../tree/harness.js';
 
 /** A node as some write leaves it: what the test looks at. */
 type State = Readonly<Pick<NodeChange, 'path' | 'zxid' | 'exists' | 'ephemeral' | 'version'>>;
@@ -116,4 +117,78 @@ test('the table of pending changes grows', () => {
   pair.check();
   pair.apply(500);
   pair.check();
+});
+
+/** Two sessions. */
+const SESSIONS = [AUTHOR, { idHi: AUTHOR.idHi, idLo: AUTHOR.idLo + 1 }] as const;
+
+test('a session that is closed takes with it what is its own by then, whatever is on its way', () => {
+  const paths = ['/a', '/b', '/c', '/d'];
+  const kinds = ['create', 'create', 'keep', 'delete', 'set', 'multi', 'fail', 'commit', 'close'] as const;
+  const step = fc.tuple(fc.constantFrom(...kinds), fc.nat(paths.length - 1), fc.nat(1));
+  const property = fc.property(fc.array(step, { maxLength: 30, size: 'max' }), (steps) => {
+    const h = new Harness();
+    const owners = new Map<string, number | undefined>();
+    for (const [kind, at, who] of steps) {
+      const path = paths[at] as string;
+      h.author = SESSIONS[who] as typeof AUTHOR;
+      const create = createBody(path, { flags: kind === 'keep' ? 0 : 1 });
+      const takesEffect = owners.has(path) === (kind === 'delete' || kind === 'set');
+      if (kind === 'commit') h.commit();
+      else if (kind === 'close') {
+        h.closeSession();
+        for (const [other, owner] of owners) if (owner === who) owners.delete(other);
+      } else if (kind === 'set') h.prepare(OpCode.setData, (w) => w.string(path).buffer(null).int(-1));
+      else if (kind === 'delete') {
+        h.prepare(OpCode.delete, (w) => w.string(path).int(-1));
+        owners.delete(path);
+      } else if (kind === 'multi' || kind === 'fail') {
+        h.prepare(OpCode.multi, (w) => {
+          w.int(OpCode.create).bool(false).int(-1);
+          create(w);
+          w.int(OpCode.check)
+            .bool(false)
+            .int(-1)
+            .string(kind === 'fail' ? '/none' : '/')
+            .int(-1);
+          w.int(-1).bool(true).int(-1);
+        });
+        if (kind === 'multi' && takesEffect) owners.set(path, who);
+      } else {
+        h.prepare(OpCode.create, create);
+        if (takesEffect) owners.set(path, kind === 'keep' ? undefined : who);
+      }
+    }
+    h.commit();
+    const left = paths.filter((path) => h.tree.store.findString(path) !== 0);
+    assert.deepEqual(
+      left,
+      paths.filter((path) => owners.has(path)),
+    );
+  });
+  fc.assert(property, { numRuns: 500 });
+});
+
+test('to close a session takes no longer for all that close beside it', () => {
+  /** Processor time to close so many sessions with 20 ephemerals each before the first end is committed, in microseconds. */
+  const timeFor = (sessions: number): number => {
+    const h = new Harness();
+    for (let i = 0; i < sessions; i++) {
+      h.author = { idHi: AUTHOR.idHi, idLo: 1000 + i };
+      for (let j = 0; j < 20; j++) h.create(`/s${i}-${j}`, { flags: 1 });
+    }
+    const began = process.cpuUsage();
+    for (let i = 0; i < sessions; i++) {
+      h.author = { idHi: AUTHOR.idHi, idLo: 1000 + i };
+      h.closeSession();
+    }
+    const { user, system } = process.cpuUsage(began);
+    h.commit();
+    assert.equal(h.tree.store.find(Buffer.from('/s0-0'), 0, 5), 0);
+    return user + system;
+  };
+  timeFor(200); // warm
+  const few = Math.min(timeFor(200), timeFor(200), timeFor(200));
+  const many = timeFor(3200);
+  assert.ok(many < few * 64, `${many / few} times the time for 16 times the sessions`);
 });

@@ -11,6 +11,8 @@ export class Harness {
   readonly tree: DataTree;
   readonly preparer: Preparer;
   readonly entries: Buffer[] = [];
+  /** Whose session the requests are of. */
+  author = AUTHOR;
   zxid = 0;
   time = 1_700_000_000_000;
   private waiting: { zxid: number; error: number; entry: Buffer }[] = [];
@@ -37,13 +39,23 @@ export class Harness {
   prepare(op: number, body: (w: JuteWriter) => void, identities: readonly Identity[] = []): number {
     const w = new JuteWriter();
     body(w);
-    const error = this.preparer.prepare(op, new JuteReader(w.bytes()), AUTHOR, identities, 1, ++this.zxid, this.time++);
+    const error = this.preparer.prepare(
+      op,
+      new JuteReader(w.bytes()),
+      this.author,
+      identities,
+      1,
+      ++this.zxid,
+      this.time++,
+    );
     this.keep(error);
     return error;
   }
 
   closeSession(): void {
-    this.preparer.prepareCloseSession(AUTHOR_ID, AUTHOR, 1, ++this.zxid, this.time++);
+    const { idHi, idLo } = this.author;
+    const id = (BigInt(idHi) << 32n) | BigInt.asUintN(32, BigInt(idLo));
+    this.preparer.prepareCloseSession(id, this.author, 1, ++this.zxid, this.time++);
     this.keep(0);
   }
 

@@ -231,8 +231,8 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'a session leaves an ephemeral behind',
     file: 'request/prepare.js',
-    from: 'const paths = this.ephemeralsOf(id, author);',
-    to: 'const paths = this.ephemeralsOf(id, author); if (paths.size > 1) paths.delete([...paths][0]);',
+    from: 'const paths = this.pending.ephemeralsOf(this.tree.ephemeralPaths(id), author.idHi, author.idLo);',
+    to: 'const paths = this.pending.ephemeralsOf(this.tree.ephemeralPaths(id), author.idHi, author.idLo); if (paths.size > 1) paths.delete([...paths][0]);',
     servers: 1,
     finds: 'transactions',
   },
