@@ -28,6 +28,8 @@ export interface ForeignRequest {
   readonly identities: readonly Identity[];
 }
 
+/** Expired sessions and ephemerals of theirs that are done with at once: some tens of milliseconds of work. */
+const MOST_EXPIRED = 5000;
 /** The author of what no session asks for. */
 const NOBODY = { idHi: 0, idLo: 0 };
 
@@ -216,14 +218,21 @@ export class OriginatingProcessor extends RequestProcessor {
     this.probes.push({ zxid, done });
   }
 
-  /** Closes the sessions whose time is over. */
+  /**
+   * Closes the sessions whose time is over; of very many, as when a network parts, the rest with the next calls. Returns how many
+   * it closed.
+   */
   expireSessions(): number {
-    const expired = this.sessions.expired(this.now);
-    for (const session of expired) {
+    let count = 0;
+    let nodes = 0;
+    for (const session of this.sessions.expired(this.now)) {
       if (session.local) this.endLocal(session);
       else this.closeSession(session);
+      count++;
+      nodes += this.tree.ephemeralIds(session.id)?.size ?? 0;
+      if (count + nodes >= MOST_EXPIRED) break;
     }
-    return expired.length;
+    return count;
   }
 
   private propose(write: PendingWrite): void {

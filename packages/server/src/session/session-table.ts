@@ -90,27 +90,24 @@ export class SessionTable<Owner> {
 
   /** The local sessions whose deadline has passed; a learner ends those itself. */
   expiredLocal(now: number): Session<Owner>[] {
-    return this.expired(now).filter((session) => session.local);
+    return [...this.expired(now)].filter((session) => session.local);
   }
 
-  /** Takes the sessions whose deadline has passed out of their buckets and returns them. */
-  expired(now: number): Session<Owner>[] {
-    if (this.nextDeadline === 0 || now < this.nextDeadline) return [];
-    const out: Session<Owner>[] = [];
+  /** The sessions whose deadline has passed, each taken out of its bucket in its turn; whoever stops early finds the others later. */
+  *expired(now: number): Generator<Session<Owner>> {
+    if (this.nextDeadline === 0 || now < this.nextDeadline) return;
     let next = 0;
     for (const [deadline, bucket] of this.buckets) {
       if (deadline <= now) {
         for (const session of bucket) {
-          session.deadline = 0;
-          out.push(session);
+          this.leaveBucket(session);
+          yield session;
         }
-        this.buckets.delete(deadline);
       } else if (next === 0 || deadline < next) {
         next = deadline;
       }
     }
     this.nextDeadline = next;
-    return out;
   }
 
   /** Deadlines with the sessions that end there, for the `dump` command. */
