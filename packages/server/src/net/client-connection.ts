@@ -24,6 +24,8 @@ const SHARE = 64;
 const HEAVY_BYTES = 64 * 1024;
 /** Above this many unsent bytes no further request of the connection is read. */
 const OUTPUT_PAUSE = 256 * 1024;
+/** So many bytes are taken all the same from who has to wait: they show that it lives, pings mostly. */
+const HEARD_WAITING = 16 * 1024;
 /** Above this many unsent bytes of notifications the connection is given up. */
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
 /** So much of its own a client may leave unread, however much others do: see {@link ClientPort.mostUnread}. */
@@ -146,7 +148,10 @@ export class ClientConnection implements Client, TurnTaker {
     this.port.turn(() => {
       this.port.stats.bytesReceived += chunk.length;
       this.append(chunk);
-      if (!this.queued) {
+      if (this.paused) {
+        this.heard();
+        this.listen();
+      } else if (!this.queued) {
         if (this.heavy) this.waitForTurn();
         else this.work();
       }
@@ -225,6 +230,7 @@ export class ClientConnection implements Client, TurnTaker {
     const may = this.mayWork();
     const more = may && this.hasFrame();
     this.setPaused(more || !may);
+    if (!may) this.listen();
     this.queued = more;
     return more;
   }
@@ -525,6 +531,7 @@ export class ClientConnection implements Client, TurnTaker {
       this.outputFull = true;
       this.port.slow.add(this);
       this.setPaused(true);
+      this.listen();
       this.checkUnread();
       return;
     }
@@ -538,6 +545,7 @@ export class ClientConnection implements Client, TurnTaker {
     this.port.slow.delete(this);
     if (this.state === 'parked') return; // goes on when it is taken up
     this.port.turn(() => {
+      this.heard(); // what it sends may have to wait unread, behind much that it asked for
       if (this.stream === null) this.port.processor.resume(this);
       this.resumeWork();
     });
@@ -569,6 +577,21 @@ export class ClientConnection implements Client, TurnTaker {
     } else {
       this.socket.resume();
     }
+  }
+
+  private heard(): void {
+    const { session, port } = this;
+    if (this.state === 'ready' && session !== undefined) port.sessions.touch(session, port.now);
+  }
+
+  /**
+   * Hears on a client whose requests have to wait, until it takes its replies or others are done: it is not to lose its session
+   * for pings that nobody reads.
+   */
+  private listen(): void {
+    if (this.state !== 'ready') return;
+    if (this.unreadEnd - this.unreadStart < HEARD_WAITING) this.socket.resume();
+    else this.socket.pause();
   }
 
   /** Called when the number of outstanding requests of all connections has fallen below the limit. */

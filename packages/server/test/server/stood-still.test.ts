@@ -1,34 +1,9 @@
 // A server whose process stood still: who has shown a sign of life meanwhile is not dead, and who has not is.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import { Patience } from '../../dist/session/patience.js';
+import { Clock } from './clock.js';
 import { RawClient, serve } from './raw-client.js';
-
-/** Time that passes only as the test says, while timers go by the real one. */
-class Clock {
-  now = 1000;
-  private checks = 0;
-  private readonly waiting: (() => void)[] = [];
-  readonly runtime: Runtime = {
-    ...nodeRuntime,
-    now: () => this.now,
-    every: (ms, action) =>
-      nodeRuntime.every(ms, () => {
-        action();
-        this.checks++;
-        for (const wake of this.waiting.splice(0)) wake();
-      }),
-  };
-
-  /** Some time has passed, and sessions were looked at since. */
-  async pass(ms: number): Promise<void> {
-    this.now += ms;
-    // Several things are done at an interval.
-    for (const end = this.checks + 6; this.checks < end; )
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
-  }
-}
 
 test('a session whose sign of life is read after the server wakes up lives on, a silent one expires', async (t) => {
   const clock = new Clock();
