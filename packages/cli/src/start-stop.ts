@@ -1,6 +1,6 @@
 // start, stop and restart: a server in the background, with the outputs and exit codes of zkServer.sh.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -100,18 +100,17 @@ export async function start(args: ServerArguments, raw: readonly string[], telli
   child.on('exit', (code) => {
     exit = code;
   });
-  try {
-    nodeDisk.makeDir(dirname(file));
-    writeFileSync(file, String(child.pid));
-  } catch (e) {
+  const meanwhile = readPidFile(file);
+  if (meanwhile.state === 'running') {
     child.kill();
-    removePidFile(file); // on a full disk it is there, and empty
-    throw new VerbError('FAILED TO WRITE PID', `${file} cannot be written: ${(e as Error).message}`);
+    throw new VerbError(`already running as process ${meanwhile.pid}.`, othersProcess(meanwhile.pid), true);
   }
+  writeDown(child, file);
   const until = Date.now() + args.timeoutMs;
   while (exit === undefined && Date.now() < until) {
-    if (await answers(c)) {
+    if ((await answers(c)) && (await listens(child, c))) {
       child.unref();
+      if (!names(file, child)) writeDown(child, file); // another start wrote at the same moment
       if (telling === 'text') console.log('STARTED');
       else if (telling === 'json') console.log(JSON.stringify({ started: true, pid: child.pid }));
       return;
@@ -125,8 +124,34 @@ export async function start(args: ServerArguments, raw: readonly string[], telli
     );
   }
   const said = readFileSync(log).subarray(before).toString().trim().split('\n').slice(-10).join('\n');
-  removePidFile(file);
+  if (names(file, child)) removePidFile(file);
   throw failedToStart(`The server ended with code ${exit}:\n${said === '' ? whySilent(log) : said}`);
+}
+
+/** @throws VerbError, and the server is ended then */
+function writeDown(child: ChildProcess, file: string): void {
+  try {
+    nodeDisk.makeDir(dirname(file));
+    writeFileSync(file, String(child.pid));
+  } catch (e) {
+    child.kill();
+    removePidFile(file); // on a full disk it is there, and empty
+    throw new VerbError('FAILED TO WRITE PID', `${file} cannot be written: ${(e as Error).message}`);
+  }
+}
+
+function names(file: string, { pid }: ChildProcess): boolean {
+  const written = readPidFile(file);
+  return 'pid' in written && written.pid === pid;
+}
+
+/** Whether it is this process that answers, and not another's that was started at the same moment; true if the system does not tell. */
+async function listens({ pid }: ChildProcess, c: ServerConfig): Promise<boolean> {
+  for (const { port, host } of clientPorts(c)) {
+    const owner = findPortOwner(port, await listenAddress(host));
+    if (owner !== undefined && owner.pid !== pid) return false;
+  }
+  return true;
 }
 
 function failedToStart(reason: string): VerbError {

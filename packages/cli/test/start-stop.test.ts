@@ -18,7 +18,7 @@ import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isAlive, readPidFile } from '../dist/server-process.js';
-import { atEnd, freeRange, MAIN, run, runWith, temporary, zooCfg } from './support.js';
+import { atEnd, freeRange, MAIN, run, runMain, runWith, temporary, zooCfg } from './support.js';
 
 const hasProc = existsSync('/proc');
 
@@ -52,6 +52,21 @@ test('a process that is no server is not stopped, and its file stays', { skip: !
   assert.match(stopped.out, /no zookeeper to stop \(the process that .* names is no server\)/);
   assert.ok(isAlive(pid));
   assert.ok(existsSync(file));
+});
+
+test('of several starts at once one starts, and its process can be stopped', { skip: !hasProc }, async (t) => {
+  const { file: cfg, dataDir } = await zooCfg(t);
+  atEnd(t, () => run('stop', cfg));
+  const starts = await Promise.all([1, 2, 3, 4].map(() => runMain(['start', cfg])));
+  const [started, ...more] = starts.filter(({ code }) => code === 0);
+  if (started === undefined) return; // where all gave way to each other
+  assert.deepEqual(more, []);
+  for (const { out } of starts.filter(({ code }) => code !== 0))
+    assert.match(out, /^Starting zookeeper \.\.\. (already running as process \d+\.|FAILED TO START)\n$/);
+  const written = readPidFile(join(dataDir, 'zookeeper_server.pid'));
+  assert.equal(written.state, 'running');
+  assert.equal(run('stop', cfg).out, 'Stopping zookeeper ... STOPPED\n');
+  assert.match(run('status', cfg).out, /It is probably not running/);
 });
 
 test('the file of a server that has ended goes', async (t) => {
