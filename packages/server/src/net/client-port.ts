@@ -152,6 +152,8 @@ export class ClientPort implements TlsTaker {
   /** Null if the number of requests in work has no limit. */
   readonly throttler: RequestThrottler | null;
   private lastIdentity: readonly Identity[] = [];
+  /** The watches that are being swept. */
+  private swept: DataTree['watches'] | undefined;
   private readonly perAddress = new Map<string, number>();
   /** The tree that parked connections have their watches in. */
   private parkedTree: DataTree | undefined;
@@ -490,8 +492,22 @@ export class ClientPort implements TlsTaker {
     this.overLimit.delete(connection);
     if (!connection.holdsSlot) this.release(connection.remoteAddress);
     const tree = this.current?.tree ?? this.parkedTree;
-    tree?.watches.removeWatcher(connection);
+    if (tree?.watches.removeWatcher(connection) === true) this.sweep(tree);
     this.current?.processor.abandon(connection);
+  }
+
+  /** Has the watches of those who left removed, a few in each turn. */
+  private sweep({ watches }: DataTree): void {
+    if (this.swept === watches) return;
+    this.swept = watches;
+    this.turns.enqueue({
+      takeTurn: () => {
+        const more = watches.sweep();
+        if (!more && this.swept === watches) this.swept = undefined;
+        return more;
+      },
+      flush: () => {},
+    });
   }
 
   private accept(socket: Connection): void {

@@ -315,3 +315,27 @@ test('of a path with very many levels only those are looked for that a watch or 
   assert.equal(h.tree.quotas.governing(deep), '/x');
   assert.equal(told.length, 1);
 });
+
+test('who leaves with very many watches is told nothing more, and they go bit by bit', () => {
+  const { watches } = new Harness().tree;
+  const told: string[] = [];
+  const watcher = (name: string) => ({ mayRead: () => true, onEvent: () => told.push(name) });
+  const [leaving, also, stays] = [watcher('leaving'), watcher('also'), watcher('stays')];
+  for (let i = 0; i < 50_000; i++) watches.addData(`/n${i}`, leaving);
+  for (const path of ['/n49998', '/n49999'])
+    for (const one of [leaving, also, stays]) watches.addPersistent(path, one, AddWatchMode.persistentRecursive);
+  assert.equal(watches.removeWatcher(leaving), true);
+  assert.equal(watches.removeWatcher(also), true);
+  assert.ok(watches.count > 25_000);
+  watches.dataChanged('/n49999', 1, -1);
+  watches.dataChanged('/n49998/below', 1, -1);
+  watches.dataChanged('/n40000', 1, -1);
+  assert.deepEqual(told, ['stays', 'stays']);
+  let sweeps = 0;
+  while (watches.sweep()) sweeps++;
+  assert.ok(sweeps > 10);
+  assert.equal(watches.count, 2);
+  assert.equal(watches.dataPathCount, 2);
+  assert.equal(watches.removeWatcher(stays), false);
+  assert.equal(watches.count, 0);
+});
