@@ -36,7 +36,7 @@ export interface BackOff {
   readonly maxDelay: number;
 }
 
-/** A name that takes longer to resolve, in milliseconds, keeps nobody from the other servers. */
+/** A name or SRV records that take longer to find, in milliseconds, keep nobody from the servers that are known. */
 const LOOKUP_LIMIT = 2000;
 
 export class Hosts {
@@ -51,6 +51,9 @@ export class Hosts {
   private readonly addresses = new Map<string, readonly string[]>();
   /** Names that are being resolved. */
   private readonly lookups = new Map<string, Promise<readonly string[]>>();
+  /** The same of SRV records: those found last for a name, and what is being looked for. */
+  private readonly records = new Map<string, readonly ServerAddress[]>();
+  private readonly recordLookups = new Map<string, Promise<unknown>>();
   private round: Endpoint[] = [];
   /** Servers to try before the others in the next round. */
   private preferred: readonly ServerAddress[] = [];
@@ -154,12 +157,30 @@ export class Hosts {
     const { srv } = this.target;
     if (srv === undefined) return this.known;
     try {
-      const found = await this.resolver.resolveSrv(srv);
-      if (found.length > 0) return found;
+      await within(
+        this.lookupLimit,
+        this.lookUpRecords(srv),
+        `no SRV records of ${srv} were found`,
+        this.closed.signal,
+      );
     } catch (error) {
       this.lastProblem = error instanceof Error ? error : new Error(String(error));
     }
-    return this.known;
+    return this.records.get(srv) ?? this.known;
+  }
+
+  /** As {@link lookUp}. */
+  private lookUpRecords(srv: string): Promise<unknown> {
+    const underWay = this.recordLookups.get(srv);
+    if (underWay !== undefined) return underWay;
+    const lookup = this.resolver
+      .resolveSrv(srv)
+      .then((found) => {
+        if (found.length > 0) this.records.set(srv, found);
+      })
+      .finally(() => this.recordLookups.delete(srv));
+    this.recordLookups.set(srv, lookup);
+    return lookup;
   }
 
   private async resolve(servers: readonly ServerAddress[]): Promise<Endpoint[]> {

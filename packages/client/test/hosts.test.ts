@@ -182,6 +182,22 @@ test('SRV records are followed, and the last ones hold while none can be had', a
   assert.equal((await hosts.next())?.port, 4);
 });
 
+test('SRV records that are not found in time keep nobody from the servers that are known', async () => {
+  const answers: ((found: { host: string; port: number }[]) => void)[] = [];
+  const silent = { ...resolver, resolveSrv: () => new Promise<never>((resolve) => answers.push(resolve as never)) };
+  const hosts = new Hosts(parseConnectString('dns-srv://zk'), silent, backOff, numbers(3), 10);
+  assert.equal(await hosts.next(), undefined);
+  assert.match(String(hosts.problem), /no SRV records of zk were found within 10 ms/);
+  const asked = hosts.next();
+  assert.equal(answers.length, 1, 'they are still looked for');
+  answers.shift()?.([{ host: '10.0.0.1', port: 1 }]);
+  assert.equal((await asked)?.port, 1);
+  assert.equal((await hosts.next())?.port, 1, 'nobody answers');
+  answers.shift()?.([{ host: '10.0.0.1', port: 2 }]);
+  assert.equal(await hosts.refresh(), false);
+  assert.equal((await hosts.next())?.port, 2, 'the late answer');
+});
+
 test('a connection string names servers and a chroot', () => {
   const parsed = (text: string) => {
     const { servers, chroot } = parseConnectString(text);
