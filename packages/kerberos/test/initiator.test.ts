@@ -1,6 +1,7 @@
 // Where a client's tickets come from: a keytab, what kinit left, the KDC; and krb5.conf, which says where that is.
 import assert from 'node:assert/strict';
 import type { SrvRecord } from 'node:dns';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -136,6 +137,27 @@ test('a KDC that says nothing, or too much, is passed over', async (t) => {
   assert.deepEqual(await askKdc([rude, echo, silent], request), request);
   await assert.rejects(askKdc([silent, rude], request, 50), /within 50 ms; .*an answer of 4294967295 bytes/);
   await assert.rejects(askKdc([], request), /none is named/);
+});
+
+test('a KDC that says nothing keeps the next one waiting for its head start only, and is left with the answer', async (t) => {
+  const answered = Buffer.from('6b00', 'hex');
+  const left: Promise<unknown>[] = [];
+  const serve = async (speak: (socket: Socket) => void): Promise<{ host: string; port: number }> => {
+    const server = createServer((socket) => {
+      left.push(once(socket, 'close'));
+      speak(socket.on('error', () => {}).resume());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    return { host: '127.0.0.1', port: (server.address() as { port: number }).port };
+  };
+  const silent = await serve(() => {});
+  const good = await serve((socket) => socket.end(Buffer.concat([Buffer.from([0, 0, 0, 2]), answered])));
+  assert.deepEqual(await askKdc([silent, good], Buffer.from('6a00', 'hex'), 600_000, 20), answered);
+  await Promise.all(left);
+  assert.equal(left.length, 2);
+  assert.deepEqual(await askKdc([good, silent], Buffer.from('6a00', 'hex'), 600_000, 600_000), answered);
+  assert.equal(left.length, 3, 'the first was enough');
 });
 
 test('what kinit left is read, and used as long as it holds', async (t) => {
