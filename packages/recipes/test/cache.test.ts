@@ -133,6 +133,34 @@ test('parents are told before their children, and deletions the other way', asyn
   assert.deepEqual(told.slice(2), ['-/p/x', '+/p/x', '+/p/x/y']);
 });
 
+test('that order holds for reads that are ahead of the events, and for deletions while all is read again', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, other] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const [x, y] = ['/p/x', '/p/x/y'];
+  await other.create(y, { createParents: true });
+  await using cache = await new Cache(client, '/p').start();
+  const told: string[] = [];
+  cache.on('created', ({ path }) => told.push(`+${path}`));
+  cache.on('deleted', ({ path }) => told.push(`-${path}`));
+  const anew = relay.holdAt('multiRead');
+  await other.setData(y, 'read when it was made anew');
+  const release = await anew;
+  await other.transaction().delete(y).delete(x).create(x).create(y).commit();
+  release();
+  await until(() => told.length === 4);
+  assert.deepEqual(told.splice(0), [`-${y}`, `-${x}`, `+${x}`, `+${y}`]);
+  relay.down();
+  await other.delete(y);
+  const second = relay.holdAt('multiRead', 1); // when the first is answered the server watches again
+  relay.up();
+  const goOn = await second;
+  await other.delete(x);
+  goOn();
+  await until(() => told.length === 2);
+  assert.deepEqual(told, [`-${y}`, `-${x}`]);
+});
+
 test('a connection lost while it is filled, at any step, only costs time', async (t) => {
   const server = await serve(t);
   const relay = await Relay.start(t, server.clientPort);

@@ -22,6 +22,7 @@ export const OPERATIONS = {
   getChildren: [8, 12],
   sync: [9],
   multi: [14],
+  multiRead: [22],
   addWatch: [106],
 } as const;
 export type OperationName = keyof typeof OPERATIONS;
@@ -34,9 +35,17 @@ interface Fault {
   readonly done: () => void;
 }
 
+interface Hold {
+  readonly operation: OperationName;
+  skip: number;
+  readonly held: (release: () => void) => void;
+}
+
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
+  /** Requests that are kept back. */
+  held: Buffer[] | undefined;
   /** Requests whose answer is to be lost, by their xid. */
   readonly doomed: Map<number, Fault>;
 }
@@ -47,6 +56,7 @@ export class Relay {
   private readonly target: number;
   private readonly pairs = new Set<Pair>();
   private faults: Fault[] = [];
+  private hold: Hold | undefined;
   private refusing = false;
 
   private constructor(listener: Server, port: number, target: number) {
@@ -71,6 +81,16 @@ export class Relay {
   failAt(operation: OperationName, step: Step, skip = 0): Promise<void> {
     return new Promise((done) => {
       this.faults.push({ operation, step, skip, done });
+    });
+  }
+
+  /**
+   * Keeps back the next request of this kind, or the one after `skip` more, and all behind it. Resolves, when it has come, with what
+   * lets them go.
+   */
+  holdAt(operation: OperationName, skip = 0): Promise<() => void> {
+    return new Promise((held) => {
+      this.hold = { operation, skip, held };
     });
   }
 
@@ -105,7 +125,7 @@ export class Relay {
     }
     const server = connect({ port: this.target, host: '127.0.0.1', noDelay: true });
     server.on('error', () => client.destroy());
-    const pair: Pair = { client, server, doomed: new Map() };
+    const pair: Pair = { client, server, held: undefined, doomed: new Map() };
     this.pairs.add(pair);
     eachFrame(client, (frame, isFirst) => (isFirst ? server.write(frame) : this.onRequest(pair, frame)));
     eachFrame(server, (frame, isFirst) => (isFirst ? client.write(frame) : this.onReply(pair, frame)));
@@ -120,7 +140,21 @@ export class Relay {
 
   private onRequest(pair: Pair, frame: Buffer): void {
     if (pair.client.destroyed || pair.server.destroyed) return;
-    const fault = this.faultFor(frame.readInt32BE(8));
+    const operation = frame.readInt32BE(8);
+    const { hold } = this;
+    if (hold !== undefined && isOne(operation, hold.operation) && hold.skip-- === 0) {
+      this.hold = undefined;
+      pair.held = [];
+      hold.held(() => {
+        for (const one of pair.held?.splice(0) ?? []) pair.server.write(one);
+        pair.held = undefined;
+      });
+    }
+    if (pair.held !== undefined) {
+      pair.held.push(frame);
+      return;
+    }
+    const fault = this.faultFor(operation);
     if (fault === undefined) {
       pair.server.write(frame);
       return;
@@ -156,7 +190,7 @@ export class Relay {
   }
 
   private faultFor(operation: number): Fault | undefined {
-    const fault = this.faults.find((one) => (OPERATIONS[one.operation] as readonly number[]).includes(operation));
+    const fault = this.faults.find((one) => isOne(operation, one.operation));
     if (fault === undefined || fault.skip-- > 0) return undefined;
     this.faults = this.faults.filter((one) => one !== fault);
     return fault;
@@ -167,6 +201,10 @@ export class Relay {
     this.listener.close();
     await once(this.listener, 'close');
   }
+}
+
+function isOne(operation: number, name: OperationName): boolean {
+  return (OPERATIONS[name] as readonly number[]).includes(operation);
 }
 
 function eachFrame(socket: Socket, handle: (frame: Buffer, isFirst: boolean) => void): void {

@@ -82,6 +82,8 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
   /** Names of the children of those that have any; made when they are asked for the first time, and kept from then on. */
   private index: Map<string, Set<string>> | undefined;
   private readonly reader: BatchReader;
+  /** Names of nodes that were read before their parents, by the parent: when that is there they are read again. */
+  private readonly orphans = new Map<string, Set<string>>();
   private readonly packer = new Packer();
   private readonly form: ValueForm<T>;
   private readonly depthOfRoot: number;
@@ -206,6 +208,7 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     this.forgetState();
     this.endStreams();
     this.nodes.clear();
+    this.orphans.clear();
     this.index = undefined;
   }
 
@@ -218,7 +221,7 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
   private onEvent(event: PersistentEvent): void {
     if (this.life.isClosed) return;
     if (event.type === 'resync') this.wantScan();
-    else if (event.type === 'nodeDeleted') this.drop(event.path);
+    else if (event.type === 'nodeDeleted') this.gone(event.path);
     else if (event.type === 'none') this.end(new RecipeError('Closed', this.recipe, this.path, 'the client is closed'));
     else if (event.type !== 'nodeChildrenChanged' && this.isKept(event.path)) this.reader.read(event.path);
   }
@@ -236,9 +239,12 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     if (this.life.isClosed) return;
     const previous = this.nodes.get(path);
     if (read === null) {
-      // In a gap what was below it may have gone, too: at the end of the scan that is told before.
-      if (this.isScanning && previous !== undefined) previous.scan = this.scan - 1;
-      else this.drop(path);
+      this.gone(path);
+      return;
+    }
+    // What is read may be ahead of the events that have it read, so that the parent, made anew, is still to come.
+    if (previous === undefined && path !== this.path && !this.nodes.has(parentOf(path))) {
+      register(this.orphans, path);
       return;
     }
     const { stat } = read;
@@ -252,19 +258,32 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
       if (this.index !== undefined && path !== this.path) register(this.index, path);
       this.tell('created', node);
       this.tell('event', { type: 'created', node });
+      this.readOrphans(path);
     } else if (previous.mzxid !== stat.mzxid) {
       this.tell('changed', node, previous);
       this.tell('event', { type: 'changed', node, previous });
     }
   }
 
+  private readOrphans(parent: string): void {
+    const names = this.orphans.get(parent);
+    this.orphans.delete(parent);
+    for (const name of names ?? []) this.reader.read(join(parent, name));
+  }
+
+  /** In a gap what was below it may have gone, too: at the end of the scan that is told before. */
+  private gone(path: string): void {
+    const node = this.nodes.get(path);
+    if (node !== undefined && this.isScanning) node.scan = this.scan - 1;
+    else this.drop(path);
+  }
+
   private drop(path: string): void {
+    unregister(this.orphans, path);
     const node = this.nodes.get(path);
     if (node === undefined) return;
     this.nodes.delete(path);
-    const siblings = this.index?.get(parentOf(path));
-    siblings?.delete(nameOf(path));
-    if (siblings?.size === 0) this.index?.delete(parentOf(path));
+    if (this.index !== undefined) unregister(this.index, path);
     this.tell('deleted', node);
     this.tell('event', { type: 'deleted', node });
   }
@@ -304,6 +323,7 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
 
   private async scanAll(): Promise<void> {
     this.scan++;
+    this.orphans.clear();
     this.failure = undefined;
     let level = [this.path];
     while (level.length > 0 && !this.life.isClosed) {
@@ -382,6 +402,13 @@ function register(index: Map<string, Set<string>>, path: string): void {
   const siblings = index.get(parent);
   if (siblings === undefined) index.set(parent, new Set([nameOf(path)]));
   else siblings.add(nameOf(path));
+}
+
+function unregister(index: Map<string, Set<string>>, path: string): void {
+  const parent = parentOf(path);
+  const siblings = index.get(parent);
+  siblings?.delete(nameOf(path));
+  if (siblings?.size === 0) index.delete(parent);
 }
 
 /** How the values of a cache are made. */
