@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { deferred } from '../dist/base/wait.js';
 import { SyncedFile } from '../dist/configuration/file-sync.js';
 import { FileSync, isRecipeError, LiveConfiguration, type StandardSchema } from '../dist/index.js';
 import { Relay, STEPS } from './relay.js';
@@ -239,6 +240,37 @@ test('a file follows a node byte for byte', async (t) => {
     () => never.values,
     (e) => isRecipeError(e, 'NotStarted'),
   );
+});
+
+test('a file is not written any more once its keeper is closed, which its hook may do', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await client.create('/raw', { data: 'one' });
+  const file = join(dataDir(t), 'file');
+  const told: string[] = [];
+  const hook = deferred<() => void>();
+  const waiting = async (): Promise<void> => {
+    if (told.push('hook') === 2) await new Promise<void>((goOn) => hook.resolve(goOn));
+    told.push('hook ended');
+  };
+  const sync = await new FileSync(client, '/raw', file, { onReload: waiting }).start();
+  told.splice(1);
+  await client.setData('/raw', 'two');
+  const goOn = await hook.promise;
+  const closed = sync.close().then(() => told.push('closed'));
+  await client.sync();
+  goOn();
+  await closed;
+  assert.deepEqual(told, ['hook', 'hook', 'hook ended', 'closed']);
+  const ended = deferred();
+  const closing = async (at: string): Promise<void> => {
+    if (readFileSync(at, 'utf8') !== 'three') return;
+    await other.close();
+    ended.resolve();
+  };
+  const other = await new FileSync(client, '/raw', join(dataDir(t), 'file'), { onReload: closing }).start();
+  await client.setData('/raw', 'three');
+  await ended.promise;
 });
 
 test('content that waits behind a write that fails is written all the same', async (t) => {

@@ -135,9 +135,11 @@ export class FileSync extends RecipeEmitter<FileSyncEvents> implements AsyncDisp
     return this;
   }
 
+  /** Resolves when nothing is being written any more; called by the hook, which is part of that, at once. */
   async close(): Promise<void> {
     if (!this.life.close()) return;
     this.endStreams();
+    if (!this.target.isInHook) await this.target.written();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
