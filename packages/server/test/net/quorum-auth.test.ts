@@ -148,10 +148,13 @@ const PERSON = newEntry(parsePrincipal('localhost@EXAMPLE'));
 const FOREIGNER = newEntry(parsePrincipal('zkquorum/localhost@OTHER'));
 
 /** A realm with a member; the settings of one who is of it, or is somebody else. */
-async function kerberos(t: TestContext, who = MEMBER): Promise<QuorumAuthSettings> {
+async function kerberos(
+  t: TestContext,
+  who = MEMBER,
+  kdc = new TestKdc(who.principal.realm, [MEMBER, STRANGER, PERSON, FOREIGNER]),
+): Promise<QuorumAuthSettings> {
   const dir = dataDir(t);
   const { realm } = who.principal;
-  const kdc = new TestKdc(realm, [MEMBER, STRANGER, PERSON, FOREIGNER]);
   const port = await kdc.start();
   t.after(() => kdc.close());
   const keytab = join(dir, 'keytab');
@@ -174,6 +177,27 @@ test('two servers with tickets let each other through, whatever comes behind', a
   const proved = outcome((done) => auth.prove(dialler, 'LOCALHOST', done));
   assert.deepEqual(await demanded, { problem: undefined, rest: NOTHING });
   assert.deepEqual(await proved, { problem: undefined, rest: NOTHING });
+});
+
+test('a server that has got another key refuses the ticket for the former one once', async (t) => {
+  const kdc = new TestKdc('EXAMPLE', [MEMBER]);
+  const settings = await kerberos(t, MEMBER, kdc);
+  const auth = quorumAuth(settings);
+  const login = async (acceptingAs: QuorumAuthSettings): Promise<string | undefined> => {
+    const { dialler, acceptor } = await pair(t);
+    quorumAuth(acceptingAs).demand(acceptor, NOTHING, () => {});
+    return (await outcome((done) => auth.prove(dialler, 'localhost', done))).problem;
+  };
+  assert.equal(await login(settings), undefined);
+  assert.equal(await login(settings), undefined);
+  assert.deepEqual(kdc.asked, ['AS zkquorum/localhost', 'TGS zkquorum/localhost'], 'the ticket is used again');
+  const [renewed] = kdc.entries.splice(0, 1, newEntry(MEMBER.principal));
+  assert.equal(renewed, MEMBER);
+  const keytab = join(dataDir(t), 'renewed');
+  writeFileSync(keytab, keytabOf(kdc.entries));
+  const after = { ...settings, service: { principal: MEMBER.principal, keytab: new Keytab(keytab) } };
+  assert.match((await login(after)) ?? '', /refuses the login/);
+  assert.equal(await login(after), undefined);
 });
 
 test('only principals with the host of a member are let in', async (t) => {

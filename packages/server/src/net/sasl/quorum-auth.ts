@@ -47,7 +47,11 @@ export class QuorumAuth {
       return;
     }
     let proof: SaslProof | undefined;
-    const exchange = new Exchange(wire, NOTHING, done, ({ status, token }) => {
+    const proved: Proved = (problem, rest) => {
+      if (problem !== undefined) proof?.refused?.();
+      done(problem, rest);
+    };
+    const exchange = new Exchange(wire, NOTHING, proved, ({ status, token }) => {
       if (status === ERROR) throw new SaslError('the other server refuses the login (QuorumLearner) of this one');
       if (proof === undefined) throw new SaslError('it answers before it was asked');
       if (!proof.complete) {

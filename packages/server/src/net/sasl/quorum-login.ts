@@ -42,6 +42,8 @@ export interface SaslProof {
   answer(token: Buffer): Buffer;
   /** Whether the other has proved who it is. */
   readonly complete: boolean;
+  /** To be called when the login has failed: what it was begun with is not to be used again. */
+  refused?(): void;
 }
 
 const QUORUM: SaslService = { protocol: 'zookeeper-quorum', realm: 'zk-quorum-sasl-md5' };
@@ -77,15 +79,18 @@ export function ownProofs({ login }: QuorumAuthSettings): ((host: string) => Pro
   return async (host) => {
     const service = login.servicePrincipal.replace(/\/_HOST(?=@|$)/, `/${host.toLowerCase()}`);
     try {
-      return ticketProof(new GssapiClient(await initiator.ticketFor(service)));
+      const ticket = await initiator.ticketFor(service);
+      // The other server may have got another key since: its ticket would hold for hours.
+      return ticketProof(new GssapiClient(ticket), () => initiator.refuse(ticket));
     } catch (error) {
       throw asSaslError(error);
     }
   };
 }
 
-function ticketProof(client: GssapiClient): SaslProof {
+function ticketProof(client: GssapiClient, refused: () => void): SaslProof {
   return {
+    refused,
     first: () => client.first(),
     answer(token) {
       try {
