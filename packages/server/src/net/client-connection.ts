@@ -152,7 +152,7 @@ export class ClientConnection implements Client, TurnTaker {
         this.heard();
         this.listen();
       } else if (!this.queued) {
-        if (this.heavy) this.waitForTurn();
+        if (this.heavy || this.port.turns.full) this.waitForTurn();
         else this.work();
       }
       // What could not be handled yet is copied: the bytes are lent.
@@ -185,7 +185,7 @@ export class ClientConnection implements Client, TurnTaker {
     this.ownsUnread = true;
   }
 
-  /** Who asks for much comes after those who do not. */
+  /** Who asks for much comes after those who do not, and so does who comes behind very much. */
   private waitForTurn(): void {
     this.queued = true;
     this.setPaused(true);
@@ -217,6 +217,7 @@ export class ClientConnection implements Client, TurnTaker {
       share -= 1 + (handled >>> 10);
     }
     this.heavy = bytes > HEAVY_BYTES;
+    this.port.turns.count(bytes);
     if (this.unreadStart === this.unreadEnd) {
       this.unread = NOTHING;
       this.unreadStart = 0;

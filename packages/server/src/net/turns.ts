@@ -18,6 +18,8 @@ const POOL_LIMIT = 1024;
 const FLUSHED_AT_ONCE = 32;
 /** After so many milliseconds of work new input is looked at, before those who wait for more turns go on. */
 const BUDGET_MS = 4;
+/** After so many bytes in and out, some tens of milliseconds of work at the most, further input waits for a turn: much may come at once. */
+const FULL_BYTES = 512 * 1024;
 
 export class Turns {
   private readonly queue: TurnTaker[] = [];
@@ -26,6 +28,7 @@ export class Turns {
   private readonly pool: ReplyBuffer[] = [];
   private scheduled = false;
   private faulty = false;
+  private handled = 0;
   private readonly beginTurn: () => void;
   private readonly endTurn: () => void;
   private readonly onFault: (error: Error) => void;
@@ -60,6 +63,16 @@ export class Turns {
   enqueue(taker: TurnTaker): void {
     this.queue.push(taker);
     this.schedule();
+  }
+
+  /** So many bytes went in and out, or what costs as much. */
+  count(bytes: number): void {
+    this.handled += bytes;
+  }
+
+  /** Whether so much was done since those who wait had their turn that who has something to do now is to wait with them. */
+  get full(): boolean {
+    return this.handled > FULL_BYTES;
   }
 
   /** The taker has written something; it is flushed at the end of the turn. */
@@ -120,6 +133,7 @@ export class Turns {
 
   private readonly run = (): void => {
     this.scheduled = false;
+    this.handled = 0;
     this.take(this.shareOut);
     if (this.queue.length > 0 && !this.faulty) this.schedule();
   };
