@@ -27,6 +27,8 @@ export class NodeChange {
   ephemeral = false;
   /** The next in the same bucket of the table; only the latest change of a path is in one. */
   chained: NodeChange | null = null;
+  /** What was the latest change of the path before; of use to the write that is judged alone. */
+  displaced: NodeChange | null = null;
   /** Whether it is a copy of the tree that nothing but the write under judgement knows. */
   lent = false;
 
@@ -210,18 +212,12 @@ export class PendingChanges {
   /** Takes back what was added since the mark; what was pending before is pending again. */
   rollback(mark: number): void {
     // Not released: the write that is judged may still hold them.
-    const taken = this.inOrder.splice(mark);
-    for (const change of taken) {
+    for (const change of this.inOrder.splice(mark).reverse()) {
       this.unlink(change);
+      if (change.displaced !== null) this.link(change.displaced);
       if (!change.ephemeral) continue;
       this.ephemeralChanges--;
       if (change.exists) this.made.pop();
-    }
-    if (taken.length === 0) return;
-    const paths = new Set(taken.map((change) => change.path));
-    for (let i = this.head; i < this.inOrder.length; i++) {
-      const change = this.inOrder[i] as NodeChange;
-      if (paths.has(change.path)) this.insert(change);
     }
   }
 
@@ -268,6 +264,7 @@ export class PendingChanges {
     change.inDigest = true;
     change.ephemeral = false;
     change.lent = false;
+    change.displaced = null;
     if (this.pool.length < POOL_LIMIT) this.pool.push(change);
   }
 
@@ -284,15 +281,16 @@ export class PendingChanges {
     const before = this.latest(change.path, change.hash);
     if (before === change) return;
     if (before !== null) this.unlink(before);
+    change.displaced = before;
     if (this.paths >= this.buckets.length) this.grow();
     this.link(change);
-    this.paths++;
   }
 
   private link(change: NodeChange): void {
     const at = change.hash & (this.buckets.length - 1);
     change.chained = this.buckets[at] as NodeChange | null;
     this.buckets[at] = change;
+    this.paths++;
   }
 
   /** Takes a change out of the table, if it is the latest of its path. */
@@ -313,6 +311,7 @@ export class PendingChanges {
 
   private grow(): void {
     const old = this.buckets;
+    this.paths = 0;
     this.buckets = new Array<NodeChange | null>(old.length * 2).fill(null);
     for (const first of old) {
       for (let change = first; change !== null; ) {

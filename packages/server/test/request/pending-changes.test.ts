@@ -192,3 +192,27 @@ test('to close a session takes no longer for all that close beside it', () => {
   const many = timeFor(3200);
   assert.ok(many < few * 64, `${many / few} times the time for 16 times the sessions`);
 });
+
+test('to take a failed multi back takes no longer for all that is on its way beside it', () => {
+  /** Processor time for some multis that fail while so many creates are on their way, in microseconds. */
+  const timeFor = (pending: number): number => {
+    const h = new Harness();
+    for (let i = 0; i < pending; i++) h.prepare(OpCode.create, createBody(`/n${i}`, {}));
+    const began = process.cpuUsage();
+    for (let i = 0; i < 300; i++) {
+      const error = h.prepare(OpCode.multi, (w) => {
+        w.int(OpCode.create).bool(false).int(-1);
+        createBody('/new', {})(w);
+        w.int(OpCode.check).bool(false).int(-1).string('/none').int(-1);
+        w.int(-1).bool(true).int(-1);
+      });
+      assert.equal(error, 0);
+    }
+    const { user, system } = process.cpuUsage(began);
+    return user + system;
+  };
+  timeFor(100); // warm
+  const beside = (pending: number) => Math.min(timeFor(pending), timeFor(pending), timeFor(pending));
+  const [few, many] = [beside(100), beside(20_000)];
+  assert.ok(many < few * 10, `${many / few} times the time beside 200 times as many`);
+});
