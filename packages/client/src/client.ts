@@ -45,7 +45,7 @@ import { createProtected } from './protected-create.js';
 import type { ClientIdentity, CreatedNode, NodeAcl, NodeChildren, NodeData, Request } from './requests.js';
 import * as requests from './requests.js';
 import { exponentialBackoff, withRetry } from './retry.js';
-import { isRead, Session } from './session.js';
+import { CONNECT_LIMIT, isRead, Session } from './session.js';
 import type { SessionState, StateChange } from './states.js';
 import { Transaction } from './transaction.js';
 import { deleteRecursive } from './tree.js';
@@ -657,7 +657,7 @@ function isTransient(error: unknown): boolean {
  */
 export async function connect(
   connectString: string,
-  { timeout = 15_000, signal, ...options }: ClientOptions & Pick<CallOptions, 'timeout' | 'signal'> = {},
+  { timeout = CONNECT_LIMIT, signal, ...options }: ClientOptions & Pick<CallOptions, 'timeout' | 'signal'> = {},
 ): Promise<Client> {
   const client = new Client(connectString, options).start();
   try {

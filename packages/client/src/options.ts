@@ -18,7 +18,10 @@ export interface Credential {
 export interface ClientOptions {
   /** Session time-out to ask for; the server has the last word. 30 000. */
   readonly sessionTimeout?: number;
-  /** Limit of one attempt to reach one server; the session time-out divided by the number of servers, or by 3 if there are fewer; at least 1000. */
+  /**
+   * Limit of one attempt to reach one server; the session time-out (without a session at most 15 000) divided by the number of servers,
+   * or by 3 if there are fewer; at least 1000.
+   */
   readonly connectTimeout?: number;
   /** Limit of every call that does not bring its own, but for those of recipes; none, as a dead connection is found by pings. */
   readonly requestTimeout?: number;

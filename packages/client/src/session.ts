@@ -35,6 +35,8 @@ const SRV_REFRESH = 60_000;
 const MAX_PING_INTERVAL = 10_000;
 /** A connection that has lasted so long, in milliseconds, was of use: the next one is sought without a pause. */
 const USEFUL_CONNECTION = 1000;
+/** How long `connect` waits for a session if nothing else is said, in milliseconds. */
+export const CONNECT_LIMIT = 15_000;
 /** Largest request, as Apache's servers have it: jute.maxbuffer. */
 const MAX_REQUEST = 0xfffff;
 
@@ -426,8 +428,7 @@ export class Session implements ConnectionHandler {
 
   /** Connects and serves until the connection is lost. */
   private async serve(endpoint: Endpoint): Promise<void> {
-    // A session outlives attempts that nobody answers: there is time for three, and for each server.
-    const limit = this.options.connectTimeout ?? Math.max(1000, this.timeout / Math.max(3, this.hosts.size));
+    const limit = this.options.connectTimeout ?? this.attemptLimit;
     const socket = await dial(endpoint, this.opening, limit, this.over.signal);
     const { maxFrame = 64 * 1024 * 1024 } = this.options;
     const connection = new Connection(socket, { maxFrame, maxRequest: this.maxRequest });
@@ -456,6 +457,12 @@ export class Session implements ConnectionHandler {
       release();
       connection.destroy('done');
     }
+  }
+
+  /** A session outlives attempts that nobody answers: there is time for three, and for each server. So there is in `connect`. */
+  private get attemptLimit(): number {
+    const time = this.id === 0n ? Math.min(this.timeout, CONNECT_LIMIT) : this.timeout;
+    return Math.max(1000, time / Math.max(3, this.hosts.size));
   }
 
   /** Undefined if the session has expired. */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import {
@@ -48,6 +48,20 @@ test('a killed connection is replaced, with the same session', async (t) => {
   assert.equal((await reconnected).sessionId, sessionId);
   assert.equal(client.sessionId, sessionId);
   assert.equal((await client.exists('/e'))?.ephemeralOwner, sessionId);
+});
+
+test('who has no session tries all servers before connect gives up, however long sessions last', async (t) => {
+  const silent = createServer((socket) => socket.on('error', () => {}).resume());
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  atEnd(t, () => silent.close());
+  const { port } = silent.address() as AddressInfo;
+  const began = performance.now();
+  begin(t, Array(15).fill(`127.0.0.1:${port}`).join(), { sessionTimeout: 600_000 });
+  await once(silent, 'connection');
+  await once(silent, 'connection');
+  const elapsed = performance.now() - began;
+  assert.ok(elapsed < 15_000, `the second attempt began after ${elapsed} ms`);
 });
 
 test('calls under way when the connection is lost are rejected; a write says that it may have happened', async (t) => {
