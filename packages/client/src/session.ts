@@ -97,6 +97,8 @@ export class Session implements ConnectionHandler {
   /** Those whose replies are due, in order. */
   private authReplies: Identity[] = [];
   private connection: Connection | undefined;
+  /** The server that a session is sought with. */
+  private attempt: { readonly endpoint: Endpoint; giveUp(): void } | undefined;
   private readonly sent = new CallQueue();
   private readonly waiting = new CallQueue();
   private readonly drainWaiters = new Set<() => void>();
@@ -428,18 +430,33 @@ export class Session implements ConnectionHandler {
 
   /** Connects and serves until the connection is lost. */
   private async serve(endpoint: Endpoint): Promise<void> {
+    const stop = new AbortController();
+    const release = onAbort(this.over.signal, () => stop.abort());
+    this.attempt = { endpoint, giveUp: () => stop.abort() };
+    try {
+      await this.serveUntil(endpoint, stop.signal);
+    } finally {
+      this.attempt = undefined;
+      release();
+    }
+  }
+
+  private async serveUntil(endpoint: Endpoint, stop: AbortSignal): Promise<void> {
     const limit = this.options.connectTimeout ?? this.attemptLimit;
-    const socket = await dial(endpoint, this.opening, limit, this.over.signal);
+    const socket = await dial(endpoint, this.opening, limit, stop);
     const { maxFrame = 64 * 1024 * 1024 } = this.options;
     const connection = new Connection(socket, { maxFrame, maxRequest: this.maxRequest });
-    if (this.isOver) connection.destroy('the client was closed');
-    const release = onAbort(this.over.signal, () => connection.destroy('the client was closed'));
+    const giveUp = (): void =>
+      connection.destroy(this.isOver ? 'the client was closed' : `${endpoint.host} has left the list of servers`);
+    if (stop.aborted) giveUp();
+    const release = onAbort(stop, giveUp);
     const timer = after(limit, () => connection.destroy(`no session within ${limit} ms`));
     const ended = new AbortController();
     try {
       const response = await this.openSession(connection, endpoint);
       if (response === undefined || this.isOver) return;
       if (!this.hosts.isKnown(endpoint)) throw new Error(`${endpoint.host} has left the list of servers`);
+      this.attempt = undefined;
       clearTimeout(timer);
       this.hosts.took(endpoint);
       const began = performance.now();
@@ -603,6 +620,7 @@ export class Session implements ConnectionHandler {
     if (target.chroot !== '' && target.chroot !== this.chroot) throw new TypeError('the chroot cannot be changed');
     if (this.hosts.update(target)) this.lose('moving to another server');
     else if (this.connection !== undefined) this.followSrv(0);
+    if (this.attempt !== undefined && !this.hosts.isKnown(this.attempt.endpoint)) this.attempt.giveUp();
   }
 
   // ---- the end ----

@@ -510,6 +510,19 @@ test('a client moves when its server leaves the list, and stays when it does not
   assert.throws(() => client.updateServerList('x/other'), TypeError);
 });
 
+test('a server that leaves the list while it says nothing is not waited for', async (t) => {
+  const silent = createServer((socket) => socket.on('error', () => {}).resume());
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  atEnd(t, () => silent.close());
+  const { clientPort } = await serve(t);
+  const { port } = silent.address() as AddressInfo;
+  const client = begin(t, port, { connectTimeout: 600_000 });
+  await once(silent, 'connection');
+  client.updateServerList(`127.0.0.1:${clientPort}`);
+  await client.connected({ timeout: 20_000 });
+});
+
 test('names are resolved anew for each round, and each address is tried', async (t) => {
   const { clientPort } = await serve(t);
   let lookups = 0;
