@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -99,6 +99,13 @@ test('what is no log, or is cut short, is told', (t) => {
   const cut = tools('txnlog', join(STORAGE, 'damaged/cut/log.6d'));
   assert.equal(cut.code, 2);
   assert.match(cut.err, /reaches beyond the end of the file/);
+  const long = join(temporary(t), 'log.2');
+  const head = Buffer.alloc(12);
+  head.writeInt32BE(2 ** 31 - 1, 8);
+  writeFileSync(long, Buffer.concat([readFileSync(LOG).subarray(0, 16), head]));
+  truncateSync(long, 3 * 2 ** 30);
+  const longer = tools('txnlog', long);
+  assert.deepEqual([longer.code, longer.err], [2, 'a record of 2147483647 bytes at offset 16 is longer than any\n']);
 });
 
 test('a snapshot is printed by node, with its sessions', () => {

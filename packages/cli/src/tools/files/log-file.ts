@@ -3,6 +3,9 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { ADLER_START, adler32, LOG_HEADER_SIZE, LOG_MAGIC, RECORD_END, RECORD_HEAD } from '@nodekeeper/server/storage';
 
+/** Bytes of a record that can be read at once, with its end mark. */
+const LONGEST = 2 ** 31 - 2;
+
 export interface LogRecord {
   readonly offset: number;
   /** As it is written. */
@@ -51,6 +54,8 @@ export class LogFile {
       if (length < 0 || offset + RECORD_HEAD + length > this.size) {
         throw new LogFileError(`a record of ${length} bytes at offset ${offset} reaches beyond the end of the file`);
       }
+      if (length > LONGEST)
+        throw new LogFileError(`a record of ${length} bytes at offset ${offset} is longer than any`);
       const bytes = this.read(offset + RECORD_HEAD, length + 1);
       const entry = bytes.subarray(0, length);
       const checksum = head.readBigInt64BE(0);
