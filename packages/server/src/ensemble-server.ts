@@ -303,6 +303,7 @@ export class EnsembleServer extends Replica {
         after: (ms, action) => this.runtime.after(ms, () => this.guard(action)),
       },
       isObserver: () => this.membership.observer,
+      isJoining: () => this.isJoining,
       isUntrusted: () => this.untrusted,
       verifiers: () => this.membership.verifiers,
       mayLeadAlone: () => this.oracle.counts,
@@ -325,22 +326,17 @@ export class EnsembleServer extends Replica {
       this.ensembleStats.counts.disloyalVoters++;
   }
 
-  /**
-   * Whether a reconfiguration under way, which this server's history has, makes it a voter. Apache's servers tell no vote for
-   * themselves then, and wait for ever if those who vote already have lost the end of what they had proposed. Among groups they
-   * could not take such a vote.
-   */
+  /** Whether a reconfiguration under way, which this server's history has, makes it a voter. Apache's groups take no such vote. */
   private get isJoining(): boolean {
-    const { inProgress, proposed, committed } = this.membership;
-    const known = inProgress && committed.groups.size === 0 && proposed.version <= this.historyEnd;
+    const { inProgress, isVoter, proposed, committed } = this.membership;
+    const known = inProgress && !isVoter && committed.groups.size === 0 && proposed.version <= this.historyEnd;
     return known && proposed.verifier.isVoter(this.id);
   }
 
   private initialVote(): Omit<Vote, 'round'> {
     const { observer, isVoter } = this.membership;
     if (observer) return { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
-    const leader = isVoter || this.isJoining ? this.id : NO_VOTE;
-    return { leader, zxid: this.historyEnd, peerEpoch: this.epochs.current };
+    return { leader: isVoter ? this.id : NO_VOTE, zxid: this.historyEnd, peerEpoch: this.epochs.current };
   }
 
   private notified(notification: Notification): void {

@@ -16,6 +16,8 @@ export interface ElectionHost {
   initialVote(): Omit<Vote, 'round'>;
   /** Whether this server observes: then it ends OBSERVING, not FOLLOWING. */
   isObserver(): boolean;
+  /** Whether this server has no vote for itself yet and is to get one by a reconfiguration that its history has. */
+  isJoining(): boolean;
   /** Whether the own history may not be trusted to be complete: it then never helps to elect. */
   isUntrusted(): boolean;
   /** Whether one of the two voters that there are may lead without the other, who then finds it by its word alone. */
@@ -342,12 +344,25 @@ export class FastLeaderElection {
     this.resend = this.host.runtime.after(this.interval, () => {
       if (this.finalizing === undefined) {
         if (this.roundOfVoteless > this.round) this.beginRound(this.roundOfVoteless);
+        else if (this.mustStand()) this.proposal = { ...this.proposal, leader: this.host.id };
         if (this.host.delivered()) this.broadcast();
         else this.host.redial();
         this.interval = Math.min(this.interval * 2, this.times.maxInterval);
       }
       this.armResend();
     });
+  }
+
+  /**
+   * Whether a server that is being added votes for itself: if all who vote already and are heard have shorter histories, having lost
+   * the end of what they proposed. Else it leaves that to them, as not everybody need know yet that it may be voted for. Apache's
+   * servers do so in any case, and wait for ever then.
+   */
+  private mustStand(): boolean {
+    const { host, inRound } = this;
+    if (this.isVoter(this.proposal.leader) || !host.isJoining()) return false;
+    const [committed] = host.verifiers();
+    return committed?.enough((id) => inRound.has(id)) === true;
   }
 
   private armFinalize(): void {

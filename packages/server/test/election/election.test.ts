@@ -158,6 +158,41 @@ test('one that is being added does not agree to a history shorter than its own, 
   assert.deepEqual(e.outcome(), { 1: 'looking', 3: 'looking' });
 });
 
+for (const { what, behind, outcome } of [
+  {
+    what: 'leaves that to who votes already',
+    behind: 0,
+    outcome: { 1: 'leading 1', 2: 'following 1', 3: 'following 1' },
+  },
+  {
+    what: 'is elected where who votes already has lost something',
+    behind: 1,
+    outcome: { 1: 'following 3', 2: 'following 3', 3: 'leading 3' },
+  },
+]) {
+  test(`one that is being added, with that in its history, ${what}`, () => {
+    const e = new VirtualElection([1]);
+    e.joining.add(2).add(3);
+    for (const id of [2, 3, 1]) {
+      e.proposed.set(id, majorityQuorum([1, 2, 3]));
+      e.start(id, { epoch: 1, zxid: id > 1 ? 0x100000005 + behind : 0x100000005 });
+      e.advance(1000); // those it waits for are heard late
+    }
+    e.advance(3000);
+    assert.deepEqual(e.outcome(), outcome);
+  });
+}
+
+test('one that is being added does not stand where others that have to agree do not know of it', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  e.joining.add(4).add(5);
+  for (const id of [1, 2, 3, 4]) e.proposed.set(id, majorityQuorum([4, 5]));
+  for (const id of [1, 2, 3, 4]) e.start(id, { epoch: 1, zxid: 0x100000005 });
+  e.start(5, { epoch: 1, zxid: 0x100000004 });
+  e.advance(3000);
+  assert.equal(e.outcome()[3], 'leading 3');
+});
+
 test('observers learn the outcome, and do not help to elect', () => {
   const e = new VirtualElection([1, 2, 3], [4, 5]);
   e.start(4, NEW);

@@ -49,6 +49,7 @@ export class VirtualElection {
           },
         },
         isObserver: () => observer,
+        isJoining: () => this.joining.has(id) && this.proposed.has(id),
         isUntrusted: () => untrusted,
         mayLeadAlone: () => this.granted !== undefined,
         oracleGrants: () => this.granted === id,
