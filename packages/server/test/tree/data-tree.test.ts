@@ -339,3 +339,16 @@ test('who leaves with very many watches is told nothing more, and they go bit by
   assert.equal(watches.removeWatcher(stays), false);
   assert.equal(watches.count, 0);
 });
+
+test('digests are told where the tree is that of a history only, not while nodes of a snapshot may be ahead', () => {
+  const h = new Harness();
+  h.tree.digestComparedFrom = 200; // as a snapshot says that was taken until then
+  for (const zxid of [128, 256]) {
+    h.zxid = zxid - 1;
+    h.create(`/n${zxid}`);
+  }
+  assert.deepEqual(
+    h.tree.digestLog.map(({ zxid }) => zxid),
+    [256],
+  );
+});
