@@ -106,7 +106,7 @@ export async function runSuite(suite: Suite): Promise<SuiteResult> {
   });
   let output = '';
   const keep = (chunk: Buffer): void => {
-    output = (output + chunk.toString()).slice(-20_000);
+    output = (output + chunk.toString()).slice(-500_000);
   };
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
