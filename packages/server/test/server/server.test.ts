@@ -612,21 +612,26 @@ test('connections that never ask for a session are closed in time', async (t) =>
   await idle.closed();
 });
 
-test('a snapshot that takes long does not make every batch a log of its own', async (t) => {
-  const dir = dataDir(t);
+/** A disk on which the first snapshot, that of the empty tree, is written, and no other one begins before it is let. */
+function holdingSnapshots() {
   let goOn = (): void => {};
   const held = new Promise<void>((resolve) => {
     goOn = resolve;
   });
-  // The first snapshot is due before the server is used, the second waits.
-  let snapshots = 0;
+  const begun: string[] = [];
   const disk: Disk = {
     ...nodeDisk,
     create: async (path) => {
-      if (snapshots++ > 0) await held;
+      if (begun.push(path) > 1) await held;
       return nodeDisk.create(path);
     },
   };
+  return { disk, begun, goOn: () => goOn() };
+}
+
+test('a snapshot that takes long does not make every batch a log of its own', async (t) => {
+  const dir = dataDir(t);
+  const { disk, goOn } = holdingSnapshots();
   const { clientPort } = await serve(t, { dataDir: dir, snapSizeLimitInKb: 64 }, { disk });
   const client = await RawClient.open(t, clientPort);
   for (let i = 0; i < 60; i++) await client.create(`/n${i}`, 'x'.repeat(10_000));
@@ -637,18 +642,7 @@ test('a snapshot that takes long does not make every batch a log of its own', as
 
 test('a snapshot that became due while one was written is taken after it, also if no further write comes', async (t) => {
   const dir = dataDir(t);
-  let goOn = (): void => {};
-  const held = new Promise<void>((resolve) => {
-    goOn = resolve;
-  });
-  let snapshots = 0;
-  const disk: Disk = {
-    ...nodeDisk,
-    create: async (path) => {
-      if (snapshots++ === 1) await held; // after that of the empty tree
-      return nodeDisk.create(path);
-    },
-  };
+  const { disk, begun, goOn } = holdingSnapshots();
   const { server, clientPort } = await serve(t, { dataDir: dir, snapCount: 10 }, { disk });
   const client = await RawClient.open(t, clientPort);
   for (let i = 0; i < 30; i++) await client.create(`/n${i}`);
@@ -656,7 +650,7 @@ test('a snapshot that became due while one was written is taken after it, also i
   while (server.stats.lastSnapshot?.zxid !== server.lastZxid) await new Promise((resolve) => setImmediate(resolve));
   assert.ok(readdirSync(join(dir, 'version-2')).includes(`snapshot.${server.lastZxid.toString(16)}`));
   await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(snapshots, 3, 'one more, and no further');
+  assert.equal(begun.length, 3, 'one more, and no further');
 });
 
 test('snapshots are taken and logs rolled while requests go on, and old files can be purged', async (t) => {

@@ -119,7 +119,8 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     file: 'broadcast/leader.js',
     from: ' && !host.isObserver(id))',
     to: ')',
-    spares: 2,
+    servers: 2,
+    spares: 1,
     finds: 'liveness',
   },
   {
