@@ -57,10 +57,11 @@ test('a process that is no server is not stopped, and its file stays', { skip: !
 test('of several starts at once one starts, and its process can be stopped', { skip: !hasProc }, async (t) => {
   const { file: cfg, dataDir } = await zooCfg(t);
   atEnd(t, () => run('stop', cfg));
-  const starts = await Promise.all([1, 2, 3, 4].map(() => runMain(['start', cfg])));
-  const [started, ...more] = starts.filter(({ code }) => code === 0);
-  if (started === undefined) return; // where all gave way to each other
-  assert.deepEqual(more, []);
+  let starts = await Promise.all([1, 2, 3, 4].map(() => runMain(['start', cfg])));
+  // All can have given way to each other.
+  for (let again = 0; again < 5 && starts.every(({ code }) => code !== 0); again++)
+    starts = await Promise.all([1, 2, 3, 4].map(() => runMain(['start', cfg])));
+  assert.equal(starts.filter(({ code }) => code === 0).length, 1);
   for (const { out } of starts.filter(({ code }) => code !== 0))
     assert.match(out, /^Starting zookeeper \.\.\. (already running as process \d+\.|FAILED TO START)\n$/);
   const written = readPidFile(join(dataDir, 'zookeeper_server.pid'));

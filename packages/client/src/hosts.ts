@@ -43,17 +43,12 @@ export class Hosts {
   private target: ConnectString;
   /** The servers of the connection string, or those that the SRV records named last. */
   private known: readonly ServerAddress[];
-  private readonly resolver: Resolver;
   private readonly backOff: BackOff;
   private readonly random: () => number;
   private readonly lookupLimit: number;
-  /** What each name was resolved to last: it holds while the resolver fails or is silent. */
-  private readonly addresses = new Map<string, readonly string[]>();
-  /** Names that are being resolved. */
-  private readonly lookups = new Map<string, Promise<readonly string[]>>();
-  /** The same of SRV records: those found last for a name, and what is being looked for. */
-  private readonly records = new Map<string, readonly ServerAddress[]>();
-  private readonly recordLookups = new Map<string, Promise<unknown>>();
+  /** What each name was resolved to last, and what its SRV records named: that holds while the resolver fails or is silent. */
+  private readonly addresses: Lookups<readonly string[]>;
+  private readonly records: Lookups<readonly ServerAddress[]>;
   private round: Endpoint[] = [];
   /** Servers to try before the others in the next round. */
   private preferred: readonly ServerAddress[] = [];
@@ -76,7 +71,11 @@ export class Hosts {
     this.lookupLimit = lookupLimit;
     this.target = target;
     this.known = target.servers;
-    this.resolver = resolver;
+    this.addresses = new Lookups<readonly string[]>((host) => resolver.lookup(host));
+    this.records = new Lookups<readonly ServerAddress[]>(
+      (srv) => resolver.resolveSrv(srv),
+      (found) => found.length > 0,
+    );
     this.backOff = backOff;
   }
 
@@ -156,31 +155,8 @@ export class Hosts {
   private async servers(): Promise<readonly ServerAddress[]> {
     const { srv } = this.target;
     if (srv === undefined) return this.known;
-    try {
-      await within(
-        this.lookupLimit,
-        this.lookUpRecords(srv),
-        `no SRV records of ${srv} were found`,
-        this.closed.signal,
-      );
-    } catch (error) {
-      this.lastProblem = error instanceof Error ? error : new Error(String(error));
-    }
-    return this.records.get(srv) ?? this.known;
-  }
-
-  /** As {@link lookUp}. */
-  private lookUpRecords(srv: string): Promise<unknown> {
-    const underWay = this.recordLookups.get(srv);
-    if (underWay !== undefined) return underWay;
-    const lookup = this.resolver
-      .resolveSrv(srv)
-      .then((found) => {
-        if (found.length > 0) this.records.set(srv, found);
-      })
-      .finally(() => this.recordLookups.delete(srv));
-    this.recordLookups.set(srv, lookup);
-    return lookup;
+    await this.inTime(this.records.begin(srv), `no SRV records of ${srv} were found`);
+    return this.records.last(srv) ?? this.known;
   }
 
   private async resolve(servers: readonly ServerAddress[]): Promise<Endpoint[]> {
@@ -205,26 +181,18 @@ export class Hosts {
   }
 
   private async addressesOf(host: string): Promise<readonly string[]> {
-    try {
-      const problem = `${host} was not resolved`;
-      return await within(this.lookupLimit, this.lookUp(host), problem, this.closed.signal);
-    } catch (error) {
-      this.lastProblem = error instanceof Error ? error : new Error(String(error));
-      return this.addresses.get(host) ?? [];
-    }
+    const found = await this.inTime(this.addresses.begin(host), `${host} was not resolved`);
+    return found ?? this.addresses.last(host) ?? [];
   }
 
-  /** One lookup at a time for each name; an answer that comes late is there for the next round. */
-  private lookUp(host: string): Promise<readonly string[]> {
-    const underWay = this.lookups.get(host);
-    if (underWay !== undefined) return underWay;
-    const lookup = this.resolver.lookup(host).finally(() => this.lookups.delete(host));
-    this.lookups.set(host, lookup);
-    lookup.then(
-      (found) => this.addresses.set(host, found),
-      () => {},
-    );
-    return lookup;
+  /** Undefined if it fails, or takes too long. */
+  private async inTime<T>(lookup: Promise<T>, problem: string): Promise<T | undefined> {
+    try {
+      return await within(this.lookupLimit, lookup, problem, this.closed.signal);
+    } catch (error) {
+      this.lastProblem = error instanceof Error ? error : new Error(String(error));
+      return undefined;
+    }
   }
 
   /** Whoever has just lost a server finds another sooner by trying it last. */
@@ -272,6 +240,38 @@ export class Hosts {
     const toOld = total > old.length || lost === 0 ? 0 : (kept.length * (old.length - total)) / (total * lost);
     this.preferred = this.random() < toOld ? kept : added;
     return true;
+  }
+}
+
+/** One lookup at a time for each name; an answer that comes late is there for the next round. */
+class Lookups<T> {
+  private readonly ask: (name: string) => Promise<T>;
+  private readonly isOfUse: (found: T) => boolean;
+  private readonly found = new Map<string, T>();
+  private readonly underWay = new Map<string, Promise<T>>();
+
+  constructor(ask: (name: string) => Promise<T>, isOfUse: (found: T) => boolean = () => true) {
+    this.ask = ask;
+    this.isOfUse = isOfUse;
+  }
+
+  /** The last answer that was of use. */
+  last(name: string): T | undefined {
+    return this.found.get(name);
+  }
+
+  begin(name: string): Promise<T> {
+    const underWay = this.underWay.get(name);
+    if (underWay !== undefined) return underWay;
+    const lookup = this.ask(name).finally(() => this.underWay.delete(name));
+    this.underWay.set(name, lookup);
+    lookup.then(
+      (found) => {
+        if (this.isOfUse(found)) this.found.set(name, found);
+      },
+      () => {},
+    );
+    return lookup;
   }
 }
 

@@ -97,21 +97,15 @@ export const nodeDisk: Disk = {
 
   async create(path): Promise<WritableFile> {
     const file = await promises.open(path, 'w');
+    const told = <T>(result: Promise<T>): Promise<T> =>
+      result.catch((e) => {
+        throw named(path, e);
+      });
     return {
       async write(from) {
-        try {
-          for (let at = 0; at < from.length; ) at += (await file.write(from, at, from.length - at)).bytesWritten;
-        } catch (e) {
-          throw named(path, e);
-        }
+        for (let at = 0; at < from.length; ) at += (await told(file.write(from, at, from.length - at))).bytesWritten;
       },
-      async sync() {
-        try {
-          await file.datasync();
-        } catch (e) {
-          throw named(path, e);
-        }
-      },
+      sync: () => told(file.datasync()),
       close: () => file.close(),
     };
   },

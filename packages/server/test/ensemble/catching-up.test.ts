@@ -97,6 +97,23 @@ test('a learner that the log on disk cannot serve, as it has a gap, gets a snaps
   assert.equal(ensemble.digests().size, 1);
 });
 
+/** The real disk, with something done before each read of a file. */
+function diskWithReads(before: (path: string) => void): Disk {
+  return {
+    ...nodeDisk,
+    open: (path) => {
+      const file = nodeDisk.open(path);
+      return {
+        ...file,
+        read: (...to) => {
+          before(path);
+          return file.read(...to);
+        },
+      };
+    },
+  };
+}
+
 test('a leader that cannot read its log goes on leading, and the learner gets a snapshot', async (t) => {
   const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], { commitLogCount: 5 });
   const unreadable = new Set<string>();
@@ -105,20 +122,10 @@ test('a leader that cannot read its log goes on leading, and the learner gets a 
       throw Object.assign(new Error(`EIO: i/o error, ${what} '${path}'`), { code: 'EIO' });
   };
   const disk: Disk = {
-    ...nodeDisk,
+    ...diskWithReads((path) => refuse(path, 'read')),
     list: (dir) => {
       refuse(dir, 'scandir');
       return nodeDisk.list(dir);
-    },
-    open: (path) => {
-      const file = nodeDisk.open(path);
-      return {
-        ...file,
-        read: (...to) => {
-          refuse(path, 'read');
-          return file.read(...to);
-        },
-      };
     },
   };
   await Promise.all([1, 2, 3].map((id) => ensemble.start(id, {}, { disk })));
@@ -144,19 +151,9 @@ test('a leader that looks for the place in a long log lets others have their tur
   const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], { commitLogCount: 5 });
   let reads = 0;
   let most = 0;
-  const disk: Disk = {
-    ...nodeDisk,
-    open: (path) => {
-      const file = nodeDisk.open(path);
-      return {
-        ...file,
-        read: (...to) => {
-          most = Math.max(most, ++reads);
-          return file.read(...to);
-        },
-      };
-    },
-  };
+  const disk = diskWithReads(() => {
+    most = Math.max(most, ++reads);
+  });
   await Promise.all([1, 2, 3].map((id) => ensemble.start(id, {}, { disk })));
   const leader = await ensemble.settled();
   const behind = leader === 1 ? 2 : 1;
