@@ -7,16 +7,18 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmdirSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { connect } from '@nodekeeper/client';
 import { isAlive, readPidFile } from '../dist/server-process.js';
 import { atEnd, freeRange, MAIN, run, runMain, runWith, temporary, zooCfg } from './support.js';
 
@@ -205,6 +207,32 @@ test('a server whose log cannot take a word is told with the reason', {
     encoding: 'utf8',
   });
   assert.match(stderr, /The server ended with code 3:\nit could not write its log, .*: EFBIG/);
+});
+
+test('connections leave the server descriptors for its logs and snapshots', { skip: !hasProc }, async (t) => {
+  const { file: cfg, port, dataDir } = await zooCfg(t, ['maxClientCnxns=0', 'snapCount=20']);
+  const server = spawn('sh', ['-c', 'ulimit -n 200; exec "$0" "$@"', process.execPath, MAIN, 'start-foreground', cfg], {
+    stdio: 'ignore',
+  });
+  atEnd(t, () => server.kill('SIGKILL'));
+  const client = await connect(`127.0.0.1:${port}`);
+  atEnd(t, () => client.close());
+  const sockets = Array.from({ length: 250 }, () => createConnection(port, '127.0.0.1').on('error', () => {}));
+  atEnd(t, () => {
+    for (const socket of sockets) socket.destroy();
+  });
+  let refused = 0;
+  await new Promise<void>((resolve) => {
+    for (const socket of sockets) socket.on('close', () => ++refused === 101 && resolve()).resume();
+  });
+  const log = readdirSync(join(dataDir, 'version-2')).filter((name) => name.startsWith('log.'));
+  for (let i = 0; i < 100; i++) await client.create(`/n${i}`);
+  assert.equal(refused, 101); // three quarters of 200 stay, with the client
+  assert.notDeepEqual(
+    readdirSync(join(dataDir, 'version-2')).filter((name) => name.startsWith('log.')),
+    log,
+  );
+  assert.equal(server.exitCode, null);
 });
 
 test('a pid file that cannot be written is told with the reason, and is not left empty', {

@@ -1,7 +1,8 @@
 // The server's metrics under Apache ZooKeeper's names: for mntr, for /commands/monitor and for Prometheus. Read from the server's
 // own counts when somebody asks; nothing here is on the way of a request.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { fileLimit } from '../file-limit.js';
 import { ensembleGauges } from './ensemble-metrics.js';
 import { JavaDouble } from './java-text.js';
 import {
@@ -118,21 +119,5 @@ function openFiles(): number {
     return readdirSync('/proc/self/fd').length;
   } catch {
     return -1; // no /proc here
-  }
-}
-
-let limit: number | undefined;
-
-function fileLimit(): number {
-  limit ??= readFileLimit();
-  return limit;
-}
-
-function readFileLimit(): number {
-  try {
-    const found = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
-    return Number(found?.[1] ?? -1);
-  } catch {
-    return -1;
   }
 }

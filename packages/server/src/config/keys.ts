@@ -67,7 +67,7 @@ export const KEYS: readonly Key[] = [
     max: LARGEST_INT,
   }),
   key('maxClientCnxns', 'int', 60, 'Connections from one address; 0 or less for no limit.'),
-  key('maxCnxns', 'int', 0, 'Connections in all; 0 for no limit.', { min: 0 }),
+  key('maxCnxns', 'int', 0, 'Connections in all; 0 for as many as the process may open files for.', { min: 0 }),
   key(
     'globalOutstandingLimit',
     'int',

@@ -25,6 +25,8 @@ export interface ClientPortLimits {
   /** Connections per address; 0 for no limit. */
   readonly maxClientCnxns: number;
   readonly maxCnxns: number;
+  /** Connections for which the process may open files, in all; 0 for no limit. */
+  readonly affordedCnxns: number;
   readonly minSessionTimeout: number;
   readonly maxSessionTimeout: number;
   readonly globalOutstandingLimit: number;
@@ -519,10 +521,12 @@ export class ClientPort implements TlsTaker {
   }
 
   private full(socket: Connection): boolean {
-    const { maxCnxns } = this.limits;
+    const { maxCnxns, affordedCnxns } = this.limits;
     const count = this.connections.size + (this.tls?.underWay ?? 0);
-    if (maxCnxns === 0 || count < maxCnxns) return false;
-    this.reject(socket, `maxCnxns of ${maxCnxns} reached`);
+    if (maxCnxns > 0 && count >= maxCnxns) this.reject(socket, `maxCnxns of ${maxCnxns} reached`);
+    else if (affordedCnxns > 0 && count >= affordedCnxns)
+      this.reject(socket, `${count} connections are as many as this process may open files for (ulimit -n)`);
+    else return false;
     return true;
   }
 
