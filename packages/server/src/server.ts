@@ -5,7 +5,6 @@ import { Worker } from 'node:worker_threads';
 import type { ServerConfig } from './config/index.js';
 import { Database } from './database.js';
 import type { EnsembleView } from './ensemble-view.js';
-import { connectionsAfforded } from './file-limit.js';
 import { type Logger, silentLogger } from './log.js';
 import { NamespaceStats } from './namespace-stats.js';
 import type { ClientConnection } from './net/client-connection.js';
@@ -270,7 +269,6 @@ export abstract class Server {
         maxBuffer: config.juteMaxBuffer,
         maxClientCnxns: config.maxClientCnxns,
         maxCnxns: config.maxCnxns,
-        affordedCnxns: connectionsAfforded(),
         minSessionTimeout: config.minSessionTimeout,
         maxSessionTimeout: config.maxSessionTimeout,
         globalOutstandingLimit: config.globalOutstandingLimit,

@@ -2,7 +2,7 @@
 // own counts when somebody asks; nothing here is on the way of a request.
 
 import { readdirSync } from 'node:fs';
-import { fileLimit } from '../file-limit.js';
+import { fileLimit } from '../net/file-limit.js';
 import { ensembleGauges } from './ensemble-metrics.js';
 import { JavaDouble } from './java-text.js';
 import {

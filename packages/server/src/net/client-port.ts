@@ -13,7 +13,7 @@ import type { ExtendedTypes } from '../tree/owner.js';
 import type { AuthSettings } from './auth.js';
 import { ClientConnection } from './client-connection.js';
 import type { ConnectionThrottle } from './connection-throttle.js';
-import type { Connection, Listener, Network } from './network.js';
+import { type Connection, LEFT_TO_FILES, type Listener, type Network } from './network.js';
 import { RequestThrottler, type RequestThrottleSettings } from './request-throttler.js';
 import { type SaslLogin, type SaslSettings, saslLogins } from './sasl/login.js';
 import { TlsEntry, type TlsSettings, type TlsTaker } from './tls/tls-entry.js';
@@ -25,8 +25,6 @@ export interface ClientPortLimits {
   /** Connections per address; 0 for no limit. */
   readonly maxClientCnxns: number;
   readonly maxCnxns: number;
-  /** Connections for which the process may open files, in all; 0 for no limit. */
-  readonly affordedCnxns: number;
   readonly minSessionTimeout: number;
   readonly maxSessionTimeout: number;
   readonly globalOutstandingLimit: number;
@@ -113,6 +111,8 @@ export type Entry = 'plain' | 'tls' | 'either';
 
 /** Bytes that keep a quorum busy that answers within tens of milliseconds, too. */
 const MOST_IN_WORK = 1024 * 1024;
+/** Descriptors that clients leave to other servers and to files. */
+const LEFT_TO_SERVERS = 2 * LEFT_TO_FILES;
 /** How long connections are kept while no leader is known. Milliseconds. */
 const PARK_MS = 1000;
 const NO_PASSWORD = Buffer.alloc(16);
@@ -339,7 +339,7 @@ export class ClientPort implements TlsTaker {
     if (entry !== 'plain' && this.tls === undefined) throw new Error('a port with TLS needs its settings');
     const { backlog, keepAlive } = this.limits;
     const listener = await this.network.listen(
-      { port, host: address, backlog, keepAlive, forTls: entry !== 'plain' },
+      { port, host: address, backlog, keepAlive, forTls: entry !== 'plain', leaves: LEFT_TO_SERVERS },
       (socket) => (entry === 'plain' ? this.accept(socket) : this.acceptSlot(socket, entry)),
       (error) => this.hooks.onRejected('', error.message),
     );
@@ -521,12 +521,10 @@ export class ClientPort implements TlsTaker {
   }
 
   private full(socket: Connection): boolean {
-    const { maxCnxns, affordedCnxns } = this.limits;
+    const { maxCnxns } = this.limits;
     const count = this.connections.size + (this.tls?.underWay ?? 0);
-    if (maxCnxns > 0 && count >= maxCnxns) this.reject(socket, `maxCnxns of ${maxCnxns} reached`);
-    else if (affordedCnxns > 0 && count >= affordedCnxns)
-      this.reject(socket, `${count} connections are as many as this process may open files for (ulimit -n)`);
-    else return false;
+    if (maxCnxns === 0 || count < maxCnxns) return false;
+    this.reject(socket, `maxCnxns of ${maxCnxns} reached`);
     return true;
   }
 

@@ -27,7 +27,7 @@ const LAST_PROBE_MS = 640;
 const BIND_AGAIN_MS = 1000;
 const LAST_PORT = 65_535;
 const NOTHING = Buffer.alloc(0);
-/** Connections of servers that are no members: joiners, and whoever else speaks like a server. */
+/** Connections of servers that are no members, as joiners and whoever else speaks like a server, and of those that say nothing yet. */
 const MOST_STRANGERS = 100;
 /** A server without an id of its own. */
 const NO_ID = 2n ** 63n - 1n;
@@ -386,6 +386,12 @@ export class ElectionPort {
     if (this.closed) {
       wire.destroy();
       return;
+    }
+    // A server says at once whose it is: of very many that say nothing, the one that came first goes.
+    const [first] = this.greeting;
+    if (first !== undefined && this.greeting.size >= MOST_STRANGERS) {
+      this.greeting.delete(first);
+      first.destroy();
     }
     this.greeting.add(wire);
     let got: Buffer = Buffer.alloc(0);

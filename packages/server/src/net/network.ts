@@ -4,6 +4,7 @@
 import { lookup } from 'node:dns/promises';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import type { Runtime } from '../runtime.js';
+import { isOneTooMany } from './file-limit.js';
 import { lendConnections, lendingSocket } from './lending-sockets.js';
 
 export interface Connection {
@@ -34,7 +35,12 @@ export interface ListenOptions {
   readonly keepAlive?: boolean;
   /** Whether each connection has to be Node's own, which lends nothing, as TLS needs it. */
   readonly forTls?: boolean;
+  /** Descriptors that connections leave to others: those of {@link LEFT_TO_FILES} unless more are. */
+  readonly leaves?: number;
 }
+
+/** Descriptors for logs, snapshots and connections that are dialled. */
+export const LEFT_TO_FILES = 64;
 
 /** Where to listen; on all addresses without `host`. */
 export interface ListenPlace {
@@ -95,10 +101,19 @@ export interface Network {
 }
 
 export const nodeNetwork: Network = {
-  async listen({ port, host: name, backlog, keepAlive = false, forTls = false }, onConnection, onError) {
+  async listen(options, onConnection, onError) {
+    const { port, host: name, backlog, keepAlive = false, forTls = false, leaves = LEFT_TO_FILES } = options;
     // The same address that Java's servers take a name for: IPv4 first.
     const host = name === undefined || isIP(name) !== 0 ? name : (await lookup(name, { verbatim: false })).address;
-    const open = new OpenConnections(onConnection);
+    const open = new OpenConnections((socket) => {
+      if (!isOneTooMany(descriptorOf(socket), leaves)) {
+        onConnection(socket);
+        return;
+      }
+      socket.on('error', () => {});
+      socket.destroy();
+      onError?.(new Error('too many connections and files are open: it is closed'));
+    });
     const server = createServer({ noDelay: true, allowHalfOpen: true, keepAlive }, open.add);
     return new Promise((resolve, reject) => {
       server.once('error', reject);
@@ -127,6 +142,11 @@ export const nodeNetwork: Network = {
   connect: (host, port, { keepAlive = false } = {}) =>
     lendingSocket((reading) => connect({ host, port, noDelay: true, keepAlive, ...reading })),
 };
+
+/** Node does not document where it is; where it is not, nothing is refused. */
+function descriptorOf(socket: Socket): number | undefined {
+  return (socket as Socket & { readonly _handle?: { readonly fd?: number } })._handle?.fd;
+}
 
 /** The connections of a port that are open. */
 class OpenConnections {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
 import { ElectionPort } from '../../dist/net/election-port.js';
@@ -112,4 +112,17 @@ test('an address that cannot be is not dialled, and harms nobody', async (t) => 
   for (const address of ['127.0.0.1:99999', 'a\0b:1', `${'x'.repeat(2000)}:1`, '127.0.0.1', ':', '[::1', '[]:7', '|||'])
     await once((await greet(t, port, 2n, address)).resume(), 'close');
   assert.ok(await until(() => election.size === 2), `${election.size} are known`);
+});
+
+test('of connections that say nothing some are kept, and servers get in all the same', async (t) => {
+  const { election, port } = await portOf5(t);
+  const silent = Array.from({ length: 150 }, () => connect({ port, host: '127.0.0.1' }));
+  atEnd(t, () => {
+    for (const socket of silent) socket.destroy();
+  });
+  for (const socket of silent) socket.on('error', () => {}).resume();
+  assert.ok(await until(() => silent.filter((socket) => !socket.closed).length === 100));
+  assert.ok(silent.slice(0, 50).every((socket) => socket.closed));
+  await greet(t, port, 7n);
+  assert.ok(await until(() => election.isConnected(7)));
 });

@@ -1,7 +1,9 @@
 // Node's own network: ports that are given back.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { type Connection, nodeNetwork } from '../../dist/net/network.js';
 
@@ -22,3 +24,54 @@ for (const forTls of [false, true]) {
     client.destroy();
   });
 }
+
+const LISTENER = `
+  import { closeSync, openSync } from 'node:fs';
+  import { nodeNetwork } from ${JSON.stringify(new URL('../../dist/net/network.js', import.meta.url).href)};
+  const refused = [];
+  const { port } = await nodeNetwork.listen(
+    { port: 0, host: '127.0.0.1', forTls: process.argv[1] === 'tls' },
+    (one) => one.on('data', () => {}),
+    (error) => refused.push(error.message),
+  );
+  process.stdin.on('data', () => {
+    for (let i = 0; i < 8; i++) openSync('/dev/null', 'r');
+    process.stdout.write(refused.length + ' ' + [...new Set(refused)] + '\\n');
+  });
+  process.stdout.write(port + '\\n');
+`;
+
+for (const kind of ['plain', 'tls'])
+  test(`connections leave some files for the log to be opened, however many come (${kind})`, async (t) => {
+    const script = [
+      '-c',
+      'ulimit -n 100 && exec "$@"',
+      'sh',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      LISTENER,
+      kind,
+    ];
+    const child = spawn('/bin/sh', script, { stdio: ['pipe', 'pipe', 'inherit'] });
+    t.after(() => child.kill('SIGKILL'));
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const port = Number((await lines.next()).value);
+    const clients: Socket[] = [];
+    t.after(() => {
+      for (const one of clients) one.destroy();
+    });
+    const closed = new Set<Socket>();
+    for (let i = 0; i < 120; i++) {
+      const one = connect({ port, host: '127.0.0.1' });
+      one.on('error', () => {});
+      one.on('close', () => closed.add(one));
+      clients.push(one);
+      await Promise.race([once(one, 'connect'), once(one, 'close')]);
+    }
+    for (let i = 0; closed.size < 20 && i < 100_000; i++) await new Promise((resolve) => setImmediate(resolve));
+    child.stdin.write('x');
+    const told = String((await lines.next()).value);
+    assert.match(told, /^\d+ too many connections and files are open: it is closed$/);
+    assert.ok(closed.size < 100, `${closed.size} of 120 connections were refused`);
+  });
