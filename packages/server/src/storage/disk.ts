@@ -43,6 +43,8 @@ export interface Disk {
   createLog(path: string, durable: boolean, done: (error: Error | null, file: LogFile | null) => void): void;
   create(path: string): Promise<WritableFile>;
   rename(from: string, to: string): void;
+  /** As {@link rename}, while other things go on: it may have to wait for what else the disk does. */
+  renameLater(from: string, to: string, done: (error: Error | null) => void): void;
   /** Nothing if it is not there: old files may be purged at any time. */
   remove(path: string): void;
   /** Gives a file a size, at most what it has, and makes it durable with everything in it. */

@@ -19,6 +19,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  rename,
   renameSync,
   statSync,
   unlinkSync,
@@ -111,6 +112,7 @@ export const nodeDisk: Disk = {
   },
 
   rename: renameSync,
+  renameLater: rename,
   remove(path) {
     try {
       unlinkSync(path);

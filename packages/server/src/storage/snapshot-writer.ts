@@ -74,11 +74,15 @@ export async function writeSnapshot(
     await discard(disk, output, temporary);
     throw e;
   }
-  disk.rename(temporary, join(dir, name));
-  await new Promise<void>((resolve, reject) => {
-    disk.syncDirLater(dir, (error) => (error === null ? resolve() : reject(error)));
-  });
+  await done((then) => disk.renameLater(temporary, join(dir, name), then));
+  await done((then) => disk.syncDirLater(dir, then));
   return { file: name, bytes };
+}
+
+function done(action: (then: (error: Error | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    action((error) => (error === null ? resolve() : reject(error)));
+  });
 }
 
 async function writeContent(

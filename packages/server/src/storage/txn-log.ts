@@ -332,29 +332,31 @@ export class TxnLog {
           this.fail(headerError);
           return;
         }
-        try {
-          this.disk.rename(temporary, join(this.dir, name));
-        } catch (e) {
-          this.fail(e as Error);
-          return;
-        }
-        this.file = file;
-        this.fileName = name;
-        this.forgetPurged();
-        this.position = LOG_HEADER_SIZE;
-        this.allocated = LOG_HEADER_SIZE;
-        this.zeroedTo = 0;
-        this.zeroingFrom = Number.POSITIVE_INFINITY;
-        if (!this.options.forceSync) {
-          this.writeTo(file, batch);
-          return;
-        }
-        // The name has to be durable before anything in the file counts.
-        this.disk.syncDirLater(this.dir, (syncError) => {
-          if (syncError === null) this.writeTo(file, batch);
-          else this.fail(syncError);
+        this.disk.renameLater(temporary, join(this.dir, name), (renameError) => {
+          if (renameError === null) this.begun(file, name, batch);
+          else this.fail(renameError);
         });
       });
+    });
+  }
+
+  /** A new file has its name. */
+  private begun(file: LogFile, name: string, batch: LogBatch): void {
+    this.file = file;
+    this.fileName = name;
+    this.forgetPurged();
+    this.position = LOG_HEADER_SIZE;
+    this.allocated = LOG_HEADER_SIZE;
+    this.zeroedTo = 0;
+    this.zeroingFrom = Number.POSITIVE_INFINITY;
+    if (!this.options.forceSync) {
+      this.writeTo(file, batch);
+      return;
+    }
+    // The name has to be durable before anything in the file counts.
+    this.disk.syncDirLater(this.dir, (syncError) => {
+      if (syncError === null) this.writeTo(file, batch);
+      else this.fail(syncError);
     });
   }
 

@@ -47,7 +47,7 @@ class HeldDisk {
     this.disk = {
       ...nodeDisk,
       note: (_path, _text, done) => done(),
-      rename: () => {},
+      renameLater: (_from, _to, done) => done(null),
       syncDirLater: (dir, done) => this.hold('names', dir, 0, Buffer.alloc(0), done),
       createLog: (path, _durable, done) => {
         this.hold('create', path, 0, Buffer.alloc(0), (error) =>
@@ -499,11 +499,12 @@ test('no file has a log’s name before its header is durable', async (t) => {
       assert.doesNotMatch(basename(path), /^log\./);
       nodeDisk.createLog(path, durable, done);
     },
-    rename: (from, to) => {
+    renameLater: (from, to, done) => {
       assert.equal(statSync(from).size, 16);
-      nodeDisk.rename(from, to);
       renamed.push(basename(to));
+      nodeDisk.renameLater(from, to, done);
     },
+    rename: () => assert.fail('on this thread, which would wait for the disk'),
   };
   const log = new TxnLog(
     disk,

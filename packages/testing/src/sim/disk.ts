@@ -336,6 +336,14 @@ class Access implements Disk {
     this.rename_(source.dir, { kind: 'move', from: source.name, to: target.name });
   }
 
+  renameLater(from: string, to: string, done: (error: Error | null) => void): void {
+    this.life.effect();
+    this.later(TIMES.open, () => {
+      this.rename(from, to);
+      done(null);
+    });
+  }
+
   remove(path: string): void {
     this.existing(path);
     const { dir, name } = split(path);
