@@ -99,7 +99,10 @@ export class Learner {
   /** Whether the leader has begun to send its history. */
   synchronized = false;
   private bySnapshot = false;
-  /** Nothing has shown yet that what came before the last epoch is all here. */
+  /**
+   * Nothing has shown yet that what is here is what the leader has. Zxids do not: of an epoch's end some may be missing, and where
+   * members were started with older copies of their data, two leaders may have had one epoch. Digests do.
+   */
   private doubts = false;
   /** The received snapshot holds everything up to here. */
   private held = -1;
@@ -207,7 +210,7 @@ export class Learner {
           host.beginSnapshot();
           host.snapshotReceived(0);
           this.bySnapshot = true;
-        }
+        } else this.doubts = digestsMatch(host);
         this.lastReceived = host.lastZxid;
         this.state = 'synchronizing';
         break;
@@ -220,6 +223,7 @@ export class Learner {
             this.link.close(`the log cannot be cut at 0x${zxid.toString(16)}`);
             return;
           }
+          this.doubts = digestsMatch(host);
           this.lastReceived = zxid;
           this.state = 'synchronizing';
           this.link.resume();
@@ -337,18 +341,27 @@ export class Learner {
     if (!this.bySnapshot) host.append(head.entry, zxid);
     const { digestMismatches, digestComparisons } = host;
     host.apply(head.entry, zxid);
-    // Zxids do not show what may be missing before an epoch, but the next digest does; errors have none.
+    // Apache's leaders can leave out what came to them while they learned, as their memory of recent transactions does not have it.
     this.doubts ||= head.beginsEpoch;
-    if (this.doubts && host.digestMismatches > digestMismatches) {
-      // Apache's leaders can leave out what came to them while they learned, as their memory of recent transactions does not have it.
+    if (this.doubts && !this.goesOn(zxid, digestMismatches, digestComparisons)) return;
+    if (designated !== undefined && host.activateConfig(head.entry, designated)) this.leave(designated);
+  }
+
+  /**
+   * Whether a transaction that was applied goes on from the tree that was here before, as far as its digest tells; errors have none.
+   * `mismatches` and `comparisons` are how many there were before.
+   */
+  private goesOn(zxid: number, mismatches: number, comparisons: number): boolean {
+    const { host } = this;
+    if (host.digestMismatches > mismatches) {
       host.askForAll();
       this.link.close(
-        `by its digest 0x${zxid.toString(16)} follows on another tree: transactions before it are missing`,
+        `by its digest 0x${zxid.toString(16)} follows on another tree: transactions before it are missing, or were others`,
       );
-      return;
+      return false;
     }
-    if (host.digestComparisons > digestComparisons) this.doubts = false;
-    if (designated !== undefined && host.activateConfig(head.entry, designated)) this.leave(designated);
+    if (host.digestComparisons > comparisons) this.doubts = false;
+    return true;
   }
 
   /** Everything received is made durable, then the epoch is written, then the leader is told: in this order nothing is lost. */
@@ -445,10 +458,13 @@ export class Learner {
     }
     if (head.zxid !== zxid)
       throw new PacketError(`the leader commits 0x${zxid.toString(16)}, next is 0x${head.zxid.toString(16)}`);
-    this.host.stats.onCommitReceived(timeOf(head.entry, 0), this.host.wallTime);
-    const leave = designated !== undefined && this.host.activateConfig(head.entry, designated);
+    const { host } = this;
+    host.stats.onCommitReceived(timeOf(head.entry, 0), host.wallTime);
+    const leave = designated !== undefined && host.activateConfig(head.entry, designated);
     this.pending.shift();
-    this.host.committed(head.entry, zxid);
+    const { digestMismatches, digestComparisons } = host;
+    host.committed(head.entry, zxid);
+    if (this.doubts && !this.goesOn(zxid, digestMismatches, digestComparisons)) return;
     if (leave) this.leave(designated);
   }
 
@@ -518,6 +534,11 @@ export class Learner {
   get loggedUncommitted(): readonly Proposal[] {
     return this.served ? this.pending : [];
   }
+}
+
+/** Whether none has told otherwise: Apache's servers digest other paths where Java's charset is ASCII. */
+function digestsMatch(host: LearnerHost): boolean {
+  return host.digestMismatches === 0;
 }
 
 /** The server that leads after a reconfiguration: long. */

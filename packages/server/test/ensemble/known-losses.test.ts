@@ -1,7 +1,7 @@
 // Losses of Apache ZooKeeper that came of what a server keeps between two leaders, by the number of the issue: each test fails on the
 // historic order. Those of a single synchronization are in test/broadcast/known-losses.test.ts.
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { PacketType } from '../../dist/broadcast/packet.js';
@@ -100,3 +100,38 @@ test('ZOOKEEPER-4541, 4712: a role that ends waits for its log: no transaction r
   await after.discover(2);
   assert.equal(after.peerZxid, UNCOMMITTED);
 });
+
+for (const more of [false, true])
+  test(`servers of two leaders who had one epoch, as a member was started with an older copy of its data, end with one tree (the second has ${more ? 'more' : 'fewer'} transactions)`, async (t) => {
+    const ensemble = await Ensemble.ofThree(t);
+    const away = await ensemble.settled();
+    const [other, restored] = [1, 2, 3].filter((id) => id !== away) as [number, number];
+    const data = join(ensemble.dataDirOf(restored), 'version-2');
+    const copy = join(ensemble.dir, 'copy');
+    await ensemble.stop(restored);
+    cpSync(data, copy, { recursive: true });
+    await ensemble.start(restored);
+    await ensemble.settled();
+    await ensemble.stop(away);
+    await ensemble.settled();
+    const client = await ensemble.client(other);
+    for (let i = 0; i < 5; i++) await client.create(`/lost${i}`);
+    await ensemble.close();
+
+    rmSync(data, { recursive: true });
+    cpSync(copy, data, { recursive: true });
+    await Promise.all([away, restored].map((id) => ensemble.start(id)));
+    const leader = await ensemble.settled();
+    const later = await ensemble.client(leader);
+    for (let i = 0; i < (more ? 20 : 1); i++) await later.create(`/kept${i}`);
+    assert.equal(ensemble.server(leader).epochs.current, 2);
+    await ensemble.start(other);
+    await ensemble.settled();
+    await later.create('/after');
+    const isLevel = (): boolean => ensemble.digests().size === 1 && ensemble.server(other).notReady === undefined;
+    while (!isLevel()) await new Promise((resolve) => setTimeout(resolve, 2));
+    await ensemble.level();
+    assert.ok((await (await ensemble.client(other)).getData('/kept0')) !== undefined);
+    if (more) assert.ok(ensemble.said(other, /by its digest .* follows on another tree/));
+    else assert.ok(ensemble.said(leader, new RegExp(`server ${other} has 0x\\w+, which was never proposed`)));
+  });

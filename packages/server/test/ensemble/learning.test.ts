@@ -181,10 +181,10 @@ test('a leader that sends nonsense loses the follower’s connection, and the fo
 });
 
 /** A transaction that tells a digest which no tree has. */
-function ofAnotherTree(zxid: number): Buffer {
+function ofAnotherTree(zxid: number, path = '/x'): Buffer {
   const digest = Buffer.alloc(12, 7);
   digest.writeInt32BE(DIGEST_VERSION);
-  return Buffer.concat([createEntry(zxid, '/x'), digest]);
+  return Buffer.concat([createEntry(zxid, path), digest]);
 }
 
 /** The same after a leader that seems to have left out what the first epoch ended with; it is asked for everything. */
@@ -205,6 +205,43 @@ test('a leader whose history goes on from another tree is asked for all of it', 
   const { follower } = await withAnotherTree(t);
   await follower.discover(2);
   assert.deepEqual([follower.peerEpoch, follower.peerZxid], [-1, 0]);
+});
+
+for (const when of ['is brought up to date', 'follows'])
+  test(`a server that ${when} asks for everything once a digest of its leader's epoch tells of another tree`, async (t) => {
+    const { leader } = await withFirstEpoch(t);
+    let follower = await leader.follower();
+    await follower.discover(1);
+    assert.equal(follower.peerZxid, EPOCH + 1);
+    follower.send(PacketType.diff, EPOCH + 1);
+    if (when === 'follows') {
+      await follower.newLeader(1);
+      await follower.upToDate();
+      follower.commit(EPOCH + 2, errorEntry(EPOCH + 2, ErrorCode.NoNode));
+      follower.commit(EPOCH + 3, ofAnotherTree(EPOCH + 3));
+    } else follower.commit(EPOCH + 2, ofAnotherTree(EPOCH + 2));
+    await follower.end();
+    follower = await leader.follower();
+    await follower.discover(1);
+    assert.deepEqual([follower.peerEpoch, follower.peerZxid], [-1, 0]);
+  });
+
+test('a server whose digests do not match those in its own log takes others as they are', async (t) => {
+  const { ensemble, leader } = await withFirstEpoch(t);
+  await ensemble.stop(1);
+  const entry = ofAnotherTree(EPOCH + 2);
+  writeLog(join(ensemble.dataDirOf(1), 'version-2'), [{ zxid: EPOCH + 2, entry }]);
+  await ensemble.start(1);
+  await leader.vote(t, ensemble);
+  const follower = await leader.follower();
+  await follower.discover(1);
+  assert.equal(follower.peerZxid, EPOCH + 2);
+  follower.send(PacketType.diff, EPOCH + 2);
+  await follower.newLeader(1);
+  await follower.upToDate();
+  follower.commit(EPOCH + 3, ofAnotherTree(EPOCH + 3, '/y'));
+  follower.commit(EPOCH + 4, createEntry(EPOCH + 4, '/seen'));
+  while (!exists(ensemble, '/seen')) await follower.until(PacketType.ack);
 });
 
 test('what came while the leader sent its snapshot does not look like damage after a restart', async (t) => {
