@@ -2,7 +2,7 @@
 // What outlives those roles, the history and the members, is replica.ts's.
 
 import { PacketTrace, type TracedPacket } from './broadcast/packet-trace.js';
-import { RecentProposals } from './broadcast/recent-proposals.js';
+import { counterOf, RecentProposals } from './broadcast/recent-proposals.js';
 import type { ServerConfig } from './config/index.js';
 import { checkClientAddress } from './config/own-member.js';
 import { ConfigError } from './config/parse.js';
@@ -537,6 +537,8 @@ export class EnsembleServer extends Replica {
     if (this.stopping) return;
     if (next === undefined) this.election.unsettle();
     this.lookingSince = this.runtime.now();
+    const served = this.unavailableSince === undefined && role.mode !== 'observer';
+    if (served && counterOf(this.lastZxid) !== 0) this.committedEnd = this.lastZxid;
     this.unavailableSince ??= this.lookingSince;
     this.busy = this.busy
       .then(() => this.settle(entries))

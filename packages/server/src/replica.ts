@@ -46,6 +46,8 @@ export abstract class Replica extends Server {
   protected unlogged = false;
   /** Of the last members that its history knows of, which may be newer than those in its file. */
   protected readonly knownVersion: number;
+  /** The last transaction that was committed, as far as this process saw that as a voter; 0 for none. */
+  protected committedEnd = 0;
   /** The tree is not what the disk holds: a snapshot is being received. */
   private unsaved = false;
   /** What is under way on the disk, beside the log. */
@@ -179,9 +181,21 @@ export abstract class Replica extends Server {
     this.writeConfigNode();
   }
 
+  /** The leader's history, which this server takes over, ends at a zxid where it may have had other transactions. */
+  private tellOfLoss(zxid: number): void {
+    const { committedEnd } = this;
+    if (zxid >= committedEnd) return;
+    this.committedEnd = 0;
+    this.logger.error(
+      { zxid: `0x${zxid.toString(16)}`, committed: `0x${committedEnd.toString(16)}` },
+      'the leader does not have the last transactions that were committed: acknowledged writes are lost. Members that elected it were started with an older copy of their data, or without',
+    );
+  }
+
   /** Makes the received tree the only history on disk. */
   saveReceived(done: () => void): void {
     this.occupy(async () => {
+      this.tellOfLoss(this.lastZxid);
       await this.giveUpSnapshot();
       await this.log.close();
       const file = await this.writeSnapshot();
@@ -194,6 +208,7 @@ export abstract class Replica extends Server {
 
   /** Cuts the log behind a zxid, if that can be done, and goes back to what is then on disk. */
   truncate(zxid: number, done: (cut: boolean) => void): void {
+    this.tellOfLoss(zxid);
     let cut = false;
     this.occupy(
       async () => {

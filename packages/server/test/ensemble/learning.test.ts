@@ -244,6 +244,29 @@ test('a server whose digests do not match those in its own log takes others as t
   while (!exists(ensemble, '/seen')) await follower.until(PacketType.ack);
 });
 
+test('a leader that has not all that was committed is followed, and it is told what is lost', async (t) => {
+  const { ensemble, leader } = await one(t);
+  let follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  for (const n of [1, 2, 3]) follower.commit(EPOCH + n, createEntry(EPOCH + n, `/n${n}`));
+  await follower.newLeader(1);
+  await follower.upToDate();
+  follower.socket.destroy();
+  leader.peerEpoch = 1;
+  for (const [epoch, end] of [
+    [2, 3],
+    [3, 1],
+  ] as const) {
+    follower = await leader.follower();
+    await follower.discover(epoch);
+    follower.send(PacketType.trunc, EPOCH + end);
+    await follower.newLeader(epoch);
+    follower.socket.destroy();
+    assert.equal(ensemble.said(1, /acknowledged writes are lost.*"0x100000001".*"0x100000003"/), end === 1);
+  }
+});
+
 test('what came while the leader sent its snapshot does not look like damage after a restart', async (t) => {
   const { ensemble, leader } = await one(t);
   const follower = await leader.follower();
