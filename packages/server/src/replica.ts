@@ -10,6 +10,7 @@ import { type Member, parseConfig, type QuorumConfig } from './quorum/quorum-con
 import type { LoggedEntry } from './role.js';
 import { type Opened, recoverInto, Server, type ServerOptions } from './server.js';
 import { Epochs } from './storage/epochs.js';
+import { StorageError } from './storage/errors.js';
 import { recover } from './storage/recovery.js';
 import { replaceHistory, truncateLog } from './storage/rewrite.js';
 import { mustRejoin, recoverWhatIsWhole, rejoined } from './storage/set-aside.js';
@@ -50,6 +51,8 @@ export abstract class Replica extends Server {
   protected committedEnd = 0;
   /** The tree is not what the disk holds: a snapshot is being received. */
   private unsaved = false;
+  /** Of the tree that is on the disk meanwhile. */
+  private before = { zxid: 0, rootChanges: 0 };
   /** What is under way on the disk, beside the log. */
   protected busy: Promise<void> = Promise.resolve();
 
@@ -168,6 +171,8 @@ export abstract class Replica extends Server {
   // ---- history that comes from the leader ----
 
   beginReceiving(): BodySink {
+    const { tree } = this.database;
+    this.before = { zxid: this.lastZxid, rootChanges: tree.rootChanges };
     this.unsaved = true;
     this.recent.clear();
     this.database.reset();
@@ -192,9 +197,25 @@ export abstract class Replica extends Server {
     );
   }
 
+  /**
+   * Zxids of no epoch are of a server that was alone. If empty ones elected a leader without it when it was made a member, all that
+   * it has would go, and nobody else has it.
+   */
+  private assertOwnDataIsThere(): void {
+    const { zxid, rootChanges } = this.before;
+    if (this.untrusted || zxid === 0 || epochOf(zxid) > 0 || this.database.tree.rootChanges >= rootChanges) return;
+    throw new StorageError(
+      this.dirs.snapshots,
+      undefined,
+      'these are the data of a server that was alone, and the leader of the ensemble has nothing of them',
+      'If they are to be the data of the ensemble, stop the other servers, empty their data directories, and start this one before most of them; if not, empty this one',
+    );
+  }
+
   /** Makes the received tree the only history on disk. */
   saveReceived(done: () => void): void {
     this.occupy(async () => {
+      this.assertOwnDataIsThere();
       this.tellOfLoss(this.lastZxid);
       await this.giveUpSnapshot();
       await this.log.close();

@@ -199,6 +199,11 @@ export class DataTree {
   /** The node that the last transaction created or changed; 0 if none. */
   touched: NodeId = 0;
 
+  /** How often children of the root came, at least: never fewer in what follows of a history. */
+  get rootChanges(): number {
+    return this.store.get(ROOT, F.cversion);
+  }
+
   /** Whatever a snapshot may have held of later transactions is the history from now on: digests must match. */
   compareDigestsFromNow(): void {
     this.digestComparedFrom = Math.min(this.digestComparedFrom, this.lastProcessedZxid);

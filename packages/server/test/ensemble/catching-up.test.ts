@@ -1,6 +1,6 @@
 // Learners that have to be brought up to date under awkward conditions.
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
@@ -12,7 +12,7 @@ import { LogBatch } from '../../dist/storage/txn-log.js';
 import { dataDir, type RawClient } from '../server/raw-client.js';
 import { recoverDir } from '../storage/fixtures.js';
 import { Ensemble, writeLog } from './ensemble.js';
-import { setDataEntry } from './raw-leader.js';
+import { createEntry, setDataEntry } from './raw-leader.js';
 import { learnerInfo, RawLearner } from './raw-learner.js';
 
 async function write(client: RawClient, count: number): Promise<void> {
@@ -388,4 +388,48 @@ test('what stood in the log of a server that got a snapshot instead does not com
   await ensemble.start(odd);
   await ensemble.settled();
   assert.equal(await (await ensemble.client(odd)).getData('/n'), '2');
+});
+
+/** Three members, of which server 1 was a server alone that had these nodes. */
+async function extended(t: TestContext): Promise<Ensemble> {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], {
+    'snapshot.trust.empty': true,
+  });
+  const dir = join(ensemble.dataDirOf(1), 'version-2');
+  mkdirSync(dir, { recursive: true });
+  writeLog(
+    dir,
+    ['/a', '/b', '/c'].map((path, i) => ({ zxid: i + 1, entry: createEntry(i + 1, path) })),
+  );
+  return ensemble;
+}
+
+test('a server that was alone keeps its data where empty ones have elected a leader without it', async (t) => {
+  const ensemble = await extended(t);
+  await Promise.all([2, 3].map((id) => ensemble.start(id)));
+  await (await ensemble.client(await ensemble.settled())).create('/new');
+  let failed: (error: Error) => void = () => {};
+  const failure = new Promise<Error>((resolve) => {
+    failed = resolve;
+  });
+  await ensemble.start(1, {}, { onFatal: (error) => failed(error) });
+  assert.match((await failure).message, /a server that was alone, and the leader of the ensemble has nothing of them/);
+  await ensemble.stop(1);
+  const dir = join(ensemble.dataDirOf(1), 'version-2');
+  assert.ok(readdirSync(dir).includes('log.1'));
+  writeFileSync(join(dir, 'must-rejoin'), '');
+  await ensemble.start(1);
+  await ensemble.settled();
+  await ensemble.level();
+  assert.equal(ensemble.digests().size, 1, 'where it is not to count');
+});
+
+test('the data of a server that was alone are those of the ensemble where it is among the first', async (t) => {
+  const ensemble = await extended(t);
+  await Promise.all([1, 2].map((id) => ensemble.start(id)));
+  await ensemble.settled();
+  await ensemble.start(3);
+  await ensemble.settled();
+  await ensemble.level();
+  for (const id of [1, 2, 3]) assert.notEqual(await (await ensemble.client(id)).getData('/c'), undefined);
 });
