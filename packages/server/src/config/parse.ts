@@ -1,6 +1,7 @@
 // From zoo.cfg, environment and flags to checked values. Precedence: defaults, -D, zoo.cfg, environment, other flags.
 
 import { readFileSync } from 'node:fs';
+import { javaFlagsBeside } from './java-flags.js';
 import {
   environmentName,
   KEY_FAMILIES,
@@ -153,8 +154,28 @@ export function readSettings(sources: Sources): Settings {
   // To Apache's servers 0 is no port: only a flag, or a server without zoo.cfg, asks for any that is free.
   for (const name of ['clientPort', 'secureClientPort'])
     if (sources.file !== undefined && values.get(name) === 0 && places.get(name) !== FLAGS) values.delete(name);
+  if (sources.file !== undefined)
+    for (const { file: script, properties: theirs } of javaFlagsBeside(sources.file, read)) {
+      const unread = theirs.filter((property) => isHonoured(property) && !places.has(settingOf(property)));
+      if (unread.length > 0)
+        warnings.push(
+          `${script}: ${unread.map((property) => `-D${property}`).join(', ')}: Apache's server is started with what this file says, this one is not. Add it to the command line, or to SERVER_JVMFLAGS in the environment`,
+        );
+    }
   const placeOf = (name: string): string => places.get(name) ?? sources.file ?? 'configuration';
   return { values, families, warnings, placeOf, text, path: sources.file, read };
+}
+
+/** What a property of the Java machine is called in zoo.cfg. */
+function settingOf(property: string): string {
+  return keyByProperty(property)?.name ?? property.replace(/^zookeeper\./, '');
+}
+
+/** Whether Apache's server takes a property of the Java machine for an option that has an effect here. */
+function isHonoured(property: string): boolean {
+  const known = keyByProperty(property);
+  if (known !== undefined) return known.effect === 'honoured';
+  return KEY_FAMILIES.some(({ prefix, effect }) => effect === 'honoured' && property.startsWith(`zookeeper.${prefix}`));
 }
 
 interface Flag {

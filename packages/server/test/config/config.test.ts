@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import {
@@ -47,6 +47,24 @@ test('a zoo.cfg as distributions ship it is read', (t) => {
   assert.equal(config.purgeIntervalHours, 1);
   assert.equal(config.snapRetainCount, 5);
   assert.deepEqual(config.warnings, []);
+});
+
+test('what a script beside zoo.cfg would set for the Java machine is told, unless it is known from elsewhere', (t) => {
+  const path = file(t, 'dataDir=/d\nclientPort=1\nsnapCount=10\n');
+  const script = join(dirname(path), 'java.env');
+  writeFileSync(
+    script,
+    '# -Dzookeeper.skipACL=yes\nexport SERVER_JVMFLAGS="-Xmx4g -Djute.maxbuffer=4194304 -Dzookeeper.snapCount=5 -Dcom.sun.management.jmxremote.port=9"\nJVMFLAGS=\'-Djava.security.auth.login.config=/jaas.conf\' ; JVMFLAGS="$JVMFLAGS -Dzookeeper.authProvider.1=a.B -Dzookeeper.watchManagerName=x"\n',
+  );
+  const { warnings } = loadConfig({ file: path });
+  assert.equal(warnings.length, 1);
+  assert.match(
+    warnings[0] ?? '',
+    /java\.env: -Djute\.maxbuffer, -Djava\.security\.auth\.login\.config, -Dzookeeper\.authProvider\.1: .*SERVER_JVMFLAGS/,
+  );
+  const flags = ['-Djute.maxbuffer=4194304', '-Dzookeeper.authProvider.1=a.X509AuthenticationProvider'];
+  writeFileSync(script, 'SERVER_JVMFLAGS="-Djute.maxbuffer=4194304 -Dzookeeper.authProvider.1=a.B"\n');
+  assert.deepEqual(loadConfig({ file: path, flags }).warnings, []);
 });
 
 test('flags win over the environment, that over zoo.cfg, and that over properties of the Java machine', (t) => {
