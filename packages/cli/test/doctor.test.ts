@@ -376,3 +376,14 @@ test('findings are told with their remedies, and counted', () => {
     '1 problem, 1 warning.',
   ]);
 });
+
+test('a reader that has read enough ends it without a word', async (t) => {
+  const doctor = spawn(process.execPath, [MAIN, 'doctor', '-server', await serve(t)]);
+  atEnd(t, () => doctor.kill());
+  doctor.stdout.once('data', () => doctor.stdout.destroy());
+  let said = '';
+  doctor.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  assert.deepEqual([await once(doctor, 'close'), said], [[0, null], '']);
+});

@@ -3,6 +3,7 @@
 import { parseServerArguments, UsageError } from '../arguments.js';
 import { parseShellArguments } from '../shell/arguments.js';
 import { coloursFor } from '../shell/colours.js';
+import { Streams } from '../shell/streams.js';
 import { Report } from './findings.js';
 
 export const DOCTOR_USAGE = `Usage: nodekeeper doctor [--config DIR] [ZOO_CFG] [--json]
@@ -18,7 +19,8 @@ Each finding comes with what to do. Exit code 1 if there is a problem.
 
 /** Returns the exit code. */
 export async function runDoctor(args: readonly string[]): Promise<number> {
-  const say = (text: string): void => void process.stdout.write(`${text}\n`);
+  const streams = new Streams();
+  const say = (text: string): void => streams.line(text);
   if (args.some((arg) => /^--?h(elp)?$/.test(arg))) {
     say(DOCTOR_USAGE.trimEnd());
     return 0;
@@ -34,7 +36,7 @@ export async function runDoctor(args: readonly string[]): Promise<number> {
     }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    streams.note(error.message);
     return 2;
   }
   return report.end();
