@@ -1,5 +1,6 @@
 // The server's configuration as one typed object.
 
+import { isAbsolute, resolve } from 'node:path';
 import { type ConnectionThrottleConfig, connectionThrottleConfig } from './connection-throttle.js';
 import { type Ensemble, ensembleOf } from './ensemble.js';
 import { ConfigError, readSettings, type Settings, type Sources } from './parse.js';
@@ -185,7 +186,16 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
   }
   const { ensemble, only } = ensembleOf(settings);
   const dataDir = s('dataDir') ?? (embedded ? EMBEDDED.dataDir : undefined);
-  if (dataDir === undefined) throw new ConfigError(`${where}: dataDir is not set. Add dataDir=<path>`);
+  if (dataDir === undefined) throw missing(settings, `${where}: dataDir is not set. Add dataDir=<path>`);
+  for (const name of ['dataDir', 'dataLogDir']) {
+    const path = s(name);
+    const place = settings.placeOf(name);
+    if (path === undefined || isAbsolute(path) || path.startsWith('.') || !place.startsWith(`${settings.path}:`))
+      continue;
+    warnings.push(
+      `${place}: ${name}=${path} is ${resolve(path)} for a server started from this directory, and another one for a server started elsewhere. Give the whole path, or ./${path} if that is meant`,
+    );
+  }
   const secureClientPort = values.get('secureClientPort') as number | undefined;
   const clientPort =
     values.get('clientPort') ??
@@ -197,7 +207,7 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
         `${placeOf(`${name}Address`)}: ${name}Address is set, but ${name} is not. Add ${name}=<port>`,
       );
   if (clientPort === undefined && secureClientPort === undefined && ensemble?.clientAddresses !== true)
-    throw new ConfigError(`${where}: clientPort is not set. Add clientPort=2181`);
+    throw missing(settings, `${where}: clientPort is not set. Add clientPort=2181`);
   const sasl = saslConfig(settings);
   const tls = wantsTls(settings) ? tlsConfig(settings, warnings) : undefined;
   if (tls !== undefined && !schemes.includes('x509')) schemes.push('x509');
@@ -331,6 +341,11 @@ function build(settings: Settings, embedded: boolean): ServerConfig {
     path: settings.path,
     warnings,
   });
+}
+
+/** With the warnings: an option that is not known may be the one that is missing. */
+function missing({ warnings }: Settings, message: string): ConfigError {
+  return new ConfigError([message, ...warnings].join('\n'));
 }
 
 /** Apache's servers up to 3.9 have it at 7000; later ones have none where there is one with TLS. */

@@ -23,7 +23,7 @@ export class PropertiesError extends Error {
  */
 export function parseProperties(text: string): Property[] {
   const found = new Map<string, Property>();
-  const lines = text.split(/\r\n|\n|\r/);
+  const lines = text.replace(/^\ufeff/, '').split(/\r\n|\n|\r/); // editors of Windows begin a file with a byte order mark
   for (let i = 0; i < lines.length; i++) {
     const first = i + 1;
     let logical = withoutIndent(lines[i]);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import {
@@ -65,6 +65,27 @@ test('what a script beside zoo.cfg would set for the Java machine is told, unles
   const flags = ['-Djute.maxbuffer=4194304', '-Dzookeeper.authProvider.1=a.X509AuthenticationProvider'];
   writeFileSync(script, 'SERVER_JVMFLAGS="-Djute.maxbuffer=4194304 -Dzookeeper.authProvider.1=a.B"\n');
   assert.deepEqual(loadConfig({ file: path, flags }).warnings, []);
+});
+
+test('a byte order mark before the first option is no part of it', (t) => {
+  const { dataDir, warnings } = loadConfig({ file: file(t, '\ufeffdataDir=/d\r\nclientPort=1\r\n') });
+  assert.equal(dataDir, '/d');
+  assert.deepEqual(warnings, []);
+});
+
+test('an option that is missing is told with those that are not known', (t) => {
+  assert.throws(
+    () => loadConfig({ file: file(t, 'datadir=/d\nclientPort=1\n') }),
+    /dataDir is not set.*\n.*zoo\.cfg:1: 'datadir' is not a known option; did you mean 'dataDir'\?/,
+  );
+});
+
+test('data in a directory that goes by where the server is started from are warned of', (t) => {
+  const { warnings } = loadConfig({ file: file(t, 'dataDir=data\ndataLogDir=./log\nclientPort=1\n') });
+  assert.equal(warnings.length, 1);
+  assert.ok((warnings[0] ?? '').includes(`zoo.cfg:1: dataDir=data is ${resolve('data')} `), warnings[0]);
+  const absolute = file(t, 'dataDir=/d\nclientPort=1\n');
+  assert.deepEqual(loadConfig({ file: absolute, flags: ['dataDir=data'] }).warnings, [], 'a path of the command line');
 });
 
 test('flags win over the environment, that over zoo.cfg, and that over properties of the Java machine', (t) => {
