@@ -121,6 +121,9 @@ export class Learner {
     this.heardAt = host.runtime.now();
     this.link = open({
       onPacket: (packet) => this.onPacket(packet),
+      onRefused: () => {
+        host.endsAlike = true; // the leader would send it again
+      },
       onClosed: (reason) => this.end(`the connection to the leader ended: ${reason}`),
     });
     this.watchdog = host.runtime.every(host.tickTime / 2, () => host.guard(() => this.checkSilence()));

@@ -37,6 +37,8 @@ const MOST_LEFT_BEHIND = 1024 * 1024;
 export interface LinkEvents {
   onPacket(packet: Packet): void;
   onDrain?(): void;
+  /** What was received cannot be understood, or is more than is taken; {@link onClosed} follows. */
+  onRefused?(): void;
   /** Called once. */
   onClosed(reason: string): void;
 }
@@ -131,6 +133,7 @@ export class PacketLink {
       action();
     } catch (e) {
       if (!(e instanceof PacketError)) throw e;
+      this.events.onRefused?.();
       this.close(e.message);
     }
   }

@@ -199,7 +199,11 @@ export class PacketReader {
     const { buf, pos, end } = this;
     if (end - pos < HEAD + 4) return false;
     const length = buf.readInt32BE(pos + 12);
-    if (length < -1 || length > this.maxData) throw new PacketError(`a packet with ${length} bytes`);
+    if (length < -1) throw new PacketError(`a packet with ${length} bytes`);
+    if (length > this.maxData)
+      throw new PacketError(
+        `a packet with ${length} bytes, more than the ${this.maxData} that are taken here: set jute.maxbuffer as high as at the other servers`,
+      );
     const dataEnd = pos + HEAD + Math.max(length, 0);
     if (end < dataEnd + 4) return false;
     const count = buf.readInt32BE(dataEnd);

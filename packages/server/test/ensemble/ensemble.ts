@@ -237,7 +237,11 @@ export class Ensemble {
   }
 
   said(id: number, pattern: RegExp): boolean {
-    return (this.lines.get(id) ?? []).some(({ message }) => pattern.test(message));
+    return this.timesSaid(id, pattern) > 0;
+  }
+
+  timesSaid(id: number, pattern: RegExp): number {
+    return (this.lines.get(id) ?? []).filter(({ message }) => pattern.test(message)).length;
   }
 
   async close(): Promise<void> {

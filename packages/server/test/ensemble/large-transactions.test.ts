@@ -108,9 +108,9 @@ test('an identity more than a leader takes costs the client its request, and its
   assert.equal(ensemble.said(await ensemble.settled(), /identit/), false);
 });
 
-function createLarge(client: RawClient): Promise<{ readonly error: number }> {
+function createLarge(client: RawClient, bytes = 50_000): Promise<{ readonly error: number }> {
   return client.request(OpCode.create, (w) => {
-    w.string('/large').buffer(Buffer.alloc(50_000));
+    w.string('/large').buffer(Buffer.alloc(bytes));
     writeAclList(w, OPEN_ACL_UNSAFE);
     w.int(0);
   });
@@ -157,4 +157,22 @@ test('a follower does not acknowledge what is too large for its own jute.maxbuff
   await ensemble.level();
   const again = await ensemble.client(1);
   assert.equal((await again.getData('/large'))?.length, 50_000);
+});
+
+test('a follower whom the leader has more to send than it takes says what to set, and is in no hurry to be sent it again', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  const most = { 'jute.maxbuffer': 2_000_000 };
+  await Promise.all([2, 3].map((id) => ensemble.start(id, most)));
+  const leader = await ensemble.settled();
+  await ensemble.start(1, { ...SMALL, tickTime: 4000 });
+  await ensemble.settled();
+  const client = await ensemble.client(leader);
+  assert.equal((await createLarge(client, 1_500_000)).error, 0);
+  await until(() => ensemble.said(1, /no longer follower.*set jute\.maxbuffer as high/));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(ensemble.timesSaid(1, /no longer follower/), 1);
+  await ensemble.stop(1);
+  await ensemble.start(1, most);
+  await ensemble.settled();
+  await ensemble.level();
 });
