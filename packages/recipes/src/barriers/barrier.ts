@@ -3,8 +3,8 @@
 import { type Client, isKeeperError } from '@nodekeeper/client';
 import { ensureContainers } from '../base/create.js';
 import { parentOf, recipePath } from '../base/paths.js';
-import { persistOverSessions } from '../base/persist.js';
-import { Limit, type WaitOptions } from '../base/wait.js';
+import { persistUntil, persistWrite } from '../base/persist.js';
+import { Limit, type WaitOptions, withLimit } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 
 const RECIPE = 'DistributedBarrier';
@@ -20,23 +20,31 @@ export class DistributedBarrier {
   }
 
   /** Closes the gate, unless it is closed. */
-  async setBarrier(): Promise<void> {
-    for (;;) {
-      try {
-        await persistOverSessions(this.client, () => this.client.create(this.path));
-        return;
-      } catch (error) {
-        if (isKeeperError(error, 'NodeExists')) return;
-        if (!isKeeperError(error, 'NoNode')) throw error;
-        await ensureContainers(this.client, parentOf(this.path));
+  async setBarrier(wait: WaitOptions = {}): Promise<void> {
+    await withLimit(wait, { recipe: RECIPE, path: this.path }, async (signal) => {
+      for (;;) {
+        try {
+          await persistWrite(this.client, () => this.client.create(this.path), {
+            losses: Number.POSITIVE_INFINITY,
+            signal,
+          });
+          return;
+        } catch (error) {
+          if (isKeeperError(error, 'NodeExists')) return;
+          if (!isKeeperError(error, 'NoNode')) throw error;
+          await persistUntil(this.client, () => ensureContainers(this.client, parentOf(this.path)), signal);
+        }
       }
-    }
+    });
   }
 
   /** Opens the gate, unless it is open. */
-  async removeBarrier(): Promise<void> {
+  async removeBarrier(wait: WaitOptions = {}): Promise<void> {
+    const remove = () => this.client.delete(this.path);
     try {
-      await persistOverSessions(this.client, () => this.client.delete(this.path));
+      await withLimit(wait, { recipe: RECIPE, path: this.path }, (signal) =>
+        persistWrite(this.client, remove, { losses: Number.POSITIVE_INFINITY, signal }),
+      );
     } catch (error) {
       if (!isKeeperError(error, 'NoNode')) throw error;
     }

@@ -11,8 +11,16 @@ import {
   KeeperError,
 } from '@nodekeeper/client';
 import { join, parentOf } from './paths.js';
-import { deleteForSure, isPassing, lossesAllowed, pauseAfter, persist, whileConnected } from './persist.js';
-import { pause } from './wait.js';
+import {
+  deleteForSure,
+  isPassing,
+  lossesAllowed,
+  persist,
+  persistUntil,
+  untilConnected,
+  untilNextTry,
+  whileConnected,
+} from './persist.js';
 
 /** The name of a node that Curator's `withProtection` would make: recognisable by its beginning. */
 export function protectedName(name: string): string {
@@ -24,18 +32,22 @@ export function protectedName(name: string): string {
  * found. What is missing above is made of containers. The first request leaves in the same turn as the call.
  * Rejects as the server does. An ephemeral node's session may end meanwhile, also in the pause between two tries:
  * SessionExpired. Others go on in the next one. Data that may be too large for the server is not sent without end: ConnectionLoss.
+ * The signal ends the waiting for a connection, and the tries; see {@link untilNextTry}.
  */
 export async function createOnce(
   client: Client,
   parent: string,
   name: string,
   settings: CreateSettings,
+  signal?: AbortSignal,
 ): Promise<CreatedNode> {
   const isEphemeral = settings.mode?.startsWith('ephemeral') ?? false;
   const losses = lossesAllowed(settings.data);
   let lost = 0;
   let isInDoubt = false;
+  let doubt: KeeperError | undefined;
   let session = client.sessionId;
+  if (signal !== undefined) await untilConnected(client, signal);
   for (let attempt = 1; ; attempt++) {
     try {
       // What the caller has in the session, a turn for one, is gone with it. Without a session it is the next one's.
@@ -47,7 +59,8 @@ export async function createOnce(
       return await client.create(join(parent, name), settings);
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) {
-        await ensureContainers(client, parent, settings.acl);
+        await persistUntil(client, () => ensureContainers(client, parent, settings.acl), signal);
+        if (signal !== undefined) await untilConnected(client, signal);
         continue;
       }
       const isNextSession = isKeeperError(error, 'SessionExpired') && !isEphemeral && !client.isOver;
@@ -55,7 +68,8 @@ export async function createOnce(
       // A session's end leaves as open what became of a call as a connection's does.
       isInDoubt ||= error.outcomeUnknown || isNextSession;
       if (error.outcomeUnknown && ++lost === losses) throw error;
-      await pause(pauseAfter(attempt));
+      if (error.outcomeUnknown) doubt = error;
+      await untilNextTry(client, attempt, signal, doubt);
     }
   }
 }

@@ -2,7 +2,7 @@
 
 import { type Client, type Data, ErrorCode, isKeeperError, KeeperError } from '@nodekeeper/client';
 import { onStateChange } from './session-hub.js';
-import { AnyOf, deferred, pause } from './wait.js';
+import { AnyOf, deferred, pause, unlessAborted } from './wait.js';
 
 /** Pause after the first lost connection, and at most, in milliseconds. Calls wait for a connection by themselves. */
 const FIRST_PAUSE = 5;
@@ -48,6 +48,34 @@ export async function persistOverSessions<T>(
   }
 }
 
+/** The same for what may be given up at any time, as it changes nothing, or nothing that matters. */
+export async function persistUntil<T>(
+  client: Client,
+  action: () => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (signal !== undefined) await untilConnected(client, signal);
+  return unlessAborted(persistOverSessions(client, action, signal), signal);
+}
+
+/**
+ * Waits before the next try of a write that can be given up; `attempt` have failed with lost connections. Rejects with the signal's
+ * reason; or with `doubt`, the error of a try that may have been executed.
+ */
+export async function untilNextTry(
+  client: Client,
+  attempt: number,
+  signal: AbortSignal | undefined,
+  doubt?: KeeperError,
+): Promise<void> {
+  try {
+    await pause(pauseAfter(attempt), signal);
+    if (signal !== undefined) await untilConnected(client, signal);
+  } catch (reason) {
+    throw signal?.aborted ? (doubt ?? reason) : reason;
+  }
+}
+
 /** The same in this one session: for what would be about another's node in the next. Then rejects with SessionExpired. */
 export function persistInSession<T>(client: Client, session: bigint, action: () => Promise<T>): Promise<T> {
   return persist(async () => {
@@ -76,6 +104,8 @@ export interface WriteOptions {
   readonly session?: bigint | undefined;
   /** So many connections may be lost with it on its way; {@link MAX_LOST_WRITES} if not given. */
   readonly losses?: number;
+  /** Ends the waiting for a connection, and the tries. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -85,9 +115,11 @@ export interface WriteOptions {
 export async function persistWrite<T>(
   client: Client,
   write: () => Promise<T>,
-  { session, losses = MAX_LOST_WRITES }: WriteOptions = {},
+  { session, losses = MAX_LOST_WRITES, signal }: WriteOptions = {},
 ): Promise<T> {
   let lost = 0;
+  let doubt: KeeperError | undefined;
+  if (signal !== undefined) await untilConnected(client, signal);
   for (let attempt = 1; ; attempt++) {
     try {
       if (session !== undefined) checkSession(client, session);
@@ -96,7 +128,8 @@ export async function persistWrite<T>(
       const isNextSession = session === undefined && isKeeperError(error, 'SessionExpired') && !client.isOver;
       if (!isNextSession && !isPassing(error)) throw error;
       if (error.outcomeUnknown && ++lost === losses) throw error;
-      await pause(pauseAfter(attempt));
+      if (error.outcomeUnknown) doubt = error;
+      await untilNextTry(client, attempt, signal, doubt);
     }
   }
 }

@@ -10,10 +10,18 @@ export interface WaitOptions {
   /**
    * Gives the call up with the signal's reason. Nothing of it is left on the server: the answer to that is waited for as long as there
    * is a connection, with a server that has fallen silent until the client finds that out, after two thirds of the session time-out.
+   * So it is with a change that was sent: it is not given up, as it may be made; without an answer the call rejects with the
+   * KeeperError whose `outcomeUnknown` is true.
    */
   readonly signal?: AbortSignal | undefined;
   /** The same after so many milliseconds, with a `Timeout` error. */
   readonly timeout?: number | undefined;
+}
+
+/** Whose call it is, for errors. */
+export interface Who {
+  readonly recipe: string;
+  readonly path: string;
 }
 
 /** One signal from a caller's signal and time-out. It must be disposed, so that no timer and no listener stays. */
@@ -22,14 +30,13 @@ export class Limit {
   private readonly timer: Timer;
   private readonly forget: (() => void) | undefined;
 
-  /** @param what for the error: the recipe and path that is waited for */
-  constructor({ signal, timeout }: WaitOptions, what: { readonly recipe: string; readonly path: string }) {
+  constructor({ signal, timeout }: WaitOptions, who: Who) {
     if (signal?.aborted) this.controller.abort(signal.reason);
     else this.forget = signal && onAbort(signal, () => this.controller.abort(signal.reason));
     if (timeout !== undefined) {
       this.timer = after(timeout, () => {
         const message = `not obtained within ${timeout} ms`;
-        this.controller.abort(new RecipeError('Timeout', what.recipe, what.path, message));
+        this.controller.abort(new RecipeError('Timeout', who.recipe, who.path, message));
       });
     }
   }
@@ -41,6 +48,32 @@ export class Limit {
   [Symbol.dispose](): void {
     clearTimeout(this.timer);
     this.forget?.();
+  }
+}
+
+/** Makes a call with the caller's limits, if there are any: `action` gets a signal that is aborted as they say. */
+export async function withLimit<T>(
+  wait: WaitOptions,
+  who: Who,
+  action: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  if (wait.signal === undefined && wait.timeout === undefined) return action(undefined);
+  using limit = new Limit(wait, who);
+  return await action(limit.signal);
+}
+
+/** What a recipe does to start, with the caller's limits. If it fails or is given up the recipe is closed. */
+export async function startOrClose(
+  recipe: { close(): Promise<void> },
+  wait: WaitOptions,
+  who: Who,
+  begin: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await withLimit(wait, who, (signal) => unlessAborted(begin(), signal));
+  } catch (error) {
+    await recipe.close();
+    throw error;
   }
 }
 

@@ -17,7 +17,7 @@ import { join, nameOf, parentOf, recipePath } from '../base/paths.js';
 import { isSessionOver, pauseAfter } from '../base/persist.js';
 import type { Serializer } from '../base/serializer.js';
 import { onStateChange } from '../base/session-hub.js';
-import { Limit, pause, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { Limit, pause, startOrClose, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { BatchReader } from './batch-reader.js';
 import { dataOf, mzxidOf, numChildrenOf, type Packed, Packer, pzxidOf, statOf } from './packed-node.js';
 
@@ -118,24 +118,23 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
    * Begins to follow. Resolves when the cache is filled. Rejects with AlreadyStarted, Closed, or the server's error.
    * A lost connection only takes longer.
    */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
-    try {
-      this.forgetState = onStateChange(this.client, (change) => {
-        this.tell('state', change);
-        this.tell('event', { type: 'state', change });
-      });
-      this.watch = await this.client.addWatch(this.path, (event) => this.onEvent(event), {
-        recursive: this.options.maxDepth !== 0,
-        signal: this.life.signal,
-      });
-      this.wantScan();
-      await this.initialized();
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    await startOrClose(this, wait, { recipe: this.recipe, path: this.path }, () => this.begin());
     return this;
+  }
+
+  private async begin(): Promise<void> {
+    this.forgetState = onStateChange(this.client, (change) => {
+      this.tell('state', change);
+      this.tell('event', { type: 'state', change });
+    });
+    this.watch = await this.client.addWatch(this.path, (event) => this.onEvent(event), {
+      recursive: this.options.maxDepth !== 0,
+      signal: this.life.signal,
+    });
+    this.wantScan();
+    await this.initialized();
   }
 
   /** Aborted when it follows no more: it was closed, or the client was. */

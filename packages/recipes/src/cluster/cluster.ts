@@ -5,6 +5,7 @@ import { RecipeEmitter } from '../base/emitter.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { jsonSerializer, type Serializer } from '../base/serializer.js';
+import { startOrClose, type WaitOptions } from '../base/wait.js';
 import { Cache, type CachedNode } from '../caches/cache.js';
 import { PersistentNode } from '../nodes/persistent-node.js';
 
@@ -65,16 +66,15 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
   }
 
   /** Resolves when the members are known, this one being there. Rejects with AlreadyStarted, Closed, or the server's error. */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
-    try {
-      await this.node?.start();
-      await this.cache.start();
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    await startOrClose(this, wait, { recipe: RECIPE, path: this.path }, () => this.begin());
     return this;
+  }
+
+  private async begin(): Promise<void> {
+    await this.node?.start();
+    await this.cache.start();
   }
 
   /** By id. */
@@ -94,13 +94,13 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
   }
 
   /** Tells the others how this member is; what is left out stays as it was. If that fails it is not part of later reports. */
-  async report(report: Partial<MemberReport>): Promise<void> {
+  async report(report: Partial<MemberReport>, wait: WaitOptions = {}): Promise<void> {
     this.life.check();
     const before = this.own;
     const own = { ...before, ...report };
     this.own = own;
     try {
-      await this.node?.setData(this.data());
+      await this.node?.setData(this.data(), wait);
     } catch (error) {
       if (this.own === own) this.own = before;
       throw error;

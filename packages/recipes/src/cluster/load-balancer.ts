@@ -10,7 +10,7 @@ import { join, nameOf, nodeName, parentOf, recipePath } from '../base/paths.js';
 import { deleteSoon } from '../base/persist.js';
 import { jsonSerializer } from '../base/serializer.js';
 import { Tenure } from '../base/tenure.js';
-import { AnyOf, Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { AnyOf, Limit, startOrClose, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { Cache, type CachedNode } from '../caches/cache.js';
 import { PathChildrenCache } from '../caches/views.js';
 import { PersistentNode } from '../nodes/persistent-node.js';
@@ -79,25 +79,21 @@ export class LoadBalancer extends RecipeEmitter<LoadBalancerEvents> implements A
   }
 
   /** Resolves when the servers and their counts are known. Rejects with AlreadyStarted, Closed, or the server's error. */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
-    try {
-      await Promise.all([this.offered.start(), this.used.start()]);
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    const begin = () => Promise.all([this.offered.start(), this.used.start()]);
+    await startOrClose(this, wait, { recipe: RECIPE, path: this.path }, begin);
     return this;
   }
 
   /** Offers a server. It need not be started for that. */
-  async offer(id: string, address: string, weight = 1): Promise<Offer> {
+  async offer(id: string, address: string, weight = 1, wait: WaitOptions = {}): Promise<Offer> {
     if (!(weight > 0)) throw new RecipeError('BadArgument', RECIPE, this.path, `a weight cannot be ${weight}`);
     const path = join(join(this.path, 'servers'), nodeName(RECIPE, this.path, id));
     const data = serializer.serialize({ address, weight });
     const node = new PersistentNode(this.client, path, { data }, RECIPE);
     node.on('error', (error) => this.fail(error));
-    return node.start();
+    return node.start(wait);
   }
 
   /** The least loaded first. */

@@ -5,8 +5,9 @@ import { type Client, type EventStream, isKeeperError, onAbort } from '@nodekeep
 import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
-import { persistOverSessions } from '../base/persist.js';
+import { persistUntil } from '../base/persist.js';
 import { jsonSerializer } from '../base/serializer.js';
+import { type WaitOptions, withLimit } from '../base/wait.js';
 import { PathChildrenCache } from '../caches/views.js';
 import { PersistentNode } from '../nodes/persistent-node.js';
 
@@ -44,30 +45,38 @@ export class NameService extends RecipeEmitter<Record<never, never>> {
   }
 
   /** Resolves when the name has the address, which it keeps over ends of sessions until the binding is closed. */
-  async bind(name: string, address: string, metadata: Record<string, string> = {}): Promise<Binding> {
+  async bind(
+    name: string,
+    address: string,
+    metadata: Record<string, string> = {},
+    wait: WaitOptions = {},
+  ): Promise<Binding> {
     const data = serializer.serialize({ address, metadata });
     const node = new PersistentNode(this.client, join(this.pathOf(name), ADDRESS + randomUUID()), { data }, RECIPE);
     node.on('error', (error) => this.fail(error));
-    return node.start();
+    return node.start(wait);
   }
 
   /** The addresses of a name, in no order; none if there is no such name. */
-  async resolve(name: string): Promise<Address[]> {
+  async resolve(name: string, wait: WaitOptions = {}): Promise<Address[]> {
     const path = this.pathOf(name);
-    const names = (await this.children(path)).filter((child) => child.startsWith(ADDRESS));
-    const found = await Promise.all(names.map((child) => this.read(join(path, child))));
-    return found.flatMap((address) => (address === undefined ? [] : [address]));
+    return withLimit(wait, { recipe: RECIPE, path }, async (signal) => {
+      const names = (await this.children(path, signal)).filter((child) => child.startsWith(ADDRESS));
+      const found = await Promise.all(names.map((child) => this.read(join(path, child), signal)));
+      return found.flatMap((address) => (address === undefined ? [] : [address]));
+    });
   }
 
   /** The names directly below a name, or the topmost ones. */
-  async list(name = ''): Promise<string[]> {
+  async list(name = '', wait: WaitOptions = {}): Promise<string[]> {
     const path = name === '' ? this.path : this.pathOf(name);
-    return (await this.children(path)).filter((child) => !child.startsWith(ADDRESS)).sort();
+    const names = await withLimit(wait, { recipe: RECIPE, path }, (signal) => this.children(path, signal));
+    return names.filter((child) => !child.startsWith(ADDRESS)).sort();
   }
 
   /** Follows a name. Resolves when its addresses are known. */
-  follow(name: string): Promise<ResolvedName> {
-    return new ResolvedName(this.client, this.pathOf(name), name).start();
+  async follow(name: string, wait: WaitOptions = {}): Promise<ResolvedName> {
+    return new ResolvedName(this.client, this.pathOf(name), name).start(wait);
   }
 
   private pathOf(name: string): string {
@@ -81,18 +90,18 @@ export class NameService extends RecipeEmitter<Record<never, never>> {
     return join(this.path, name);
   }
 
-  private async children(path: string): Promise<string[]> {
+  private async children(path: string, signal: AbortSignal | undefined): Promise<string[]> {
     try {
-      return (await persistOverSessions(this.client, () => this.client.getChildren(path))).children;
+      return (await persistUntil(this.client, () => this.client.getChildren(path), signal)).children;
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return [];
       throw error;
     }
   }
 
-  private async read(path: string): Promise<Address | undefined> {
+  private async read(path: string, signal: AbortSignal | undefined): Promise<Address | undefined> {
     try {
-      const { data } = await persistOverSessions(this.client, () => this.client.getData(path));
+      const { data } = await persistUntil(this.client, () => this.client.getData(path), signal);
       return addressOf(() => serializer.deserialize(data ?? Buffer.alloc(0)));
     } catch (error) {
       if (isKeeperError(error, 'NoNode') || isKeeperError(error, 'NoAuth')) return undefined; // others shall not suffer
@@ -119,12 +128,12 @@ export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements A
     onAbort(this.cache.closed, () => this.endStreams()); // also with the client
   }
 
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.cache.on('error', (error) => {
       const isOfAddress = isKeeperError(error, 'NoAuth') && error.path !== this.path;
       if (!isOfAddress) this.fail(error);
     });
-    await this.cache.start();
+    await this.cache.start(wait);
     const onEvent = ({ path }: { readonly path: string }): void => {
       if (path.startsWith(join(this.path, ADDRESS))) this.tell('change', this.addresses);
     };

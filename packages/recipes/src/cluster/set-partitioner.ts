@@ -9,7 +9,7 @@ import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { whileConnected } from '../base/persist.js';
-import { AnyOf, aborted, pause } from '../base/wait.js';
+import { AnyOf, aborted, pause, type WaitOptions } from '../base/wait.js';
 import { changed, readWatched, type Watched } from '../base/watching.js';
 import type { LockHold } from '../locks/hold.js';
 import { InterProcessMutex } from '../locks/mutex.js';
@@ -70,9 +70,9 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
   }
 
   /** Joins the party. Rejects with AlreadyStarted, Closed, or the server's error. */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
-    await this.party.join();
+    await this.party.join(wait);
     this.life.check();
     this.running = this.run().catch((error) => {
       if (!this.life.isClosed) this.fail(error);

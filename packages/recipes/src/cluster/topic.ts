@@ -5,10 +5,10 @@ import { createOnce, protectedName } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { followChildren } from '../base/follow.js';
 import { join, recipePath } from '../base/paths.js';
-import { persistOverSessions } from '../base/persist.js';
+import { persistOverSessions, persistUntil } from '../base/persist.js';
 import { compareSequences, sequenceAfter } from '../base/sequence.js';
 import type { Serializer } from '../base/serializer.js';
-import { deferred } from '../base/wait.js';
+import { deferred, type WaitOptions, withLimit } from '../base/wait.js';
 
 const RECIPE = 'Topic';
 const MARK = 'message-';
@@ -66,13 +66,17 @@ export class Topic<T> {
   }
 
   /** Publishes a message once, also over lost connections and sessions. Resolves with its sequence. */
-  async publish(value: T): Promise<number> {
+  publish(value: T, wait: WaitOptions = {}): Promise<number> {
     const data = this.serializer.serialize(value);
+    return withLimit(wait, { recipe: RECIPE, path: this.path }, (signal) => this.publishWithin(data, signal));
+  }
+
+  private async publishWithin(data: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
     // A container would go when it is empty, and the next message would have a number that was used.
-    if (!this.isMade) await persistOverSessions(this.client, () => this.client.ensurePath(this.path));
+    if (!this.isMade) await persistUntil(this.client, () => this.client.ensurePath(this.path), signal);
     this.isMade = true;
     const settings = { mode: 'persistentSequential', data } as const;
-    const { path } = await createOnce(this.client, this.path, protectedName(MARK), settings);
+    const { path } = await createOnce(this.client, this.path, protectedName(MARK), settings, signal);
     const sequence = sequenceAfter(path, MARK) ?? 0;
     // Every tenth of what is kept somebody clears away what is too old.
     if (sequence % Math.ceil(this.retention / 10) === 0) await this.trim();
@@ -87,8 +91,9 @@ export class Topic<T> {
   }
 
   /** Messages that are kept, the oldest first. */
-  async sequences(): Promise<number[]> {
-    return (await this.kept()).map(({ sequence }) => sequence);
+  async sequences(wait: WaitOptions = {}): Promise<number[]> {
+    const kept = await withLimit(wait, { recipe: RECIPE, path: this.path }, (signal) => this.kept(signal));
+    return kept.map(({ sequence }) => sequence);
   }
 
   private async trim(): Promise<void> {
@@ -97,9 +102,9 @@ export class Topic<T> {
     await Promise.all(old.map(({ name }) => this.client.delete(join(this.path, name)).catch(() => {})));
   }
 
-  private async kept(): Promise<Kept[]> {
+  private async kept(signal?: AbortSignal): Promise<Kept[]> {
     try {
-      const { children } = await persistOverSessions(this.client, () => this.client.getChildren(this.path));
+      const { children } = await persistUntil(this.client, () => this.client.getChildren(this.path), signal);
       return messagesAmong(children);
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return [];

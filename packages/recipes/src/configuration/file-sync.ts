@@ -9,7 +9,7 @@ import { RecipeEmitter } from '../base/emitter.js';
 import { followData } from '../base/follow.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { recipePath } from '../base/paths.js';
-import { deferred } from '../base/wait.js';
+import { deferred, startOrClose, type WaitOptions } from '../base/wait.js';
 
 export interface SyncedFileOptions {
   /** Of the file; 0o644 if not given. */
@@ -115,7 +115,7 @@ export class FileSync extends RecipeEmitter<FileSyncEvents> implements AsyncDisp
   }
 
   /** Resolves when the node was read, and the file written. Rejects with AlreadyStarted, Closed, or what went wrong. */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
     const first = deferred();
     let isStarting = true;
@@ -124,12 +124,7 @@ export class FileSync extends RecipeEmitter<FileSyncEvents> implements AsyncDisp
       written.then(first.resolve, (error) => (isStarting ? first.reject(error) : this.fail(error)));
     });
     this.following.then(() => first.reject(this.life.signal.reason), first.reject);
-    try {
-      await first.promise;
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    await startOrClose(this, wait, { recipe: 'FileSync', path: this.path }, () => first.promise);
     isStarting = false;
     this.following.catch((error) => this.fail(error));
     return this;

@@ -15,8 +15,15 @@ import { RecipeError } from '../base/errors.js';
 import { followData } from '../base/follow.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, parentOf, recipePath } from '../base/paths.js';
-import { isPassing, lossesAllowed, pauseAfter, persist, persistOverSessions } from '../base/persist.js';
-import { deferred, pause, unlessAborted } from '../base/wait.js';
+import {
+  isPassing,
+  lossesAllowed,
+  pauseAfter,
+  persistOverSessions,
+  persistUntil,
+  untilConnected,
+} from '../base/persist.js';
+import { deferred, pause, startOrClose, unlessAborted, type WaitOptions, withLimit } from '../base/wait.js';
 import { SyncedFile, type SyncedFileOptions } from './file-sync.js';
 import { type StandardSchema, validated } from './schema.js';
 
@@ -103,35 +110,33 @@ export class LiveConfiguration<T extends object>
    * Resolves when there is a valid configuration, and its file is written. Without `initial` that may need somebody to write
    * one. Rejects with AlreadyStarted, Closed, BadData, or the server's error.
    */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
+    await startOrClose(this, wait, { recipe: RECIPE, path: this.path }, () => this.begin());
+    // It ends with the client, too.
+    this.following?.catch((error) => this.fail(error)).finally(() => this.endStreams());
+    return this;
+  }
+
+  private async begin(): Promise<void> {
+    const { signal } = this.life;
     const first = deferred();
     let isStarting = true;
-    try {
-      const { initial } = this.options;
-      if (initial !== undefined) {
-        const made = this.change((node) => (node === null ? initial : this.parse(node.data))).then(({ node }) =>
-          this.take(node),
-        );
-        await unlessAborted(made, this.life.signal);
-      }
-      this.following = followData(this.client, this.path, this.life.signal, (node) => {
-        if (node === null) return;
-        this.take(node).then(first.resolve, (error) => {
-          if (isStarting) first.reject(error);
-          else this.notTaken(error);
-        });
-      });
-      this.following.then(() => first.reject(this.life.signal.reason), first.reject);
-      await first.promise;
-    } catch (error) {
-      await this.close();
-      throw error;
+    const { initial } = this.options;
+    if (initial !== undefined) {
+      const { node } = await this.change((node) => (node === null ? initial : this.parse(node.data)), signal);
+      await unlessAborted(this.take(node), signal);
     }
+    this.following = followData(this.client, this.path, signal, (node) => {
+      if (node === null) return;
+      this.take(node).then(first.resolve, (error) => {
+        if (isStarting) first.reject(error);
+        else this.notTaken(error);
+      });
+    });
+    this.following.then(() => first.reject(signal.reason), first.reject);
+    await first.promise;
     isStarting = false;
-    // It ends with the client, too.
-    this.following.catch((error) => this.fail(error)).finally(() => this.endStreams());
-    return this;
   }
 
   /** The configuration as last seen. @throws RecipeError NotStarted */
@@ -146,8 +151,8 @@ export class LiveConfiguration<T extends object>
   }
 
   /** Sets some keys, all at once; the others stay. Rejects with BadData if the schema refuses the result. */
-  update(values: Partial<T>): Promise<T> {
-    return this.edit((before) => ({ ...before, ...values }));
+  update(values: Partial<T>, wait: WaitOptions = {}): Promise<T> {
+    return this.edit((before) => ({ ...before, ...values }), wait);
   }
 
   /**
@@ -155,22 +160,25 @@ export class LiveConfiguration<T extends object>
    * made, and the file written; if that fails, or its hook does, that is told by the event `error`. Called by the hook it does not
    * wait for the file.
    */
-  edit(change: (values: T) => T): Promise<T> {
+  edit(change: (values: T) => T, wait: WaitOptions = {}): Promise<T> {
     this.life.check();
-    return this.changeAndTake(async (node) => {
+    const changeNode = async (node: NodeData | null): Promise<T> => {
       if (node === null) throw new RecipeError('BadData', RECIPE, this.path, 'there is no configuration');
       return change(await this.parse(node.data));
-    });
+    };
+    return withLimit(wait, { recipe: RECIPE, path: this.path }, (signal) => this.changeAndTake(changeNode, signal));
   }
 
   /** The versions that are kept, the latest first. Those that other programs wrote are there if they were replaced here. */
-  async history(): Promise<ConfigurationVersion<T>[]> {
-    const names = (await this.historyNames()).reverse();
-    const entries = await Promise.all(names.map((name) => this.readEntry(name)));
-    return entries.flatMap((entry, i) => {
-      if (entry === undefined) return [];
-      const { time, author, values } = entry;
-      return [{ version: Number(names[i]), time: new Date(time), author, values: values as T }];
+  history(wait: WaitOptions = {}): Promise<ConfigurationVersion<T>[]> {
+    return withLimit(wait, { recipe: RECIPE, path: this.path }, async (signal) => {
+      const names = (await this.historyNames(signal)).reverse();
+      const entries = await Promise.all(names.map((name) => this.readEntry(name, signal)));
+      return entries.flatMap((entry, i) => {
+        if (entry === undefined) return [];
+        const { time, author, values } = entry;
+        return [{ version: Number(names[i]), time: new Date(time), author, values: values as T }];
+      });
     });
   }
 
@@ -178,11 +186,14 @@ export class LiveConfiguration<T extends object>
    * Makes a version of the history the current one, as a new version, also if the schema refuses what is there. Rejects with
    * BadArgument if it is not kept.
    */
-  async rollBack(version: number): Promise<T> {
+  rollBack(version: number, wait: WaitOptions = {}): Promise<T> {
     this.life.check();
-    const entry = await this.readEntry(nameOf(version));
-    if (entry === undefined) throw new RecipeError('BadArgument', RECIPE, this.path, `version ${version} is not kept`);
-    return this.changeAndTake(() => entry.values as T);
+    return withLimit(wait, { recipe: RECIPE, path: this.path }, async (signal) => {
+      const entry = await this.readEntry(nameOf(version), signal);
+      if (entry === undefined)
+        throw new RecipeError('BadArgument', RECIPE, this.path, `version ${version} is not kept`);
+      return this.changeAndTake(() => entry.values as T, signal);
+    });
   }
 
   /** Configurations from now on, until it is closed. */
@@ -248,27 +259,29 @@ export class LiveConfiguration<T extends object>
 
   // ---- writing ----
 
-  private async changeAndTake(change: Change<T>): Promise<T> {
-    const { node, values } = await this.change(change);
+  private async changeAndTake(change: Change<T>, signal: AbortSignal | undefined): Promise<T> {
+    const { node, values } = await this.change(change, signal);
     await this.take(node).catch((error) => this.notTaken(error)); // it is made all the same
     return values;
   }
 
-  private async change(change: Change<T>): Promise<{ node: NodeData; values: T }> {
+  /** Who gives up by the signal has changed nothing. */
+  private async change(change: Change<T>, signal: AbortSignal | undefined): Promise<{ node: NodeData; values: T }> {
     let lost = 0;
     // A document that is larger than the server takes costs the connection each time.
     const mayGoOn = (data: Buffer): boolean => ++lost < lossesAllowed(data);
     for (let attempt = 1; ; attempt++) {
-      const draft = await this.draft(change);
+      const draft = await this.draft(change, signal);
       if (draft === undefined) continue;
-      const node = await this.commit(draft, mayGoOn);
+      if (signal !== undefined) await untilConnected(this.client, signal);
+      const node = await this.commit(draft, mayGoOn, signal);
       if (node !== undefined) return { node, values: draft.values };
-      await pause(pauseAfter(Math.min(attempt, 5)));
+      await pause(pauseAfter(Math.min(attempt, 5)), signal);
     }
   }
 
-  private async draft(change: Change<T>): Promise<Draft<T> | undefined> {
-    const node = await this.read();
+  private async draft(change: Change<T>, signal: AbortSignal | undefined): Promise<Draft<T> | undefined> {
+    const node = await this.read(signal);
     const values = await change(node);
     try {
       return { node, values: await validated(this.options.schema, values) };
@@ -277,10 +290,10 @@ export class LiveConfiguration<T extends object>
     }
   }
 
-  private async read(): Promise<NodeData | null> {
+  private async read(signal: AbortSignal | undefined): Promise<NodeData | null> {
     try {
       const reads = () => Promise.all([this.client.sync(this.path), this.client.getData(this.path)]);
-      const [, node] = await persistOverSessions(this.client, reads);
+      const [, node] = await persistUntil(this.client, reads, signal);
       return node;
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return null;
@@ -292,27 +305,41 @@ export class LiveConfiguration<T extends object>
    * The node since it was written; undefined if somebody else was quicker, so that all is to be looked at again.
    * @param mayGoOn asked after a lost connection that has left nothing of the change
    */
-  private async commit({ node, values }: Draft<T>, mayGoOn: (data: Buffer) => boolean): Promise<NodeData | undefined> {
+  private async commit(
+    { node, values }: Draft<T>,
+    mayGoOn: (data: Buffer) => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<NodeData | undefined> {
     const data = Buffer.from(JSON.stringify(values));
     if (node?.data?.equals(data)) return node;
     const id = randomUUID();
     const entry = this.entryOf(values, id);
     const version = node === null ? 0 : node.stat.version + 1;
     try {
-      const stat = node === null ? await this.createAll(data, entry) : await this.replace(node, data, entry);
+      const stat = node === null ? await this.createAll(data, entry) : await this.replace(node, data, entry, signal);
       return stat === undefined ? undefined : { data, stat };
     } catch (error) {
       if (isKeeperError(error, 'SessionExpired') && !this.client.isOver) return undefined; // it was never sent
       if (!isPassing(error)) throw error;
       if (!error.outcomeUnknown) return undefined;
-      const now = await this.read();
-      const made = await this.readEntry(nameOf(version));
+      const [now, made] = await this.lookAgain(version, signal).catch((reason) => {
+        throw signal?.aborted ? error : reason;
+      });
       if (made?.id === id && now !== null) return now; // others may have written since
       const isOpen = now !== null && now.stat.version > version && made === undefined;
       if (isOpen) throw error; // so much was written since that the history does not tell any more
       if (!mayGoOn(data)) throw error;
       return undefined;
     }
+  }
+
+  /** The node, and then what the history has of a version. */
+  private async lookAgain(
+    version: number,
+    signal: AbortSignal | undefined,
+  ): Promise<[NodeData | null, Entry | undefined]> {
+    const now = await this.read(signal);
+    return [now, await this.readEntry(nameOf(version), signal)];
   }
 
   private entryOf(values: unknown, id: string): Buffer {
@@ -337,13 +364,19 @@ export class LiveConfiguration<T extends object>
     }
   }
 
-  private async replace(node: NodeData, data: Buffer, entry: Buffer): Promise<Stat | undefined> {
+  private async replace(
+    node: NodeData,
+    data: Buffer,
+    entry: Buffer,
+    signal: AbortSignal | undefined,
+  ): Promise<Stat | undefined> {
     const { version } = node.stat;
-    const names = await this.historyNames();
+    const names = await this.historyNames(signal);
     let transaction: Transaction<[Stat, ...unknown[]]> = this.client
       .transaction()
       .setData(this.path, data, { version });
-    if (names.length === 0 && (await persist(() => this.client.exists(join(this.path, HISTORY)))) === null) {
+    const look = () => this.client.exists(join(this.path, HISTORY));
+    if (names.length === 0 && (await persistUntil(this.client, look, signal)) === null) {
       transaction = transaction.create(join(this.path, HISTORY));
     }
     const added = [nameOf(version + 1)];
@@ -372,10 +405,10 @@ export class LiveConfiguration<T extends object>
     }
   }
 
-  private async historyNames(): Promise<string[]> {
+  private async historyNames(signal: AbortSignal | undefined): Promise<string[]> {
     try {
       const reads = () => this.client.getChildren(join(this.path, HISTORY));
-      const { children } = await persistOverSessions(this.client, reads);
+      const { children } = await persistUntil(this.client, reads, signal);
       return children.sort();
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return [];
@@ -383,9 +416,9 @@ export class LiveConfiguration<T extends object>
     }
   }
 
-  private async readEntry(name: string): Promise<Entry | undefined> {
+  private async readEntry(name: string, signal: AbortSignal | undefined): Promise<Entry | undefined> {
     try {
-      const { data } = await persistOverSessions(this.client, () => this.client.getData(this.entryPath(name)));
+      const { data } = await persistUntil(this.client, () => this.client.getData(this.entryPath(name)), signal);
       return JSON.parse(data?.toString() ?? '') as Entry;
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return undefined;

@@ -3,6 +3,7 @@
 import type { Client } from '@nodekeeper/client';
 import { RecipeError } from '../base/errors.js';
 import { decimalSerializer, int32Serializer, int64Serializer } from '../base/serializer.js';
+import { unlessAborted, type WaitOptions, withLimit } from '../base/wait.js';
 import { type AtomicOptions, type AtomicResult, DistributedAtomicValue } from './atomic-value.js';
 
 /** 64 bits with a sign, as Curator lays them out. It is 0 as long as there is no node. */
@@ -12,20 +13,20 @@ export class DistributedAtomicLong extends DistributedAtomicValue<bigint> {
   }
 
   /** Beyond 64 bits it wraps, as Java's long. */
-  add(delta: bigint | number): Promise<AtomicResult<bigint>> {
-    return this.update((before) => BigInt.asIntN(64, (before ?? 0n) + BigInt(delta)));
+  add(delta: bigint | number, wait: WaitOptions = {}): Promise<AtomicResult<bigint>> {
+    return this.update((before) => BigInt.asIntN(64, (before ?? 0n) + BigInt(delta)), wait);
   }
 
-  subtract(delta: bigint | number): Promise<AtomicResult<bigint>> {
-    return this.add(-BigInt(delta));
+  subtract(delta: bigint | number, wait: WaitOptions = {}): Promise<AtomicResult<bigint>> {
+    return this.add(-BigInt(delta), wait);
   }
 
-  increment(): Promise<AtomicResult<bigint>> {
-    return this.add(1n);
+  increment(wait: WaitOptions = {}): Promise<AtomicResult<bigint>> {
+    return this.add(1n, wait);
   }
 
-  decrement(): Promise<AtomicResult<bigint>> {
-    return this.add(-1n);
+  decrement(wait: WaitOptions = {}): Promise<AtomicResult<bigint>> {
+    return this.add(-1n, wait);
   }
 }
 
@@ -36,20 +37,20 @@ export class DistributedAtomicInteger extends DistributedAtomicValue<number> {
   }
 
   /** Beyond 32 bits it wraps, as Java's int. */
-  add(delta: number): Promise<AtomicResult<number>> {
-    return this.update((before) => ((before ?? 0) + delta) | 0);
+  add(delta: number, wait: WaitOptions = {}): Promise<AtomicResult<number>> {
+    return this.update((before) => ((before ?? 0) + delta) | 0, wait);
   }
 
-  subtract(delta: number): Promise<AtomicResult<number>> {
-    return this.add(-delta);
+  subtract(delta: number, wait: WaitOptions = {}): Promise<AtomicResult<number>> {
+    return this.add(-delta, wait);
   }
 
-  increment(): Promise<AtomicResult<number>> {
-    return this.add(1);
+  increment(wait: WaitOptions = {}): Promise<AtomicResult<number>> {
+    return this.add(1, wait);
   }
 
-  decrement(): Promise<AtomicResult<number>> {
-    return this.add(-1);
+  decrement(wait: WaitOptions = {}): Promise<AtomicResult<number>> {
+    return this.add(-1, wait);
   }
 }
 
@@ -59,12 +60,12 @@ export class Counter extends DistributedAtomicValue<bigint> {
     super(client, path, decimalSerializer, options, 'Counter');
   }
 
-  add(delta: bigint | number): Promise<AtomicResult<bigint>> {
-    return this.update((before) => (before ?? 0n) + BigInt(delta));
+  add(delta: bigint | number, wait: WaitOptions = {}): Promise<AtomicResult<bigint>> {
+    return this.update((before) => (before ?? 0n) + BigInt(delta), wait);
   }
 
-  subtract(delta: bigint | number): Promise<AtomicResult<bigint>> {
-    return this.add(-BigInt(delta));
+  subtract(delta: bigint | number, wait: WaitOptions = {}): Promise<AtomicResult<bigint>> {
+    return this.add(-BigInt(delta), wait);
   }
 }
 
@@ -86,12 +87,15 @@ export class CachedAtomicLong {
   }
 
   /** Rejects with a `Timeout` error if others were quicker each time, or as {@link DistributedAtomicLong.add}. */
-  async next(): Promise<bigint> {
+  async next(wait: WaitOptions = {}): Promise<bigint> {
     while (this.upcoming >= this.end) {
       this.refill ??= this.takeBlock().finally(() => {
         this.refill = undefined;
       });
-      await this.refill;
+      const { refill } = this; // it goes on for whoever asks next
+      await withLimit(wait, { recipe: 'CachedAtomicLong', path: this.number.path }, (signal) =>
+        unlessAborted(refill, signal),
+      );
     }
     return this.upcoming++;
   }

@@ -4,9 +4,17 @@ import { type Client, exponentialBackoff, isKeeperError, type RetryPolicy } from
 import { ensureContainers } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { parentOf, recipePath } from '../base/paths.js';
-import { isPassing, MAX_LOST_WRITES, pauseAfter, persist, persistOverSessions, persistWrite } from '../base/persist.js';
+import {
+  isPassing,
+  MAX_LOST_WRITES,
+  persist,
+  persistUntil,
+  persistWrite,
+  untilConnected,
+  untilNextTry,
+} from '../base/persist.js';
 import type { Serializer } from '../base/serializer.js';
-import { pause } from '../base/wait.js';
+import { pause, unlessAborted, type WaitOptions, type Who, withLimit } from '../base/wait.js';
 import { InterProcessMutex } from '../locks/mutex.js';
 import { setIfVersion } from './set-if-version.js';
 
@@ -48,11 +56,12 @@ const RETRY = exponentialBackoff(2, 10, 200);
 
 /**
  * Every change is made on the value that it was computed from, or not at all. A lost connection may leave open whether it
- * was made; then the call rejects with the KeeperError, whose `outcomeUnknown` is true, and does not try again.
+ * was made; then the call rejects with the KeeperError, whose `outcomeUnknown` is true, and does not try again. Who gives up with a
+ * `Timeout` or a signal's reason has changed nothing.
  */
 export class DistributedAtomicValue<T> {
   readonly path: string;
-  private readonly recipe: string;
+  private readonly who: Who;
   private readonly client: Client;
   private readonly serializer: Serializer<T>;
   private readonly options: AtomicOptions;
@@ -67,7 +76,7 @@ export class DistributedAtomicValue<T> {
     recipe = 'DistributedAtomicValue',
   ) {
     this.path = recipePath(recipe, path);
-    this.recipe = recipe;
+    this.who = { recipe, path };
     this.client = client.untimed;
     this.serializer = serializer;
     this.options = options;
@@ -76,79 +85,94 @@ export class DistributedAtomicValue<T> {
   }
 
   /** Undefined if there is none. Rejects with BadData if it cannot be read. */
-  async get(): Promise<T | undefined> {
-    return (await this.read()).value;
+  get(wait: WaitOptions = {}): Promise<T | undefined> {
+    return withLimit(wait, this.who, async (signal) => (await this.read(signal)).value);
   }
 
   /** Gives it a first value. Resolves with false if it has one. */
-  async initialize(value: T): Promise<boolean> {
-    return this.createWith(this.serializer.serialize(value));
+  async initialize(value: T, wait: WaitOptions = {}): Promise<boolean> {
+    const bytes = this.serializer.serialize(value);
+    return withLimit(wait, this.who, (signal) => this.createWith(bytes, signal));
   }
 
   /** Sets it whatever it is. A lost connection may have it set twice. */
-  async forceSet(value: T): Promise<void> {
+  async forceSet(value: T, wait: WaitOptions = {}): Promise<void> {
     const bytes = this.serializer.serialize(value);
-    for (;;) {
-      try {
-        await persistWrite(this.client, () => this.client.setData(this.path, bytes));
-        return;
-      } catch (error) {
-        if (!isKeeperError(error, 'NoNode')) throw error;
-        if (await this.createWith(bytes)) return;
+    await withLimit(wait, this.who, async (signal) => {
+      for (;;) {
+        try {
+          await persistWrite(this.client, () => this.client.setData(this.path, bytes), { signal });
+          return;
+        } catch (error) {
+          if (!isKeeperError(error, 'NoNode')) throw error;
+          if (await this.createWith(bytes, signal)) return;
+        }
       }
-    }
+    });
   }
 
   /** Sets it if it is `expected`, by the bytes. Tries once. */
-  async compareAndSet(expected: T, value: T): Promise<AtomicResult<T>> {
-    const before = await this.read();
+  compareAndSet(expected: T, value: T, wait: WaitOptions = {}): Promise<AtomicResult<T>> {
+    return withLimit(wait, this.who, (signal) => this.setIf(expected, value, signal));
+  }
+
+  private async setIf(expected: T, value: T, signal: AbortSignal | undefined): Promise<AtomicResult<T>> {
+    const before = await this.read(signal);
     const wanted = this.serializer.serialize(expected);
     let succeeded = false;
-    if (before.bytes?.equals(wanted)) succeeded = await this.write(before, this.serializer.serialize(value));
+    if (before.bytes?.equals(wanted)) succeeded = await this.write(before, this.serializer.serialize(value), signal);
     const postValue = succeeded ? value : undefined;
     return { succeeded, preValue: before.value, postValue, optimisticTries: 1, promotedTries: 0 };
   }
 
   /** Sets it, telling what it was just before. */
-  trySet(value: T): Promise<AtomicResult<T>> {
-    return this.update(() => value);
+  trySet(value: T, wait: WaitOptions = {}): Promise<AtomicResult<T>> {
+    return this.update(() => value, wait);
   }
 
   /** Sets it to what `change` makes of the value just before, which is undefined if there is none. */
-  async update(change: (before: T | undefined) => T): Promise<AtomicResult<T>> {
+  update(change: (before: T | undefined) => T, wait: WaitOptions = {}): Promise<AtomicResult<T>> {
+    return withLimit(wait, this.who, (signal) => this.updateWithin(change, signal));
+  }
+
+  private async updateWithin(
+    change: (before: T | undefined) => T,
+    signal: AbortSignal | undefined,
+  ): Promise<AtomicResult<T>> {
     const { retry = RETRY, promotedToLock } = this.options;
-    const optimistic = await this.tryOften(change, retry);
+    const optimistic = await this.tryOften(change, retry, signal);
     if (optimistic.result.succeeded || this.mutex === undefined || promotedToLock === undefined) {
       return { ...optimistic.result, optimisticTries: optimistic.tries, promotedTries: 0 };
     }
     const { timeout = Number.POSITIVE_INFINITY } = promotedToLock;
-    const hold = await this.mutex.tryAcquire({ timeout });
+    const hold = await this.mutex.tryAcquire({ timeout, signal });
     if (hold === undefined) return { ...optimistic.result, optimisticTries: optimistic.tries, promotedTries: 0 };
     await using _hold = hold;
-    const promoted = await this.tryOften(change, promotedToLock.retry ?? RETRY);
+    const promoted = await this.tryOften(change, promotedToLock.retry ?? RETRY, signal);
     return { ...promoted.result, optimisticTries: optimistic.tries, promotedTries: promoted.tries };
   }
 
   private async tryOften(
     change: (before: T | undefined) => T,
     retry: RetryPolicy,
+    signal: AbortSignal | undefined,
   ): Promise<{ result: Pick<AtomicResult<T>, 'succeeded' | 'preValue' | 'postValue'>; tries: number }> {
     const began = performance.now();
     for (let tries = 1; ; tries++) {
-      const before = await this.read();
+      const before = await this.read(signal);
       const value = change(before.value);
-      const succeeded = await this.write(before, this.serializer.serialize(value));
+      const succeeded = await this.write(before, this.serializer.serialize(value), signal);
       const delay = succeeded ? undefined : retry.delay(tries, performance.now() - began);
       if (delay === undefined) {
         return { result: { succeeded, preValue: before.value, postValue: succeeded ? value : undefined }, tries };
       }
-      await pause(delay);
+      await pause(delay, signal);
     }
   }
 
-  private async read(): Promise<Read<T>> {
+  private async read(signal: AbortSignal | undefined): Promise<Read<T>> {
     try {
-      const { data, stat } = await persistOverSessions(this.client, () => this.client.getData(this.path));
+      const { data, stat } = await persistUntil(this.client, () => this.client.getData(this.path), signal);
       const bytes = data ?? Buffer.alloc(0);
       return { value: this.decode(bytes), bytes, version: stat.version };
     } catch (error) {
@@ -161,18 +185,19 @@ export class DistributedAtomicValue<T> {
     try {
       return this.serializer.deserialize(bytes);
     } catch (error) {
-      throw new RecipeError('BadData', this.recipe, this.path, `cannot be read: ${error}`, error);
+      throw new RecipeError('BadData', this.who.recipe, this.path, `cannot be read: ${error}`, error);
     }
   }
 
-  private async write(before: Read<T>, bytes: Uint8Array): Promise<boolean> {
-    if (before.version === undefined) return this.createWith(bytes);
-    return (await setIfVersion(this.client, this.path, bytes, before.version)) !== undefined;
+  private async write(before: Read<T>, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
+    if (before.version === undefined) return this.createWith(bytes, signal);
+    return (await setIfVersion(this.client, this.path, bytes, before.version, signal)) !== undefined;
   }
 
   /** False if there is a node. Rejects with `outcomeUnknown` if that may be ours. */
-  private async createWith(bytes: Uint8Array): Promise<boolean> {
+  private async createWith(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
     let lost = 0;
+    if (signal !== undefined) await untilConnected(this.client, signal);
     for (let attempt = 1; ; attempt++) {
       try {
         await this.client.create(this.path, { data: bytes });
@@ -180,20 +205,22 @@ export class DistributedAtomicValue<T> {
       } catch (error) {
         if (isKeeperError(error, 'NodeExists')) return false;
         if (isKeeperError(error, 'NoNode')) {
-          await ensureContainers(this.client, parentOf(this.path));
+          await persistUntil(this.client, () => ensureContainers(this.client, parentOf(this.path)), signal);
           continue;
         }
         const isNextSession = isKeeperError(error, 'SessionExpired') && !this.client.isOver; // it was not executed in the last one
         if (!isNextSession && !isPassing(error)) throw error;
-        if (error.outcomeUnknown && (++lost === MAX_LOST_WRITES || (await this.mayBeOurs(bytes)))) throw error;
-        await pause(pauseAfter(attempt));
+        if (error.outcomeUnknown && (++lost === MAX_LOST_WRITES || (await this.mayBeOurs(bytes, signal)))) throw error;
+        await untilNextTry(this.client, attempt, signal);
       }
     }
   }
 
-  private async mayBeOurs(bytes: Uint8Array): Promise<boolean> {
+  /** True also if that cannot be found out before the signal is aborted. */
+  private async mayBeOurs(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
     try {
-      const [, found] = await persist(() => Promise.all([this.client.sync(this.path), this.client.getData(this.path)]));
+      const looking = persist(() => Promise.all([this.client.sync(this.path), this.client.getData(this.path)]), signal);
+      const [, found] = await unlessAborted(looking, signal);
       return found.stat.version > 0 || found.data?.equals(bytes) === true;
     } catch (error) {
       return !isKeeperError(error, 'NoNode');

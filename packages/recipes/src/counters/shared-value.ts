@@ -7,9 +7,9 @@ import { RecipeError } from '../base/errors.js';
 import { followData } from '../base/follow.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { parentOf, recipePath } from '../base/paths.js';
-import { persistOverSessions, persistWrite } from '../base/persist.js';
+import { persistUntil, persistWrite } from '../base/persist.js';
 import { int32Serializer, type Serializer } from '../base/serializer.js';
-import { deferred, unlessAborted } from '../base/wait.js';
+import { deferred, startOrClose, unlessAborted, type WaitOptions, type Who, withLimit } from '../base/wait.js';
 import { setIfVersion } from './set-if-version.js';
 
 /** A value as it was at one time. */
@@ -28,7 +28,7 @@ export interface SharedValueEvents<T> {
 
 export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implements AsyncDisposable {
   readonly path: string;
-  private readonly recipe: string;
+  private readonly who: Who;
   private readonly client: Client;
   private readonly seed: T;
   private readonly serializer: Serializer<T>;
@@ -40,7 +40,7 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
   constructor(client: Client, path: string, seed: T, serializer: Serializer<T>, recipe = 'SharedValue') {
     super();
     this.path = recipePath(recipe, path);
-    this.recipe = recipe;
+    this.who = { recipe, path };
     this.client = client.untimed;
     this.seed = seed;
     this.serializer = serializer;
@@ -49,26 +49,25 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
   }
 
   /** Resolves when the value was read. Rejects with AlreadyStarted, Closed, BadData, or the server's error. */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
+    await startOrClose(this, wait, this.who, () => this.begin());
+    // It ends with the client, too.
+    this.following?.catch((error) => this.fail(error)).finally(() => this.endStreams());
+    return this;
+  }
+
+  private async begin(): Promise<void> {
     const first = deferred();
     let isFirst = true;
-    try {
-      await unlessAborted(this.ensureNode(), this.life.signal);
-      this.following = followData(this.client, this.path, this.life.signal, (data) => {
-        this.take(data, (bad) => (isFirst ? first.reject(bad) : this.fail(bad)));
-        isFirst &&= data === null;
-        if (!isFirst) first.resolve();
-      });
-      this.following.then(() => first.reject(this.life.signal.reason), first.reject);
-      await first.promise;
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
-    // It ends with the client, too.
-    this.following.catch((error) => this.fail(error)).finally(() => this.endStreams());
-    return this;
+    await unlessAborted(this.ensureNode(this.life.signal), this.life.signal);
+    this.following = followData(this.client, this.path, this.life.signal, (data) => {
+      this.take(data, (bad) => (isFirst ? first.reject(bad) : this.fail(bad)));
+      isFirst &&= data === null;
+      if (!isFirst) first.resolve();
+    });
+    this.following.then(() => first.reject(this.life.signal.reason), first.reject);
+    await first.promise;
   }
 
   /** As last seen. Others may have changed it since; see {@link refresh}. */
@@ -81,22 +80,26 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
   }
 
   /** Reads the node, with all that the leader has committed before. */
-  async refresh(): Promise<VersionedValue<T>> {
+  async refresh(wait: WaitOptions = {}): Promise<VersionedValue<T>> {
     this.life.check();
-    await persistOverSessions(this.client, async () => {
-      const [, data] = await Promise.all([this.client.sync(this.path), this.client.getData(this.path)]);
-      this.take(data, (error) => {
-        throw error;
-      });
-    });
+    await withLimit(wait, this.who, (signal) => this.readAgain(signal));
     return this.current;
   }
 
+  private async readAgain(signal: AbortSignal | undefined): Promise<void> {
+    const reads = () => Promise.all([this.client.sync(this.path), this.client.getData(this.path)]);
+    const [, data] = await persistUntil(this.client, reads, signal);
+    this.take(data, (error) => {
+      throw error;
+    });
+  }
+
   /** Writes the value whatever it was. A lost connection may have it written twice. */
-  async setValue(value: T): Promise<void> {
+  async setValue(value: T, wait: WaitOptions = {}): Promise<void> {
     this.life.check();
     const bytes = this.serializer.serialize(value);
-    const stat = await persistWrite(this.client, () => this.client.setData(this.path, bytes));
+    const write = () => this.client.setData(this.path, bytes);
+    const stat = await withLimit(wait, this.who, (signal) => persistWrite(this.client, write, { signal }));
     this.update({ value, version: stat.version, zxid: stat.mzxid });
   }
 
@@ -104,16 +107,15 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
    * Writes the value if the node's version is still that of `previous`. Resolves with whether it was. Rejects with the
    * KeeperError of a lost connection, `outcomeUnknown`, if even reading the node again cannot tell who wrote it.
    */
-  async trySetValue(previous: VersionedValue<T>, value: T): Promise<boolean> {
+  async trySetValue(previous: VersionedValue<T>, value: T, wait: WaitOptions = {}): Promise<boolean> {
     this.life.check();
     const bytes = this.serializer.serialize(value);
-    const stat = await setIfVersion(this.client, this.path, bytes, previous.version);
-    if (stat === undefined) {
-      await this.refresh();
-      return false;
-    }
-    this.update({ value, version: stat.version, zxid: stat.mzxid });
-    return true;
+    return withLimit(wait, this.who, async (signal) => {
+      const stat = await setIfVersion(this.client, this.path, bytes, previous.version, signal);
+      if (stat === undefined) await this.readAgain(signal);
+      else this.update({ value, version: stat.version, zxid: stat.mzxid });
+      return stat !== undefined;
+    });
   }
 
   /** The values from now on, until it is closed. */
@@ -133,16 +135,16 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
     return this.close();
   }
 
-  private async ensureNode(): Promise<void> {
+  private async ensureNode(signal: AbortSignal): Promise<void> {
     const data = this.serializer.serialize(this.seed);
     for (;;) {
       try {
-        await persistWrite(this.client, () => this.client.create(this.path, { data }));
+        await persistWrite(this.client, () => this.client.create(this.path, { data }), { signal });
         return;
       } catch (error) {
         if (isKeeperError(error, 'NodeExists')) return;
         if (!isKeeperError(error, 'NoNode')) throw error;
-        await ensureContainers(this.client, parentOf(this.path));
+        await persistUntil(this.client, () => ensureContainers(this.client, parentOf(this.path)), signal);
       }
     }
   }
@@ -154,7 +156,7 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
       const value = this.serializer.deserialize(data ?? Buffer.alloc(0));
       this.update({ value, version: stat.version, zxid: stat.mzxid });
     } catch (error) {
-      onBad(new RecipeError('BadData', this.recipe, this.path, `cannot be read: ${error}`, error));
+      onBad(new RecipeError('BadData', this.who.recipe, this.path, `cannot be read: ${error}`, error));
     }
   }
 
@@ -175,11 +177,11 @@ export class SharedCount extends SharedValue<number> {
     return this.value;
   }
 
-  setCount(count: number): Promise<void> {
-    return this.setValue(count);
+  setCount(count: number, wait: WaitOptions = {}): Promise<void> {
+    return this.setValue(count, wait);
   }
 
-  trySetCount(previous: VersionedValue<number>, count: number): Promise<boolean> {
-    return this.trySetValue(previous, count);
+  trySetCount(previous: VersionedValue<number>, count: number, wait: WaitOptions = {}): Promise<boolean> {
+    return this.trySetValue(previous, count, wait);
   }
 }

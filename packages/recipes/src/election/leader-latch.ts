@@ -96,12 +96,12 @@ export class LeaderLatch extends RecipeEmitter<LeaderLatchEvents> implements Asy
   }
 
   /** All participants, the leader first. */
-  getParticipants(): Promise<Participant[]> {
-    return getParticipants(this.client, this.path, latchOrder);
+  getParticipants(wait: WaitOptions = {}): Promise<Participant[]> {
+    return getParticipants(this.client, this.who, latchOrder, wait);
   }
 
-  async getLeader(): Promise<Participant | undefined> {
-    return (await this.getParticipants())[0];
+  async getLeader(wait: WaitOptions = {}): Promise<Participant | undefined> {
+    return (await this.getParticipants(wait))[0];
   }
 
   /** Gives the leadership to the next in line, and joins again behind all. Nothing happens if another leads. */

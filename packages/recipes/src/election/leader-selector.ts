@@ -8,6 +8,7 @@ import { watchOwnNode } from '../base/own-node.js';
 import { recipePath } from '../base/paths.js';
 import { deleteSoon } from '../base/persist.js';
 import { type Seat, Tenure, type TenureOptions } from '../base/tenure.js';
+import type { WaitOptions } from '../base/wait.js';
 import { contend } from '../locks/contend.js';
 import { type LockLayout, namesBefore, newLockName } from '../locks/names.js';
 import { givenUp, type Leadership, leadershipOf } from './leadership.js';
@@ -84,12 +85,12 @@ export class LeaderSelector extends RecipeEmitter<Record<never, never>> implemen
   }
 
   /** All participants, the leader first. */
-  getParticipants(): Promise<Participant[]> {
-    return getParticipants(this.client, this.path, selectorOrder);
+  getParticipants(wait: WaitOptions = {}): Promise<Participant[]> {
+    return getParticipants(this.client, this.who, selectorOrder, wait);
   }
 
-  async getLeader(): Promise<Participant | undefined> {
-    return (await this.getParticipants())[0];
+  async getLeader(wait: WaitOptions = {}): Promise<Participant | undefined> {
+    return (await this.getParticipants(wait))[0];
   }
 
   /** Leaves the election; a function that runs is told to stop, and waited for unless this is called by itself. */

@@ -3,8 +3,9 @@
 import { type Client, EventStream, isKeeperError, onAbort } from '@nodekeeper/client';
 import { RecipeError } from '../base/errors.js';
 import { join, recipePath } from '../base/paths.js';
-import { persistOverSessions } from '../base/persist.js';
+import { persistUntil } from '../base/persist.js';
 import { compareSequences, sequenceAfter } from '../base/sequence.js';
+import { type WaitOptions, type Who, withLimit } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 import { contendersAmong } from '../locks/names.js';
 
@@ -39,24 +40,26 @@ export function selectorOrder(children: readonly string[]): string[] {
 }
 
 /** All participants, the leader first. */
-export async function getParticipants(client: Client, path: string, order: Order): Promise<Participant[]> {
-  const names = order(await childrenOf(client, path));
-  const found = await Promise.all(names.map((name) => read(client, join(path, name))));
-  return found.flatMap((one) => (one === undefined ? [] : [one])).map((one, i) => ({ ...one, isLeader: i === 0 }));
+export function getParticipants(client: Client, who: Who, order: Order, wait: WaitOptions): Promise<Participant[]> {
+  return withLimit(wait, who, async (signal) => {
+    const names = order(await childrenOf(client, who.path, signal));
+    const found = await Promise.all(names.map((name) => read(client, join(who.path, name), signal)));
+    return found.flatMap((one) => (one === undefined ? [] : [one])).map((one, i) => ({ ...one, isLeader: i === 0 }));
+  });
 }
 
-async function childrenOf(client: Client, path: string): Promise<readonly string[]> {
+async function childrenOf(client: Client, path: string, signal: AbortSignal | undefined): Promise<readonly string[]> {
   try {
-    return (await persistOverSessions(client, () => client.getChildren(path))).children;
+    return (await persistUntil(client, () => client.getChildren(path), signal)).children;
   } catch (error) {
     if (isKeeperError(error, 'NoNode')) return [];
     throw error;
   }
 }
 
-async function read(client: Client, path: string): Promise<Participant | undefined> {
+async function read(client: Client, path: string, signal: AbortSignal | undefined): Promise<Participant | undefined> {
   try {
-    const { data, stat } = await persistOverSessions(client, () => client.getData(path));
+    const { data, stat } = await persistUntil(client, () => client.getData(path), signal);
     return { id: data?.toString() ?? '', path, isLeader: false, fencingToken: stat.czxid };
   } catch (error) {
     if (isKeeperError(error, 'NoNode')) return undefined;
@@ -129,7 +132,7 @@ async function untilNext(
   signal: AbortSignal,
   onLeader: (leader: Participant | undefined) => void,
 ): Promise<void> {
-  const [first] = order(await childrenOf(client, path));
+  const [first] = order(await childrenOf(client, path, signal));
   if (first !== undefined) {
     const own = join(path, first);
     await changed(client, own, 'data', signal, ({ data, stat }) => {

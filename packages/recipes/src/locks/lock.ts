@@ -5,9 +5,9 @@ import { type Client, type Data, isKeeperError } from '@nodekeeper/client';
 import { RecipeError } from '../base/errors.js';
 import { giveBack } from '../base/own-node.js';
 import { join, recipePath } from '../base/paths.js';
-import { AWAY, deleteForSure, Link, persistOverSessions } from '../base/persist.js';
+import { AWAY, deleteForSure, Link, persistUntil } from '../base/persist.js';
 import { type Seat, Tenure, type TenureOptions } from '../base/tenure.js';
-import { Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { Limit, unlessAborted, type WaitOptions, withLimit } from '../base/wait.js';
 import { type Contest, contend } from './contend.js';
 import { Hold, type LockHold } from './hold.js';
 import { contendersAmong, type LockLayout } from './names.js';
@@ -142,15 +142,15 @@ export abstract class Lock {
   }
 
   /** Paths of the nodes in line, the holder's first. */
-  async getParticipantNodes(): Promise<string[]> {
-    return contendersAmong(await this.children())
+  async getParticipantNodes(wait: WaitOptions = {}): Promise<string[]> {
+    return contendersAmong(await withLimit(wait, this.who, (signal) => this.children(signal)))
       .filter((contender) => this.isParticipant(contender))
       .map(({ name }) => join(this.path, name));
   }
 
-  private async children(): Promise<readonly string[]> {
+  private async children(signal: AbortSignal | undefined): Promise<readonly string[]> {
     try {
-      return (await persistOverSessions(this.client, () => this.client.getChildren(this.path))).children;
+      return (await persistUntil(this.client, () => this.client.getChildren(this.path), signal)).children;
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return [];
       throw error;

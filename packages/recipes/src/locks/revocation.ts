@@ -3,8 +3,9 @@
 import { type Client, isKeeperError } from '@nodekeeper/client';
 import { watchOwnNode } from '../base/own-node.js';
 import { recipePath } from '../base/paths.js';
-import { persistOverSessions } from '../base/persist.js';
+import { persistWrite } from '../base/persist.js';
 import type { Tenure } from '../base/tenure.js';
+import { type WaitOptions, withLimit } from '../base/wait.js';
 
 const REVOKE = Buffer.from('__REVOKE__');
 
@@ -12,10 +13,13 @@ const REVOKE = Buffer.from('__REVOKE__');
  * Asks whoever holds a lock by the node at `path` (see `getParticipantNodes`) to give it back. A holder that has not made
  * its lock revocable does not hear it. Resolves also if the node is gone. Rejects with BadPath, or the server's error.
  */
-export async function attemptRevoke(client: Client, path: string): Promise<void> {
+export async function attemptRevoke(client: Client, path: string, wait: WaitOptions = {}): Promise<void> {
   recipePath('attemptRevoke', path);
+  const ask = () => client.untimed.setData(path, REVOKE);
   try {
-    await persistOverSessions(client, () => client.untimed.setData(path, REVOKE));
+    await withLimit(wait, { recipe: 'attemptRevoke', path }, (signal) =>
+      persistWrite(client, ask, { losses: Number.POSITIVE_INFINITY, signal }),
+    );
   } catch (error) {
     if (!isKeeperError(error, 'NoNode')) throw error;
   }

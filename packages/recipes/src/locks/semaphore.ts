@@ -7,9 +7,17 @@ import { RecipeError } from '../base/errors.js';
 import { followChildren } from '../base/follow.js';
 import { giveBack } from '../base/own-node.js';
 import { join, nameOf, recipePath } from '../base/paths.js';
-import { AWAY, deleteForSure, Link, persist, persistOverSessions, whileConnected } from '../base/persist.js';
+import {
+  AWAY,
+  deleteForSure,
+  Link,
+  persist,
+  persistOverSessions,
+  persistUntil,
+  whileConnected,
+} from '../base/persist.js';
 import { Tenure, type TenureOptions } from '../base/tenure.js';
-import { AnyOf, Limit, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { AnyOf, Limit, unlessAborted, type WaitOptions, type Who, withLimit } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 import type { SharedValue } from '../counters/shared-value.js';
 import { collect } from './collect.js';
@@ -31,7 +39,7 @@ export interface SemaphoreOptions extends TenureOptions {
 export interface Lease extends LockHold {
   readonly nodeName: string;
   /** What the lease's node holds. */
-  getData(): Promise<Buffer | null>;
+  getData(options?: WaitOptions): Promise<Buffer | null>;
 }
 
 /**
@@ -141,9 +149,10 @@ export class InterProcessSemaphoreV2 {
   }
 
   /** Paths of the leases that are held, or are about to be. */
-  async getParticipantNodes(): Promise<string[]> {
+  async getParticipantNodes(wait: WaitOptions = {}): Promise<string[]> {
+    const list = () => this.client.getChildren(this.leases);
     try {
-      const { children } = await persistOverSessions(this.client, () => this.client.getChildren(this.leases));
+      const { children } = await withLimit(wait, this.who, (signal) => persistUntil(this.client, list, signal));
       return children.map((name) => join(this.leases, name));
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return [];
@@ -262,10 +271,12 @@ export class InterProcessSemaphoreV2 {
 
 class LeaseHold extends Hold implements Lease {
   private readonly client: Client;
+  private readonly of: Who;
 
-  constructor(client: Client, tenure: Tenure, who: { recipe: string; path: string }) {
+  constructor(client: Client, tenure: Tenure, who: Who) {
     super(tenure, who, () => giveBack(client, tenure));
     this.client = client;
+    this.of = who;
     // A lost lease must not be counted, should the session live on.
     const letGo = (): Promise<void> => deleteForSure(client, tenure.seat.path).catch(() => {});
     tenure.signal.addEventListener('abort', () => void letGo(), { once: true });
@@ -275,8 +286,13 @@ class LeaseHold extends Hold implements Lease {
     return nameOf(this.path);
   }
 
-  async getData(): Promise<Buffer | null> {
-    return (await persist(() => this.client.getData(this.path))).data;
+  async getData(options: WaitOptions = {}): Promise<Buffer | null> {
+    const read = (signal: AbortSignal | undefined) =>
+      unlessAborted(
+        persist(() => this.client.getData(this.path), signal),
+        signal,
+      );
+    return (await withLimit(options, this.of, read)).data;
   }
 }
 

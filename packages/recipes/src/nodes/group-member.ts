@@ -4,6 +4,7 @@ import type { Client, Data } from '@nodekeeper/client';
 import { RecipeEmitter } from '../base/emitter.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
+import { startOrClose, type WaitOptions } from '../base/wait.js';
 import { PathChildrenCache } from '../caches/views.js';
 import { PersistentNode } from './persistent-node.js';
 
@@ -46,22 +47,21 @@ export class GroupMember extends RecipeEmitter<GroupEvents> implements AsyncDisp
   }
 
   /** Resolves when this member is in and the others are known. Rejects with AlreadyStarted, Closed, or the server's error. */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
-    try {
-      await this.node.start();
-      await this.cache.start();
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    await startOrClose(this, wait, { recipe: RECIPE, path: this.path }, () => this.begin());
     return this;
   }
 
+  private async begin(): Promise<void> {
+    await this.node.start();
+    await this.cache.start();
+  }
+
   /** What the others know of this member. */
-  async setThisData(data: Data): Promise<void> {
+  async setThisData(data: Data, wait: WaitOptions = {}): Promise<void> {
     this.life.check();
-    await this.node.setData(data);
+    await this.node.setData(data, wait);
   }
 
   /** Ids and data of the members, this one included. */

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { type Client, isKeeperError } from '@nodekeeper/client';
 import { RecipeEmitter } from '../base/emitter.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
-import { persistOverSessions } from '../base/persist.js';
+import { persistUntil } from '../base/persist.js';
+import { type WaitOptions, type Who, withLimit } from '../base/wait.js';
 import { PersistentNode } from './persistent-node.js';
 
 const MARK = '__party__';
@@ -13,12 +14,14 @@ const MARK = '__party__';
 abstract class BaseParty extends RecipeEmitter<Record<never, never>> implements AsyncDisposable {
   readonly path: string;
   protected readonly client: Client;
+  private readonly who: Who;
   private readonly newNode: () => PersistentNode;
   private node: PersistentNode | undefined;
 
   constructor(recipe: string, client: Client, path: string, name: string, data: string) {
     super();
     this.path = recipePath(recipe, path);
+    this.who = { recipe, path };
     this.client = client.untimed;
     this.newNode = () => new PersistentNode(client, join(path, nodeName(recipe, path, name)), { data }, recipe);
     this.newNode();
@@ -29,13 +32,13 @@ abstract class BaseParty extends RecipeEmitter<Record<never, never>> implements 
   }
 
   /** Takes part, also in later sessions, until `leave`. Resolves when others can see it; again is no error. */
-  async join(): Promise<void> {
+  async join(wait: WaitOptions = {}): Promise<void> {
     if (this.node !== undefined) return;
     const node = this.newNode();
     this.node = node;
     node.on('error', (error) => this.fail(error));
     try {
-      await node.start();
+      await node.start(wait);
     } catch (error) {
       this.node = undefined;
       throw error;
@@ -51,19 +54,23 @@ abstract class BaseParty extends RecipeEmitter<Record<never, never>> implements 
   }
 
   /** Identifiers of all participants, those with the same one as often as they take part. */
-  abstract members(): Promise<string[]>;
+  members(wait: WaitOptions = {}): Promise<string[]> {
+    return withLimit(wait, this.who, (signal) => this.identifiers(signal));
+  }
 
-  async size(): Promise<number> {
-    return (await this.children()).length;
+  async size(wait: WaitOptions = {}): Promise<number> {
+    return (await withLimit(wait, this.who, (signal) => this.children(signal))).length;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.leave().then(() => {});
   }
 
-  protected async children(): Promise<string[]> {
+  protected abstract identifiers(signal: AbortSignal | undefined): Promise<string[]>;
+
+  protected async children(signal: AbortSignal | undefined): Promise<string[]> {
     try {
-      return (await persistOverSessions(this.client, () => this.client.getChildren(this.path))).children;
+      return (await persistUntil(this.client, () => this.client.getChildren(this.path), signal)).children;
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return [];
       throw error;
@@ -78,19 +85,19 @@ export class Party extends BaseParty {
     super('Party', client, path, newId() + MARK, identifier);
   }
 
-  async members(): Promise<string[]> {
-    const names = await this.children();
-    const data = await Promise.all(names.map((name) => this.identifierOf(name)));
+  protected async identifiers(signal: AbortSignal | undefined): Promise<string[]> {
+    const names = await this.children(signal);
+    const data = await Promise.all(names.map((name) => this.identifierOf(name, signal)));
     return data.filter((identifier) => identifier !== undefined);
   }
 
-  protected override async children(): Promise<string[]> {
-    return (await super.children()).filter((name) => name.includes(MARK));
+  protected override async children(signal: AbortSignal | undefined): Promise<string[]> {
+    return (await super.children(signal)).filter((name) => name.includes(MARK));
   }
 
-  private async identifierOf(name: string): Promise<string | undefined> {
+  private async identifierOf(name: string, signal: AbortSignal | undefined): Promise<string | undefined> {
     try {
-      const { data } = await persistOverSessions(this.client, () => this.client.getData(join(this.path, name)));
+      const { data } = await persistUntil(this.client, () => this.client.getData(join(this.path, name)), signal);
       return data?.toString() ?? '';
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return undefined;
@@ -106,8 +113,8 @@ export class ShallowParty extends BaseParty {
     super('ShallowParty', client, path, `${newId()}-${identifier}`, identifier);
   }
 
-  async members(): Promise<string[]> {
-    return (await this.children()).map((name) => name.slice(name.indexOf('-') + 1));
+  protected async identifiers(signal: AbortSignal | undefined): Promise<string[]> {
+    return (await this.children(signal)).map((name) => name.slice(name.indexOf('-') + 1));
   }
 }
 

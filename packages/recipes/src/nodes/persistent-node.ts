@@ -5,8 +5,15 @@ import { createOnce, ensureContainers, protectedName } from '../base/create.js';
 import { RecipeEmitter } from '../base/emitter.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { nameOf, parentOf, recipePath } from '../base/paths.js';
-import { deleteForSure, lossesAllowed, persistOverSessions, persistWrite, whileConnected } from '../base/persist.js';
-import { deferred, unlessAborted } from '../base/wait.js';
+import {
+  deleteForSure,
+  lossesAllowed,
+  persistOverSessions,
+  persistWrite,
+  untilConnected,
+  whileConnected,
+} from '../base/persist.js';
+import { deferred, startOrClose, unlessAborted, type WaitOptions, type Who, withLimit } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 
 export interface PersistentNodeOptions {
@@ -32,6 +39,7 @@ export interface PersistentNodeEvents {
 export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implements AsyncDisposable {
   readonly path: string;
   private readonly client: Client;
+  private readonly who: Who;
   private readonly options: PersistentNodeOptions;
   private readonly life: Lifecycle;
   private content: Data;
@@ -45,6 +53,7 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
   constructor(client: Client, path: string, options: PersistentNodeOptions = {}, recipe = 'PersistentNode') {
     super();
     this.path = recipePath(recipe, path);
+    this.who = { recipe, path };
     this.client = client.untimed;
     this.options = options;
     this.life = new Lifecycle(recipe, path);
@@ -53,17 +62,12 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
   }
 
   /** Resolves when the node is there. Rejects with AlreadyStarted, Closed, or the server's error. */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
     const first = deferred();
     this.running = this.run(first.resolve);
     this.running.catch(first.reject);
-    try {
-      await unlessAborted(first.promise, this.life.signal);
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    await startOrClose(this, wait, this.who, () => unlessAborted(first.promise, this.life.signal));
     this.running.catch((error) => this.fail(error));
     return this;
   }
@@ -79,14 +83,14 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
   }
 
   /** Writes the node, now and whenever it is made again. If that fails it is made with what it was before. */
-  async setData(data: Data): Promise<void> {
+  async setData(data: Data, wait: WaitOptions = {}): Promise<void> {
     this.life.check();
     this.content = data;
     const at = this.actual;
     const isAway = at === undefined || (this.isEphemeral && this.client.sessionId === 0n);
     if (isAway) return; // it is about to be made
     try {
-      await this.write(at);
+      await withLimit(wait, this.who, (signal) => this.write(at, signal));
     } catch (error) {
       if (isKeeperError(error, 'NoNode') || isKeeperError(error, 'SessionExpired')) return; // it is made anew
       if (this.content === data) this.content = this.written;
@@ -117,6 +121,7 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
   private async run(onReady: () => void): Promise<void> {
     while (!this.life.isClosed) {
       try {
+        await untilConnected(this.client, this.life.signal); // who closes before that has left nothing
         await this.make(this.content);
         if (this.content !== this.written) await this.setData(this.content); // it was changed on the way
         onReady();
@@ -135,14 +140,14 @@ export class PersistentNode extends RecipeEmitter<PersistentNodeEvents> implemen
     else await persistOverSessions(this.client, () => this.client.delete(at));
   }
 
-  private async write(at: string): Promise<void> {
+  private async write(at: string, signal: AbortSignal | undefined): Promise<void> {
     const session = this.isEphemeral ? this.client.sessionId : undefined;
     let content = this.content;
     const write = (): Promise<Stat> => {
       content = this.content; // a repetition must not undo a later change
       return this.client.setData(at, content);
     };
-    await persistWrite(this.client, write, { session, losses: lossesAllowed(content) });
+    await persistWrite(this.client, write, { session, losses: lossesAllowed(content), signal });
     this.written = content;
   }
 

@@ -8,7 +8,7 @@ import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName } from '../base/paths.js';
 import { persist } from '../base/persist.js';
 import { onClientEnd } from '../base/session-hub.js';
-import { unlessAborted } from '../base/wait.js';
+import { startOrClose, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { PersistentNode } from './persistent-node.js';
 
 const RECIPE = 'PersistentTtlNode';
@@ -56,16 +56,16 @@ export class PersistentTtlNode extends RecipeEmitter<Record<never, never>> imple
   }
 
   /** Resolves when the node and its child are there. Rejects with AlreadyStarted, Closed, or the server's error. */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
-    try {
-      await this.node.start();
-      await unlessAborted(this.touch(), this.life.signal);
-      this.life.check();
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    await startOrClose(this, wait, { recipe: RECIPE, path: this.path }, () => this.begin());
+    return this;
+  }
+
+  private async begin(): Promise<void> {
+    await this.node.start();
+    await unlessAborted(this.touch(), this.life.signal);
+    this.life.check();
     this.timer = setInterval(() => {
       // A touch that fails is made up for by the next one.
       this.touching ??= this.touch()
@@ -76,15 +76,14 @@ export class PersistentTtlNode extends RecipeEmitter<Record<never, never>> imple
     }, this.period);
     // Nothing can be touched any more, and the timer would keep the process alive.
     this.forgetEnd = onClientEnd(this.client, () => clearInterval(this.timer));
-    return this;
   }
 
   get data(): Data {
     return this.node.data;
   }
 
-  setData(data: Data): Promise<void> {
-    return this.node.setData(data);
+  setData(data: Data, wait: WaitOptions = {}): Promise<void> {
+    return this.node.setData(data, wait);
   }
 
   /** Stops touching it. The end of the client does so, too. */

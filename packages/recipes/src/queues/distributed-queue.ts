@@ -5,8 +5,9 @@ import { type Client, isKeeperError, type TransactionError } from '@nodekeeper/c
 import { ensureContainers } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';
 import { join } from '../base/paths.js';
+import { persistUntil, persistWrite } from '../base/persist.js';
 import type { Serializer } from '../base/serializer.js';
-import type { WaitOptions } from '../base/wait.js';
+import { type WaitOptions, withLimit } from '../base/wait.js';
 import { decodeItems, encodeItems } from './item-format.js';
 import { QueueCore, type QueueLayout, type QueueOptions } from './queue-core.js';
 
@@ -84,35 +85,41 @@ export class DistributedIdQueue<T> extends QueueCore<T> {
     return this.putAs(idName(this.checked(id)), items, wait);
   }
 
-  /** Removes items that are not being consumed. Resolves with how many there were. */
-  async remove(id: string): Promise<number> {
+  /**
+   * Removes items that are not being consumed. Resolves with how many there were. Rejects with a KeeperError whose `outcomeUnknown` is
+   * true if a lost connection leaves open whether one of them was removed; those before it were.
+   */
+  async remove(id: string, wait: WaitOptions = {}): Promise<number> {
     this.life.check();
     const wanted = fixed(this.checked(id));
-    let removed = 0;
-    for (const name of await this.names()) {
-      if (partsOf(name).id === wanted && (await this.removeItem(name))) removed++;
-    }
-    return removed;
+    return withLimit(wait, this.who, async (signal) => {
+      let removed = 0;
+      for (const name of await this.names(signal)) {
+        if (partsOf(name).id === wanted && (await this.removeItem(name, signal))) removed++;
+      }
+      return removed;
+    });
   }
 
-  private async removeItem(name: string): Promise<boolean> {
+  private async removeItem(name: string, signal: AbortSignal | undefined): Promise<boolean> {
     const { locks } = this.layout;
     const path = join(this.queuePath, name);
+    const remove = (): Promise<unknown> => {
+      if (locks === undefined) return this.client.delete(path);
+      // All or nothing, so that nobody can begin to consume it in between.
+      const lock = join(locks, name);
+      return this.client.transaction().create(lock, { mode: 'ephemeral' }).delete(path).delete(lock).commit();
+    };
     for (;;) {
       try {
-        if (locks === undefined) await this.client.delete(path);
-        else {
-          // All or nothing, so that nobody can begin to consume it in between.
-          const lock = join(locks, name);
-          await this.client.transaction().create(lock, { mode: 'ephemeral' }).delete(path).delete(lock).commit();
-        }
+        await persistWrite(this.client, remove, { losses: 1, signal });
         return true;
       } catch (error) {
         if (isKeeperError(error, 'NodeExists')) return false; // it is being consumed
         if (!isKeeperError(error, 'NoNode')) throw error;
         const isNoLocks = (error as Partial<TransactionError>).index === 0;
         if (!isNoLocks || locks === undefined) return false;
-        await ensureContainers(this.client, locks);
+        await persistUntil(this.client, () => ensureContainers(this.client, locks), signal);
       }
     }
   }

@@ -17,11 +17,12 @@ import {
   persist,
   persistInSession,
   persistOverSessions,
+  persistUntil,
   untilConnected,
   whileConnected,
 } from '../base/persist.js';
 import { type Seat, Tenure } from '../base/tenure.js';
-import { AnyOf, Limit, pause, unlessAborted, type WaitOptions } from '../base/wait.js';
+import { AnyOf, Limit, pause, unlessAborted, type WaitOptions, type Who, withLimit } from '../base/wait.js';
 import { readWatched } from '../base/watching.js';
 
 /** Where a queue's items are, how they are called, and what comes first. */
@@ -90,7 +91,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
   protected readonly client: Client;
   protected readonly layout: QueueLayout<T>;
   protected readonly life: Lifecycle;
-  private readonly recipe: string;
+  protected readonly who: Who;
   private readonly options: QueueOptions;
   private readonly consumers = new Set<Consumer<T>>();
 
@@ -101,7 +102,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
     if (layout.locks === path) throw new RecipeError('BadArgument', recipe, path, 'lockPath must be another path');
     const { maxItems = 1 } = options;
     if (!(maxItems >= 1)) throw new RecipeError('BadArgument', recipe, path, `maxItems cannot be ${maxItems}`);
-    this.recipe = recipe;
+    this.who = { recipe, path };
     this.client = client.untimed;
     this.layout = layout;
     this.options = options;
@@ -110,8 +111,9 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
   }
 
   /** How many nodes of items there are. */
-  async size(): Promise<number> {
-    const stat = await persistOverSessions(this.client, () => this.client.exists(this.layout.entries));
+  async size(wait: WaitOptions = {}): Promise<number> {
+    const look = () => this.client.exists(this.layout.entries);
+    const stat = await withLimit(wait, this.who, (signal) => persistUntil(this.client, look, signal));
     return stat?.numChildren ?? 0;
   }
 
@@ -123,10 +125,10 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
     this.life.check();
     const { concurrency = 1 } = options;
     if (!(Number.isInteger(concurrency) && concurrency >= 1)) {
-      throw new RecipeError('BadArgument', this.recipe, this.path, `cannot run ${concurrency} handlers`);
+      throw new RecipeError('BadArgument', this.who.recipe, this.path, `cannot run ${concurrency} handlers`);
     }
     const consumer = new Consumer<T>(this.client, this.layout, handler, options, {
-      recipe: this.recipe,
+      recipe: this.who.recipe,
       fail: (error) => this.fail(error),
       unreadable: (name, error) => this.unreadable(name, error),
       onClosed: () => this.consumers.delete(consumer),
@@ -141,7 +143,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
    */
   protected async takeAll(options: WaitOptions = {}): Promise<T[]> {
     this.life.check();
-    using limit = new Limit(options, { recipe: this.recipe, path: this.path });
+    using limit = new Limit(options, this.who);
     using over = new AnyOf(limit.signal, this.life.signal);
     const { signal } = over;
     for (;;) {
@@ -162,10 +164,12 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
   }
 
   /** The same for who does not wait: undefined if there is nothing to take. */
-  protected async pollAll(): Promise<T[] | undefined> {
+  protected async pollAll(options: WaitOptions = {}): Promise<T[] | undefined> {
     this.life.check();
-    for (const name of lookAtClock(await this.names(), this.layout).due) {
-      const data = await takeItem(this.client, this.layout, name, this.life.signal);
+    using limit = new Limit(options, this.who);
+    using over = new AnyOf(limit.signal, this.life.signal);
+    for (const name of lookAtClock(await this.names(over.signal), this.layout).due) {
+      const data = await takeItem(this.client, this.layout, name, over.signal);
       if (data !== undefined) return this.decode(name, data);
     }
     return undefined;
@@ -187,7 +191,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
     this.life.check();
     const { maxItems } = this.options;
     const data = this.layout.encode(items);
-    using limit = new Limit(wait, { recipe: this.recipe, path: this.path });
+    using limit = new Limit(wait, this.who);
     const { signal } = limit;
     if (maxItems !== undefined) await this.untilBelow(maxItems, signal);
     const losses = this.options.whenUnknown === 'repeat' ? lossesAllowed(data) : 1;
@@ -211,9 +215,10 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
   }
 
   /** Names of the items, the first one first. */
-  protected async names(): Promise<string[]> {
+  protected async names(signal: AbortSignal | undefined): Promise<string[]> {
     try {
-      const { children } = await persistOverSessions(this.client, () => this.client.getChildren(this.layout.entries));
+      const list = () => this.client.getChildren(this.layout.entries);
+      const { children } = await persistUntil(this.client, list, signal);
       return children.filter(this.layout.isItem).sort(this.layout.compare);
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return [];
@@ -244,7 +249,7 @@ export abstract class QueueCore<T> extends RecipeEmitter<Record<never, never>> i
 
   private unreadable(name: string, error: unknown): void {
     const path = join(this.layout.entries, name);
-    this.fail(new RecipeError('BadData', this.recipe, path, `cannot be read: ${error}`, error));
+    this.fail(new RecipeError('BadData', this.who.recipe, path, `cannot be read: ${error}`, error));
   }
 }
 

@@ -7,9 +7,9 @@ import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, recipePath } from '../base/paths.js';
-import { persistOverSessions, whileConnected } from '../base/persist.js';
+import { persistOverSessions, persistUntil, whileConnected } from '../base/persist.js';
 import { onClientEnd } from '../base/session-hub.js';
-import { pause, unlessAborted } from '../base/wait.js';
+import { pause, startOrClose, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { LeaderLatch } from '../election/leader-latch.js';
 
 const RECIPE = 'QueueSharder';
@@ -66,24 +66,20 @@ export class QueueSharder<Q extends { close(): Promise<void> }>
   }
 
   /** Resolves when there is a queue. Rejects with AlreadyStarted, Closed, or the server's error. */
-  async start(): Promise<this> {
+  async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
-    try {
-      const { signal } = this.life;
-      await unlessAborted(
-        persistOverSessions(this.client, () => ensureContainers(this.client, this.path), signal),
-        signal,
-      );
-      for (const path of await unlessAborted(this.existing(), signal)) this.add(path);
-      this.life.check();
-      if (this.queues.size === 0) this.add(this.newPath());
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    await startOrClose(this, wait, { recipe: RECIPE, path: this.path }, () => this.begin());
+    return this;
+  }
+
+  private async begin(): Promise<void> {
+    const { signal } = this.life;
+    await persistUntil(this.client, () => ensureContainers(this.client, this.path), signal);
+    for (const path of await unlessAborted(this.existing(), signal)) this.add(path);
+    this.life.check();
+    if (this.queues.size === 0) this.add(this.newPath());
     this.latch.start();
     this.running = this.run();
-    return this;
   }
 
   /** One of the queues that have room, at random; if none has, one of all. @throws RecipeError NotStarted, Closed */

@@ -3,8 +3,8 @@
 import { type Client, isKeeperError } from '@nodekeeper/client';
 import { RecipeError } from '../base/errors.js';
 import { join } from '../base/paths.js';
-import { persistOverSessions } from '../base/persist.js';
-import type { WaitOptions } from '../base/wait.js';
+import { persistUntil } from '../base/persist.js';
+import { type WaitOptions, withLimit } from '../base/wait.js';
 import { QueueCore, type QueueLayout, type QueueOptions } from './queue-core.js';
 
 function plainLayout(
@@ -42,15 +42,19 @@ export class SimpleDistributedQueue extends QueueCore<Buffer> {
   }
 
   /** Undefined if there is nothing. */
-  async poll(): Promise<Buffer | undefined> {
-    return (await this.pollAll())?.[0];
+  async poll(options: WaitOptions = {}): Promise<Buffer | undefined> {
+    return (await this.pollAll(options))?.[0];
   }
 
   /** The first item, which stays. */
-  async peek(): Promise<Buffer | undefined> {
-    for (const name of await this.names()) {
+  peek(options: WaitOptions = {}): Promise<Buffer | undefined> {
+    return withLimit(options, this.who, (signal) => this.first(signal));
+  }
+
+  private async first(signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+    for (const name of await this.names(signal)) {
       try {
-        const { data } = await persistOverSessions(this.client, () => this.client.getData(join(this.path, name)));
+        const { data } = await persistUntil(this.client, () => this.client.getData(join(this.path, name)), signal);
         return data ?? Buffer.alloc(0);
       } catch (error) {
         if (!isKeeperError(error, 'NoNode')) throw error;
@@ -94,8 +98,8 @@ export class Queue extends KazooQueue {
   }
 
   /** Undefined if there is nothing. */
-  async get(): Promise<Buffer | undefined> {
-    return (await this.pollAll())?.[0];
+  async get(options: WaitOptions = {}): Promise<Buffer | undefined> {
+    return (await this.pollAll(options))?.[0];
   }
 
   /** Waits until there is an item. */
