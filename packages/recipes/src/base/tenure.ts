@@ -34,6 +34,7 @@ export class Tenure {
   private readonly grace: number | undefined;
   private readonly forget: () => void;
   private timer: Timer;
+  private safety: Timer;
 
   constructor(client: Client, seat: Seat, who: { recipe: string; path: string }, { grace }: TenureOptions = {}) {
     this.client = client;
@@ -42,6 +43,7 @@ export class Tenure {
     this.grace = grace;
     this.forget = onStateChange(client, () => this.check());
     this.check(); // what happened since the node was seen
+    if (this.isStrict) this.loseInTime();
   }
 
   /** Aborted with a `Lost` error when it may be held no longer. */
@@ -50,8 +52,7 @@ export class Tenure {
   }
 
   get isLost(): boolean {
-    const isStrict = this.grace === undefined || this.grace <= 0;
-    if (isStrict && performance.now() >= this.client.sessionSafeUntil)
+    if (this.isStrict && performance.now() >= this.client.sessionSafeUntil)
       this.lose('the process was held up, or the connection is away, for as long as the session may last');
     return this.controller.signal.aborted;
   }
@@ -65,6 +66,7 @@ export class Tenure {
   end(reason: unknown = OVER): void {
     if (this.ending.signal.aborted) return;
     clearTimeout(this.timer);
+    clearTimeout(this.safety);
     this.timer = undefined;
     this.forget();
     this.ending.abort(reason);
@@ -80,6 +82,20 @@ export class Tenure {
   /** The same seat for as long as it would be held from now on: for who gives it back, and waits no longer than that. */
   renewed(): Tenure {
     return new Tenure(this.client, this.seat, this.who, { grace: this.grace });
+  }
+
+  private get isStrict(): boolean {
+    return this.grace === undefined || this.grace <= 0;
+  }
+
+  /**
+   * The client finds out that a connection is dead some time after the last answer came. If that was long on its way, the session may
+   * be over before.
+   */
+  private loseInTime(): void {
+    if (this.ending.signal.aborted || this.isLost) return;
+    const left = this.client.sessionSafeUntil - performance.now();
+    this.safety = after(Math.max(1, left), () => this.loseInTime());
   }
 
   private check(): void {
