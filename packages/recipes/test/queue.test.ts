@@ -558,3 +558,29 @@ test('plain queues of bytes', async (t) => {
     (e) => isRecipeError(e, 'Closed'),
   );
 });
+
+for (const kind of ['delayed', 'prioritized'] as const) {
+  for (const options of [{}, { lockPath: '/locks' }]) {
+    const name = 'lockPath' in options ? 'with locks' : 'without locks';
+
+    test(`many consumers share ${kind} items without reading the list for each of them (${name})`, async (t) => {
+      const server = await serve(t);
+      const clients = await Promise.all(Array.from({ length: 7 }, () => open(t, server.clientPort)));
+      const queues = clients.map((client) =>
+        kind === 'delayed'
+          ? new DistributedDelayQueue(client, '/queue', stringSerializer, options)
+          : new DistributedPriorityQueue(client, '/queue', stringSerializer, options),
+      );
+      const items = Array.from({ length: 150 }, (_, i) => String(i));
+      await Promise.all(items.map((item, i) => queues[0]?.put(item, (i % 7) + 1)));
+      const listings = clients.map((client) => t.mock.method(client, 'getChildren'));
+      const got: string[] = [];
+      for (const queue of queues.slice(1)) queue.consume((item) => void got.push(item));
+      await until(() => got.length === items.length);
+      assert.deepEqual(new Set(got), new Set(items));
+      const count = listings.reduce((sum, { mock }) => sum + mock.callCount(), 0);
+      assert.ok(count < (kind === 'delayed' ? 1 : 3) * items.length, `${count} listings`);
+      await Promise.all(queues.map((queue) => queue.close()));
+    });
+  }
+}

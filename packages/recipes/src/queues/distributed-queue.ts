@@ -168,7 +168,6 @@ export class DistributedDelayQueue<T> extends QueueCore<T> {
   /** @throws RecipeError BadPath, BadArgument */
   constructor(client: Client, path: string, serializer: Serializer<T>, options: DistributedQueueOptions = {}) {
     const special = {
-      isReordered: true,
       compare: (a: string, b: string) => dueTime(a) - dueTime(b) || compareStrings(a, b),
       delay: (name: string) => dueTime(name) - Date.now(),
     };

@@ -352,6 +352,9 @@ async function stillThere(client: Client, path: string, signal: AbortSignal): Pr
 /** How many items are passed over at most after one that another has taken. */
 const MAX_JUMP = 16;
 
+/** For so many milliseconds the list of a queue that is reordered serves a consumer that shares the items with others. */
+const LIST_LASTS = 50;
+
 interface ConsumerHooks {
   /** The class of the queue. */
   readonly recipe: string;
@@ -378,6 +381,8 @@ class Consumer<T> implements QueueConsumer {
   private readonly closing = new AbortController();
   private readonly running: Promise<void>;
   private readonly forget: (() => void) | undefined;
+  /** Whether others were quicker with an item of the last list. */
+  private hasMissed = false;
 
   constructor(
     client: Client,
@@ -442,6 +447,7 @@ class Consumer<T> implements QueueConsumer {
   private async consumeListed(): Promise<void> {
     const listing = await listItems(this.client, this.layout, this.closing.signal);
     try {
+      const listedAt = performance.now();
       const { due, next } = lookAtClock(listing.names, this.layout);
       let at = 0;
       let consumed = 0;
@@ -466,7 +472,11 @@ class Consumer<T> implements QueueConsumer {
             missed.push(name, ...due.slice(at, at + jump));
             at += jump;
           }
-          if (this.layout.isReordered && listing.hasChanged()) return;
+          if (this.layout.isReordered && listing.hasChanged()) {
+            // Of many consumers each would read the list for every item that one of them takes, and all would want its first one.
+            const isShared = this.hasMissed || missed.length > 0;
+            if (!isShared || performance.now() - listedAt >= LIST_LASTS) return;
+          }
         }
       };
       const { concurrency = 1 } = this.options;
@@ -478,6 +488,7 @@ class Consumer<T> implements QueueConsumer {
       );
       await Promise.all(workers);
       await Promise.all(this.settling); // else the next list would have them still
+      this.hasMissed = missed.length > 0;
       if (failure !== undefined) throw failure.error;
       if (consumed > 0 || this.isClosing) return;
       if (refused !== undefined) throw refused.error;
