@@ -48,10 +48,18 @@ export interface NextEvent {
   readonly event: Promise<WatchEvent>;
 }
 
+/** Of the watchers of {@link nextEvent}. */
+const overSignals = new WeakMap<Watcher, AbortSignal>();
+
+/** Aborted when nobody waits for this watcher any more; undefined if that is not known. */
+export function overSignalOf(watcher: Watcher): AbortSignal | undefined {
+  return overSignals.get(watcher);
+}
+
 /**
  * Makes a one-shot watch to await: `const next = nextEvent(); await client.getData(p, { watcher: next.watcher })`.
- * With limits, `event` rejects with the signal's reason, or with OperationTimeout after `timeout` ms; the watch stays set then,
- * until something happens: ask again only after `client.removeWatches`.
+ * With limits, `event` rejects with the signal's reason, or with OperationTimeout after `timeout` ms. The client has forgotten the
+ * watch then. The server keeps it until something happens, and no second one if the same is asked again.
  */
 export function nextEvent(limits: Pick<CallOptions, 'signal' | 'timeout'> = {}): NextEvent {
   let happened: WatchEvent | undefined;
@@ -64,7 +72,11 @@ export function nextEvent(limits: Pick<CallOptions, 'signal' | 'timeout'> = {}):
     wake = resolve;
     return () => {};
   };
-  const event = limited('watch', limits, begin).then(() => happened as WatchEvent);
+  const over = new AbortController();
+  overSignals.set(watcher, over.signal);
+  const event = limited('watch', limits, begin)
+    .finally(() => over.abort())
+    .then(() => happened as WatchEvent);
   event.catch(() => {}); // it may be over before it is awaited
   return { watcher, event };
 }

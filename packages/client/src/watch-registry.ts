@@ -2,7 +2,15 @@
 // All paths here are the server's, with the chroot. Source of the rules: ZKWatchManager of Apache's client.
 
 import { AddWatchMode, ErrorCode, type JuteWriter, OpCode, parentPath } from '#protocol';
-import type { PersistentEvent, ResyncEvent, WatchEvent, WatchEventType, Watcher } from './watch-events.js';
+import { onAbort } from './on-abort.js';
+import {
+  overSignalOf,
+  type PersistentEvent,
+  type ResyncEvent,
+  type WatchEvent,
+  type WatchEventType,
+  type Watcher,
+} from './watch-events.js';
 
 export type WatchKind = 'data' | 'exists' | 'children';
 
@@ -70,8 +78,13 @@ export class WatchRegistry {
 
   /** Arms a one-shot watch according to the reply: an `exists` of a missing node waits for its creation. */
   replied(watch: WatchRegistration, err: number): void {
-    if (err === ErrorCode.Ok) add(watch.kind === 'children' ? this.children : this.data, watch);
-    else if (err === ErrorCode.NoNode && watch.kind === 'exists') add(this.exist, watch);
+    const over = overSignalOf(watch.watcher);
+    if (over?.aborted) return;
+    const isMissing = err === ErrorCode.NoNode && watch.kind === 'exists';
+    if (err !== ErrorCode.Ok && !isMissing) return;
+    const kind = isMissing || watch.kind === 'children' ? watch.kind : 'data';
+    add(this.lists(kind), watch);
+    if (over !== undefined) onAbort(over, () => this.removeOneShot(watch.path, [kind], watch.watcher));
   }
 
   addPersistent(watch: PersistentWatch): void {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { type Client, nextEvent, type PersistentEvent, type WatchEvent, type WatchStream } from '../dist/index.js';
+import type { Session } from '../dist/session.js';
 import { Relay } from './relay.js';
 import { open, serve } from './support.js';
 
@@ -442,4 +443,25 @@ test('a persistent watch that is opened and closed without a connection does not
   await client.sync();
   await assert.rejects(client.checkWatches('/', 'any'), { codeName: 'NoWatcher' });
   await client.checkWatches('/zookeeper', 'any');
+});
+
+test('a watch that is not waited for any more is forgotten, however often it is asked again', async (t) => {
+  const { relay, client, other } = await stage(t);
+  await client.create('/a');
+  const { watches } = Reflect.get(client, 'session') as Session;
+  const count = (): number =>
+    ['/a', '/b'].reduce((sum, path) => sum + watches.countOneShot(path, ['data', 'exists', 'children'], undefined), 0);
+  for (let i = 0; i < 20; i++) {
+    const next = nextEvent({ timeout: i % 2 });
+    await client.getData('/a', { watcher: next.watcher });
+    await client.getChildren('/a', { watcher: next.watcher });
+    await client.exists('/b', { watcher: next.watcher });
+    await assert.rejects(next.event, { codeName: 'OperationTimeout' });
+  }
+  assert.equal(count(), 0);
+  const next = nextEvent({ timeout: 60_000 });
+  await client.getData('/a', { watcher: next.watcher });
+  await cut(relay, client, () => other.setData('/a', 'x'));
+  assert.equal((await next.event).type, 'nodeDataChanged');
+  assert.equal(count(), 0);
 });
