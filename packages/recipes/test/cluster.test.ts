@@ -100,6 +100,23 @@ test('names have addresses, and those who follow them see them change', async (t
   }
 });
 
+test('addresses that go together are told together', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const names = new NameService(client, '/names');
+  await Promise.all(Array.from({ length: 400 }, (_, i) => names.bind('api', `10.0.0.1:${i}`)));
+  await using kept = await new NameService(other, '/names').bind('api', '10.0.0.2:80');
+  await using followed = await new NameService(other, '/names').follow('api');
+  assert.equal(followed.addresses.length, 401);
+  const told: number[] = [];
+  followed.on('change', (addresses) => told.push(addresses.length));
+  await client.close();
+  await until(() => told.at(-1) === 1);
+  assert.ok(told.length < 200, `${told.length} lists`); // each is as long as all of them
+  await kept.close();
+  await until(() => told.at(-1) === 0);
+});
+
 test('a node that holds no address, or may not be read, does not hide the addresses beside it', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

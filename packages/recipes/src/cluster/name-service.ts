@@ -111,6 +111,7 @@ export class NameService extends RecipeEmitter<Record<never, never>> {
 }
 
 export interface ResolvedNameEvents {
+  /** All addresses, after changes: those that are seen at the same moment are told together. */
   change: [addresses: readonly Address[]];
 }
 
@@ -119,6 +120,7 @@ export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements A
   readonly name: string;
   private readonly cache: PathChildrenCache<Partial<Address> | null>;
   private readonly path: string;
+  private isToBeTold = false;
 
   constructor(client: Client, path: string, name: string) {
     super();
@@ -135,7 +137,7 @@ export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements A
     });
     await this.cache.start(wait);
     const onEvent = ({ path }: { readonly path: string }): void => {
-      if (path.startsWith(join(this.path, ADDRESS))) this.tell('change', this.addresses);
+      if (path.startsWith(join(this.path, ADDRESS))) this.changed();
     };
     for (const event of ['created', 'changed', 'deleted'] as const) this.cache.on(event, onEvent);
     return this;
@@ -150,7 +152,17 @@ export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements A
     return found;
   }
 
-  /** The addresses after every change from now on, until it is closed. */
+  /** Of very many addresses that come or go together, the list is not made again for each. */
+  private changed(): void {
+    if (this.isToBeTold) return;
+    this.isToBeTold = true;
+    setImmediate(() => {
+      this.isToBeTold = false;
+      if (!this.cache.closed.aborted) this.tell('change', this.addresses);
+    });
+  }
+
+  /** The addresses after changes from now on, until it is closed. */
   changes(): EventStream<readonly Address[]> {
     return this.streamOf('change');
   }
