@@ -12,13 +12,13 @@ export type CreateModeName = keyof typeof CreateMode;
 
 export interface CreateSettings {
   /** No bytes if not given. */
-  readonly data?: Data;
+  readonly data?: Data | undefined;
   /** `persistent` if not given. */
-  readonly mode?: CreateModeName;
+  readonly mode?: CreateModeName | undefined;
   /** Everybody may do everything if not given. */
-  readonly acl?: readonly Acl[];
+  readonly acl?: readonly Acl[] | undefined;
   /** Of the modes with a time to live: milliseconds without change or children until the server deletes the node. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
 }
 
 export interface CreateOptions extends CreateSettings, CallOptions {
@@ -26,9 +26,9 @@ export interface CreateOptions extends CreateSettings, CallOptions {
    * Puts `_c_<uuid>-` before the name, so that the node can be found and is not created twice when a connection is lost
    * during the call.
    */
-  readonly protect?: boolean;
+  readonly protect?: boolean | undefined;
   /** Creates what is missing of the path above, as persistent nodes with the same ACL. */
-  readonly createParents?: boolean;
+  readonly createParents?: boolean | undefined;
 }
 
 export interface VersionOptions {

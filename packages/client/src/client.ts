@@ -85,20 +85,20 @@ export type WatcherTypeName = keyof typeof WatcherType;
 
 export interface ReconfigOptions extends CallOptions {
   /** Servers to add or change, as `server.1=…` lines separated by commas. */
-  readonly joining?: string;
+  readonly joining?: string | undefined;
   /** Ids of servers to remove, separated by commas. */
-  readonly leaving?: string;
+  readonly leaving?: string | undefined;
   /** All members, instead of the two above. */
-  readonly members?: string;
+  readonly members?: string | undefined;
   /** Only if the current configuration has this version. */
-  readonly fromConfig?: bigint;
+  readonly fromConfig?: bigint | undefined;
 }
 
 export interface StreamOptions extends Pick<CallOptions, 'signal' | 'timeout'> {
   /** Also everything below the node. False. */
-  readonly recursive?: boolean;
+  readonly recursive?: boolean | undefined;
   /** Unread events; beyond, a `resync` event takes their place. 10 000. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 export class Client extends EventEmitter<ClientEvents> {
@@ -481,7 +481,7 @@ export class Client extends EventEmitter<ClientEvents> {
   async addWatch(
     path: string,
     listener: PersistentWatcher,
-    { recursive = false, ...options }: CallOptions & { readonly recursive?: boolean } = {},
+    { recursive = false, ...options }: CallOptions & { readonly recursive?: boolean | undefined } = {},
   ): Promise<PersistentWatchHandle> {
     const serverPath = this.serverPath('addWatch', path);
     const handle = openPersistentWatch(this.session, serverPath, recursive, listener, this.shared(options));
@@ -500,7 +500,14 @@ export class Client extends EventEmitter<ClientEvents> {
    */
   async removeWatches(
     path: string,
-    { type = 'any', watcher, ...options }: CallOptions & { type?: 'data' | 'children' | 'any'; watcher?: Watcher } = {},
+    {
+      type = 'any',
+      watcher,
+      ...options
+    }: CallOptions & {
+      type?: 'data' | 'children' | 'any' | undefined;
+      watcher?: Watcher | undefined;
+    } = {},
   ): Promise<void> {
     const serverPath = this.serverPath('removeWatches', path);
     const kinds: WatchKind[] =

@@ -8,7 +8,7 @@ export interface PasswordLogin {
   readonly username: string;
   readonly password: string;
   /** The second half of the digest-uri; `zk-sasl-md5` unless the servers are set up otherwise. */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
 }
 
 const NC = '00000001';

@@ -22,6 +22,7 @@ import {
   DistributedPriorityQueue,
   DistributedQueue,
   FileSync,
+  followLeader,
   GroupMember,
   InterProcessMultiLock,
   InterProcessMutex,
@@ -287,4 +288,27 @@ test('nor is it after the connection was lost with it', async (t) => {
   assert.deepEqual(await topic.sequences(), [0, 1]);
   assert.equal(await names.atomic.get(), 2n);
   assert.equal(await names.model.read('a'), undefined);
+});
+
+test('options that are undefined count as not given', async (t) => {
+  const server = await serve(t);
+  const none = undefined;
+  const client = await open(t, server.clientPort, {
+    sessionTimeout: none,
+    reconnect: none,
+    renewSession: none,
+    retry: none,
+    tls: none,
+    onEvent: none,
+  });
+  assert.equal((await client.create('/a', { data: none, mode: none, acl: none, protect: none })).path, '/a');
+  const { signal } = new AbortController();
+  await using queue = new DistributedQueue(client, '/queue', text, { lockPath: none, maxItems: none });
+  await using _consumer = queue.consume(nothing, { concurrency: none, onError: none, signal: none });
+  await using cluster = await new Cluster(client, '/cluster', { id: 'a', report: none }).start({ signal });
+  assert.equal(cluster.members.get('a')?.load, 0);
+  assert.deepEqual(cluster.leastLoaded()?.id, 'a');
+  assert.equal(await new Topic(client, '/topic', text, { retention: none }).publish('a', { timeout: none }), 0);
+  await new Topic(client, '/topic', text).subscribe({ from: none, signal: none }).return();
+  await followLeader(client, '/latch', { signal: none, election: none }).return?.();
 });

@@ -31,7 +31,7 @@ export const startEnsemble = (servers: number, options?: TestEnsembleOptions): P
 export interface SimulateOptions extends PlanOptions {
   readonly seed: string | number;
   /** What the clients do, instead of what the seed has them do. */
-  readonly program?: SimulatedProgram;
+  readonly program?: SimulatedProgram | undefined;
 }
 
 /** Simulations take the process's clocks while they last. */

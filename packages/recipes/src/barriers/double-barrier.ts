@@ -15,7 +15,7 @@ const READY = 'ready';
 
 export interface DoubleBarrierOptions {
   /** Of the member's node; kazoo writes an identifier there. */
-  readonly data?: Data;
+  readonly data?: Data | undefined;
 }
 
 /**

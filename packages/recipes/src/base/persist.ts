@@ -103,7 +103,7 @@ export interface WriteOptions {
   /** Only in this one, for what would be about another's node in the next: then it rejects with SessionExpired. */
   readonly session?: bigint | undefined;
   /** So many connections may be lost with it on its way; {@link MAX_LOST_WRITES} if not given. */
-  readonly losses?: number;
+  readonly losses?: number | undefined;
   /** Ends the waiting for a connection, and the tries. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -26,11 +26,11 @@ const THROTTLED = 7;
 
 export interface CacheOptions<T> {
   /** How many levels below the path are kept: 0 for the node alone. All if not given. */
-  readonly maxDepth?: number;
+  readonly maxDepth?: number | undefined;
   /** Whether a node, and what is below it, is kept; the path itself always is. All if not given. */
-  readonly selector?: (path: string) => boolean;
+  readonly selector?: ((path: string) => boolean) | undefined;
   /** Makes `value` of the data. */
-  readonly serializer?: Serializer<T>;
+  readonly serializer?: Serializer<T> | undefined;
 }
 
 /** A node as the cache has it. It is never changed: a change of the node brings another one. */

@@ -6,7 +6,7 @@ import { Cache, type CachedNode, type CacheOptions } from './cache.js';
 
 export interface ViewOptions<T> {
   /** Makes `value` of the data. */
-  readonly serializer?: Serializer<T>;
+  readonly serializer?: Serializer<T> | undefined;
 }
 
 /** One node. */

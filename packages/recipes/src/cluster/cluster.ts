@@ -38,8 +38,8 @@ export interface ClusterEvents {
 
 export interface ClusterOptions {
   /** Takes part under this id; without one it only looks on. */
-  readonly id?: string;
-  readonly report?: Partial<MemberReport>;
+  readonly id?: string | undefined;
+  readonly report?: Partial<MemberReport> | undefined;
 }
 
 /** Follows the members, and is one of them if it has an id. A member is there as long as its session. */

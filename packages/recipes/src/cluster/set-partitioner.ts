@@ -19,11 +19,13 @@ const RECIPE = 'SetPartitioner';
 
 export interface SetPartitionerOptions {
   /** Of this member; another than the others'. Host and process if not given. */
-  readonly identifier?: string;
+  readonly identifier?: string | undefined;
   /** For so many milliseconds the party must not change before its members take their shares; 30 000 if not given. */
-  readonly timeBoundary?: number;
+  readonly timeBoundary?: number | undefined;
   /** Which items this member gets. All members must decide alike. */
-  readonly partition?: (identifier: string, members: readonly string[], items: readonly string[]) => readonly string[];
+  readonly partition?:
+    | ((identifier: string, members: readonly string[], items: readonly string[]) => readonly string[])
+    | undefined;
 }
 
 /** Works on its items until `signal` is aborted; then they go to others as soon as it returns. */

@@ -15,7 +15,7 @@ const MARK = 'message-';
 
 export interface TopicOptions {
   /** How many messages are kept, more or less; 1000 if not given. Who was away for longer misses some, and is told. */
-  readonly retention?: number;
+  readonly retention?: number | undefined;
 }
 
 export type Delivery<T> =
@@ -37,8 +37,8 @@ export interface SubscribeOptions {
    * `new`: what is published from now on; `oldest`: all that is kept; or what is after a sequence; all, if the topic was made anew since
    * and has not come as far. `new` if not given.
    */
-  readonly from?: 'new' | 'oldest' | number;
-  readonly signal?: AbortSignal;
+  readonly from?: 'new' | 'oldest' | number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 interface Kept {

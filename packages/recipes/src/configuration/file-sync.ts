@@ -13,9 +13,9 @@ import { deferred, startOrClose, type WaitOptions } from '../base/wait.js';
 
 export interface SyncedFileOptions {
   /** Of the file; 0o644 if not given. */
-  readonly mode?: number;
+  readonly mode?: number | undefined;
   /** Called after the file was written, one call at a time: tell a program to read it again. What it changes is written behind it. */
-  readonly onReload?: (file: string) => void | Promise<void>;
+  readonly onReload?: ((file: string) => void | Promise<void>) | undefined;
 }
 
 /** Writes a file whole or not at all: readers see the old content or the new, also after a crash. */

@@ -34,13 +34,13 @@ export interface LiveConfigurationOptions<T> {
   /** Judges every document before it is written, and before it is taken over from others. */
   readonly schema: StandardSchema<T>;
   /** Is written if there is no configuration yet. */
-  readonly initial?: T;
+  readonly initial?: T | undefined;
   /** How many versions are kept; 10 if not given. */
-  readonly historySize?: number;
+  readonly historySize?: number | undefined;
   /** Who changes it, for the history. */
-  readonly author?: string;
+  readonly author?: string | undefined;
   /** Holds the configuration as JSON, for programs that read files. */
-  readonly file?: SyncedFileOptions & { readonly path: string };
+  readonly file?: (SyncedFileOptions & { readonly path: string }) | undefined;
 }
 
 /** A version that was. */

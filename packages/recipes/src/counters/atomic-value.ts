@@ -22,15 +22,15 @@ import { setIfVersion } from './set-if-version.js';
 export interface PromotedToLock {
   readonly path: string;
   /** How long to wait for the lock, in milliseconds. Without end if not given. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** Of tries under the lock: those who change without it can still be quicker. */
-  readonly retry?: RetryPolicy;
+  readonly retry?: RetryPolicy | undefined;
 }
 
 export interface AtomicOptions {
   /** Of optimistic tries; 10 with growing pauses if not given. */
-  readonly retry?: RetryPolicy;
-  readonly promotedToLock?: PromotedToLock;
+  readonly retry?: RetryPolicy | undefined;
+  readonly promotedToLock?: PromotedToLock | undefined;
 }
 
 /** What became of a change. */

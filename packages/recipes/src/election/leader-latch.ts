@@ -17,7 +17,7 @@ const RECIPE = 'LeaderLatch';
 
 export interface LeaderLatchOptions extends TenureOptions {
   /** How this participant is called; none by default. */
-  readonly id?: string;
+  readonly id?: string | undefined;
 }
 
 export interface LeaderLatchEvents {

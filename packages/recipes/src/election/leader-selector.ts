@@ -18,11 +18,11 @@ const RECIPE = 'LeaderSelector';
 
 export interface LeaderSelectorOptions extends TenureOptions {
   /** How this participant is called; none by default. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** Stand in line again each time the leadership is over. False by default. */
-  readonly autoRequeue?: boolean;
+  readonly autoRequeue?: boolean | undefined;
   /** With `kazoo`, it is kazoo's Election. `curator` if not given. */
-  readonly layout?: LockLayout;
+  readonly layout?: LockLayout | undefined;
 }
 
 /** Leads as long as it runs. `leadership.signal` is aborted when it has to stop. */

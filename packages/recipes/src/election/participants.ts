@@ -69,9 +69,9 @@ async function read(client: Client, path: string, signal: AbortSignal | undefine
 
 export interface FollowLeaderOptions {
   /** Ends the stream. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** What decides: a `latch` (LeaderLatch; the default), or a `selector` (LeaderSelector, kazoo's Election). */
-  readonly election?: 'latch' | 'selector';
+  readonly election?: 'latch' | 'selector' | undefined;
 }
 
 /**

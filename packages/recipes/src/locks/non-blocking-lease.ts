@@ -16,9 +16,9 @@ const HOLDER = 'lease_holder';
 
 export interface LeaseTermOptions {
   /** Who has it; the same name renews it. The host's name if not given. */
-  readonly identifier?: string;
+  readonly identifier?: string | undefined;
   /** The clock, in milliseconds since 1970. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 /** A lease that was obtained. */

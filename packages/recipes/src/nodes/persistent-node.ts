@@ -18,13 +18,13 @@ import { changed } from '../base/watching.js';
 
 export interface PersistentNodeOptions {
   /** `ephemeral` if not given. A sequential node gets another number each time. */
-  readonly mode?: Exclude<CreateModeName, 'persistentWithTtl' | 'persistentSequentialWithTtl'>;
-  readonly data?: Data;
-  readonly acl?: readonly Acl[];
+  readonly mode?: Exclude<CreateModeName, 'persistentWithTtl' | 'persistentSequentialWithTtl'> | undefined;
+  readonly data?: Data | undefined;
+  readonly acl?: readonly Acl[] | undefined;
   /** Puts `_c_<uuid>-` before the name, so that a node whose creation was not answered is recognised. Sequential ones have it. */
-  readonly protect?: boolean;
+  readonly protect?: boolean | undefined;
   /** Whether the node goes with `close`. True if not given. */
-  readonly deleteOnClose?: boolean;
+  readonly deleteOnClose?: boolean | undefined;
 }
 
 export interface PersistentNodeEvents {

@@ -14,11 +14,11 @@ import { PersistentNode } from './persistent-node.js';
 const RECIPE = 'PersistentTtlNode';
 
 export interface PersistentTtlNodeOptions {
-  readonly data?: Data;
+  readonly data?: Data | undefined;
   /** Name of the child that is touched; `touch` if not given. */
-  readonly childName?: string;
+  readonly childName?: string | undefined;
   /** How often it is touched within a time to live; 2 if not given. */
-  readonly touchesPerTtl?: number;
+  readonly touchesPerTtl?: number | undefined;
 }
 
 /**

@@ -18,7 +18,7 @@ export interface DistributedQueueOptions extends QueueOptions {
    * Parent of the locks of items that are being consumed. With it an item is delivered at least once: a consumer that dies
    * leaves it to another. Without it, at most once. All consumers must agree.
    */
-  readonly lockPath?: string;
+  readonly lockPath?: string | undefined;
 }
 
 function layoutOf<T>(

@@ -34,7 +34,7 @@ export interface QueueLayout<T> {
   readonly isItem: (name: string) => boolean;
   readonly compare: (a: string, b: string) => number;
   /** Milliseconds until the item may be consumed. */
-  readonly delay?: (name: string) => number;
+  readonly delay?: ((name: string) => number) | undefined;
   /** Name of an item that is put again, without its number. */
   readonly requeuedAs: (name: string) => string;
   readonly encode: (items: readonly T[]) => Uint8Array;
@@ -45,25 +45,25 @@ export interface QueueLayout<T> {
 
 export interface QueueOptions {
   /** `put` waits as long as there are so many. No limit if not given. */
-  readonly maxItems?: number;
+  readonly maxItems?: number | undefined;
   /**
    * What `put` does when a lost connection leaves open whether the item is in the queue: `reject` tells it by an error whose
    * `outcomeUnknown` is true; `repeat` puts it again, so that it may be there twice, but not without end: an item that is larger than
    * the server takes costs the connection each time. `reject` if not given.
    */
-  readonly whenUnknown?: 'reject' | 'repeat';
+  readonly whenUnknown?: 'reject' | 'repeat' | undefined;
 }
 
 export interface ConsumeOptions {
   /** So many handlers at once; 1 if not given, which keeps the order. */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /**
    * Of items that are locked while they are consumed, when the handler rejects: put again at the end, or deleted. `requeue`
    * if not given. Without locks the item is gone.
    */
-  readonly onError?: 'requeue' | 'delete';
+  readonly onError?: 'requeue' | 'delete' | undefined;
   /** Closes the consumer. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a handler learns besides the item. */

@@ -17,11 +17,11 @@ const PREFIX = 'queue-';
 
 export interface QueueSharderOptions {
   /** A queue with more items gets no more, and another one is added; 10 000 if not given. */
-  readonly newQueueThreshold?: number;
+  readonly newQueueThreshold?: number | undefined;
   /** How often that is looked at, in milliseconds; 30 000 if not given. */
-  readonly thresholdCheck?: number;
+  readonly thresholdCheck?: number | undefined;
   /** No more queues than so many; 10 if not given. */
-  readonly maxQueues?: number;
+  readonly maxQueues?: number | undefined;
 }
 
 /** Producers put into {@link getQueue}; consumers consume all queues: `allocate` begins to. */
@@ -32,7 +32,7 @@ export class QueueSharder<Q extends { close(): Promise<void> }>
   readonly path: string;
   private readonly client: Client;
   private readonly allocate: (path: string) => Q;
-  private readonly options: Required<QueueSharderOptions>;
+  private readonly options: { readonly [K in keyof QueueSharderOptions]-?: number };
   private readonly life: Lifecycle;
   private readonly latch: LeaderLatch;
   private readonly queues = new Map<string, Q>();

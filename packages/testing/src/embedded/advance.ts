@@ -5,7 +5,7 @@ import type { Member } from './member.js';
 
 export interface AdvanceOptions {
   /** Whether connected clients count as silent, so that their sessions expire too. */
-  readonly silent?: boolean;
+  readonly silent?: boolean | undefined;
 }
 
 /** The interval of a server's finest timers: session expiry and the deletion of containers. */

@@ -31,17 +31,17 @@ export interface ChaosFault {
 /** Times in milliseconds. */
 export interface ChaosOptions {
   /** Any text or number; drawn and told if not given. */
-  readonly seed?: string | number;
+  readonly seed?: string | number | undefined;
   /** How long faults go on; 10 000. */
-  readonly duration?: number;
+  readonly duration?: number | undefined;
   /** The longest time that one fault lasts; 3000. */
-  readonly longest?: number;
+  readonly longest?: number | undefined;
   /** The longest time between two faults; 1000. */
-  readonly pause?: number;
+  readonly pause?: number | undefined;
   /** Kinds of faults; all. */
-  readonly kinds?: readonly ChaosKind[];
+  readonly kinds?: readonly ChaosKind[] | undefined;
   /** How many servers may be hurt at the same time; as many as leave a majority. */
-  readonly atOnce?: number;
+  readonly atOnce?: number | undefined;
 }
 
 /** How often a fault is the leader's. */

@@ -16,16 +16,16 @@ import { type DroppedReply, type ReplyChoice, Switchboard } from './switchboard.
 
 export interface TestServerOptions {
   /** Settings of zoo.cfg, for example `{ maxSessionTimeout: 60_000 }`. */
-  readonly settings?: Settings;
+  readonly settings?: Settings | undefined;
   /** The client port; one that is free if not given, or 0. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Where log lines go; nowhere if not given. */
-  readonly logger?: ServerOptions['logger'];
+  readonly logger?: ServerOptions['logger'] | undefined;
 }
 
 export interface TestEnsembleOptions extends Omit<TestServerOptions, 'port'> {
   /** Servers without a vote beside the others. */
-  readonly observers?: number;
+  readonly observers?: number | undefined;
 }
 
 const READY_TIMEOUT_MS = 30_000;
