@@ -204,6 +204,41 @@ test('who was away gets what is kept, and is told what is not', async (t) => {
   assert.ok(again?.type === 'message' && again.value === 'again');
 });
 
+test('a slow subscriber has a part of the messages in its memory, and misses what is dropped before it takes it', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const topic = new Topic(client, '/topic', stringSerializer, { retention: 600 });
+  for (let i = 0; i < 600; i++) await topic.publish(String(i));
+  const reads = t.mock.method(other, 'getData');
+  const slow = new Topic(other, '/topic', stringSerializer).subscribe({ from: 'oldest' });
+  await slow.ready;
+  const seen: number[] = [];
+  const take = async (count: number): Promise<void> => {
+    while (seen.length < count) {
+      const { value } = await slow.next();
+      assert.ok(value !== undefined && value.type !== 'unreadable');
+      if (value.type === 'message') seen.push(value.sequence);
+      else seen.push(...Array.from({ length: value.missed }, () => -1));
+    }
+  };
+  await take(10);
+  await other.sync();
+  assert.ok(reads.mock.callCount() < 300, `${reads.mock.callCount()} messages are read ahead`);
+  for (let i = 600; i < 1400; i++) await topic.publish(String(i));
+  await take(1400);
+  assert.deepEqual(
+    seen.slice(0, 256),
+    Array.from({ length: 256 }, (_, i) => i),
+  );
+  assert.deepEqual(
+    seen.slice(-600),
+    Array.from({ length: 600 }, (_, i) => 800 + i),
+  );
+  assert.ok(seen.includes(-1)); // what was dropped is counted
+  assert.equal(seen.length, 1400);
+  await slow.return();
+});
+
 test('who asks for what is after a sequence gets all of a topic that was made anew and has not come as far', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

@@ -12,6 +12,8 @@ import { deferred, type WaitOptions, withLimit } from '../base/wait.js';
 
 const RECIPE = 'Topic';
 const MARK = 'message-';
+/** So many messages wait for a slow reader in its memory. */
+const UNREAD = 256;
 
 export interface TopicOptions {
   /** How many messages are kept, more or less; 1000 if not given. Who was away for longer misses some, and is told. */
@@ -130,10 +132,16 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
   private readonly path: string;
   private readonly serializer: Serializer<T>;
   private readonly stream: EventStream<Delivery<T>>;
-  /** The last sequence that was seen; undefined before the first look. */
+  private readonly stop = new AbortController();
+  /** What the topic has, as last seen. */
+  private listed: readonly Kept[] = [];
+  /** The last sequence that was seen, and the last that was read; undefined before the first look. */
+  private seen: number | undefined;
   private last: number | undefined;
+  private isReading = false;
+  /** Called when the reader has taken something. */
+  private onTaken: () => void = () => {};
   private readonly from: 'new' | 'oldest' | number;
-  private looking: Promise<void> = Promise.resolve();
 
   constructor(
     client: Client,
@@ -146,7 +154,7 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
     this.path = path;
     this.serializer = serializer;
     this.from = from;
-    const stop = new AbortController();
+    const { stop } = this;
     const forget = signal && onAbort(signal, () => this.stream.end());
     this.stream = new EventStream<Delivery<T>>(() => {
       forget?.();
@@ -171,7 +179,9 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
   }
 
   next(): Promise<IteratorResult<Delivery<T>, undefined>> {
-    return this.stream.next();
+    const result = this.stream.next();
+    this.onTaken();
+    return result;
   }
 
   return(): Promise<IteratorResult<Delivery<T>, undefined>> {
@@ -185,26 +195,52 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
   /** @param children undefined if there is no topic */
   private look(children: readonly string[] | undefined): void {
     const kept = messagesAmong(children ?? []);
-    const isFirst = this.last === undefined;
-    const newest = kept.at(-1);
-    if (isFirst && typeof this.from === 'number') this.last = this.from;
-    const isAnew =
-      newest === undefined ? children === undefined : compareSequences(newest.sequence, this.last ?? 0) < 0;
-    if (this.last !== undefined && isAnew) this.last = -1; // the topic was deleted, and begins anew
-    if (isFirst && this.from === 'new') {
-      this.last = newest?.sequence ?? -1;
-      return;
+    this.listed = kept;
+    const newest = kept.at(-1)?.sequence;
+    if (this.seen === undefined) {
+      if (typeof this.from === 'number') this.last = this.from;
+      if (this.from === 'new') this.last = newest ?? -1;
+      this.seen = this.last;
     }
-    const { last } = this;
-    const fresh = last === undefined ? kept : kept.filter(({ sequence }) => compareSequences(sequence, last) > 0);
-    const first = fresh[0];
-    if (first === undefined) {
-      this.last ??= -1;
-      return;
+    const isAnew = newest === undefined ? children === undefined : compareSequences(newest, this.seen ?? 0) < 0;
+    if (this.seen !== undefined && isAnew) {
+      // The topic was deleted, and begins anew.
+      const lost = compareSequences(this.seen, this.last ?? this.seen);
+      if (lost > 0) this.stream.push({ type: 'gap', missed: lost });
+      this.last = -1;
     }
-    const missed = last === undefined ? 0 : compareSequences(first.sequence, last) - 1;
-    this.last = fresh.at(-1)?.sequence ?? last;
-    this.looking = this.looking.then(() => this.deliver(fresh, missed)).catch((error) => this.end(error));
+    this.seen = newest ?? (isAnew ? -1 : (this.seen ?? -1));
+    if (!this.isReading) void this.readOn().catch((error) => this.end(error));
+  }
+
+  /** Reads what is new, and no more at a time than the reader takes: the rest stays with the servers as long as it is kept. */
+  private async readOn(): Promise<void> {
+    this.isReading = true;
+    while (!this.stop.signal.aborted) {
+      const room = UNREAD - this.stream.length;
+      const { last } = this;
+      const isFresh = ({ sequence }: Kept): boolean => last === undefined || compareSequences(sequence, last) > 0;
+      const fresh = this.listed.filter(isFresh).slice(0, Math.max(0, room));
+      const [first] = fresh;
+      if (first !== undefined) {
+        this.last = fresh.at(-1)?.sequence ?? last;
+        await this.deliver(fresh, last === undefined ? 0 : compareSequences(first.sequence, last) - 1);
+      } else if (room <= 0) await this.untilTaken();
+      else break;
+    }
+    this.last ??= -1;
+    this.isReading = false;
+  }
+
+  private async untilTaken(): Promise<void> {
+    const taken = deferred();
+    this.onTaken = () => {
+      if (this.stream.length <= UNREAD / 2) taken.resolve();
+    };
+    const forget = onAbort(this.stop.signal, taken.resolve);
+    await taken.promise;
+    forget();
+    this.onTaken = () => {};
   }
 
   private end(error: unknown): void {
