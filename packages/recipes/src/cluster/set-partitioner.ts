@@ -9,7 +9,7 @@ import { RecipeError } from '../base/errors.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { whileConnected } from '../base/persist.js';
-import { AnyOf, aborted, pause, type WaitOptions } from '../base/wait.js';
+import { AnyOf, aborted, pause, startOrClose, type WaitOptions } from '../base/wait.js';
 import { changed, readWatched, type Watched } from '../base/watching.js';
 import type { LockHold } from '../locks/hold.js';
 import { InterProcessMutex } from '../locks/mutex.js';
@@ -74,12 +74,16 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
   /** Joins the party. Rejects with AlreadyStarted, Closed, or the server's error. */
   async start(wait: WaitOptions = {}): Promise<this> {
     this.life.start();
-    await this.party.join(wait);
+    await startOrClose(this, wait, { recipe: RECIPE, path: this.path }, () => this.begin());
+    return this;
+  }
+
+  private async begin(): Promise<void> {
+    await this.party.join();
     this.life.check();
     this.running = this.run().catch((error) => {
       if (!this.life.isClosed) this.fail(error);
     });
-    return this;
   }
 
   /** What this member works on. */

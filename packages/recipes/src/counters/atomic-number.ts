@@ -69,13 +69,20 @@ export class Counter extends DistributedAtomicValue<bigint> {
   }
 }
 
+/** A block that is being taken, for all who wait for it. */
+interface Refill {
+  readonly done: Promise<void>;
+  readonly stop: AbortController;
+  waiting: number;
+}
+
 /** Numbers that nobody else gets, taken from a shared counter a block at a time. Those not used up are lost. */
 export class CachedAtomicLong {
   private readonly number: DistributedAtomicLong;
   private readonly blockSize: bigint;
   private upcoming = 0n;
   private end = 0n;
-  private refill: Promise<void> | undefined;
+  private refill: Refill | undefined;
 
   /** @throws RecipeError BadArgument */
   constructor(number: DistributedAtomicLong, blockSize: number) {
@@ -89,19 +96,36 @@ export class CachedAtomicLong {
   /** Rejects with a `Timeout` error if others were quicker each time, or as {@link DistributedAtomicLong.add}. */
   async next(wait: WaitOptions = {}): Promise<bigint> {
     while (this.upcoming >= this.end) {
-      this.refill ??= this.takeBlock().finally(() => {
-        this.refill = undefined;
-      });
-      const { refill } = this; // it goes on for whoever asks next
-      await withLimit(wait, { recipe: 'CachedAtomicLong', path: this.number.path }, (signal) =>
-        unlessAborted(refill, signal),
-      );
+      this.refill ??= this.beginRefill();
+      const { refill } = this;
+      refill.waiting++;
+      try {
+        await withLimit(wait, { recipe: 'CachedAtomicLong', path: this.number.path }, (signal) =>
+          unlessAborted(refill.done, signal),
+        );
+      } finally {
+        if (--refill.waiting === 0) {
+          refill.stop.abort(); // nobody wants it any more, if it is not there
+          this.forget(refill);
+        }
+      }
     }
     return this.upcoming++;
   }
 
-  private async takeBlock(): Promise<void> {
-    const { succeeded, preValue = 0n, postValue } = await this.number.add(this.blockSize);
+  private beginRefill(): Refill {
+    const stop = new AbortController();
+    const done = this.takeBlock(stop.signal).finally(() => this.forget(refill));
+    const refill: Refill = { done, stop, waiting: 0 };
+    return refill;
+  }
+
+  private forget(refill: Refill): void {
+    if (this.refill === refill) this.refill = undefined;
+  }
+
+  private async takeBlock(signal: AbortSignal): Promise<void> {
+    const { succeeded, preValue = 0n, postValue } = await this.number.add(this.blockSize, { signal });
     if (!succeeded || postValue === undefined) {
       throw new RecipeError('Timeout', 'CachedAtomicLong', this.number.path, 'others were quicker each time');
     }
