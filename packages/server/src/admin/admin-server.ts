@@ -11,8 +11,8 @@ import {
   type CommandReply,
   commandNames,
   failed,
-  isLong,
   isRestore,
+  longKind,
   type Query,
   runAdminCommand,
 } from './commands.js';
@@ -20,7 +20,7 @@ import { type HeldPort, type HeldPorts, holdPorts } from './held-port.js';
 import { addStrictTransport, certificateIdentities, type HttpsSettings, httpsFactory } from './https.js';
 import { limitIdle } from './idle-connections.js';
 import { prettyJson } from './jackson.js';
-import { LongAnswers } from './long-answers.js';
+import { LongAnswers, limitReading } from './long-answers.js';
 import { beginOneAtATime } from './one-at-a-time.js';
 import { textOrStream } from './pieces.js';
 import { createRegistry, metricsText } from './prometheus.js';
@@ -59,6 +59,9 @@ export interface PrometheusSettings {
 
 /** After which the metrics' port closes an idle connection, in milliseconds; Jetty's default. */
 const METRICS_IDLE_MS = 30_000;
+
+/** Of what nothing else is sent as. */
+const SNAPSHOT_TYPE = 'application/octet-stream';
 
 /** A started HTTP server. */
 export interface AdminPort {
@@ -180,6 +183,10 @@ function newApp(idleTimeout: number, https: HttpsSettings | undefined, logger: L
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, body, done) => done(null, body));
   beginOneAtATime(app);
+  app.addHook('onSend', async (_request, reply) => {
+    // A snapshot takes as long as it takes; who gets one is known.
+    if (reply.getHeader('content-type') !== SNAPSHOT_TYPE) limitReading(reply.raw);
+  });
   return app;
 }
 
@@ -242,7 +249,10 @@ function addCommands(
     const name = (request.params as { '*': string })['*'];
     if (name === '') return sendList(request, reply);
     if (isRestore(name)) return methodNotAllowed(request, reply);
-    if (isLong(name) && !longAnswers.mayBegin(reply.raw)) return send(reply, failed(429, name, 'Others are answered'));
+    const kind = longKind(name);
+    if (kind !== undefined && !longAnswers.mayBegin(kind, reply.raw)) {
+      return send(reply, failed(429, name, 'Others are answered'));
+    }
     return send(reply, await run(request, name));
   });
   app.post(`${url}/*`, async (request, reply) => {
@@ -259,7 +269,7 @@ function addCommands(
 
 function send(reply: FastifyReply, { status, payload, headers, stream }: CommandReply): FastifyReply {
   reply.code(status).headers(headers ?? {});
-  if (stream !== undefined) return reply.type('application/octet-stream').send(stream);
+  if (stream !== undefined) return reply.type(SNAPSHOT_TYPE).send(stream);
   const json = textOrStream(prettyJson(payload));
   // Bytes: to a text Fastify would add a charset, which Apache's type has not.
   return reply.header('Content-Type', 'application/json').send(typeof json === 'string' ? Buffer.from(json) : json);

@@ -14,6 +14,7 @@ import {
 import { environment } from './environment.js';
 import { type Json, LazyArray, LazyObject } from './jackson.js';
 import { bareHex, hex, JavaDouble } from './java-text.js';
+import type { LongKind } from './long-answers.js';
 import { largestLatency, leastLatency, metricRows } from './metrics.js';
 import { withPauses } from './pieces.js';
 import type { RateLimit } from './rate-limit.js';
@@ -56,8 +57,8 @@ interface Command {
   readonly names: readonly [string, ...string[]];
   /** Whether it runs while there is nothing to tell of. */
   readonly always?: boolean;
-  /** Whether tables of everything are kept while it is answered. */
-  readonly long?: boolean;
+  /** If it tells of every connection, session or watch. */
+  readonly long?: LongKind;
   readonly run: (view: ServerView, query: Query) => Fields | Promise<Fields>;
 }
 
@@ -72,6 +73,7 @@ const COMMANDS: readonly Command[] = [
   },
   {
     names: ['connections', 'cons'],
+    long: 'connections',
     run: (view) => ({
       connections: connections(view, longForm, false),
       secure_connections: connections(view, longForm, true),
@@ -84,7 +86,7 @@ const COMMANDS: readonly Command[] = [
       return { datadir_size: snapshots, logdir_size: logs };
     },
   },
-  { names: ['dump'], long: true, run: dump },
+  { names: ['dump'], long: 'tables', run: dump },
   {
     names: ['environment', 'env', 'envi'],
     always: true,
@@ -131,6 +133,7 @@ const COMMANDS: readonly Command[] = [
   },
   {
     names: ['stats', 'stat'],
+    long: 'connections',
     run: (view) => ({
       ...serverStats(view),
       connections: connections(view, shortForm, false),
@@ -142,7 +145,7 @@ const COMMANDS: readonly Command[] = [
   { names: ['watch_summary', 'wchs'], run: watchSummary },
   {
     names: ['watches', 'wchc'],
-    long: true,
+    long: 'tables',
     run: async (view) => {
       const bySession = await withPauses(collectBySession(view));
       return { session_id_to_watched_paths: new LazyObject(keyed(bySession)) };
@@ -150,7 +153,7 @@ const COMMANDS: readonly Command[] = [
   },
   {
     names: ['watches_by_path', 'wchp'],
-    long: true,
+    long: 'tables',
     run: (view) => ({ path_to_session_ids: new LazyObject(sessionsByPath(view)) }),
   },
   { names: ['zabstate'], always: true, run: zabState },
@@ -176,9 +179,9 @@ export function isRestore(name: string): boolean {
   return (RESTORE.names as readonly string[]).includes(name);
 }
 
-/** Whether few answers to the command are to be made at a time. */
-export function isLong(name: string): boolean {
-  return byName.get(name)?.long === true;
+/** Of which kind the command's answers are, if only few are to be made at a time. */
+export function longKind(name: string): LongKind | undefined {
+  return byName.get(name)?.long;
 }
 
 /** Runs a command by any of its names. Errors are told in the reply. */

@@ -10,8 +10,24 @@ const CHUNK = 16 * 1024;
 const SLICE_MS = 5;
 const CLOCK_EVERY = 64;
 
+const waiting: (() => void)[] = [];
+
+/** Resolves once other work had its turn. One that waits goes on at a time: many long texts stop the server no longer than one. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    if (waiting.length === 1) setImmediate(next);
+  });
+}
+
+function next(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(next);
+}
+
 /** The text in chunks of some 16 KB; other work gets its turn between them. */
 export async function* chunks(pieces: Pieces): AsyncGenerator<string> {
+  await turn();
   let text = '';
   let began = performance.now();
   let made = 0;
@@ -20,10 +36,12 @@ export async function* chunks(pieces: Pieces): AsyncGenerator<string> {
     if (text.length >= CHUNK) {
       yield text;
       text = '';
+      await turn();
+      began = performance.now();
     }
     const look = piece === '' || ++made % CLOCK_EVERY === 0;
     if (look && performance.now() - began > SLICE_MS) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       began = performance.now();
     }
   }
@@ -57,7 +75,7 @@ export async function withPauses<T>(work: Generator<'', T>): Promise<T> {
   for (;;) {
     const step = work.next();
     if (step.done === true) return step.value;
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
 }
 

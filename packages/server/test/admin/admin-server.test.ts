@@ -245,6 +245,30 @@ test('few answers that keep large tables are made at a time, and who does not re
   assert.equal(await status('dump'), 200);
 });
 
+test('lists of connections that nobody reads leave room for those who ask', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const view = new FakeView();
+  view.table = Array.from({ length: 20_000 }, (_, i) => connection(i + 1, 1, 0));
+  const [admin] = await startAdminPorts(view, settings({}), silentLogger);
+  assert.ok(admin);
+  t.after(() => admin.close());
+  const { port, hostname: host } = new URL(admin.url);
+  const unread: Socket[] = [];
+  for (let i = 0; i < 100; i++) {
+    const socket = connect({ port: Number(port), host });
+    t.after(() => socket.destroy());
+    socket.write('GET /commands/connections HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(socket, 'data');
+    unread.push(socket.pause());
+  }
+  const asked = await fetch(`${admin.url}/health`);
+  assert.equal(asked.status, 200);
+  assert.equal((await fetch(`${admin.url}/commands/stats`)).status, 429);
+  t.mock.timers.tick(60_000);
+  await Promise.all(unread.slice(0, 10).map((socket) => once(socket.resume(), 'close')));
+  assert.equal((await fetch(`${admin.url}/commands/stats`)).status, 200);
+});
+
 // ---- snapshot and restore ----
 
 const AUTH = { authorization: 'digest super:secret' };
