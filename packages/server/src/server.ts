@@ -185,6 +185,7 @@ export abstract class Server {
   private readonly timers: Timer[] = [];
   snapshotting: Promise<void> | null = null;
   private snapshotSource: SnapshotSource | null = null;
+  private givingUpSnapshot = false;
   private txnsSinceSnapshot = 0;
   private bytesSinceSnapshot = 0;
   private snapshotAfterTxns = 0;
@@ -489,6 +490,10 @@ export abstract class Server {
       .then(() => {})
       .catch((error: Error) => {
         if (this.stopping) return;
+        if (this.givingUpSnapshot) {
+          this.logger.info({}, 'a snapshot was given up: the log is kept, another one follows when it is due');
+          return;
+        }
         this.stats.snapshotErrors++;
         this.logger.error(
           { error: error.message },
@@ -563,7 +568,9 @@ export abstract class Server {
   async giveUpSnapshot(): Promise<void> {
     this.snapshotDue = false;
     this.snapshotSource?.giveUp();
+    this.givingUpSnapshot = true;
     await this.snapshotting;
+    this.givingUpSnapshot = false;
   }
 
   private newSessionId(): bigint {

@@ -94,6 +94,29 @@ test('a snapshot that was being written when the leader was lost holds nothing o
   assert.equal(exists(ensemble, '/cut'), false);
 });
 
+test('a snapshot that is given up with its leader is no error', async (t) => {
+  const { disk, hold, release } = slowDisk();
+  const { ensemble, leader } = await one(t, disk);
+  let follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n'));
+  await follower.newLeader(1);
+  await follower.upToDate();
+  hold();
+  const server = ensemble.server(1);
+  server.startSnapshot();
+  follower.socket.destroy();
+  await turns(3000, () => server.currentRole === undefined);
+  release();
+  leader.peerEpoch = 1;
+  follower = await leader.follower();
+  await follower.discover(2);
+  assert.ok(ensemble.said(1, /a snapshot was given up/));
+  assert.equal(server.stats.snapshotErrors, 0);
+  assert.ok(!ensemble.said(1, /could not be written/));
+});
+
 test('what is to be forgotten and stands in an earlier log, too, does not come back: all is asked for', async (t) => {
   const { ensemble, leader } = await one(t);
   let follower = await leader.follower();
