@@ -163,7 +163,8 @@ function* inTheEnd(history: History, tree: Tree): Generator<string> {
 
 /** Whether every ephemeral node is one of these sessions'. */
 async function onlyOf(member: Member, live: ReadonlySet<bigint>): Promise<boolean> {
-  const tree = await readTree(member.ports.client);
+  const tree = await readTree(member.ports.client).catch(() => undefined); // one of them went while it was read
+  if (tree === undefined) return false;
   return [...tree.values()].every(({ stat: { ephemeralOwner: owner } }) => owner === 0n || live.has(owner));
 }
 
