@@ -255,6 +255,7 @@ export class Leader implements Proposals, LearnerMaster {
     for (const other of [...this.learners])
       if (other !== handler && other.id === handler.id && other.participates)
         other.disconnect('this server has connected again');
+    if (handler.id !== undefined && handler.participates) this.followed.delete(handler.id);
     handler.synchronize();
   }
 

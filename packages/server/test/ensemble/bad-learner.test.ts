@@ -173,3 +173,36 @@ test('junk behind a good handshake ends that connection and nothing else', async
   await ensemble.level();
   assert.equal(ensemble.digests().size, 1);
 });
+
+test('who comes again counts as a follower again once it has the history again: its data may be gone', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant', 'participant', 'participant']);
+  await ensemble.start(1);
+  await electServer1(t, ensemble, [2, 3, 4, 5]);
+  const port = ensemble.quorumPortOf(1);
+  const come = async (id: number): Promise<RawLearner> => {
+    const learner = await RawLearner.dial(t, port);
+    learner.send(PacketType.followerInfo, 0, learnerInfo(id));
+    await learner.until(PacketType.leaderInfo);
+    learner.send(PacketType.ackEpoch, 0, Buffer.alloc(4));
+    return learner;
+  };
+  const introduced = [2, 3].map(async (id) => {
+    const learner = await RawLearner.dial(t, port);
+    learner.send(PacketType.followerInfo, 0, learnerInfo(id));
+    return learner;
+  });
+  const [second, third] = (await Promise.all(introduced)) as [RawLearner, RawLearner];
+  for (const learner of [second, third]) {
+    await learner.until(PacketType.leaderInfo);
+    learner.send(PacketType.ackEpoch, 0, Buffer.alloc(4));
+  }
+  for (const learner of [second, third]) await learner.until(PacketType.newLeader);
+  second.send(PacketType.ack, EPOCH);
+  const again = await come(2);
+  await again.until(PacketType.newLeader);
+  third.send(PacketType.ack, EPOCH);
+  await (await come(4)).until(PacketType.newLeader);
+  assert.equal(ensemble.server(1).currentRole?.serving, false);
+  again.send(PacketType.ack, EPOCH);
+  await again.until(PacketType.upToDate);
+});
