@@ -7,7 +7,7 @@ import type { PendingWrite } from '../request/fifo.js';
 import type { ForeignRequest, Proposals } from '../request/originating.js';
 import type { Timer } from '../runtime.js';
 import { TxnHeaderAt } from '../tree/txn-types.js';
-import { LearnerHandler } from './learner-handler.js';
+import { LearnerHandler, letSilentGo } from './learner-handler.js';
 import type { HistoryHost, LearnerMaster } from './learner-master.js';
 import { PacketLink, type Wire } from './packet-link.js';
 import { EPOCH, EPOCH_LIMIT, epochOf } from './recent-proposals.js';
@@ -147,6 +147,7 @@ export class Leader implements Proposals, LearnerMaster {
       this,
       (events) => new PacketLink(wire, host.outbox, host.maxPacket, (action) => host.guard(action), events),
     );
+    letSilentGo(this.learners);
     this.learners.add(handler);
     if (first !== undefined) handler.feed(first);
   }

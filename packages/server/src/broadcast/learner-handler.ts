@@ -23,6 +23,15 @@ type State =
   | 'following'
   | 'closed';
 
+/** Connections that have not said whose they are: more than learners that come at the same moment. */
+const MOST_SILENT = 1000;
+
+/** A learner says at once who it is: of very many that say nothing, the one that came first goes. To be called before one is added. */
+export function letSilentGo(learners: Iterable<LearnerHandler>): void {
+  const silent = [...learners].filter(({ id }) => id === undefined);
+  if (silent.length >= MOST_SILENT) silent[0]?.disconnect('it did not say whose it is, and very many others came');
+}
+
 const NOBODY = 0n;
 /** Transactions that are passed over in one turn: those of 100 KB take some milliseconds. */
 const SEARCHED_AT_ONCE = 16;

@@ -4,7 +4,7 @@
 import { OpCode } from '@nodekeeper/protocol';
 import type { ForeignRequest } from '../request/originating.js';
 import type { Timer } from '../runtime.js';
-import { LearnerHandler } from './learner-handler.js';
+import { LearnerHandler, letSilentGo } from './learner-handler.js';
 import type { HistoryHost, LearnerMaster } from './learner-master.js';
 import { PacketLink, type Wire } from './packet-link.js';
 import { epochOf } from './recent-proposals.js';
@@ -62,6 +62,7 @@ export class ObserverMaster implements LearnerMaster {
       this,
       (events) => new PacketLink(wire, host.outbox, host.maxPacket, (action) => host.guard(action), events),
     );
+    letSilentGo(this.learners);
     this.learners.add(handler);
     if (first !== undefined) handler.feed(first);
   }

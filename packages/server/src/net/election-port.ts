@@ -27,8 +27,10 @@ const LAST_PROBE_MS = 640;
 const BIND_AGAIN_MS = 1000;
 const LAST_PORT = 65_535;
 const NOTHING = Buffer.alloc(0);
-/** Connections of servers that are no members, as joiners and whoever else speaks like a server, and of those that say nothing yet. */
+/** Connections of servers that are no members: joiners, and whoever else speaks like a server. */
 const MOST_STRANGERS = 100;
+/** Connections that have not said whose they are: more than servers that come at the same moment. */
+const MOST_SILENT = 1000;
 /** A server without an id of its own. */
 const NO_ID = 2n ** 63n - 1n;
 
@@ -389,7 +391,7 @@ export class ElectionPort {
     }
     // A server says at once whose it is: of very many that say nothing, the one that came first goes.
     const [first] = this.greeting;
-    if (first !== undefined && this.greeting.size >= MOST_STRANGERS) {
+    if (first !== undefined && this.greeting.size >= MOST_SILENT) {
       this.greeting.delete(first);
       first.destroy();
     }

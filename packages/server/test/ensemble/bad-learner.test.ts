@@ -206,3 +206,14 @@ test('who comes again counts as a follower again once it has the history again: 
   again.send(PacketType.ack, EPOCH);
   await again.until(PacketType.upToDate);
 });
+
+test('of connections that say nothing some are kept, and learners get in all the same', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const silent: RawLearner[] = [];
+  for (let i = 0; i < 1050; i++) silent.push(await RawLearner.dial(t, ensemble.quorumPortOf(leader)));
+  await Promise.all(silent.slice(0, 49).map((learner) => learner.end()));
+  assert.ok(silent.slice(50).every((learner) => !learner.closed));
+  const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+  assert.equal(await learner.follow(9, ensemble.server(leader).lastZxid), ensemble.server(leader).epochs.current);
+});
