@@ -35,6 +35,9 @@ export async function purge(
   if (oldest === undefined || kept.length < retain) return [];
   // The newest may be there by name for this moment only: it is being written, or its directory could not be synced.
   disk.syncDir(dirs.snapshots);
+  // Reading them takes its time. Who got a leader's history instead meanwhile has nothing but that, and it may be older by name.
+  const there = new Set(sortedSnapshots(disk.list(dirs.snapshots)).map(({ zxid }) => zxid));
+  if (!kept.every((zxid) => there.has(zxid))) return [];
   const deleted: string[] = [];
   const remove = (dir: string, file: string): void => {
     const path = join(dir, file);

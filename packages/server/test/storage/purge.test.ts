@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { nodeDisk, openDataDir, purge, recover } from '../../dist/storage/index.js';
+import { type Disk, nodeDisk, openDataDir, purge, recover } from '../../dist/storage/index.js';
 import { replaceHistory } from '../../dist/storage/rewrite.js';
 import { copyOf, MAX_ENTRY, newDatabase, recoverDir } from './fixtures.js';
 
@@ -79,4 +79,23 @@ test('nothing is deleted before the names of the snapshots that stay are durable
   const before = readdirSync(dirs.snapshots);
   await assert.rejects(purge(failing, dirs, 3), /EIO/);
   assert.deepEqual(readdirSync(dirs.snapshots), before);
+});
+
+test('a history that took the place of the one that is purged stays', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const dirs = open(dir);
+  let replaced = false;
+  const disk: Disk = {
+    ...nodeDisk,
+    // By another thread, when the snapshots have been read.
+    syncDir: (of) => {
+      if (!replaced) {
+        replaced = true;
+        replaceHistory(nodeDisk, dirs, 'snapshot.28');
+      }
+      nodeDisk.syncDir(of);
+    },
+  };
+  assert.deepEqual(await purge(disk, dirs, 3), []);
+  assert.deepEqual(readdirSync(dirs.snapshots), ['snapshot.28']);
 });
