@@ -263,8 +263,15 @@ export class Leader implements Proposals, LearnerMaster {
   /** A learner has the leader's history on its disk. */
   follow(handler: LearnerHandler): void {
     if (handler.id !== undefined && handler.participates) this.followed.add(handler.id);
-    if (this.phase === 'serving') handler.upToDate();
+    if (this.phase === 'serving') this.letServe(handler);
     else this.checkFollowed();
+  }
+
+  private letServe(learner: LearnerHandler): void {
+    learner.upToDate();
+    // Clients have seen its zxids, and are taken by nobody until there are later ones.
+    if (learner.isForeign && this.isOurs(learner))
+      this.host.endEpoch('another leader had this epoch, so that a new one begins');
   }
 
   private checkFollowed(): void {
@@ -276,7 +283,7 @@ export class Leader implements Proposals, LearnerMaster {
     this.lastProposed = start;
     this.durableZxid = start;
     const mayLead = this.host.established(this.candidate);
-    for (const learner of [...this.learners]) if (learner.following) learner.upToDate();
+    for (const learner of [...this.learners]) if (learner.following) this.letServe(learner);
     if (!mayLead) this.handOver('another server leads from now on, by reconfiguration');
   }
 

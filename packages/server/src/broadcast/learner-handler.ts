@@ -74,6 +74,8 @@ export class LearnerHandler implements SessionOwner {
   private syncing: SyncKind | undefined;
   /** Bytes of its synchronization that it may not have taken yet. */
   private backlog = 0;
+  /** It came with transactions of this epoch that were never proposed in it: another leader had the same one. */
+  isForeign = false;
 
   constructor(master: LearnerMaster, open: (events: LinkEvents) => PacketLink) {
     this.master = master;
@@ -254,14 +256,14 @@ export class LearnerHandler implements SessionOwner {
     const { host } = this.master;
     this.state = 'synchronizing';
     const bySnapshot = this.id !== undefined && this.master.needSnapshot.delete(this.id);
-    const isForeign = epochOf(this.peerZxid) === this.master.epoch && this.peerZxid > this.master.lastProposed;
-    if (isForeign) {
+    this.isForeign = epochOf(this.peerZxid) === this.master.epoch && this.peerZxid > this.master.lastProposed;
+    if (this.isForeign) {
       host.warn(
         `server ${this.id} has 0x${this.peerZxid.toString(16)}, which was never proposed in this epoch: another leader had the same one. A member was started with an older copy of its data, or without; what was acknowledged then and is not here is lost`,
       );
     }
     const plan =
-      host.forceSnapshotSync || bySnapshot || isForeign
+      host.forceSnapshotSync || bySnapshot || this.isForeign
         ? ({ kind: 'snap' } as const)
         : planSync(this.peerZxid, host.lastZxid, host.recent, host.logAllowed);
     const told = `server ${this.id} (last zxid 0x${this.peerZxid.toString(16)}) is brought up to date`;
