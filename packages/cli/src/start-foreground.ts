@@ -34,7 +34,7 @@ export async function startForeground(args: readonly string[]): Promise<void> {
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
     if (parsed.file === undefined || process.stdout.isTTY) {
-      process.stdout.write(greeting(config, server));
+      console.log(greeting(config, server)); // no error if nobody takes it
     }
   } catch (e) {
     report(e as Error & { code?: string; port?: number; address?: string }, config);
@@ -55,7 +55,6 @@ function greeting(config: ServerConfig, server: RunningServer): string {
       ? []
       : [`Try: zkCli.sh -server ${plain}   or   echo srvr | nc ${address} ${server.clientPort}`]),
     'Ctrl-C stops it.',
-    '',
   ].join('\n');
 }
 

@@ -1,18 +1,20 @@
 // Where the log of a server goes may be full, or read by nobody: its clients are served all the same.
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { connect } from '@nodekeeper/client';
-import { atEnd, MAIN, zooCfg } from './support.js';
+import { atEnd, freePort, MAIN, temporary } from './support.js';
 
-/** A server that audits; resolves with it when it has taken so many writes. */
-async function written(t: TestContext, writes: number, stderr: 'pipe' | number): Promise<ChildProcess> {
-  const { file, port } = await zooCfg(t, ['audit.enable=true']);
-  const stdio: StdioOptions = ['ignore', 'ignore', stderr];
-  const child = spawn(process.execPath, [MAIN, 'start-foreground', file], { stdio });
+/** A server without zoo.cfg, which says where it listens, that audits; resolves with it when it has taken so many writes. */
+async function written(t: TestContext, writes: number, output: 'pipe' | number): Promise<ChildProcess> {
+  const port = await freePort();
+  const flags = ['clientPortAddress=127.0.0.1', 'admin.enableServer=false', 'preAllocSize=64', 'audit.enable=true'];
+  const place = ['--data-dir', temporary(t), '--client-port', String(port)];
+  const args = [MAIN, 'start-foreground', ...place, ...flags.flatMap((flag) => ['--set', flag])];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', output, output] });
   atEnd(t, async () => {
     child.kill();
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
