@@ -394,14 +394,12 @@ test('a lock that is lost by the time it is had stands in nobody’s way, releas
 test('who holds hears that the session may be over although the client still takes its connection for good', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);
-  const began = performance.now();
   // The last answer was long on its way: the connection is not dead yet for the client.
-  let safeUntil = began + 60;
+  const safeUntil = performance.now() + 300;
   t.mock.getter(client, 'sessionSafeUntil', () => safeUntil);
   const hold = await new InterProcessMutex(client, '/mutex').acquire();
   const patient = await new InterProcessMutex(client, '/patient', { grace: 10_000 }).acquire();
-  safeUntil = began + 120;
-  await once(hold.signal, 'abort');
+  if (!hold.signal.aborted) await once(hold.signal, 'abort');
   assert.ok(performance.now() >= safeUntil);
   assert.ok(isRecipeError(hold.signal.reason, 'Lost'));
   assert.deepEqual([client.state, patient.signal.aborted], ['connected', false]);

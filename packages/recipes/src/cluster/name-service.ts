@@ -156,7 +156,7 @@ export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements A
   private changed(): void {
     if (this.isToBeTold) return;
     this.isToBeTold = true;
-    setImmediate(() => {
+    queueMicrotask(() => {
       this.isToBeTold = false;
       if (!this.cache.closed.aborted) this.tell('change', this.addresses);
     });
