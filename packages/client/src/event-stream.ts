@@ -1,8 +1,13 @@
 // A queue that is written by callbacks and read with `for await`.
 
+/** So many places that were read are kept at least before the rest is moved to the front. */
+const SHIFT_AT = 1024;
+
 /** Values in order, for one reader. What was pushed before the end is still read after it. */
 export class EventStream<T> implements AsyncIterableIterator<T, undefined> {
-  private readonly queue: T[] = [];
+  /** What was not read yet, from `head` on: taking from the front of a long array would copy the rest each time. */
+  private queue: (T | undefined)[] = [];
+  private head = 0;
   private readonly waiting: {
     resolve(result: IteratorResult<T, undefined>): void;
     reject(error: unknown): void;
@@ -17,7 +22,7 @@ export class EventStream<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   get length(): number {
-    return this.queue.length;
+    return this.queue.length - this.head;
   }
 
   push(value: T): void {
@@ -30,6 +35,7 @@ export class EventStream<T> implements AsyncIterableIterator<T, undefined> {
   /** Forgets what was not read yet. */
   clear(): void {
     this.queue.length = 0;
+    this.head = 0;
   }
 
   end(): void {
@@ -49,7 +55,7 @@ export class EventStream<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    if (this.queue.length > 0) return Promise.resolve({ value: this.queue.shift() as T, done: false });
+    if (this.length > 0) return Promise.resolve({ value: this.take(), done: false });
     const { failure } = this;
     this.failure = undefined;
     if (failure !== undefined) return Promise.reject(failure.error);
@@ -57,6 +63,17 @@ export class EventStream<T> implements AsyncIterableIterator<T, undefined> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve, reject });
     });
+  }
+
+  private take(): T {
+    const value = this.queue[this.head] as T;
+    this.queue[this.head++] = undefined;
+    if (this.head >= SHIFT_AT && this.head * 2 >= this.queue.length) {
+      this.queue = this.queue.slice(this.head);
+      this.head = 0;
+    }
+    if (this.length === 0) this.clear();
+    return value;
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
