@@ -22,6 +22,8 @@ export interface FrameLimits {
   readonly maxRequest: number;
 }
 
+/** Why a connection has ended that the server has closed. */
+export const SERVER_CLOSED = 'the server closed the connection';
 /** Unsent output beyond which no more is taken. */
 const OUTPUT_LIMIT = 1024 * 1024;
 /** Output beyond this leaves as the writer's own buffer; less is copied, and the writer's buffer serves again. */
@@ -75,7 +77,7 @@ export class Connection {
       socket.on('close', () => {
         clearTimeout(this.timer);
         this.handler = undefined;
-        resolve(this.failure ?? new Error('the server closed the connection'));
+        resolve(this.failure ?? new Error(SERVER_CLOSED));
       });
     });
   }

@@ -4,7 +4,7 @@ import { ErrorCode, errorName, type JuteReader, OpCode, opName, Xid } from '#pro
 import { type Call, CallQueue } from './call-queue.js';
 import { isCredential } from './check-options.js';
 import { type ConnectString, parseConnectString } from './connect-string.js';
-import { Connection, type ConnectionHandler } from './connection.js';
+import { Connection, type ConnectionHandler, SERVER_CLOSED } from './connection.js';
 import { dial, type Opening, takesWrites } from './dial.js';
 import { CLOSED, KeeperError } from './errors.js';
 import {
@@ -490,7 +490,7 @@ export class Session implements ConnectionHandler {
     const login = sasl === undefined ? undefined : await whileOpen(connection, beginLogin(sasl, endpoint.host));
     const sentAt = performance.now();
     connection.send((w) => writeConnectRequest(w, ticket, this.lastZxid, this.wantedTimeout, readOnly));
-    const response = readConnectResponse(await nextFrame(connection));
+    const response = readConnectResponse(await nextFrame(connection).catch((error) => this.unanswered(error)));
     if (response === undefined) throw new Error(`${connection.remote} opens no sessions now`);
     if (response.timeout <= 0) {
       this.hosts.prefer(endpoint);
@@ -500,6 +500,14 @@ export class Session implements ConnectionHandler {
     this.heardSince = sentAt;
     if (login !== undefined) await this.authenticate(connection, login);
     return response;
+  }
+
+  /** Servers do not say why they refuse a session. Throws what can be said. */
+  private unanswered(error: Error): never {
+    if (error.message !== SERVER_CLOSED || this.lastZxid === 0) throw error;
+    const seen = `zxid 0x${this.lastZxid.toString(16)}`;
+    const message = `${SERVER_CLOSED} without an answer: it takes no clients now, or is behind what this one has seen (${seen})`;
+    throw new Error(message, { cause: error });
   }
 
   // GetSASLRequest: buffer token; SetSASLResponse: buffer token

@@ -581,3 +581,16 @@ test('a name that cannot be resolved is told when connecting fails', async (t) =
   const client = begin(t, 'nowhere:1', { resolver });
   await assert.rejects(client.connected({ timeout: 50 }), { message: /no such name/ });
 });
+
+test('a client that has seen more than its servers have is told that this may be why it is refused', async (t) => {
+  const first = await serve(t);
+  const client = await open(t, first.clientPort, { sessionTimeout: 10_000 });
+  await client.create('/a');
+  await first.close();
+  await serve(t, { clientPort: first.clientPort }); // empty
+  await assert.rejects(client.connected({ timeout: 1500 }), (error) => {
+    assert.ok(isKeeperError(error, 'OperationTimeout'));
+    assert.match(error.message, /is behind what this one has seen \(zxid 0x[1-9a-f][0-9a-f]*\)/);
+    return true;
+  });
+});
