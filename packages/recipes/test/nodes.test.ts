@@ -199,3 +199,22 @@ test('50 members come and go', async (t) => {
   await Promise.all(members.slice(1).map((member) => member.close()));
   await until(() => members[0].getCurrentMembers().size === 1);
 });
+
+test('who joins a party twice is in when either call says so, and who left and joined again can leave', async (t) => {
+  const server = await serve(t);
+  const [client, other] = [await open(t, server.clientPort), await open(t, server.clientPort)];
+  const [party, looking] = [new Party(client, '/party', 'a'), new Party(other, '/party')];
+  const first = party.join();
+  await party.join();
+  assert.deepEqual(await looking.members(), ['a']);
+  await first;
+  await party.leave();
+  const given = assert.rejects(party.join(), (error) => isRecipeError(error, 'Closed'));
+  const left = party.leave();
+  const again = party.join();
+  await Promise.all([given, left, again]);
+  assert.equal(party.isParticipating, true);
+  assert.equal(await party.leave(), true);
+  await client.sync();
+  assert.deepEqual(await looking.members(), []);
+});

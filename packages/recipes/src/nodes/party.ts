@@ -5,7 +5,7 @@ import { type Client, isKeeperError } from '@nodekeeper/client';
 import { RecipeEmitter } from '../base/emitter.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { persistUntil } from '../base/persist.js';
-import { type WaitOptions, type Who, withLimit } from '../base/wait.js';
+import { unlessAborted, type WaitOptions, type Who, withLimit } from '../base/wait.js';
 import { PersistentNode } from './persistent-node.js';
 
 const MARK = '__party__';
@@ -17,6 +17,8 @@ abstract class BaseParty extends RecipeEmitter<Record<never, never>> implements 
   private readonly who: Who;
   private readonly newNode: () => PersistentNode;
   private node: PersistentNode | undefined;
+  /** While it takes part: settles when others can see it. */
+  private joined: Promise<void> | undefined;
 
   constructor(recipe: string, client: Client, path: string, name: string, data: string) {
     super();
@@ -33,14 +35,25 @@ abstract class BaseParty extends RecipeEmitter<Record<never, never>> implements 
 
   /** Takes part, also in later sessions, until `leave`. Resolves when others can see it; again is no error. */
   async join(wait: WaitOptions = {}): Promise<void> {
-    if (this.node !== undefined) return;
+    const { joined } = this;
+    if (joined === undefined) {
+      this.joined = this.enter(wait);
+      await this.joined;
+    } else await withLimit(wait, this.who, (signal) => unlessAborted(joined, signal));
+  }
+
+  private async enter(wait: WaitOptions): Promise<void> {
     const node = this.newNode();
     this.node = node;
     node.on('error', (error) => this.fail(error));
     try {
       await node.start(wait);
     } catch (error) {
-      this.node = undefined;
+      // It may have been left meanwhile, and joined again.
+      if (this.node === node) {
+        this.node = undefined;
+        this.joined = undefined;
+      }
       throw error;
     }
   }
@@ -49,6 +62,7 @@ abstract class BaseParty extends RecipeEmitter<Record<never, never>> implements 
   async leave(): Promise<boolean> {
     const { node } = this;
     this.node = undefined;
+    this.joined = undefined;
     await node?.close();
     return node !== undefined;
   }
