@@ -23,6 +23,7 @@ export {
   type ClusterOptions,
   type Member,
   type MemberReport,
+  type MemberUpdate,
 } from './cluster/cluster.js';
 export {
   type Assignment,

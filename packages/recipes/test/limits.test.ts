@@ -55,7 +55,7 @@ import {
   stringSerializer as text,
 } from '../dist/index.js';
 import { Relay } from './relay.js';
-import { atEnd, childCount, dataDir, open, serve } from './support.js';
+import { atEnd, childCount, dataDir, open, serve, until } from './support.js';
 
 const isTimeout = (error: unknown): boolean => isRecipeError(error, 'Timeout');
 const isUnknown = (error: unknown): boolean => isKeeperError(error, 'ConnectionLoss') && error.outcomeUnknown;
@@ -305,8 +305,11 @@ test('options that are undefined count as not given', async (t) => {
   const { signal } = new AbortController();
   await using queue = new DistributedQueue(client, '/queue', text, { lockPath: none, maxItems: none });
   await using _consumer = queue.consume(nothing, { concurrency: none, onError: none, signal: none });
-  await using cluster = await new Cluster(client, '/cluster', { id: 'a', report: none }).start({ signal });
+  await using cluster = await new Cluster(client, '/cluster', { id: 'a', report: { load: none } }).start({ signal });
   assert.equal(cluster.members.get('a')?.load, 0);
+  await cluster.report({ load: 2, state: none });
+  await cluster.report({ load: none });
+  await until(() => cluster.members.get('a')?.load === 2);
   assert.deepEqual(cluster.leastLoaded()?.id, 'a');
   assert.equal(await new Topic(client, '/topic', text, { retention: none }).publish('a', { timeout: none }), 0);
   await new Topic(client, '/topic', text).subscribe({ from: none, signal: none }).return();

@@ -21,6 +21,9 @@ export interface MemberReport {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A part of it; what is undefined stays as it was. */
+export type MemberUpdate = { readonly [K in keyof MemberReport]?: MemberReport[K] | undefined };
+
 export interface Member extends MemberReport {
   readonly id: string;
   /** When its session here began, by the server's clock. */
@@ -39,7 +42,7 @@ export interface ClusterEvents {
 export interface ClusterOptions {
   /** Takes part under this id; without one it only looks on. */
   readonly id?: string | undefined;
-  readonly report?: Partial<MemberReport> | undefined;
+  readonly report?: MemberUpdate | undefined;
 }
 
 /** Follows the members, and is one of them if it has an id. A member is there as long as its session. */
@@ -57,7 +60,7 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
     this.path = recipePath(RECIPE, path);
     this.id = id === undefined ? undefined : nodeName(RECIPE, path, id);
     this.life = new Lifecycle(RECIPE, path);
-    this.own = { state: 'ready', load: 0, metadata: {}, ...report };
+    this.own = updated({ state: 'ready', load: 0, metadata: {} }, report);
     this.cache = new Cache<MemberReport>(client, path, { maxDepth: 1, serializer: REPORT }, RECIPE);
     this.node =
       id === undefined ? undefined : new PersistentNode(client, join(path, id), { data: this.data() }, RECIPE);
@@ -94,10 +97,10 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
   }
 
   /** Tells the others how this member is; what is left out stays as it was. If that fails it is not part of later reports. */
-  async report(report: Partial<MemberReport>, wait: WaitOptions = {}): Promise<void> {
+  async report(report: MemberUpdate, wait: WaitOptions = {}): Promise<void> {
     this.life.check();
     const before = this.own;
-    const own = { ...before, ...report };
+    const own = updated(before, report);
     this.own = own;
     try {
       await this.node?.setData(this.data(), wait);
@@ -161,6 +164,10 @@ const REPORT: Serializer<MemberReport> = {
     return { state, load, metadata };
   },
 };
+
+function updated(before: MemberReport, { state, load, metadata }: MemberUpdate): MemberReport {
+  return { state: state ?? before.state, load: load ?? before.load, metadata: metadata ?? before.metadata };
+}
 
 function memberOf(path: string, node: CachedNode<MemberReport>): Member {
   return { id: node.path.slice(path.length + 1), since: new Date(node.stat.ctime), ...node.value };
