@@ -73,8 +73,8 @@ export interface Run {
 }
 
 /** `nodekeeper` as a process, with lines typed into it. */
-export function runMain(args: readonly string[], input = ''): Promise<Run> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe' });
+export function runMain(args: readonly string[], input = '', node: readonly string[] = []): Promise<Run> {
+  const child = spawn(process.execPath, [...node, MAIN, ...args], { stdio: 'pipe' });
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk: Buffer) => {

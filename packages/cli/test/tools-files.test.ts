@@ -7,6 +7,8 @@ import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from '
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { JuteWriter } from '@nodekeeper/protocol';
+import { ADLER_START, adler32 } from '@nodekeeper/server/storage';
 import { MAIN, temporary } from './support.js';
 
 const STORAGE = fileURLToPath(new URL('../../server/test/fixtures/storage/', import.meta.url));
@@ -14,11 +16,22 @@ const DATA = join(STORAGE, 'standalone-3.8.0/version-2');
 const LOG = join(DATA, 'log.1');
 const SNAPSHOT = join(DATA, 'snapshot.6c');
 
-function tools(...args: string[]): { code: number | null; lines: string[]; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'tools', ...args], {
+interface Told {
+  readonly code: number | null;
+  readonly lines: string[];
+  readonly err: string;
+}
+
+function tools(...args: string[]): Told {
+  return run([MAIN, 'tools', ...args]);
+}
+
+function run(args: readonly string[]): Told {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     env: { ...process.env, TZ: 'UTC' },
     input: '',
+    maxBuffer: 2 ** 28,
   });
   return { code: status, lines: stdout.split('\n').filter(Boolean), err: stderr };
 }
@@ -189,4 +202,46 @@ test('nodes with a time to live are named as by the toolkit', () => {
     .flatMap((name) => tools('txnlog', join(DATA, name)).lines);
   assert.ok(lines.some((line) => line.includes(' createTtl ')));
   assert.ok(!lines.some((line) => line.includes('createTTL')));
+});
+
+/** A snapshot of a tree with one node on each level, without sessions and digest. */
+function deepSnapshot(levels: number): Buffer {
+  const w = new JuteWriter().int(0x5a4b534e).int(2).long(-1n).int(0).int(0);
+  for (let level = 0; level <= levels; level++) {
+    w.string('/d'.repeat(level)).buffer(Buffer.from('x')).long(-1n);
+    for (let field = 0; field < 15; field++) w.int(0); // its Stat
+  }
+  w.string('/');
+  const nodes = Buffer.from(w.bytes());
+  return Buffer.concat([
+    nodes,
+    new JuteWriter()
+      .long53(adler32(ADLER_START, nodes, 0, nodes.length))
+      .string('/')
+      .bytes(),
+  ]);
+}
+
+test('a tree of thousands of levels is told, whatever room there is for recursion', (t) => {
+  const LEVELS = 2000;
+  const file = join(temporary(t), 'snapshot.1');
+  writeFileSync(file, deepSnapshot(LEVELS));
+  const deep = (...args: string[]): Told => run(['--stack-size=200', MAIN, 'tools', ...args]);
+  const all = deep('snapshot', '--json', file);
+  assert.deepEqual([all.code, all.lines.length], [0, LEVELS + 2], all.err);
+  assert.equal(deep('snapshot', file).code, 0);
+  const sizes = deep('snapshot', '--ncdu', file);
+  assert.equal(sizes.code, 0, sizes.err);
+  assert.match(
+    String(sizes.lines),
+    new RegExp(`^\\[1,0,\\{[^}]*\\}(,\\[\\{[^}]*\\}){${LEVELS}},\\{[^}]*\\}\\]{${LEVELS + 1}}$`),
+  );
+  const sums = json(deep('summary', '--json', file, '/', '1').lines);
+  assert.deepEqual(sums, [
+    { path: '/', level: 0, children: LEVELS, data: LEVELS + 1 },
+    { path: '/d', level: 1, children: LEVELS - 1, data: LEVELS },
+  ]);
+  const same = deep('compare', '-l', file, '-r', file, '-b', '0', '-n', '0');
+  assert.equal(same.code, 0, same.err);
+  assert.ok(same.lines.includes(`Max depth: ${LEVELS + 1}`));
 });

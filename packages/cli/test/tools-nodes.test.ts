@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Client, connect, nextEvent } from '@nodekeeper/client';
+import { type Client, connect, nextEvent, type Transaction } from '@nodekeeper/client';
 import { runMove } from '../dist/tools/nodes/copy.js';
 import { fromDocument } from '../dist/tools/nodes/document.js';
 import { filterOf } from '../dist/tools/nodes/look.js';
@@ -397,4 +397,20 @@ test('an address, a time or a file that cannot be is told, with exit code 2', as
   const unwritten = await tools('export', `${at}/app`, '-o', '/none/x.json');
   assert.equal(unwritten.code, 2);
   assert.match(unwritten.err, /^\/none\/x\.json cannot be written: ENOENT/);
+});
+
+test('a tree of thousands of levels is drawn, and deleted in requests that a server takes', async (t) => {
+  const LEVELS = 3000;
+  const { at, client } = await serve(t);
+  for (let done = 0; done < LEVELS; done += 100) {
+    let transaction = client.transaction() as Transaction<readonly unknown[]>;
+    for (let level = done + 1; level <= done + 100; level++) transaction = transaction.create('/d'.repeat(level));
+    await transaction.commit();
+  }
+  const drawn = await runMain(['tools', 'tree', `${at}/d`], '', ['--stack-size=200']);
+  assert.equal(drawn.code, 0, drawn.err);
+  assert.equal(drawn.out.split('\n').length, LEVELS + 1);
+  const deleted = await runMain(['shell', '-server', at, 'deleteall', '/d']);
+  assert.deepEqual([deleted.code, deleted.err], [0, '']);
+  assert.equal(await client.exists('/d'), null);
 });

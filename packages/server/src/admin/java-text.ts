@@ -39,9 +39,19 @@ export function javaDate(ms: number): string {
   return `${DAYS[d.getDay()]} ${MONTHS[d.getMonth()]} ${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())} ${zoneName(d)} ${d.getFullYear()}`;
 }
 
-/** Java's short name of the time zone at that time: here each language knows those of its countries. */
+const QUARTER_MS = 900_000;
+/** The last one that was looked up: many dates in a row are near each other, and no zone changes within a quarter of an hour. */
+const lastZone = { key: '', name: '' };
+
 function zoneName(at: Date): string {
-  const known = ZONES[Intl.DateTimeFormat().resolvedOptions().timeZone];
+  const key = `${process.env.TZ} ${Math.floor(at.getTime() / QUARTER_MS)}`;
+  if (lastZone.key !== key) Object.assign(lastZone, { key, name: lookUpZone(at) });
+  return lastZone.name;
+}
+
+/** Java's short name of the time zone at that time: here each language knows those of its countries. */
+function lookUpZone(at: Date): string {
+  const known = ZONES[formatOf('en-US').resolvedOptions().timeZone];
   if (known !== undefined) return known;
   for (const locale of ['en-US', 'en-GB', 'en-AU', 'en-ZA']) {
     const name = nameIn(locale, at);
@@ -51,8 +61,21 @@ function zoneName(at: Date): string {
 }
 
 function nameIn(locale: string, at: Date): string {
-  const parts = new Intl.DateTimeFormat(locale, { timeZoneName: 'short' }).formatToParts(at);
+  const parts = formatOf(locale).formatToParts(at);
   return parts.find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC';
+}
+
+/** By time zone and language. One takes a hundred times as long to make as to use. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function formatOf(locale: string): Intl.DateTimeFormat {
+  const key = `${process.env.TZ} ${locale}`;
+  let format = formats.get(key);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat(locale, { timeZoneName: 'short' });
+    formats.set(key, format);
+  }
+  return format;
 }
 
 /** A number that Java holds as a double, so that it is printed with a decimal point. */

@@ -203,8 +203,8 @@ async function deleteAll({ client }: Context, parsed: Parsed): Promise<Reply> {
   let deleted = 0;
   let failure: unknown;
   const underWay = new Set<Promise<void>>();
-  for (let i = 0; i < paths.length && failure === undefined; i += size) {
-    const batch = paths.slice(i, i + size);
+  for (const batch of batches(paths, size)) {
+    if (failure !== undefined) break;
     let transaction: Transaction<readonly unknown[]> = client.transaction();
     for (const one of batch) transaction = transaction.delete(one);
     const call: Promise<void> = transaction
@@ -228,6 +228,27 @@ async function deleteAll({ client }: Context, parsed: Parsed): Promise<Reply> {
     value: { path, deleted, failed: true },
     isPartial: true,
   };
+}
+
+/** Servers refuse larger requests; with room for what is not counted. */
+const BATCH_BYTES = 900_000;
+const BYTES_PER_DELETE = 20;
+
+/** So many paths together, or as many as one request takes. */
+function* batches(paths: readonly string[], size: number): Generator<string[]> {
+  let batch: string[] = [];
+  let bytes = 0;
+  for (const path of paths) {
+    const own = Buffer.byteLength(path) + BYTES_PER_DELETE;
+    if (batch.length === size || (batch.length > 0 && bytes + own > BATCH_BYTES)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(path);
+    bytes += own;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 async function stat({ client }: Context, parsed: Parsed): Promise<Reply> {

@@ -2,7 +2,7 @@
 
 import { createInterface } from 'node:readline';
 import type { Output } from '../output.js';
-import { readSnapshot, type Snapshot } from './snapshot-tree.js';
+import { readSnapshot, type Snapshot, walk } from './snapshot-tree.js';
 
 export interface CompareOptions {
   readonly left: string;
@@ -59,28 +59,31 @@ async function load(path: string, output: Output): Promise<Tree> {
 }
 
 /** The root's path is empty, as Apache's comparer has it. */
-function measure({ nodes }: Snapshot): Tree {
+function measure(snapshot: Snapshot): Tree {
   const levels: Measured[][] = [];
   const byPath = new Map<string, Measured>();
   const children = new Map<string, readonly string[]>();
-  const visit = (at: string, depth: number): Measured => {
-    const node = nodes.get(at);
-    let size = node?.data?.length ?? 0;
-    let count = 0;
-    for (const child of node?.children ?? []) {
-      const below = visit(child, depth + 1);
-      size += below.size;
-      count += below.count + 1;
-    }
-    const path = at === '/' ? '' : at;
-    const measured = { path, size, count };
-    while (levels.length <= depth) levels.push([]);
-    levels[depth]?.push(measured);
-    byPath.set(path, measured);
-    children.set(path, node?.children ?? []);
-    return measured;
-  };
-  visit('/', 0);
+  /** Sums of the nodes on the way to the present one. */
+  const way: { size: number; count: number }[] = [];
+  walk(
+    snapshot,
+    '/',
+    ({ data }) => way.push({ size: data?.length ?? 0, count: 0 }),
+    (node, depth) => {
+      const { size, count } = way.pop() as (typeof way)[number];
+      const parent = way.at(-1);
+      if (parent !== undefined) {
+        parent.size += size;
+        parent.count += count + 1;
+      }
+      const path = node.path === '/' ? '' : node.path;
+      const measured = { path, size, count };
+      while (levels.length <= depth) levels.push([]);
+      levels[depth]?.push(measured);
+      byPath.set(path, measured);
+      children.set(path, node.children);
+    },
+  );
   for (const level of levels) level.sort((a, b) => (a.path < b.path ? -1 : 1));
   return { levels, byPath, children };
 }

@@ -75,6 +75,35 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
   return { file, zxid: name.zxid, nodes, acls, sessions, digest };
 }
 
+/**
+ * Goes through what is below a node, and the node itself, siblings by name: tells each before what is below it, and after that.
+ * Without recursion: a tree can be thousands of levels deep.
+ */
+export function walk(
+  { nodes }: Snapshot,
+  root: string,
+  before: (node: SnapshotNode, level: number) => void,
+  after: (node: SnapshotNode, level: number) => void,
+): void {
+  const way: { readonly node: SnapshotNode; next: number }[] = [];
+  const enter = (path: string): void => {
+    const node = nodes.get(path);
+    if (node === undefined) return;
+    before(node, way.length);
+    way.push({ node, next: 0 });
+  };
+  enter(root);
+  for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
+    const child = last.node.children[last.next++];
+    if (child !== undefined) {
+      enter(child);
+      continue;
+    }
+    way.pop();
+    after(last.node, way.length);
+  }
+}
+
 // StatPersisted: long czxid, mzxid, ctime, mtime; int version, cversion, aversion; long ephemeralOwner, pzxid
 function readStat(buf: Buffer, at: number): SnapshotNode['stat'] {
   return {

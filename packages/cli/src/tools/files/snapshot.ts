@@ -4,7 +4,7 @@ import { OPEN_ACL_UNSAFE } from '@nodekeeper/protocol';
 import { bareHex, javaDate } from '@nodekeeper/server/java-text';
 import { aclText } from '../../shell/texts.js';
 import { Failure, type Output } from '../output.js';
-import { readSnapshot, type Snapshot, type SnapshotNode } from './snapshot-tree.js';
+import { readSnapshot, type Snapshot, type SnapshotNode, walk } from './snapshot-tree.js';
 
 /** Stands for the ACL that allows everything to everybody, which is not in the table. */
 const OPEN_ACL_ID = -1;
@@ -101,18 +101,25 @@ function printValues(snapshot: Snapshot, output: Output): void {
   }
 }
 
-type Sizes = { name: string; asize: number; dsize: number; dev: number; ino: number };
-
+/** An array for each node with children: first its own sizes, then what is below it. Printed as it is found: it can be long, and deep. */
 function printSizes(snapshot: Snapshot, output: Output): void {
   let number = 1000;
-  const entry = (path: string): Sizes | unknown[] => {
-    const node = snapshot.nodes.get(path);
-    const size = node?.data?.length ?? 0;
-    const name = path === '/' ? path : path.slice(path.lastIndexOf('/') + 1);
-    const sizes = { name, asize: size, dsize: size, dev: 0, ino: ++number };
-    const children = node?.children ?? [];
-    return children.length === 0 ? sizes : [sizes, ...children.map(entry)];
-  };
   const head = { progname: 'nodekeeper', progver: '1', timestamp: Date.now() };
-  output.value([1, 0, head, entry('/')]);
+  output.part(`[1,0,${JSON.stringify(head)}`);
+  const isDirectory = ({ children }: SnapshotNode): boolean => children.length > 0;
+  walk(
+    snapshot,
+    '/',
+    (node) => {
+      const { path, data } = node;
+      const size = data?.length ?? 0;
+      const name = path === '/' ? path : path.slice(path.lastIndexOf('/') + 1);
+      const sizes = { name, asize: size, dsize: size, dev: 0, ino: ++number };
+      output.part(`,${isDirectory(node) ? '[' : ''}${JSON.stringify(sizes)}`);
+    },
+    (node) => {
+      if (isDirectory(node)) output.part(']');
+    },
+  );
+  output.line(']');
 }

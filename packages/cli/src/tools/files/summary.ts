@@ -1,32 +1,34 @@
 // `tools summary`: nodes and bytes below each node of a snapshot, as Apache's zkSnapshotRecursiveSummaryToolkit.sh does.
 
 import { Failure, type Output } from '../output.js';
-import { readSnapshot } from './snapshot-tree.js';
+import { readSnapshot, walk } from './snapshot-tree.js';
 
 /** @param maxDepth levels that are printed; 0 for all */
 export async function runSummary(file: string, root: string, maxDepth: number, output: Output): Promise<void> {
-  const { nodes } = await readSnapshot(file);
-  if (!nodes.has(root)) throw new Failure(`Node does not exist: ${root}`, 1);
+  const snapshot = await readSnapshot(file);
+  if (!snapshot.nodes.has(root)) throw new Failure(`Node does not exist: ${root}`, 1);
   const lines: string[][] = [];
-  const visit = (path: string, level: number): { nodes: number; bytes: number } => {
-    const node = nodes.get(path);
-    const sum = { nodes: 1, bytes: node?.data?.length ?? 0 };
-    const children = node?.children ?? [];
-    if (children.length === 0) return sum;
-    const isShown = maxDepth === 0 || level <= maxDepth;
-    const own: string[] = [];
-    // Its place is before what is below it, its sums are known after.
-    if (isShown) lines.push(own);
-    for (const child of children) {
-      const below = visit(child, level + 1);
-      sum.nodes += below.nodes;
-      sum.bytes += below.bytes;
-    }
-    if (output.json && isShown) own.push(JSON.stringify({ path, level, children: sum.nodes - 1, data: sum.bytes }));
-    const tab = '--'.repeat(level);
-    if (!output.json) own.push(`${tab} ${path}`, `${tab}   children: ${sum.nodes - 1}`, `${tab}   data: ${sum.bytes}`);
-    return sum;
-  };
-  visit(root, 0);
+  /** Of the nodes on the way to the present one. Their places are before what is below them, their sums are known after. */
+  const way: { readonly own: string[]; nodes: number; bytes: number }[] = [];
+  walk(
+    snapshot,
+    root,
+    ({ data, children }, level) => {
+      const own: string[] = [];
+      way.push({ own, nodes: 1, bytes: data?.length ?? 0 });
+      if (children.length > 0 && (maxDepth === 0 || level <= maxDepth)) lines.push(own);
+    },
+    ({ path }, level) => {
+      const { own, nodes, bytes } = way.pop() as (typeof way)[number];
+      const parent = way.at(-1);
+      if (parent !== undefined) {
+        parent.nodes += nodes;
+        parent.bytes += bytes;
+      }
+      const tab = '--'.repeat(level);
+      if (output.json) own.push(JSON.stringify({ path, level, children: nodes - 1, data: bytes }));
+      else own.push(`${tab} ${path}`, `${tab}   children: ${nodes - 1}`, `${tab}   data: ${bytes}`);
+    },
+  );
   for (const line of lines.flat()) output.line(line);
 }

@@ -26,19 +26,27 @@ export async function runTree(
     return;
   }
   const byPath = new Map(nodes.map((node) => [node.below, node]));
-  const show = (node: TreeNode, name: string, before: string, between: string): void => {
+  /** What is still to be shown, the next one last: a tree can be too deep for recursion. */
+  const rest: { readonly node: TreeNode; readonly name: string; readonly before: string; readonly between: string }[] =
+    [];
+  const root = byPath.get('');
+  if (root !== undefined) rest.push({ node: root, name: path, before: '', between: '' });
+  for (let one = rest.pop(); one !== undefined; one = rest.pop()) {
+    const { node, name, before, between } = one;
     output.line(`${before}${name}${labels(node)}${data ? shownData(node.data) : ''}`);
     const below = node.children
       .map((child) => byPath.get(`${node.below}/${child}`))
       .filter((child) => child !== undefined);
-    for (const [i, child] of below.entries()) {
-      const isLast = i === below.length - 1;
-      const own = child.below.slice(child.below.lastIndexOf('/') + 1);
-      show(child, own, `${between}${isLast ? '└── ' : '├── '}`, `${between}${isLast ? '    ' : '│   '}`);
+    for (const [i, child] of below.reverse().entries()) {
+      const isLast = i === 0;
+      rest.push({
+        node: child,
+        name: child.below.slice(child.below.lastIndexOf('/') + 1),
+        before: `${between}${isLast ? '└── ' : '├── '}`,
+        between: `${between}${isLast ? '    ' : '│   '}`,
+      });
     }
-  };
-  const root = byPath.get('');
-  if (root !== undefined) show(root, path, '', '');
+  }
   output.note(`${nodes.length} nodes, ${nodes.reduce((sum, { stat }) => sum + stat.dataLength, 0)} bytes`);
   failIfUnreadable(nodes);
 }
