@@ -19,6 +19,8 @@ export interface HttpsSettings {
 }
 
 const HANDSHAKE_MS = 10_000;
+/** Of more handshakes at a time the oldest make room: with the connections without a request, those who ask have some left. */
+const MOST_HANDSHAKES = 25;
 /** What browsers are told for a day: only by TLS, as Apache's server tells them. */
 const STRICT = 'max-age=86400; includeSubDomains';
 
@@ -58,11 +60,28 @@ export function httpsFactory(
       Reflect.apply(take, server, [socket]);
     };
     server.removeAllListeners('connection');
-    const onSecure = (socket: Connection, identities: readonly Identity[]): void => {
-      proved.set(socket, identities);
-      hand(socket);
-    };
-    server.on('connection', (socket: Socket) => entry.take(socket, accepts, { onPlain: hand, onSecure }));
+    const shaking = new Set<Socket>();
+    server.on('connection', (socket: Socket) => {
+      shaking.add(socket);
+      const [oldest] = shaking;
+      if (oldest !== undefined && shaking.size > MOST_HANDSHAKES) {
+        shaking.delete(oldest);
+        oldest.destroy();
+      }
+      const isThrough = (): void => void shaking.delete(socket);
+      socket.once('close', isThrough);
+      entry.take(socket, accepts, {
+        onPlain(connection) {
+          isThrough();
+          hand(connection);
+        },
+        onSecure(connection, identities) {
+          isThrough();
+          proved.set(connection, identities);
+          hand(connection);
+        },
+      });
+    });
     server.on('close', () => entry.close());
     return server;
   };

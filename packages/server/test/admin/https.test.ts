@@ -74,6 +74,17 @@ test('with admin.forceHttps commands are answered over TLS alone', async (t) => 
   assert.ok(warnings.some((warning) => /a connection to the admin server is refused/.test(warning)));
 });
 
+test('connections that do not shake hands leave room for those who do', async (t) => {
+  const { ports: found } = await ports(t, { ...QUORUM_STORES, 'admin.forceHttps': true });
+  const [port = 0] = found;
+  for (let i = 0; i < 120; i++) {
+    const silent = connect(port, '127.0.0.1').on('error', () => {});
+    t.after(() => silent.destroy());
+    await once(silent, 'connect');
+  }
+  assert.equal((await secure(port, '/health')).status, 200);
+});
+
 test('with admin.portUnification one port takes both', async (t) => {
   const { ports: found } = await ports(t, { ...QUORUM_STORES, 'admin.portUnification': true });
   const [port = 0] = found;
