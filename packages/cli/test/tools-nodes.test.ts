@@ -231,6 +231,20 @@ test('differences are told by kind', async (t) => {
   assert.deepEqual(await tools('diff', `${at}/l`, `${at}/l`), { code: 0, out: '', err: '' });
 });
 
+test('data of nodes and of files are shown so that they steer no terminal', async (t) => {
+  const { at, client } = await serve(t);
+  await client.create('/l', { data: 'a\x1b]0;title\x07\u202eb\u009b2J' });
+  await client.create('/r', { data: 'c\nd' });
+  const shown = 'a\\u001b]0;title\\u0007\\u202eb\\u009b2J';
+  assert.equal((await tools('tree', `${at}/l`, '--data')).out, `/l = ${shown}\n`);
+  assert.equal((await tools('diff', `${at}/l`, `${at}/r`, '--data')).out, `~ / data\n  < ${shown}\n  > c\nd\n`);
+  const file = join(temporary(t), 'tree.yaml');
+  writeFileSync(file, 'a: [\x1b]0;title\x07 {x');
+  const { code, err } = await tools('import', file, `${at}/l`);
+  assert.equal(code, 2);
+  assert.match(err, /a: \[\\u001b\]0;title\\u0007 \{x/);
+});
+
 test('what is wrong on the command line has exit code 2, and no server 1', async () => {
   assert.equal((await tools('nonsense')).code, 2);
   assert.equal((await tools('cp', '/a')).code, 2);

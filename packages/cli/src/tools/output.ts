@@ -24,3 +24,10 @@ export interface Output {
   /** One JSON object on a line. */
   value(value: unknown): void;
 }
+
+/** Text of somebody else's for people to read: what it holds must not steer a terminal, or turn the line around. */
+export function printable(text: string): string {
+  return text.replace(/(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (c) => {
+    return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}

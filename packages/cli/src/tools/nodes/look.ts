@@ -2,7 +2,7 @@
 
 import { bareHex } from '@nodekeeper/server/java-text';
 import { aclText, statJson } from '../../shell/texts.js';
-import { Failure, type Output } from '../output.js';
+import { Failure, type Output, printable } from '../output.js';
 import { sameAcl, sameData } from './changes.js';
 import type { Place } from './place.js';
 import { isEphemeral, joined, reading, readSubtree, type TreeNode } from './subtree.js';
@@ -68,7 +68,7 @@ function labels({ stat, isUnreadable }: TreeNode): string {
 function shownData(data: Buffer | null): string {
   if (data === null || data.length === 0) return '';
   const text = data.toString('utf8').replace(/\s+/g, ' ');
-  return ` = ${text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text}`;
+  return ` = ${printable(text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text)}`;
 }
 
 function summary({ stat, isUnreadable }: TreeNode): Record<string, unknown> {
@@ -237,7 +237,7 @@ function compareNodes(
         ['<', l],
         ['>', r],
       ] as const)
-        output.line(`  ${sign} ${node.data?.toString('utf8') ?? 'null'}`);
+        output.line(`  ${sign} ${printable(node.data?.toString('utf8') ?? 'null')}`);
   }
   if (acl && !sameAcl(l.acl, r.acl)) {
     tell('acl', { first: aclText(l.acl), second: aclText(r.acl) });

@@ -2,7 +2,7 @@
 
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parse as parseYaml, stringify as toYaml } from 'yaml';
-import { Failure, type Output } from '../output.js';
+import { Failure, type Output, printable } from '../output.js';
 import { applyChanges, changesTo, printChanges } from './changes.js';
 import { fromDocument, toDocument } from './document.js';
 import type { Place } from './place.js';
@@ -90,6 +90,7 @@ function parse(text: string, file: string): unknown {
   try {
     return text.trimStart().startsWith('{') ? JSON.parse(text) : parseYaml(text, { maxAliasCount: 100 });
   } catch (error) {
-    throw new Failure(`${file}: ${error instanceof Error ? error.message : error}`, 2);
+    // It shows the line.
+    throw new Failure(`${file}: ${printable(error instanceof Error ? error.message : String(error))}`, 2);
   }
 }
