@@ -68,7 +68,7 @@ export class Topic<T> {
   }
 
   /** Publishes a message once, also over lost connections and sessions. Resolves with its sequence. */
-  publish(value: T, wait: WaitOptions = {}): Promise<number> {
+  async publish(value: T, wait: WaitOptions = {}): Promise<number> {
     const data = this.serializer.serialize(value);
     return withLimit(wait, { recipe: RECIPE, path: this.path }, (signal) => this.publishWithin(data, signal));
   }
