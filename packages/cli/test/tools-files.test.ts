@@ -2,7 +2,8 @@
 // interop/.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -244,4 +245,18 @@ test('a tree of thousands of levels is told, whatever room there is for recursio
   const same = deep('compare', '-l', file, '-r', file, '-b', '0', '-n', '0');
   assert.equal(same.code, 0, same.err);
   assert.ok(same.lines.includes(`Max depth: ${LEVELS + 1}`));
+});
+
+test('long output ends when nobody reads it any more', async (t) => {
+  const file = join(temporary(t), 'snapshot.1');
+  writeFileSync(file, deepSnapshot(3000));
+  for (const how of ['--json', '--ncdu', '--data']) {
+    const child = spawn(process.execPath, [MAIN, 'tools', 'snapshot', how, file], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(() => child.kill());
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    assert.deepEqual(await once(child, 'exit'), [0, null], how);
+  }
 });

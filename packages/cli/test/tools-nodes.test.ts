@@ -303,6 +303,7 @@ test('a node that changes while its subtree is moved stays, and what was done is
     part: (text) => said.push(text),
     note: (text) => said.push(text),
     progress: () => {},
+    taken: async () => {},
     value: (value) => said.push(JSON.stringify(value)),
   };
   const create = client.create.bind(client);

@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { UsageError } from '../arguments.js';
 import { parseShellArguments } from '../shell/arguments.js';
 import { failureJson, failureText } from '../shell/failure.js';
-import { Streams } from '../shell/streams.js';
+import { ReaderGone, Streams } from '../shell/streams.js';
 import type { CopyOptions } from './nodes/copy.js';
 import type { DiffOptions, FindOptions } from './nodes/look.js';
 import type { Connecting, Place } from './nodes/place.js';
@@ -65,10 +65,12 @@ class Run {
       note: (text) => streams.note(text),
       progress: (done, total, what) => progress.show(done, total, what),
       value: (value) => streams.line(JSON.stringify(value)),
+      taken: () => streams.taken(),
     };
   }
 
   fail(error: unknown): void {
+    if (error instanceof ReaderGone) return;
     // Commander has told what is wrong.
     if (
       error instanceof Error &&

@@ -23,6 +23,8 @@ export interface Output {
   progress(done: number, total: number | undefined, what: string): void;
   /** One JSON object on a line. */
   value(value: unknown): void;
+  /** Resolves when more can be printed; what prints much awaits it now and then. Rejects if nobody reads any more. */
+  taken(): Promise<void>;
 }
 
 /** Text of somebody else's for people to read: what it holds must not steer a terminal, or turn the line around. */

@@ -65,25 +65,24 @@ function measure(snapshot: Snapshot): Tree {
   const children = new Map<string, readonly string[]>();
   /** Sums of the nodes on the way to the present one. */
   const way: { size: number; count: number }[] = [];
-  walk(
-    snapshot,
-    '/',
-    ({ data }) => way.push({ size: data?.length ?? 0, count: 0 }),
-    (node, depth) => {
-      const { size, count } = way.pop() as (typeof way)[number];
-      const parent = way.at(-1);
-      if (parent !== undefined) {
-        parent.size += size;
-        parent.count += count + 1;
-      }
-      const path = node.path === '/' ? '' : node.path;
-      const measured = { path, size, count };
-      while (levels.length <= depth) levels.push([]);
-      levels[depth]?.push(measured);
-      byPath.set(path, measured);
-      children.set(path, node.children);
-    },
-  );
+  for (const { node, level, isBefore } of walk(snapshot, '/')) {
+    if (isBefore) {
+      way.push({ size: node.data?.length ?? 0, count: 0 });
+      continue;
+    }
+    const { size, count } = way.pop() as (typeof way)[number];
+    const parent = way.at(-1);
+    if (parent !== undefined) {
+      parent.size += size;
+      parent.count += count + 1;
+    }
+    const path = node.path === '/' ? '' : node.path;
+    const measured = { path, size, count };
+    while (levels.length <= level) levels.push([]);
+    levels[level]?.push(measured);
+    byPath.set(path, measured);
+    children.set(path, node.children);
+  }
   for (const level of levels) level.sort((a, b) => (a.path < b.path ? -1 : 1));
   return { levels, byPath, children };
 }

@@ -75,32 +75,31 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
   return { file, zxid: name.zxid, nodes, acls, sessions, digest };
 }
 
-/**
- * Goes through what is below a node, and the node itself, siblings by name: tells each before what is below it, and after that.
- * Without recursion: a tree can be thousands of levels deep.
- */
-export function walk(
-  { nodes }: Snapshot,
-  root: string,
-  before: (node: SnapshotNode, level: number) => void,
-  after: (node: SnapshotNode, level: number) => void,
-): void {
+/** A place on the way through a tree. */
+export interface Step {
+  readonly node: SnapshotNode;
+  /** How far it is below where the way began. */
+  readonly level: number;
+  /** Whether what is below the node is still to come; each node comes twice. */
+  readonly isBefore: boolean;
+}
+
+/** The way through what is below a node, siblings by name. Without recursion: a tree can be thousands of levels deep. */
+export function* walk({ nodes }: Snapshot, root: string): Generator<Step> {
   const way: { readonly node: SnapshotNode; next: number }[] = [];
-  const enter = (path: string): void => {
-    const node = nodes.get(path);
-    if (node === undefined) return;
-    before(node, way.length);
-    way.push({ node, next: 0 });
-  };
-  enter(root);
-  for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
-    const child = last.node.children[last.next++];
-    if (child !== undefined) {
-      enter(child);
-      continue;
+  let path: string | undefined = root;
+  for (;;) {
+    const node: SnapshotNode | undefined = path === undefined ? undefined : nodes.get(path);
+    if (node !== undefined) {
+      yield { node, level: way.length, isBefore: true };
+      way.push({ node, next: 0 });
     }
+    const last = way.at(-1);
+    if (last === undefined) return;
+    path = last.node.children[last.next++];
+    if (path !== undefined) continue;
     way.pop();
-    after(last.node, way.length);
+    yield { node: last.node, level: way.length, isBefore: false };
   }
 }
 

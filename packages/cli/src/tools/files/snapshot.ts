@@ -23,9 +23,9 @@ export async function runSnapshot(
 ): Promise<void> {
   if (data && ncdu) throw new Failure('Cannot specify both data dump (-d) and json mode (-json) in same call', 2);
   const snapshot = await readSnapshot(path);
-  if (ncdu) printSizes(snapshot, output);
-  else if (output.json) printValues(snapshot, output);
-  else printDetails(snapshot, data, output);
+  if (ncdu) await printSizes(snapshot, output);
+  else if (output.json) await printValues(snapshot, output);
+  else await printDetails(snapshot, data, output);
 }
 
 function* depthFirst({ nodes }: Snapshot, root = '/'): Generator<SnapshotNode> {
@@ -38,7 +38,7 @@ function* depthFirst({ nodes }: Snapshot, root = '/'): Generator<SnapshotNode> {
   }
 }
 
-function printDetails(snapshot: Snapshot, withData: boolean, output: Output): void {
+async function printDetails(snapshot: Snapshot, withData: boolean, output: Output): Promise<void> {
   const { nodes, sessions, digest, zxid } = snapshot;
   // Apache's server has the root twice, as `` and as `/`.
   output.line(`ZNode Details (count=${nodes.size + 1}):`);
@@ -51,6 +51,7 @@ function printDetails(snapshot: Snapshot, withData: boolean, output: Output): vo
     output.line(withData ? `  data = ${data?.toString('base64') ?? ''}` : `  dataLength = ${data?.length ?? 0}`);
     for (const one of [stat.mzxid, stat.pzxid]) if (one > last) last = one;
     ephemerals.set(stat.ephemeralOwner, (ephemerals.get(stat.ephemeralOwner) ?? 0) + 1);
+    await output.taken();
   }
   output.line('----');
   output.line('Session Details (sid, timeout, ephemeralCount):');
@@ -80,7 +81,7 @@ function paddedHex(value: bigint): string {
   return `0x${bareHex(value).padStart(14, '0')}`;
 }
 
-function printValues(snapshot: Snapshot, output: Output): void {
+async function printValues(snapshot: Snapshot, output: Output): Promise<void> {
   const { acls, sessions, digest, zxid } = snapshot;
   output.value({
     zxid: `0x${bareHex(zxid)}`,
@@ -98,28 +99,25 @@ function printValues(snapshot: Snapshot, output: Output): void {
       acl: aclText(aclId === OPEN_ACL_ID ? OPEN_ACL_UNSAFE : (acls.get(aclId) ?? [])),
       ...Object.fromEntries(ids),
     });
+    await output.taken();
   }
 }
 
 /** An array for each node with children: first its own sizes, then what is below it. Printed as it is found: it can be long, and deep. */
-function printSizes(snapshot: Snapshot, output: Output): void {
+async function printSizes(snapshot: Snapshot, output: Output): Promise<void> {
   let number = 1000;
   const head = { progname: 'nodekeeper', progver: '1', timestamp: Date.now() };
   output.part(`[1,0,${JSON.stringify(head)}`);
-  const isDirectory = ({ children }: SnapshotNode): boolean => children.length > 0;
-  walk(
-    snapshot,
-    '/',
-    (node) => {
-      const { path, data } = node;
+  for (const { node, isBefore } of walk(snapshot, '/')) {
+    const { path, data, children } = node;
+    const isDirectory = children.length > 0;
+    if (isBefore) {
       const size = data?.length ?? 0;
       const name = path === '/' ? path : path.slice(path.lastIndexOf('/') + 1);
       const sizes = { name, asize: size, dsize: size, dev: 0, ino: ++number };
-      output.part(`,${isDirectory(node) ? '[' : ''}${JSON.stringify(sizes)}`);
-    },
-    (node) => {
-      if (isDirectory(node)) output.part(']');
-    },
-  );
+      output.part(`,${isDirectory ? '[' : ''}${JSON.stringify(sizes)}`);
+    } else if (isDirectory) output.part(']');
+    await output.taken();
+  }
   output.line(']');
 }

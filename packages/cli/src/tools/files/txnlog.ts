@@ -31,7 +31,7 @@ export async function runTxnLog(path: string, options: TxnLogOptions, output: Ou
   const log = open(path);
   try {
     if (options.recover === true) await recover(log, target, options, output);
-    else dump(log, output);
+    else await dump(log, output);
   } catch (error) {
     throw error instanceof LogFileError ? new Failure(error.message, 2) : error;
   } finally {
@@ -53,7 +53,7 @@ function printHead(log: LogFile, output: Output): void {
   output.line(`ZooKeeper Transactional Log File with dbid ${log.dbid} txnlog format version ${log.version}`);
 }
 
-function dump(log: LogFile, output: Output): void {
+async function dump(log: LogFile, output: Output): Promise<void> {
   printHead(log, output);
   let count = 0;
   for (const record of log.records()) {
@@ -61,6 +61,7 @@ function dump(log: LogFile, output: Output): void {
     if (!output.json || isRight(record)) print(record, '', output);
     if (!record.isWhole) throw new Failure('Last transaction was partial.', 1);
     count++;
+    await output.taken();
   }
   if (!output.json) output.line(`EOF reached after ${count} txns.`);
 }
