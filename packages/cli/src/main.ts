@@ -2,6 +2,10 @@
 // The nodekeeper command. Running a server takes the short way: nothing is loaded that the server does not need.
 
 const [verb, ...rest] = verbFirst(process.argv.slice(2));
+if (verb !== 'start-foreground') {
+  // Who reads may leave, as `head` does: the rest is told nobody, and what was begun is done.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+}
 const wantsHelp = rest.some((arg) => arg === '--help' || arg === '-h');
 if (verb === 'start-foreground' && !wantsHelp) {
   const { startForeground } = await import('./start-foreground.js');
