@@ -43,6 +43,8 @@ export interface ServerOptions {
   readonly disk?: Disk;
   readonly network?: Network;
   readonly runtime?: Runtime;
+  /** See {@link TxnLog}. In simulations, where clients are few, other writes are to set out beside one than in earnest. */
+  readonly writtenTogether?: number;
   /** Called when the server cannot go on: nothing more is acknowledged, and the process has to end. */
   readonly onFatal?: (error: Error) => void;
 }
@@ -181,6 +183,7 @@ export abstract class Server {
   readonly auth: AuthRules;
   readonly processorOptions: ProcessorOptions;
   readonly processorHooks: ProcessorHooks;
+  private readonly writtenTogether: number | undefined;
   protected readonly onFatal: (error: Error) => void;
   private readonly timers: Timer[] = [];
   snapshotting: Promise<void> | null = null;
@@ -194,7 +197,6 @@ export abstract class Server {
   private snapshotDue = false;
   private nextId: bigint;
   private readonly lock: DataLock | undefined;
-  private flushScheduled = false;
   /** Client ports that are being opened and moved, one after the other; null before: they are opened where they are to be then. */
   private moving: Promise<void> | null = null;
   private listening = false;
@@ -247,6 +249,7 @@ export abstract class Server {
         this.stats.staleReplies++;
       },
     };
+    this.writtenTogether = options.writtenTogether;
     this.log = this.openLog(opened.recovered.lastZxid);
     this.port = new ClientPort(
       {
@@ -301,7 +304,7 @@ export abstract class Server {
         },
         onAdmitted: (waited) => this.stats.requestQueueTime.add(waited),
         nextSessionId: () => this.newSessionId(),
-        endTurn: () => this.flushLog(),
+        endTurn: () => this.log.endTurn(),
         onFault: (error) => this.fail(error),
       },
     );
@@ -323,6 +326,7 @@ export abstract class Server {
         flushDelayMs: config.flushDelay,
         idleFlushMs: config.maxWriteQueuePollTime,
         maxBatchSize: config.maxBatchSize,
+        writtenTogether: this.writtenTogether,
       },
       {
         onDurable: (batch) => this.guard(() => this.onDurable(batch)),
@@ -576,16 +580,6 @@ export abstract class Server {
   private newSessionId(): bigint {
     while (this.database.sessionTimeouts.has(this.nextId)) this.nextId++;
     return this.nextId++;
-  }
-
-  /** An idle log is written once everything that arrived together has been read: one sync for all of it. */
-  flushLog(): void {
-    if (this.flushScheduled || this.log.batch.count === 0) return;
-    this.flushScheduled = true;
-    this.runtime.soon(() => {
-      this.flushScheduled = false;
-      this.log.flush();
-    });
   }
 
   /** Counts applied transactions; begins a snapshot and a new log when enough have come. */

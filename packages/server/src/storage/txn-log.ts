@@ -27,6 +27,12 @@ const LARGEST_KEPT = 4 * 1024 * 1024;
 const MAX_WRITES = 2;
 /** With more bytes on their way than this, which it would have to write once more, a batch waits. */
 const LARGEST_REPEATED = 64 * 1024;
+/** Up to so many entries cost less in one write than it gains to write some while others are worked on. */
+const WRITTEN_TOGETHER = 32;
+/** A batch that is not worth a write yet sets out when the event loop has found nothing new so often. */
+const IDLE_LOOKS = 3;
+/** What is left, at each write, of the most entries that were under way at once. */
+const FORGETTING = 0.98;
 /** How long it takes at most, in milliseconds, until it is noted that something is durable. */
 const NOTE_MS = 100;
 /** A batch takes no further entry beyond this, so that what is under way at a power failure is what readers take for that. */
@@ -45,6 +51,8 @@ export interface TxnLogOptions {
   readonly idleFlushMs: number;
   /** Entries that end such a wait early. */
   readonly maxBatchSize: number;
+  /** Where so many are under way at once, or fewer, all are one write; of more, half are. {@link WRITTEN_TOGETHER} if not given. */
+  readonly writtenTogether?: number | undefined;
 }
 
 export interface TxnLogHooks {
@@ -126,6 +134,12 @@ export class TxnLog {
   /** How far each log is durable, as it will be noted. */
   private readonly marks: Map<string, SyncedMark>;
   private noting: Timer | undefined;
+  /** How many entries were under way at once of late, those that gather included. */
+  private atOnce = 0;
+  private isLooking = false;
+  /** How often nothing more had come, and how many entries there were then. */
+  private looks = 0;
+  private lookedAt = 0;
   /** Where the next batch goes. */
   private position = 0;
   private allocated = 0;
@@ -168,6 +182,45 @@ export class TxnLog {
       this.full.push(this.takeBatch());
     }
     return this.batch.append(entry, zxid);
+  }
+
+  /**
+   * Everything that a connection had to say is appended. What is worth a write begins it; less waits until no connection has anything
+   * to say: of requests that come one by one, each alone would cost what half of them together do.
+   */
+  endTurn(): void {
+    if (this.batch.count === 0) return;
+    if (this.writes === 0 && this.isWorthwhile) this.flush();
+    else this.lookLater();
+  }
+
+  private lookLater(): void {
+    if (this.isLooking) return;
+    this.isLooking = true;
+    this.looks = 0;
+    this.runtime.soon(this.look);
+  }
+
+  private readonly look = (): void => {
+    this.isLooking = false;
+    const { count } = this.batch;
+    if (this.writes === 0 && !this.isWorthwhile) {
+      this.looks = count > this.lookedAt ? 1 : this.looks + 1;
+      this.lookedAt = count;
+      if (this.looks <= IDLE_LOOKS) {
+        this.isLooking = true;
+        this.runtime.soon(this.look);
+        return;
+      }
+    }
+    this.flush();
+  };
+
+  /** Whether as many entries have gathered as can be expected, of many half: the other half is worked on while they are written. */
+  private get isWorthwhile(): boolean {
+    const { atOnce, batch } = this;
+    const { writtenTogether = WRITTEN_TOGETHER } = this.options;
+    return this.full.length > 0 || batch.count >= Math.min(atOnce, Math.max(atOnce / 2, writtenTogether));
   }
 
   /** Begins to write what has gathered, or lets it follow by itself what is on its way. */
@@ -254,7 +307,7 @@ export class TxnLog {
     if (this.writes === 0) return true;
     if (this.writes === MAX_WRITES || this.file === null || this.needsNewFile) return false;
     const { entries, bytes } = this.onTheirWay();
-    if (next.count < entries || bytes > LARGEST_REPEATED) return false;
+    if (next.count < entries || !this.isWorthwhile || bytes > LARGEST_REPEATED) return false;
     const end = this.position + next.used;
     return !this.needsRoom(end) && end <= this.zeroingFrom;
   }
@@ -435,9 +488,11 @@ export class TxnLog {
     const last = this.unsynced.indexOf(batches[batches.length - 1] as LogBatch);
     const durable = this.unsynced.splice(0, last + 1);
     this.mark(durable.at(-1));
+    this.measure(durable);
     // The next batch goes to the disk while these are applied and answered.
     if (this.idle !== null || this.waiting.length > 0) this.write();
-    else this.flush();
+    else if (this.writes > 0 || this.isWorthwhile) this.flush();
+    else this.endTurn();
     const now = this.runtime.now();
     for (const batch of durable) {
       this.hooks.onSync(now - batch.startedAt, batch.count);
@@ -451,6 +506,12 @@ export class TxnLog {
     if (!this.durable) return;
     if (this.waiting.length > 0) this.tellWaiting();
     this.tellIdle();
+  }
+
+  private measure(durable: readonly LogBatch[]): void {
+    let entries = this.batch.count + this.onTheirWay().entries;
+    for (const { count } of durable) entries += count;
+    this.atOnce = Math.max(entries, this.atOnce * FORGETTING);
   }
 
   /** Everything up to the end of the batch is durable. */

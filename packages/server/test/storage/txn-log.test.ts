@@ -160,7 +160,16 @@ function addAll(log: TxnLog, zxids: readonly number[]): void {
 const RECORD = 60 + 13;
 const at = (zxid: number): number => 16 + (zxid - 1) * RECORD;
 
-test('what is appended while a file is opened is one later batch, written where the first ends', () => {
+/** As many zxids as are worth a write of their own beside another. */
+const FORTY = Array.from({ length: 40 }, (_, i) => i);
+const forty = (first: number): number[] => FORTY.map((i) => first + i);
+
+/** Until the log has seen that nothing more comes. */
+async function quiet(): Promise<void> {
+  for (let i = 0; i < 6; i++) await new Promise(setImmediate);
+}
+
+test('what is appended while a file is opened is one later batch, written where the first ends', async () => {
   const { held: disk, durable, batches, log } = held();
   log.append(entry(1), 1);
   log.flush();
@@ -174,6 +183,7 @@ test('what is appended while a file is opened is one later batch, written where 
   assert.equal(disk.waiting.length, 1);
   first.end();
   assert.deepEqual(durable, [1]);
+  await quiet();
   const second = disk.next('write');
   assert.equal(second.position, first.position + first.length);
   assert.equal(second.length, 2 * first.length);
@@ -185,38 +195,38 @@ test('what is appended while a file is opened is one later batch, written where 
 
 test('as much as is on its way sets out beside it, and repeats it: no write leaves a gap, whichever comes first', () => {
   const { add, writes, durable, batches } = opened();
-  add(2, 3);
-  add(4);
+  add(...forty(2), ...forty(42));
+  add(...forty(82));
   assert.equal(writes().length, 1, 'less than what is on its way waits');
-  add(5);
+  add(...forty(122));
   const [first, second] = writes() as [Operation, Operation];
-  assert.deepEqual([first.position, first.length], [at(2), 2 * RECORD]);
-  assert.deepEqual([second.position, second.length], [at(2), 4 * RECORD]);
+  assert.deepEqual([first.position, first.length], [at(2), 80 * RECORD]);
+  assert.deepEqual([second.position, second.length], [at(2), 160 * RECORD]);
   assert.deepEqual(second.data.subarray(0, first.length), first.data);
-  add(6, 7, 8, 9);
+  for (const from of [162, 202, 242, 282]) add(...forty(from));
   assert.equal(writes().length, 2, 'two writes at most');
   first.end();
-  assert.deepEqual(durable, [1, 3]);
+  assert.deepEqual(durable, [1, 81]);
   const third = writes()[1] as Operation;
-  assert.deepEqual([third.position, third.length], [at(4), 6 * RECORD], 'what is durable is not repeated');
+  assert.deepEqual([third.position, third.length], [at(82), 240 * RECORD], 'what is durable is not repeated');
   second.end();
   third.end();
-  assert.deepEqual(durable, [1, 3, 5, 9]);
+  assert.deepEqual(durable, [1, 81, 161, 321]);
   assert.deepEqual(Buffer.concat(batches.slice(1, 3)), second.data);
 });
 
 test('a later write that ends first makes everything durable that it repeats; the earlier one keeps its bytes', () => {
   const { add, writes, durable, log } = opened();
-  add(2);
-  add(3);
+  add(...forty(2));
+  add(...forty(42));
   const [first, second] = writes() as [Operation, Operation];
   second.end();
-  assert.deepEqual(durable, [1, 2, 3], 'in their order');
-  add(4);
+  assert.deepEqual(durable, [1, 41, 81], 'in their order');
+  add(...forty(82));
   const third = writes()[1] as Operation;
-  assert.deepEqual([third.position, third.length], [at(4), RECORD]);
+  assert.deepEqual([third.position, third.length], [at(82), 40 * RECORD]);
   third.end();
-  add(5);
+  add(...forty(122));
   const fourth = writes()[1] as Operation;
   fourth.end();
   assert.deepEqual(first.now(), first.data, 'what a write reads is not changed under its hands');
@@ -224,17 +234,17 @@ test('a later write that ends first makes everything durable that it repeats; th
   log.whenDurable(() => {
     told = true;
   });
-  add(6);
+  add(...forty(162));
   first.end();
-  assert.deepEqual(durable, [1, 2, 3, 4, 5]);
+  assert.deepEqual(durable, [1, 41, 81, 121, 161]);
   assert.equal(told, false);
   assert.equal(writes().length, 1);
   writes()[0]?.end();
-  assert.deepEqual(durable, [1, 2, 3, 4, 5, 6]);
+  assert.deepEqual(durable, [1, 41, 81, 121, 161, 201]);
   assert.equal(told, true);
 });
 
-test('beside a write no file is begun or grown, and nothing large is repeated', () => {
+test('beside a write no file is begun or grown, and nothing large is repeated', async () => {
   const cases: Record<string, Partial<TxnLogOptions> & { first?: number; second?: number }> = {
     'a new file is asked for': {},
     'the file is full': { sizeLimitBytes: 100 },
@@ -251,6 +261,7 @@ test('beside a write no file is begun or grown, and nothing large is repeated', 
     assert.equal(writes().length, 1, reason);
     writes()[0]?.end();
     assert.deepEqual(durable, [1, 2], reason);
+    await quiet();
     const opens = reason === 'a new file is asked for' || reason === 'the file is full';
     assert.deepEqual(
       writes().map(({ what }) => what),
@@ -262,7 +273,75 @@ test('beside a write no file is begun or grown, and nothing large is repeated', 
   }
 });
 
-test('no more is under way than what readers take for a write that was interrupted', () => {
+/** Of a log that had so many entries under way at once: their next ones come, each in a turn of its own. */
+function after(entries: number) {
+  const all = opened();
+  let next = 2;
+  const turns = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      all.log.append(entry(next), next++);
+      all.log.endTurn();
+    }
+  };
+  for (let i = 0; i < entries; i++) all.log.append(entry(next), next++);
+  all.log.flush();
+  all.writes()[0]?.end();
+  return { ...all, turns, lengths: () => all.writes().map(({ length }) => length / RECORD) };
+}
+
+test('of a few entries that come one by one as many are a write as were under way of late', () => {
+  const { turns, writes, lengths, durable } = after(8);
+  turns(7);
+  assert.deepEqual(lengths(), []);
+  turns(1);
+  assert.deepEqual(lengths(), [8]);
+  turns(7);
+  writes()[0]?.end();
+  assert.deepEqual(lengths(), []);
+  assert.deepEqual(durable, [1, 9, 17]);
+});
+
+test('of many half are a write, and the others the next', async () => {
+  const { turns, lengths } = after(100);
+  turns(49);
+  assert.deepEqual(lengths(), []);
+  turns(1);
+  assert.deepEqual(lengths(), [50]);
+  turns(49);
+  await quiet();
+  assert.deepEqual(lengths(), [50]);
+  turns(1);
+  await quiet();
+  assert.deepEqual(lengths(), [50, 100]);
+});
+
+test('what is not worth a write sets out when nothing more comes', async () => {
+  const { turns, lengths } = after(8);
+  turns(1);
+  await new Promise(setImmediate);
+  turns(1); // something does
+  for (let i = 0; i < 3; i++) {
+    assert.deepEqual(lengths(), []);
+    await new Promise(setImmediate);
+  }
+  await quiet();
+  assert.deepEqual(lengths(), [2]);
+});
+
+test('fewer are soon enough for a write where fewer are under way', async () => {
+  const { turns, writes, lengths } = after(8);
+  for (let i = 0; i < 60; i++) {
+    turns(4);
+    await quiet();
+    writes()[0]?.end();
+  }
+  turns(3);
+  assert.deepEqual(lengths(), []);
+  turns(1);
+  assert.deepEqual(lengths(), [4]);
+});
+
+test('no more is under way than what readers take for a write that was interrupted', async () => {
   const { writes, durable, log } = opened();
   for (let zxid = 2; zxid <= 102; zxid++) log.append(entry(zxid, 50_000), zxid);
   log.flush();
@@ -272,15 +351,19 @@ test('no more is under way than what readers take for a write that was interrupt
     assert.ok(under > 500_000 && under <= LARGEST_UNDER_WAY, `${under} bytes are under way`);
     writes()[0]?.end();
   };
+  const untilDurable = async (zxid: number): Promise<void> => {
+    while (durable.at(-1) !== zxid) {
+      writes()[0]?.end();
+      await new Promise(setImmediate);
+    }
+  };
   for (let i = 0; i < 5; i++) end();
-  while (writes().length > 0) writes()[0]?.end();
-  assert.equal(durable[durable.length - 1], 102);
+  await untilDurable(102);
   log.append(entry(103, 3_000_000), 103);
   log.append(entry(104), 104);
   log.flush();
   assert.equal(writes()[0]?.length, 3_000_000 + 13, 'one that is larger goes alone');
-  while (writes().length > 0) writes()[0]?.end();
-  assert.equal(durable[durable.length - 1], 104);
+  await untilDurable(104);
 });
 
 test('closing after a failure waits for the other write', async () => {

@@ -128,6 +128,7 @@ export class Machine {
       disk: this.disk.attach(life),
       network: network.attach(this.hostName, life),
       runtime: simRuntime(scheduler, life, this.clock, random),
+      writtenTogether: 0,
       logger: {
         info: (_fields: object, message: string) => this.trace(`says: ${message}`),
         warn: (_fields: object, message: string) => this.warned(message),
