@@ -43,7 +43,7 @@ export interface ServerOptions {
   readonly disk?: Disk;
   readonly network?: Network;
   readonly runtime?: Runtime;
-  /** See {@link TxnLog}. In simulations, where clients are few, other writes are to set out beside one than in earnest. */
+  /** See TxnLogOptions. In simulations, where clients are few, fewer entries are to set out beside a write than in earnest. */
   readonly writtenTogether?: number;
   /** Called when the server cannot go on: nothing more is acknowledged, and the process has to end. */
   readonly onFatal?: (error: Error) => void;

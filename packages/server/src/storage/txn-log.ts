@@ -29,6 +29,8 @@ const MAX_WRITES = 2;
 const LARGEST_REPEATED = 64 * 1024;
 /** Up to so many entries cost less in one write than it gains to write some while others are worked on. */
 const WRITTEN_TOGETHER = 32;
+/** So many are worth a write whatever was under way before: of them each costs next to nothing. */
+const ENOUGH = 256;
 /** A batch that is not worth a write yet sets out when the event loop has found nothing new so often. */
 const IDLE_LOOKS = 3;
 /** What is left, at each write, of the most entries that were under way at once. */
@@ -186,7 +188,7 @@ export class TxnLog {
 
   /**
    * Everything that a connection had to say is appended. What is worth a write begins it; less waits until no connection has anything
-   * to say: of requests that come one by one, each alone would cost what half of them together do.
+   * to say: of requests that come one by one, each alone would cost as much as all of them together.
    */
   endTurn(): void {
     if (this.batch.count === 0) return;
@@ -220,7 +222,7 @@ export class TxnLog {
   private get isWorthwhile(): boolean {
     const { atOnce, batch } = this;
     const { writtenTogether = WRITTEN_TOGETHER } = this.options;
-    return this.full.length > 0 || batch.count >= Math.min(atOnce, Math.max(atOnce / 2, writtenTogether));
+    return this.full.length > 0 || batch.count >= Math.min(atOnce, Math.max(atOnce / 2, writtenTogether), ENOUGH);
   }
 
   /** Begins to write what has gathered, or lets it follow by itself what is on its way. */

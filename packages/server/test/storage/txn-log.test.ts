@@ -315,6 +315,14 @@ test('of many half are a write, and the others the next', async () => {
   assert.deepEqual(lengths(), [50, 100]);
 });
 
+test('after very many, as of a synchronization, no more than enough are waited for', () => {
+  const { turns, lengths } = after(10_000);
+  turns(255);
+  assert.deepEqual(lengths(), []);
+  turns(1);
+  assert.deepEqual(lengths(), [256]);
+});
+
 test('what is not worth a write sets out when nothing more comes', async () => {
   const { turns, lengths } = after(8);
   turns(1);
