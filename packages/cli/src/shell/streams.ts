@@ -23,7 +23,7 @@ export class Streams {
     this.out = out;
     this.err = err;
     // Who reads has gone, as `head` does: nothing more is to be said.
-    for (const stream of [out, err]) stream.on('error', () => {});
+    err.on('error', () => {});
     out.on('error', () => {
       this.isGone = true;
     });

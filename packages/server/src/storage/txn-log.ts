@@ -204,17 +204,16 @@ export class TxnLog {
   }
 
   private readonly look = (): void => {
-    this.isLooking = false;
     const { count } = this.batch;
     if (this.writes === 0 && !this.isWorthwhile) {
       this.looks = count > this.lookedAt ? 1 : this.looks + 1;
       this.lookedAt = count;
       if (this.looks <= IDLE_LOOKS) {
-        this.isLooking = true;
         this.runtime.soon(this.look);
         return;
       }
     }
+    this.isLooking = false;
     this.flush();
   };
 
