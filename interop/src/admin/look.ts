@@ -17,6 +17,9 @@ export const COMMANDS: readonly string[] = `
   .trim()
   .split(/\s+/);
 
+/** A loaded machine is waited for: an answer that is cut off would be compared. */
+const ANSWER_MS = 20_000;
+
 /** Answers, ready to be compared, by what was asked. */
 export type Look = ReadonlyMap<string, string>;
 
@@ -29,14 +32,28 @@ export interface Looked {
 /** Asks server `id`, words and commands and metrics. */
 export async function look(watched: Watched, id: number): Promise<Looked> {
   const { client } = watched.member(id).ports;
-  const metrics = parseMetrics((await ask(client, 'mntr')) ?? '');
+  const said = async (word: string): Promise<string> => (await ask(client, word, ANSWER_MS)) ?? '';
+  const metrics = parseMetrics(await said('mntr'));
   const answers = new Map<string, string>();
-  for (const word of WORDS) answers.set(word, maskWord(word, (await ask(client, word)) ?? '', watched));
+  for (const word of WORDS) {
+    const answer = async (): Promise<string> => maskWord(word, await said(word), watched);
+    answers.set(word, word === 'dump' ? await settled(answer) : await answer());
+  }
   for (const name of COMMANDS) {
     const reply = await fetch(`${watched.adminUrl(id)}/commands/${name}`);
     answers.set(`/commands/${name}`, `${reply.status} ${maskCommand(await reply.text(), watched)}`);
   }
   return { answers, metrics };
+}
+
+/**
+ * What is said twice in a row: Apache's leader may leave out a session whose follower has just told that it is alive, as that moves
+ * it to another set while these are listed.
+ */
+async function settled(answer: () => Promise<string>): Promise<string> {
+  let [before, now] = [await answer(), await answer()];
+  for (let tries = 0; now !== before && tries < 100; tries++) [before, now] = [now, await answer()];
+  return now;
 }
 
 function parseMetrics(text: string): Metrics {

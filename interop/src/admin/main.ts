@@ -29,12 +29,15 @@ if (options.help) {
 const tested: Kind = options.against === 'apache' ? 'apache' : 'nodekeeper';
 installMissing(COMMON_PACKAGES);
 let passed = 0;
-let failed = 0;
+/** The lines of what failed, told again at the end: who reads the last lines of a log shall find them. */
+const failed: string[] = [];
 for (const [n, state] of STATES.entries()) {
   if (options.state.length === 0 || options.state.includes(String(n + 1))) await compareIn(state);
 }
-console.log(`1..${passed + failed}\n${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+console.log(`1..${passed + failed.length}`);
+if (failed.length > 0) console.log(`# failed:\n${failed.join('\n')}`);
+console.log(`${passed} passed, ${failed.length} failed`);
+process.exit(failed.length === 0 ? 0 : 1);
 
 async function compareIn(state: State): Promise<void> {
   console.log(`# ${state.title}`);
@@ -54,10 +57,13 @@ function compare(title: string, apache: Looked, ours: Looked | undefined): void 
 
 function report(what: string, differences: readonly string[]): void {
   const ok = differences.length === 0;
+  const lines = [
+    `${ok ? 'ok' : 'not ok'} ${passed + failed.length + 1} - ${what}`,
+    ...differences.map((line) => `#   ${line}`),
+  ];
   if (ok) passed += 1;
-  else failed += 1;
-  console.log(`${ok ? 'ok' : 'not ok'} ${passed + failed} - ${what}`);
-  for (const line of differences) console.log(`#   ${line}`);
+  else failed.push(...lines);
+  console.log(lines.join('\n'));
 }
 
 /** Apache's lines that ours lacks, and the other way round. */

@@ -125,6 +125,8 @@ async function runOther(suite: Suite): Promise<SuiteResult> {
 function report(outcomes: readonly Outcome[], results: readonly SuiteResult[]): void {
   const checks = outcomes.flatMap((outcome) => outcome.checks);
   const passed = [...checks, ...results].filter(({ ok }) => ok).length;
+  for (const { feature, name } of checks.filter(({ ok }) => !ok)) console.log(`# failed: ${feature}: ${name}`);
+  for (const { title } of results.filter(({ ok }) => !ok)) console.log(`# failed: ${title}`);
   console.log(`1..${number}\n# server ${serverTitle}\n# pass ${passed}\n# fail ${number - passed}`);
   const full = only.length === 0 && kind === 'nodekeeper' && cast === undefined;
   const file = options.out ?? (full ? SCORECARD : undefined);
