@@ -352,8 +352,13 @@ async function stillThere(client: Client, path: string, signal: AbortSignal): Pr
 /** How many items are passed over at most after one that another has taken. */
 const MAX_JUMP = 16;
 
-/** For so many milliseconds the list of a queue that is reordered serves a consumer that shares the items with others. */
+/**
+ * For so many milliseconds the list of a queue that is reordered serves a consumer that shares the items with others, or for a few
+ * times as long as it took to read it: where that takes long, they would read lists only.
+ */
 const LIST_LASTS = 50;
+const LIST_LASTS_LONGEST = 1000;
+const READINGS = 5;
 
 interface ConsumerHooks {
   /** The class of the queue. */
@@ -445,9 +450,11 @@ class Consumer<T> implements QueueConsumer {
   }
 
   private async consumeListed(): Promise<void> {
+    const askedAt = performance.now();
     const listing = await listItems(this.client, this.layout, this.closing.signal);
     try {
       const listedAt = performance.now();
+      const lasts = Math.min(LIST_LASTS_LONGEST, Math.max(LIST_LASTS, READINGS * (listedAt - askedAt)));
       const { due, next } = lookAtClock(listing.names, this.layout);
       let at = 0;
       let consumed = 0;
@@ -475,7 +482,7 @@ class Consumer<T> implements QueueConsumer {
           if (this.layout.isReordered && listing.hasChanged()) {
             // Of many consumers each would read the list for every item that one of them takes, and all would want its first one.
             const isShared = this.hasMissed || missed.length > 0;
-            if (!isShared || performance.now() - listedAt >= LIST_LASTS) return;
+            if (!isShared || performance.now() - listedAt >= lasts) return;
           }
         }
       };
