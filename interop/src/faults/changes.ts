@@ -1,5 +1,6 @@
 // Members that leave and join while clients work: every server starts on the configuration that it has written down itself.
 
+import { readFileSync } from 'node:fs';
 import type { Ensemble } from '../ensemble/ensemble.js';
 import type { Member } from '../ensemble/member.js';
 import { HOST } from '../ensemble/ports.js';
@@ -38,6 +39,15 @@ export class Changes {
     );
   }
 
+  /**
+   * Starts a member on its own configuration. One that has written down that it is no member any more would refuse that: it gets what
+   * an operator gives a server that shall join.
+   */
+  start(member: Member): void {
+    if (isMember(member)) member.startOnOwnConfig();
+    else member.start();
+  }
+
   /** All are members again. To be called when all run. */
   async undo(): Promise<void> {
     for (const member of [...this.#gone]) {
@@ -57,6 +67,12 @@ export class Changes {
       if ((await member.mode()) !== undefined) return Session.openSuper(member.ports.client);
     throw new Error('no server serves');
   }
+}
+
+/** Whether the configuration that the member would start on names it. */
+function isMember({ id, configFile }: Member): boolean {
+  const dynamic = /^dynamicConfigFile=(.*)$/m.exec(readFileSync(configFile, 'latin1'))?.[1];
+  return dynamic === undefined || readFileSync(dynamic, 'latin1').includes(`server.${id}=`);
 }
 
 function line({ ports }: Member): string {

@@ -209,7 +209,7 @@ async function startIfItEnds(stage: Stage, member: Member): Promise<void> {
 
 function start({ changes }: Stage, member: Member): void {
   if (changes === undefined) member.start();
-  else member.startOnOwnConfig();
+  else changes.start(member);
 }
 
 async function leader({ ensemble }: Stage): Promise<Member | undefined> {
