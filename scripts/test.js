@@ -17,5 +17,7 @@ for (const dir of process.argv.slice(2)) collect(dir);
 if (files.length === 0) throw new Error('no compiled tests found; run `npm run build` first');
 // Tests wait more than they work: Node's own choice, a file less than there are cores, leaves most of the machine idle.
 const atOnce = `--test-concurrency=${2 * availableParallelism()}`;
-const run = spawnSync(process.execPath, ['--test', atOnce, ...files.sort()], { stdio: 'inherit' });
+// A file that waits without end shall fail under its name, and not hold up the rest for good.
+const limit = '--test-timeout=480000';
+const run = spawnSync(process.execPath, ['--test', atOnce, limit, ...files.sort()], { stdio: 'inherit' });
 process.exit(run.status ?? 1);

@@ -148,8 +148,8 @@ test("every operation of clients is told as Apache's server tells it", async (t)
   });
   await a.request(OpCode.createContainer, node('/c', 4));
   await a.request(OpCode.create, node('/c/x', 1));
-  await a.request(OpCode.delete, (w) => w.string('/c/x').int(-1));
   await a.request(OpCode.exists, (w) => w.string('/c').bool(true));
+  await a.request(OpCode.delete, (w) => w.string('/c/x').int(-1));
   while (a.events.length === 0) await a.ping();
   await a.create('/e', '', 1);
   await a.request(OpCode.closeSession);
