@@ -100,8 +100,8 @@ test('a session moves between servers with its ephemerals, and the connection it
 test('a session that only reads and pings through a follower lives on, and one that is silent expires everywhere', async (t) => {
   const ensemble = await Ensemble.ofThree(t, { minSessionTimeout: 400 });
   const follower = await ensemble.follower();
-  const quiet = await ensemble.client(follower, { timeout: 600 });
-  const alive = await ensemble.client(follower, { timeout: 600 });
+  const quiet = await ensemble.client(follower, { timeout: 2000 });
+  const alive = await ensemble.client(follower, { timeout: 2000 });
   await quiet.create('/quiet', '', 1);
   await alive.create('/alive', '', 1);
   const watcher = await ensemble.client(await ensemble.settled());

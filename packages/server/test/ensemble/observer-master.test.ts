@@ -140,15 +140,15 @@ test('a session that moves between two observers of one follower belongs to the 
 
 test('a session at an observer lives as long as its client is heard of', async (t) => {
   const { ensemble } = await five(t);
-  const alive = await ensemble.client(4, { timeout: 800 });
-  const silent = await ensemble.client(4, { timeout: 800 });
+  const alive = await ensemble.client(4, { timeout: 2000 });
+  const silent = await ensemble.client(4, { timeout: 2000 });
   await alive.create('/alive', '', 1);
   await silent.create('/silent', '', 1);
   const there = (path: string): boolean => ensemble.server(4).database.tree.store.findString(path) !== 0;
   const began = performance.now();
   const pings = setInterval(() => alive.send(OpCode.ping, () => {}, -2), 100);
   t.after(() => clearInterval(pings));
-  await until(() => !there('/silent') && performance.now() - began > 3000);
+  await until(() => !there('/silent') && performance.now() - began > 4000);
   assert.ok(there('/alive'));
 });
 
