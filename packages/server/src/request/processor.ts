@@ -196,7 +196,7 @@ export abstract class RequestProcessor implements MultiListener {
         client.charge(sent - size);
         size = sent;
       }
-    } else if (client.fifo.length > 0 || (op === OpCode.sync && !this.sync(client, null))) {
+    } else if (client.fifo.length > 0 || client.blocked || (op === OpCode.sync && !this.sync(client, null))) {
       const read = new WaitingRead(xid, op, Buffer.from(buf.subarray(start, end)), client.identities, this.now);
       if (op === OpCode.sync) read.ready = this.sync(client, read);
       this.enqueue(client, read);

@@ -190,6 +190,30 @@ test('a stop lets go on what waits and is not stale', async (t) => {
   assert.ok(has(again, '/busy') && has(again, '/client'));
 });
 
+test('what goes on behind a list that is sent in pieces waits for its end', async (t) => {
+  const it = await scene(t);
+  const children = 2500; // more than are sent at once
+  for (let i = 0; i < children; i++) it.busy.send(OpCode.create, writeCreate(i === 0 ? '/list' : `/list/${i}`));
+  for (let i = 0; i < children; i++) assert.equal((await it.busy.reply()).error, 0);
+  const client = await RawClient.open(t, it.running.clientPort);
+  await occupy(it);
+  const list = client.send(OpCode.getChildren, reading('/list'));
+  const one = client.send(OpCode.getData, reading('/list'));
+  client.send(OpCode.ping, undefined, -2);
+  const written = client.send(OpCode.create, writeCreate('/list/new'));
+  await until(() => waiting(it.running) === 4);
+  it.world.release();
+  const names = await client.reply();
+  assert.equal(names.xid, list);
+  assert.equal(names.body.vector((r) => r.string())?.length, children - 1);
+  assert.equal(names.body.remaining, 0);
+  const data = await client.reply();
+  assert.deepEqual([data.xid, data.error], [one, 0]);
+  assert.equal((await client.reply()).xid, -2);
+  const created = await client.reply();
+  assert.deepEqual([created.xid, created.error], [written, 0]);
+});
+
 test('large requests are limited by the bytes of those in work', async (t) => {
   const world = new World();
   const { clientPort, server } = await serve(
