@@ -502,7 +502,7 @@ export class TxnLog {
     for (const batch of batches) {
       if (--batch.writes > 0) continue;
       batch.clear();
-      this.spare.push(batch);
+      if (this.spare.length < MAX_WRITES) this.spare.push(batch);
     }
     if (!this.durable) return;
     if (this.waiting.length > 0) this.tellWaiting();

@@ -581,6 +581,27 @@ for (const preAllocBytes of [0, 16 * 1024, 64 * 1024 * 1024]) {
   });
 }
 
+test('the memory of very many entries that came at once is not kept', async (t) => {
+  const dir = temporaryDir(t);
+  const seen = new Set<LogBatch>();
+  let usedAgain = 0;
+  const onDurable = (batch: LogBatch): void => {
+    if (seen.has(batch)) usedAgain++;
+    seen.add(batch);
+  };
+  const hooks = { onDurable, onSync: () => {}, onFatal: (e: Error) => assert.fail(e) };
+  const log = new TxnLog(nodeDisk, dir, 0, OPTIONS, hooks, nodeRuntime);
+  const burst = (from: number): Promise<void> => {
+    for (let zxid = from; zxid < from + 200; zxid++) log.append(entry(zxid, 100_000), zxid);
+    return new Promise((resolve) => log.whenDurable(resolve));
+  };
+  await burst(1);
+  assert.ok(seen.size > 20);
+  await burst(201);
+  assert.ok(usedAgain <= 3, `${usedAgain} buffers of 1 MB were kept`);
+  await log.close();
+});
+
 test('no file has a log’s name before its header is durable', async (t) => {
   const dir = temporaryDir(t);
   const renamed: string[] = [];
