@@ -164,7 +164,7 @@ function detailsOf(write: PendingWrite, error: number, entry: Buffer): Details {
   const made = error === ErrorCode.Ok ? pathOf(entry, TXN_HEADER_SIZE) : undefined;
   if (op === OpCode.reconfig) return made === undefined ? {} : { znode: made };
   try {
-    const r = new JuteReader(write.request ?? Buffer.alloc(0));
+    const r = readerOf(write);
     switch (op) {
       case OpCode.create:
       case OpCode.create2:
@@ -190,7 +190,7 @@ function detailsOf(write: PendingWrite, error: number, entry: Buffer): Details {
 function partsOf(write: PendingWrite, error: number, entry: Buffer): Part[] {
   const failed: Part[] = [{ operation: 'multiOperation', result: 'failure' }];
   if (error !== ErrorCode.Ok) return failed;
-  const requests = decodeMulti(new JuteReader(write.request ?? Buffer.alloc(0)));
+  const requests = decodeMulti(readerOf(write));
   const parts: Part[] = [];
   // MultiTxn: vector<Txn>, Txn: int type, buffer body
   const r = new JuteReader(entry, TXN_HEADER_SIZE, entry.length, entry.length);
@@ -208,6 +208,12 @@ function partsOf(write: PendingWrite, error: number, entry: Buffer): Part[] {
     parts.push({ operation, znode, znodeType: znodeType(flags), result: 'success' });
   }
   return parts;
+}
+
+/** The write's request, which was judged by its lengths before. */
+function readerOf({ request }: PendingWrite): JuteReader {
+  const buf = request ?? Buffer.alloc(0);
+  return new JuteReader(buf, 0, buf.length, buf.length);
 }
 
 /** The path with which the transaction at `at` begins. */

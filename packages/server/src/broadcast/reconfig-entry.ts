@@ -7,7 +7,7 @@ import { PacketError } from './packet.js';
 
 /** @throws PacketError if there is none that can be read */
 export function configIn(entry: Buffer): QuorumConfig {
-  const r = new JuteReader(entry, TXN_HEADER_SIZE, entry.length);
+  const r = new JuteReader(entry, TXN_HEADER_SIZE, entry.length, entry.length);
   try {
     r.string();
     return configFrom((r.buffer() ?? '').toString());

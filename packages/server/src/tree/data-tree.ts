@@ -6,6 +6,7 @@ import {
   ErrorCode,
   JuteReader,
   type JuteWriter,
+  LARGEST_MAX_LENGTH,
   OpCode,
   parentPath,
   readAclList,
@@ -90,7 +91,8 @@ export class DataTree {
   /** Told the former ACL of a node whose ACL a transaction replaces: the snapshots that are being written. */
   readonly aclListeners = new Set<(node: NodeId, oldAclId: number) => void>();
 
-  private readonly reader = new JuteReader(EMPTY);
+  /** Believes any length: what is committed was judged, and has to be applied. */
+  private readonly reader = new JuteReader(EMPTY, 0, 0, LARGEST_MAX_LENGTH);
   private zxid = 0;
   private zHi = 0;
   private zLo = 0;
