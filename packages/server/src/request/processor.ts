@@ -278,6 +278,9 @@ export abstract class RequestProcessor implements MultiListener {
   /** Forgets the waiting requests of a closed connection; its writes still take effect. */
   abandon(client: Client): void {
     while (client.fifo.head !== null) this.finish(client);
+    // Its end waited for the answers before it, and nothing else would end it.
+    const { session } = client;
+    if (session?.local === true && session.closing) this.endLocal(session);
   }
 
   /**

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
+import { until } from '../server/until.js';
 import { Ensemble } from './ensemble.js';
 
 const EPHEMERAL = 1;
@@ -51,6 +52,29 @@ test('replies stay in order when a local session is closed behind writes', async
 });
 
 for (const where of ['leader', 'follower'] as const) {
+  test(`a local session of the ${where} that is closed behind a write ends, though its client leaves before the answer`, async (t) => {
+    const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true });
+    const leader = await ensemble.settled();
+    const id = where === 'leader' ? leader : await ensemble.follower();
+    const client = await ensemble.client(id);
+    const { port } = ensemble.server(id);
+    // Nothing is written, so that nothing is committed.
+    const logs = [1, 2, 3].map((one) => ensemble.server(one).log);
+    const flushes = logs.map((log) => log.flush.bind(log));
+    for (const log of logs) log.flush = () => {};
+    client.send(OpCode.delete, (w) => w.string('/none').int(-1));
+    client.send(OpCode.closeSession);
+    await until(() => port.sessions.get(client.id)?.closing === true);
+    assert.equal(port.processor.outstanding, 2);
+    client.socket.destroy();
+    await until(() => port.connections.size === 0);
+    assert.equal(port.sessions.get(client.id), undefined);
+    logs.forEach((log, i) => {
+      log.flush = flushes[i] ?? log.flush;
+      log.flush();
+    });
+  });
+
   test(`an ephemeral makes a local session of the ${where} global, or is refused`, async (t) => {
     const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true, localSessionsUpgradingEnabled: true });
     const pick = async () => (where === 'leader' ? ensemble.settled() : ensemble.follower());
