@@ -373,8 +373,8 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     this.server.port.hold(NEW_EPOCH_MS);
   }
 
-  validated(session: bigint, valid: boolean): void {
-    this.processor?.validated(session, valid);
+  validated(session: bigint, valid: boolean, settled: boolean): void {
+    this.processor?.validated(session, valid, settled);
   }
 
   synced(): void {

@@ -4,7 +4,7 @@ import { ObserverMaster, type ObserverMasterHost } from './broadcast/observer-ma
 import type { EnsembleServer } from './ensemble-server.js';
 import { ServerHistory } from './history-host.js';
 import { LearnerPort } from './learner-port.js';
-import type { ForwardingProcessor, LeaderLink } from './request/forwarding.js';
+import type { ForwardingProcessor, LeaderLink, ValidityTaker } from './request/forwarding.js';
 import type { ForeignRequest } from './request/originating.js';
 
 export class ObserverHosting extends ServerHistory implements ObserverMasterHost {
@@ -38,7 +38,7 @@ export class ObserverHosting extends ServerHistory implements ObserverMasterHost
     return this.processor.holds(id);
   }
 
-  revalidate(session: bigint, timeout: number, ifFree: boolean, answer: (valid: boolean) => void): void {
+  revalidate(session: bigint, timeout: number, ifFree: boolean, answer: ValidityTaker): void {
     this.processor.askFor(session, timeout, ifFree, answer);
   }
 

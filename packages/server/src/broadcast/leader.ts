@@ -306,7 +306,7 @@ export class Leader implements Proposals, LearnerMaster {
     // Learners know a commit by session and cxid, and clients count from 1 again on a new connection: what the session asked for
     // before has to be committed before it goes on, or its commit passes for that of a later request. And a session that is being
     // closed is over when that is committed, not before.
-    this.answerInOrder(handler, () => handler.answerRevalidation(session, valid));
+    this.answerInOrder(handler, () => handler.answerRevalidation(session, valid, true));
   }
 
   sync(handler: LearnerHandler): void {

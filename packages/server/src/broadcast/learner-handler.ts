@@ -584,10 +584,13 @@ export class LearnerHandler implements SessionOwner {
     this.master.revalidate(this, data.readBigInt64BE(0), data.readInt32BE(8), data.length > 12);
   }
 
-  // long id, boolean valid
-  /** Answers whether a session is alive. */
-  answerRevalidation(id: bigint, valid: boolean): void {
-    const answer = Buffer.allocUnsafe(9);
+  // long id, boolean valid[, byte: settled; Apache's learners do not read it]
+  /**
+   * Answers whether a session is alive.
+   * @param settled everything that the learner sent of it before it asked is committed by now, or never will be
+   */
+  answerRevalidation(id: bigint, valid: boolean, settled: boolean): void {
+    const answer = Buffer.alloc(settled ? 10 : 9, 1);
     answer.writeBigInt64BE(id);
     answer[8] = valid ? 1 : 0;
     this.link.send(PacketType.revalidate, -1, answer);

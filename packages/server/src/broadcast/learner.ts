@@ -70,7 +70,8 @@ export interface LearnerHost {
   established(epoch: number): boolean;
   /** Applies a committed entry and answers who waits for it. */
   committed(entry: Buffer, zxid: number): void;
-  validated(session: bigint, valid: boolean): void;
+  /** @param settled what this server sent of the session before it asked is committed by now, or never will be */
+  validated(session: bigint, valid: boolean, settled: boolean): void;
   synced(): void;
   /** The sessions used since the last call, with their timeouts. */
   takeTouched(): readonly (readonly [bigint, number])[];
@@ -437,7 +438,7 @@ export class Learner {
         this.answerPing(zxid);
         break;
       case PacketType.revalidate:
-        if (data !== null && data.length >= 9) host.validated(data.readBigInt64BE(0), data[8] !== 0);
+        if (data !== null && data.length >= 9) host.validated(data.readBigInt64BE(0), data[8] !== 0, data.length > 9);
         break;
       case PacketType.sync:
         host.synced();

@@ -2,6 +2,7 @@
 // committed, and passes on what they ask for. Source: ObserverMaster of Apache ZooKeeper; docs/protocol.md, "Observer master".
 
 import { OpCode } from '@nodekeeper/protocol';
+import type { ValidityTaker } from '../request/forwarding.js';
 import type { ForeignRequest } from '../request/originating.js';
 import type { Timer } from '../runtime.js';
 import { LearnerHandler, letSilentGo } from './learner-handler.js';
@@ -21,7 +22,7 @@ export interface ObserverMasterHost extends HistoryHost {
   /** A session goes on at an observer: it does not at this server. */
   handedOver(session: bigint): void;
   /** Asks the leader whether a session is alive, behind what was asked before. */
-  revalidate(session: bigint, timeout: number, ifFree: boolean, answer: (valid: boolean) => void): void;
+  revalidate(session: bigint, timeout: number, ifFree: boolean, answer: ValidityTaker): void;
   /** Passes a sync on to the leader; syncs are answered in the order in which they come. */
   sync(request: ForeignRequest, answer: () => void): void;
   /** Passes a request on to the leader. */
@@ -152,9 +153,9 @@ export class ObserverMaster implements LearnerMaster {
       this.owners.set(session, handler);
       this.host.handedOver(session);
     }
-    this.host.revalidate(session, timeout, ifFree, (valid) => {
+    this.host.revalidate(session, timeout, ifFree, (valid, settled) => {
       if (!valid && this.owners.get(session) === handler) this.owners.delete(session);
-      handler.answerRevalidation(session, valid && !taken);
+      handler.answerRevalidation(session, valid && !taken, settled);
     });
   }
 

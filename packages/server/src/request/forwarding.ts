@@ -28,16 +28,30 @@ export interface LeaderLink {
   takesOver(session: bigint): void;
 }
 
+/** Is told whether a session is alive; for `settled` see {@link ForwardingProcessor.validated}. */
+export type ValidityTaker = (valid: boolean, settled: boolean) => void;
+
+/** A write that was forwarded for a connection that is gone. */
+interface Orphan {
+  readonly cxid: number;
+}
+
+interface Validation {
+  /** The session's youngest orphan when the leader was asked. */
+  readonly orphan: Orphan | undefined;
+  readonly answer: ValidityTaker;
+}
+
 export class ForwardingProcessor extends RequestProcessor {
   private readonly link: LeaderLink;
   private readonly creating = new Map<bigint, PendingWrite>();
-  private readonly validating = new Map<bigint, ((valid: boolean) => void)[]>();
+  private readonly validating = new Map<bigint, Validation[]>();
   /** Connections that were kept while there was no leader, and are to go on if their sessions did not go on elsewhere. */
   private readonly takingUp = new Map<bigint, Client>();
   private readonly syncs: (() => void)[] = [];
   private multiTypes: number[] | null = null;
-  /** Writes that were forwarded for connections that are gone: session → cxids, oldest first. */
-  private readonly orphans = new Map<bigint, number[]>();
+  /** By session, oldest first. */
+  private readonly orphans = new Map<bigint, Orphan[]>();
   private readonly eagerAcl: AuthRules | undefined;
   private readonly probes: { readonly cxid: number; readonly done: () => void }[] = [];
 
@@ -100,18 +114,24 @@ export class ForwardingProcessor extends RequestProcessor {
 
   private orphan(session: bigint, cxid: number): void {
     const known = this.orphans.get(session);
-    if (known === undefined) this.orphans.set(session, [cxid]);
-    else known.push(cxid);
+    if (known === undefined) this.orphans.set(session, [{ cxid }]);
+    else known.push({ cxid });
   }
 
   /** Whether the transaction is a write of a connection that is gone. */
   private isOrphan(session: bigint, cxid: number): boolean {
-    const known = this.orphans.get(session);
-    const at = known?.indexOf(cxid) ?? -1;
-    if (known === undefined || at < 0) return false;
-    known.splice(0, at + 1);
-    if (known.length === 0) this.orphans.delete(session);
+    const orphan = this.orphans.get(session)?.find((one) => one.cxid === cxid);
+    if (orphan === undefined) return false;
+    this.forgetOrphans(session, orphan);
     return true;
+  }
+
+  /** Those up to and including this one are committed, or never will be. */
+  private forgetOrphans(session: bigint, last: Orphan): void {
+    const known = this.orphans.get(session);
+    if (known === undefined) return;
+    known.splice(0, known.indexOf(last) + 1);
+    if (known.length === 0) this.orphans.delete(session);
   }
 
   /** Whether the identities are more than a leader takes: it would end this server's connection. */
@@ -204,10 +224,11 @@ export class ForwardingProcessor extends RequestProcessor {
   }
 
   /** Asks the leader whether a session is alive. */
-  askFor(id: bigint, timeout: number, ifFree: boolean, answer: (valid: boolean) => void): void {
+  askFor(id: bigint, timeout: number, ifFree: boolean, answer: ValidityTaker): void {
+    const validation = { orphan: this.orphans.get(id)?.at(-1), answer };
     const waiting = this.validating.get(id);
-    if (waiting === undefined) this.validating.set(id, [answer]);
-    else waiting.push(answer);
+    if (waiting === undefined) this.validating.set(id, [validation]);
+    else waiting.push(validation);
     this.link.revalidate(id, timeout, ifFree);
   }
 
@@ -221,13 +242,18 @@ export class ForwardingProcessor extends RequestProcessor {
     this.sessions.get(id)?.owner?.close('the session goes on at another server');
   }
 
-  /** The leader's answer to {@link LeaderLink.revalidate}. */
-  validated(id: bigint, valid: boolean): void {
+  /**
+   * The leader's answer to {@link LeaderLink.revalidate}.
+   * @param settled what was forwarded of the session before the leader was asked is committed by now, or never will be: a server that
+   * passes it on drops what comes from a place that the session has left
+   */
+  validated(id: bigint, valid: boolean, settled: boolean): void {
     const waiting = this.validating.get(id);
-    const answer = waiting?.shift();
-    if (waiting === undefined || answer === undefined) return;
+    const validation = waiting?.shift();
+    if (waiting === undefined || validation === undefined) return;
     if (waiting.length === 0) this.validating.delete(id);
-    answer(valid);
+    if (settled && validation.orphan !== undefined) this.forgetOrphans(id, validation.orphan);
+    validation.answer(valid, settled);
   }
 
   protected sync(client: Client, request: WaitingRead | null): boolean {
