@@ -217,7 +217,7 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'reads do not wait for the writes before them',
     file: 'request/processor.js',
-    from: 'else if (client.fifo.length > 0 || (op === OpCode.sync',
+    from: 'else if (client.fifo.length > 0 || client.blocked || (op === OpCode.sync',
     to: 'else if ((op === OpCode.sync',
     finds: 'fifo',
   },
