@@ -14,6 +14,8 @@ export class Database implements RecoveryTarget, SessionListener {
   readonly sessionTimeouts = new Map<bigint, number>();
   /** Is told of sessions once the server runs. */
   listener: SessionListener | undefined;
+  /** Sessions that ended while nobody was told, so that the end may not be committed; undefined where nobody asks. */
+  endsInDoubt: Set<bigint> | undefined;
   /** Is told of nodes that go with their session. */
   onEphemeralDeleted: ((session: bigint, path: string) => void) | undefined;
   /** Is told of what is written. */
@@ -39,7 +41,8 @@ export class Database implements RecoveryTarget, SessionListener {
 
   onSessionClosed(id: bigint): void {
     this.sessionTimeouts.delete(id);
-    this.listener?.onSessionClosed(id);
+    if (this.listener === undefined) this.endsInDoubt?.add(id);
+    else this.listener.onSessionClosed(id);
   }
 
   // ---- from a snapshot and the log ----

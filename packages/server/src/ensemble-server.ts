@@ -135,6 +135,7 @@ export class EnsembleServer extends Replica {
     const recent = new RecentProposals(ensemble.commitLogCount);
     const prepare = (database: Database): void => {
       database.onReplayed = rememberFrom(recent);
+      if (ensemble.readOnlyMode && ensemble.localSessions) database.endsInDoubt = new Set();
     };
     // A server alone must not forget; one of several takes from the others what its disk has lost.
     const alone = ensemble.members.verifier.voters.length === 1;
@@ -415,11 +416,12 @@ export class EnsembleServer extends Replica {
   /** No leader was found for a while: what is here may at least be read. */
   private serveReadOnly(): void {
     if (this.role !== undefined || this.stopping || !this.election.active) return;
-    const { tree } = this.database;
+    const { tree, sessionTimeouts, endsInDoubt } = this.database;
     const sessions = new SessionTable<SessionOwner>(this.config.tickTime);
     const processor = new ReadOnlyProcessor(
       tree,
       sessions,
+      (id) => sessionTimeouts.has(id) || endsInDoubt?.has(id) !== false,
       this.newReads(),
       this.processorHooks,
       this.processorOptions,
@@ -508,6 +510,7 @@ export class EnsembleServer extends Replica {
   /** The role has its quorum; clients are served if there is something to serve them from. */
   established(epoch: number, serving: Serving | null): void {
     this.needsAll = false;
+    this.database.endsInDoubt?.clear();
     this.election.established(epoch);
     this.port.serve(serving);
     this.onAvailable();

@@ -1,11 +1,16 @@
 // Sessions that one server alone knows, and servers that serve reads without a quorum.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
+import { PacketType } from '../../dist/broadcast/packet.js';
+import { RawClient } from '../server/raw-client.js';
 import { until } from '../server/until.js';
 import { Ensemble } from './ensemble.js';
+import { closeSessionEntry, RawLeader } from './raw-leader.js';
+import { EPOCH } from './raw-learner.js';
 
 const EPHEMERAL = 1;
+const READ_ONLY = { localSessionsEnabled: true, localSessionsUpgradingEnabled: true, 'readonlymode.enabled': true };
 
 test('a local session costs no transaction, is not known elsewhere, and ends with its connection’s close', async (t) => {
   const ensemble = await Ensemble.ofThree(t, { localSessionsEnabled: true });
@@ -148,4 +153,61 @@ test('without a quorum, reads are served to clients that take that, writes are r
   await reader.closed();
   await ensemble.settled();
   assert.equal((await (await ensemble.client(1)).create('/m')).error, 0);
+});
+
+/** What server 1, once it has no quorum, says to a client that comes with its session. */
+async function answerTo(
+  t: TestContext,
+  ensemble: Ensemble,
+  { id, password }: RawClient,
+): Promise<'over' | 'going on' | 'no answer'> {
+  while (ensemble.server(1).mode !== 'read-only') await new Promise((resolve) => setTimeout(resolve, 5));
+  const again = await RawClient.plain(t, ensemble.server(1).boundPort);
+  if (!(await again.handshake({ id, password, readOnly: true }))) return 'no answer';
+  return again.id === 0n ? 'over' : 'going on';
+}
+
+test('without a quorum, local sessions of before are over, so that their clients begin new ones; others get no answer', async (t) => {
+  const ensemble = await Ensemble.ofThree(t, READ_ONLY);
+  const here = await ensemble.client(1);
+  const elsewhere = await ensemble.client(2);
+  const upgraded = await ensemble.client(2);
+  assert.equal((await upgraded.create('/eph', '', EPHEMERAL)).error, 0);
+  const ended = await ensemble.client(1);
+  assert.equal((await ended.create('/ended', '', EPHEMERAL)).error, 0);
+  assert.equal((await ended.request(OpCode.closeSession)).error, 0);
+  await ensemble.level();
+  // What the log told of ended sessions is known to be committed once there is a leader.
+  await ensemble.stop(1);
+  await ensemble.start(1);
+  await ensemble.settled();
+  await ensemble.stop(2);
+  await ensemble.stop(3);
+  assert.equal(await answerTo(t, ensemble, here), 'over');
+  assert.equal(await answerTo(t, ensemble, elsewhere), 'over');
+  assert.equal(await answerTo(t, ensemble, upgraded), 'no answer');
+  assert.equal(await answerTo(t, ensemble, ended), 'over');
+  const reader = await ensemble.client(1, { readOnly: true });
+  assert.equal(await answerTo(t, ensemble, reader), 'going on');
+});
+
+test('without a quorum, a session whose end is proposed and may not come about is not told that it is over', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], READ_ONLY);
+  const leader = await RawLeader.of(t, ensemble);
+  await ensemble.start(1);
+  await leader.vote(t, ensemble);
+  const follower = await leader.follower();
+  await follower.discover(1);
+  follower.send(PacketType.diff, 0);
+  await follower.newLeader(1);
+  await follower.upToDate();
+  const client = await ensemble.client(1);
+  client.send(OpCode.create, (w) => w.string('/eph').buffer(null).int(-1).int(EPHEMERAL));
+  await leader.session(follower, EPOCH + 1);
+  await follower.until(PacketType.ack);
+  follower.send(PacketType.proposal, EPOCH + 2, closeSessionEntry(EPOCH + 2, client.id));
+  await follower.until(PacketType.ack);
+  await ensemble.stop(1);
+  await ensemble.start(1);
+  assert.equal(await answerTo(t, ensemble, client), 'no answer');
 });

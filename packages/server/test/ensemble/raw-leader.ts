@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { type Acl, JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
+import { TxnHeaderAt } from '../../dist/tree/txn-types.js';
 import { atEnd } from '../server/raw-client.js';
 import { Ensemble } from './ensemble.js';
 import { EPOCH, type Got, PacketEnd } from './raw-learner.js';
@@ -28,6 +29,13 @@ export function setDataEntry(zxid: number, path: string, version: number): Buffe
 /** A transaction of a request that failed. */
 export function errorEntry(zxid: number, code: number): Buffer {
   return Buffer.from(entryHead(zxid, OpCode.error).int(code).bytes());
+}
+
+/** A transaction that ends a session without ephemerals. */
+export function closeSessionEntry(zxid: number, session: bigint): Buffer {
+  const entry = Buffer.from(entryHead(zxid, OpCode.closeSession).int(0).bytes());
+  entry.writeBigInt64BE(session, TxnHeaderAt.clientId);
+  return entry;
 }
 
 /** A transaction that changes the members. */
