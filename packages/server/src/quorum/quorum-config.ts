@@ -6,6 +6,10 @@ import { bracketed, javaAddress } from './java-address.js';
 import { hierarchicalQuorum, majorityQuorum, type QuorumVerifier } from './quorum-verifier.js';
 
 const LAST_PORT = 65_535;
+/** A name or an address, that of IPv6 in brackets, as Java reads it again from a file of properties. */
+const HOST = '\\[[^[\\]\\\\\\s]+\\]|[^:[\\]\\\\\\s]+';
+const MEMBER = new RegExp(`^(${HOST}):(\\d+):(\\d+)(?::(participant|observer))?$`, 'i');
+const CLIENT = new RegExp(`^(?:(${HOST}):)?(\\d+)$`);
 
 export interface QuorumAddress {
   readonly host: string;
@@ -31,11 +35,12 @@ export interface QuorumConfig {
 
 /** Parses the value of a `server.N` line. Returns a text that says what is wrong instead if it cannot be read. */
 export function parseMember(id: number, value: string): Member | string {
+  if (!Number.isSafeInteger(id)) return 'an id is at most 2^53 - 1';
   const [servers = '', client] = value.split(';');
   let role: string | undefined;
   const quorumAddresses: QuorumAddress[] = [];
   for (const one of servers.split('|')) {
-    const match = /^(\[[^\]]+\]|[^:]+):(\d+):(\d+)(?::(participant|observer))?$/i.exec(one.trim());
+    const match = MEMBER.exec(one.trim());
     if (match === null) return 'host:quorumPort:electionPort[:role][;[host:]clientPort] is expected';
     if (Number(match[2]) > LAST_PORT || Number(match[3]) > LAST_PORT) return `ports are at most ${LAST_PORT}`;
     if (Number(match[2]) === Number(match[3])) return 'the quorum port and the election port must be different';
@@ -46,7 +51,7 @@ export function parseMember(id: number, value: string): Member | string {
   }
   let clientAddress: Member['clientAddress'];
   if (client !== undefined && client.trim() !== '') {
-    const match = /^(?:(\[[^\]]+\]|[^:]+):)?(\d+)$/.exec(client.trim());
+    const match = CLIENT.exec(client.trim());
     if (match === null) return 'the client address behind ; must be [host:]port';
     if (Number(match[2]) > LAST_PORT) return `ports are at most ${LAST_PORT}`;
     clientAddress = { host: match[1] === undefined ? '0.0.0.0' : bare(match[1]), port: Number(match[2]) };
@@ -94,6 +99,9 @@ export function groupingProblem(
   weights: ReadonlyMap<number, number>,
 ): string | undefined {
   if (groups.size === 0) return weights.size > 0 ? 'weights need groups' : undefined;
+  // They would be written down as others.
+  const numbers = [...groups.keys(), ...[...groups.values()].flat(), ...weights.keys(), ...weights.values()];
+  if (!numbers.every(Number.isSafeInteger)) return 'numbers of groups, servers and weights are at most 2^53 - 1';
   const grouped = new Set<number>();
   for (const id of [...groups.values()].flat()) {
     if (grouped.has(id)) return `server ${id} is in two groups`;

@@ -227,6 +227,9 @@ test('groups and weights make a hierarchical quorum, and mistakes in them are to
   assert.throws(() => loadConfig({ file: file(t, `${base}group.1=1:2:3\n`) }), /server 4 is in no group/);
   assert.throws(() => loadConfig({ file: file(t, `${base}weight.1=2\n`) }), /weights need groups/);
   assert.throws(() => loadConfig({ file: file(t, `${base}group.1=1:2\ngroup.2=2:3:4\n`) }), /in two groups/);
+  const huge = '9'.repeat(23);
+  assert.throws(() => loadConfig({ file: file(t, `${base}group.1=1:2:3:4\nweight.1=${huge}\n`) }), /at most 2\^53 - 1/);
+  assert.throws(() => loadConfig({ file: file(t, `${base}server.${huge}=h9:1:2\n`) }), /at most 2\^53 - 1/);
 });
 
 test('members are parsed with roles, several addresses and IPv6', () => {

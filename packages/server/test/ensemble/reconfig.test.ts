@@ -285,6 +285,8 @@ test('mistakes are refused with the codes that Apache gives', async (t) => {
     ['127.0.0.1:1:2|127.0.0.2:1:2;3', 'several addresses without multiAddress.enabled: it would not start again'],
     ['127.0.0.1:2:2;3', 'one port for two things'],
     ['127.0.0.1:0:0;3', 'one port for two things'],
+    ['[h:1:2;3', 'half a bracket'],
+    ['h:1:2;[h:3', 'half a bracket'],
   ] as const) {
     assert.equal(await error({ joining: `server.9=${line}` }), -8, why);
     assert.equal(await error({ members: `${lines(ensemble, [1, 2, 3])},server.9=${line}` }), -8, why);
@@ -485,9 +487,25 @@ test('members that no server would start with are refused', async (t) => {
   const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS);
   const client = await ensemble.client(await ensemble.settled());
   const members = lines(ensemble, [1, 2, 3]);
-  for (const bad of ['group.1=1:2', 'group.1=1:2,group.2=2:3', 'weight.1=2']) {
+  const huge = '9'.repeat(23);
+  for (const bad of [
+    'group.1=1:2',
+    'group.1=1:2,group.2=2:3',
+    'weight.1=2',
+    `group.${huge}=1:2:3`,
+    `group.1=1:2:3,group.2=${huge}`,
+    `group.1=1:2:3,weight.1=${huge}`,
+    `group.1=1:2:3,weight.${huge}=1`,
+    `server.${huge}=h:1:2;3`,
+    // Apache's servers cannot count these, and leave who proposes them.
+    'group.1=1:2:3,group.2=9',
+    'group.1=1:2:3:9,server.9=h:1:2:observer;3',
+  ]) {
     const { reply } = await reconfig(client, { members: `${members},${bad}` });
     assert.equal(reply.error, -8, bad);
   }
+  assert.equal((await reconfig(client, { joining: `server.${huge}=h:1:2;3` })).reply.error, -8);
   assert.equal((await reconfig(client, { members: `${members},group.1=1:2,group.2=3,weight.3=0` })).reply.error, 0);
+  const weighed = 'group.1=1:2:3:9,weight.9=1,server.9=h:1:2:observer;3';
+  assert.equal((await reconfig(client, { members: `${members},${weighed}` })).reply.error, 0);
 });
