@@ -75,6 +75,7 @@ function isMember({ id, configFile }: Member): boolean {
   return dynamic === undefined || readFileSync(dynamic, 'latin1').includes(`server.${id}=`);
 }
 
-function line({ ports }: Member): string {
-  return `${HOST}:${ports.quorum}:${ports.election}:participant;${HOST}:${ports.client}`;
+function line({ ports, cfg }: Member): string {
+  const role = cfg.peerType ?? 'participant';
+  return `${HOST}:${ports.quorum}:${ports.election}:${role};${HOST}:${ports.client}`;
 }
