@@ -92,6 +92,9 @@ interface Proposal {
 
 type State = 'leaderInfo' | 'first' | 'snapshot' | 'synchronizing' | 'acknowledged' | 'serving' | 'ended';
 
+/** Bytes of a session in the answer to a ping. */
+const TOUCHED_SIZE = 12;
+
 export class Learner {
   private readonly host: LearnerHost;
   private readonly link: PacketLink;
@@ -114,6 +117,8 @@ export class Learner {
   private lastReceived = 0;
   /** Zxids that were logged as proposals and not acknowledged yet. */
   private toAck: number[] = [];
+  /** Sessions that were used, with their timeouts, of which the leader is still to hear. */
+  private readonly untold = new Map<bigint, number>();
   private heardAt: number;
   private readonly watchdog: Timer;
 
@@ -489,13 +494,29 @@ export class Learner {
 
   // per session: long id, int timeout
   private answerPing(zxid: number): void {
-    const touched = this.host.takeTouched();
-    const data = Buffer.allocUnsafe(12 * touched.length);
+    const touched = this.nextTouched();
+    const data = Buffer.allocUnsafe(TOUCHED_SIZE * touched.length);
     touched.forEach(([id, timeout], i) => {
-      data.writeBigInt64BE(id, 12 * i);
-      data.writeInt32BE(timeout, 12 * i + 8);
+      data.writeBigInt64BE(id, TOUCHED_SIZE * i);
+      data.writeInt32BE(timeout, TOUCHED_SIZE * i + 8);
     });
     this.link.send(PacketType.ping, zxid, data);
+  }
+
+  /** As many as a leader takes in a packet, Apache's too; the others come with the next ping. */
+  private nextTouched(): readonly (readonly [bigint, number])[] {
+    const { host, untold } = this;
+    const most = Math.floor(host.maxEntry / TOUCHED_SIZE);
+    const touched = host.takeTouched();
+    if (untold.size === 0 && touched.length <= most) return touched;
+    for (const [id, timeout] of touched) untold.set(id, timeout);
+    const told: (readonly [bigint, number])[] = [];
+    for (const session of untold) {
+      if (told.length === most) break;
+      told.push(session);
+      untold.delete(session[0]);
+    }
+    return told;
   }
 
   // ---- requests ----

@@ -247,3 +247,21 @@ test('with messageTracker.Enabled both sides tell the last packets of a connecti
   await until(() => ensemble.said(leader, told), 'the leader tells');
   assert.ok(ensemble.said(id, /the last packets of a connection that ended .*"sent":\[[^\]]*Z ACK"/));
 });
+
+test('of more sessions than a packet holds the leader hears with one ping after the other', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const follower = await ensemble.follower();
+  const role = ensemble.server(follower).currentRole as unknown as { takeTouched(): [bigint, number][] };
+  const leading = ensemble.server(leader).currentRole as unknown as { touchSession(id: bigint): void };
+  const heard = new Set<bigint>();
+  leading.touchSession = (id) => heard.add(id);
+  const count = 300_000;
+  let used: [bigint, number][] = Array.from({ length: count }, (_, i) => [BigInt(i + 1), 4000]);
+  role.takeTouched = () => used.splice(0);
+  await until(() => heard.size === count, 'every session is told of');
+  used = [[77n, 4000]];
+  heard.clear();
+  await until(() => heard.size === 1, 'later ones are told of');
+  assert.equal(ensemble.server(follower).currentRole, role, 'it still follows');
+});
