@@ -162,8 +162,3 @@ export function sameConfig(a: QuorumConfig, b: QuorumConfig): boolean {
       .join('\n');
   return a.version === b.version || lines(a) === lines(b);
 }
-
-/** Whether the servers decide in every one of the configurations. */
-export function quorumMet(verifiers: readonly QuorumVerifier[], ids: ReadonlySet<number>): boolean {
-  return verifiers.every((verifier) => verifier.enough((id) => ids.has(id)));
-}

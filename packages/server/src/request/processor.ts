@@ -406,7 +406,7 @@ export abstract class RequestProcessor implements MultiListener {
     this.onAnswered(client, false, this.now - head.arrived);
   }
 
-  /** Goes on with what waits behind a list that was sent in pieces. */
+  /** Goes on with what waits: behind a list that was sent in pieces, for output to leave, or for a sync's answer. */
   resume(client: Client): void {
     this.answerReady(client);
   }

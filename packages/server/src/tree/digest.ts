@@ -32,10 +32,6 @@ export class TreeDigest {
     this.lo = other.lo;
   }
 
-  equals(other: { readonly hi: number; readonly lo: number }): boolean {
-    return this.hi === other.hi && this.lo === other.lo;
-  }
-
   toBigInt(): bigint {
     return (BigInt(this.hi) << 32n) | BigInt(this.lo);
   }

@@ -4,8 +4,6 @@ export const OwnerKind = { persistent: 0, ephemeral: 1, container: 2, ttl: 3 } a
 
 const CONTAINER_HI = 0x80000000 | 0;
 
-export const CONTAINER_OWNER = -(2n ** 63n);
-
 /** Whether owners tell of TTL nodes; also as 3.5.3 wrote them, for which every owner with the sign bit is one. */
 export type ExtendedTypes = boolean | '3.5.3';
 
