@@ -90,7 +90,7 @@ test('a follower that lives but acknowledges nothing is let go, though others ma
 });
 
 test('a follower that acknowledges stays', async (t) => {
-  const ensemble = await Ensemble.ofThree(t, { tickTime: 100, syncLimit: 5 });
+  const ensemble = await Ensemble.ofThree(t, { tickTime: 400, syncLimit: 5 });
   const leader = await ensemble.settled();
   const client = await ensemble.client(leader);
   await client.create('/n');
@@ -100,7 +100,7 @@ test('a follower that acknowledges stays', async (t) => {
   const { zxid } = await learner.until(PacketType.proposal);
   learner.send(PacketType.ack, zxid);
   const { pings } = learner;
-  while (learner.pings < pings + 30 && !learner.closed) await setTimeout(2);
+  while (learner.pings < pings + 12 && !learner.closed) await setTimeout(2);
   assert.equal(learner.closed, false);
 });
 
