@@ -223,6 +223,7 @@ export async function stop(args: ServerArguments, telling: Telling = 'text'): Pr
       garbled: `${file} names no process`,
       ended: `the process that ${file} names has ended`,
       other: `the process that ${file} names is no server`,
+      elsewhere: `the process that ${file} names is a server with another data directory`,
     }[written.state];
     if (telling === 'text') console.log(`no zookeeper to stop (${reason})`);
     else if (telling === 'json') console.log(JSON.stringify({ stopped: false, reason }));

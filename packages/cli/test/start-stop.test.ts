@@ -56,6 +56,25 @@ test('a process that is no server is not stopped, and its file stays', { skip: !
   assert.ok(existsSync(file));
 });
 
+test('a server with another data directory that has got the number is let alone', { skip: !hasProc }, async (t) => {
+  const [mine, other] = [await zooCfg(t), await zooCfg(t)];
+  for (const { file } of [mine, other]) atEnd(t, () => run('stop', file));
+  assert.equal(run('start', other.file).code, 0);
+  const pid = readFileSync(join(other.dataDir, 'zookeeper_server.pid'), 'utf8');
+  mkdirSync(mine.dataDir);
+  writeFileSync(join(mine.dataDir, 'zookeeper_server.pid'), pid);
+  const stopped = run('stop', mine.file);
+  assert.equal(stopped.code, 0);
+  assert.match(
+    stopped.out,
+    /no zookeeper to stop \(the process that .* names is a server with another data directory\)/,
+  );
+  assert.ok(isAlive(Number(pid)));
+  assert.equal(run('start', mine.file).out, 'Starting zookeeper ... STARTED\n');
+  assert.equal(run('stop', mine.file).out, 'Stopping zookeeper ... STOPPED\n');
+  assert.equal(run('stop', other.file).out, 'Stopping zookeeper ... STOPPED\n');
+});
+
 test('of several starts at once one starts, and its process can be stopped', { skip: !hasProc }, async (t) => {
   const { file: cfg, dataDir } = await zooCfg(t);
   atEnd(t, () => run('stop', cfg));

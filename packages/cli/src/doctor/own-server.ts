@@ -1,11 +1,11 @@
 // Which process is the server of a configuration: not every server on its port is.
 
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { readlinkSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { clientPlace, type ServerConfig } from '@nodekeeper/server/config';
 import { findPortOwner, hasSocket, isListening, listenAddress, type PortOwner } from '../port-owner.js';
 import { allPorts } from '../ports.js';
-import { isServer, pidFile, readPidFile } from '../server-process.js';
+import { isServer, lockSockets, pidFile, readPidFile } from '../server-process.js';
 import { fourLetterWord } from '../server-status.js';
 
 const TIMEOUT_MS = 3000;
@@ -40,23 +40,6 @@ async function usesDataDir({ pid, command }: PortOwner, config: ServerConfig): P
   const conf = port === undefined ? undefined : await fourLetterWord(host, port, 'conf', TIMEOUT_MS);
   const dataDir = /^dataDir=(.*?)(\/version-2)?$/m.exec(conf ?? '')?.[1];
   return dataDir !== undefined && real(dataDir) === real(config.dataDir);
-}
-
-/** The inodes of the sockets by which a server of this kind holds the directory; the last part of their names is a number of their own. */
-function lockSockets(dataDir: string): Set<string> {
-  const inodes = new Set<string>();
-  try {
-    const ids = readdirSync(dataDir).flatMap((name) => /^nodekeeper\.lock\.(\w+)$/.exec(name)?.[1] ?? []);
-    for (const line of readFileSync('/proc/net/unix', 'latin1').split('\n')) {
-      const [, , , , , , inode, path = ''] = line.split(/\s+/);
-      // The kernel shows the name that the socket was made with.
-      const id = /\/nodekeeper\.tmp\.(\w+)$/.exec(path)?.[1];
-      if (id !== undefined && inode !== undefined && ids.includes(id)) inodes.add(inode);
-    }
-  } catch {
-    // no such directory, or no /proc
-  }
-  return inodes;
 }
 
 /** Whether a word of the command line is the path of the file, as seen from the process. */
