@@ -5,6 +5,7 @@ const [verb, ...rest] = verbFirst(process.argv.slice(2));
 if (verb !== 'start-foreground') {
   // Who reads may leave, as `head` does: the rest is told nobody, and what was begun is done.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  process.stdout.on('error', outputLost);
 }
 const wantsHelp = rest.some((arg) => arg === '--help' || arg === '-h');
 if (verb === 'start-foreground' && !wantsHelp) {
@@ -22,6 +23,18 @@ if (verb === 'start-foreground' && !wantsHelp) {
 } else {
   const { runCommand } = await import('./commands.js');
   await runCommand(verb === undefined ? [] : [verb, ...rest]);
+}
+
+/** A full disk, for one: an export or a finding that is not there must not pass for one. What was started or stopped is, all the same. */
+function outputLost({ code, message }: NodeJS.ErrnoException): void {
+  if (code === 'EPIPE') return;
+  process.stdout.off('error', outputLost);
+  process.stderr.write(`standard output cannot be written: ${message}\n`);
+  if (['start', 'stop', 'restart', 'ensemble', 'testing-server'].includes(verb ?? '')) return;
+  const failure = verb === 'tools' ? 2 : 1;
+  process.on('exit', (exitCode) => {
+    process.exitCode = Math.max(exitCode, failure);
+  });
 }
 
 /** zkServer.sh has the directory of the configuration before the verb: `--config DIR start`. */

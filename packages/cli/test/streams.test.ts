@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { ReaderGone, Streams } from '../dist/shell/streams.js';
+import { MAIN } from './support.js';
 
 test('long output waits for who reads it, and is given up when nobody does', async () => {
   const out = new PassThrough({ highWaterMark: 1000 });
@@ -23,4 +26,18 @@ test('long output waits for who reads it, and is given up when nobody does', asy
   out.emit('error', new Error('EPIPE'));
   await assert.rejects(gone, ReaderGone);
   await assert.rejects(streams.taken(), ReaderGone);
+});
+
+test('what a full disk does not take is a failure', { skip: !existsSync('/dev/full') }, (t) => {
+  const full = openSync('/dev/full', 'w');
+  t.after(() => closeSync(full));
+  for (const [code, ...args] of [
+    [1, 'version'],
+    [1, 'shell', '--help'],
+    [2, 'tools', '--help'],
+  ] as const) {
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], { stdio: ['ignore', full, 'pipe'] });
+    assert.equal(stderr.toString(), 'standard output cannot be written: ENOSPC: no space left on device, write\n');
+    assert.equal(status, code, args.join(' '));
+  }
 });
