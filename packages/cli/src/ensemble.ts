@@ -48,20 +48,30 @@ export async function runEnsemble(options: EnsembleOptions, verbs: ServerVerbs):
   }
   const isThere = existsSync(join(dir, '1', 'zoo.cfg'));
   const files = isThere ? existingFiles(dir, options) : writeFiles(dir, options);
-  await startAll(files, verbs);
-  const statuses = await ready(files[0] ?? '');
+  const told = toldToEnd();
+  const started = await startAll(files, verbs, told);
+  const statuses = await ready(files[0] ?? '', told);
+  if (told.aborted) {
+    await stopAll(started, verbs);
+    process.exitCode = 1;
+    return;
+  }
   if (options.json) console.log(JSON.stringify({ dir, servers: statuses }));
   else report(dir, statuses, options.detach);
   if (statuses.some(({ mode }) => mode === null)) process.exitCode = 1;
   if (options.detach) return;
-  await toldToEnd();
+  await aborted(told);
   await stopAll(files, verbs);
 }
 
-/** Starts all, or none: if one does not start, those that were started are stopped again. */
-async function startAll(files: readonly string[], verbs: ServerVerbs): Promise<void> {
+/**
+ * Starts all, or none: if one does not start, those that were started are stopped again.
+ * @returns those that were started before it was told to end
+ */
+async function startAll(files: readonly string[], verbs: ServerVerbs, told: AbortSignal): Promise<string[]> {
   const started: string[] = [];
   for (const file of files) {
+    if (told.aborted) break;
     try {
       await verbs.start(file);
     } catch (e) {
@@ -72,6 +82,7 @@ async function startAll(files: readonly string[], verbs: ServerVerbs): Promise<v
     }
     started.push(file);
   }
+  return started;
 }
 
 /** Stops each that can be stopped; rejects with the first failure after that. */
@@ -81,12 +92,19 @@ async function stopAll(files: readonly string[], verbs: ServerVerbs): Promise<vo
   if (failures.length > 0) throw failures[0];
 }
 
-/** Resolves at Ctrl-C, a signal to end, or when the terminal is closed. */
-async function toldToEnd(): Promise<void> {
-  // Listeners for signals do not keep a process alive, and the servers are processes of their own: this timer does.
+/** Aborted at Ctrl-C, a signal to end, or when the terminal is closed: the servers are processes of their own, and would stay. */
+function toldToEnd(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
+
+async function aborted(told: AbortSignal): Promise<void> {
+  // Listeners for signals do not keep a process alive: this timer does.
   const held = setInterval(() => {}, HOLD_MS);
   await new Promise<void>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => done());
+    told.addEventListener('abort', () => done());
+    if (told.aborted) done();
   });
   clearInterval(held);
 }
@@ -171,12 +189,12 @@ function writeFiles(dir: string, options: EnsembleOptions): string[] {
   return written.map(({ file }) => file);
 }
 
-/** Waits until every server serves, or the time is over. */
-async function ready(file: string): Promise<MemberStatus[]> {
+/** Waits until every server serves, the time is over, or it is told to end. */
+async function ready(file: string, told: AbortSignal): Promise<MemberStatus[]> {
   const until = performance.now() + READY_TIMEOUT_MS;
   for (;;) {
     const statuses = await memberStatuses(loadConfig({ file }));
-    if (statuses.every(({ mode }) => mode !== null) || performance.now() > until) return statuses;
+    if (statuses.every(({ mode }) => mode !== null) || performance.now() > until || told.aborted) return statuses;
     await delay(POLL_MS);
   }
 }

@@ -283,6 +283,20 @@ test('an ensemble in the foreground stays until it is told to end, without a ter
   for (const file of files) assert.equal(run('status', file).code, 1);
 });
 
+test('an ensemble that is told to end while it starts leaves no server running', async (t) => {
+  const dir = temporary(t);
+  const first = freeRange();
+  atEnd(t, () => run('ensemble', '--stop', '--dir', dir));
+  const args = ['ensemble', '--dir', dir, '--client-port', String(first), '--set', 'preAllocSize=64'];
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const exit = once(child, 'exit');
+  await once(child.stdout, 'data'); // that the first is being started
+  child.kill('SIGINT');
+  child.stdout.resume();
+  assert.deepEqual(await exit, [1, null]);
+  for (const id of [1, 2, 3]) assert.equal(run('status', join(dir, String(id), 'zoo.cfg')).code, 1);
+});
+
 test('stop does not wait for a process that has ended and is still in the table', {
   skip: !existsSync('/proc'),
 }, async (t) => {
