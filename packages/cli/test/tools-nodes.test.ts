@@ -358,6 +358,10 @@ test('progress is shown on a terminal, now and then, and gives way to what is pr
   now = 9999;
   none.show(1, 2, 'changes');
   assert.equal(written.length, 3);
+  const narrow = new Progress(Object.assign(terminal, { columns: 10 }), () => now);
+  now += 200;
+  narrow.show(12_345, undefined, 'nodes read');
+  assert.equal(written.at(-1), `${clear}12,345 no`, 'a line that is broken could not be written over');
 });
 
 test('what cannot be read is marked, and the rest is printed', async (t) => {

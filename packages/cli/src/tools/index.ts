@@ -42,6 +42,7 @@ export async function runTools(args: readonly string[]): Promise<number> {
   } catch (error) {
     run.fail(error);
   }
+  run.progress.clear();
   await streams.end();
   return run.exitCode;
 }
@@ -51,9 +52,11 @@ class Run {
   /** The exit code of failures, where 1 means something else. */
   leastFailure = 0;
   readonly output: Output;
+  readonly progress: Progress;
 
   constructor(json: boolean) {
     const progress = new Progress(process.stderr.isTTY && !json ? process.stderr : undefined);
+    this.progress = progress;
     streams.around = (write) => {
       progress.clear();
       write();

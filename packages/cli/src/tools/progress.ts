@@ -2,18 +2,21 @@
 
 import type { Writable } from 'node:stream';
 
+/** What is written to: a terminal has columns. */
+type Terminal = Writable & { readonly columns?: number };
+
 /** Milliseconds between two looks. */
 const INTERVAL = 200;
 const CLEAR = '\r\x1b[K';
 
 export class Progress {
-  private readonly stream: Writable | undefined;
+  private readonly stream: Terminal | undefined;
   private readonly now: () => number;
   private shownAt: number;
   private isShown = false;
 
   /** @param stream a terminal; undefined for none, then nothing is shown */
-  constructor(stream: Writable | undefined, now: () => number = () => performance.now()) {
+  constructor(stream: Terminal | undefined, now: () => number = () => performance.now()) {
     this.stream = stream;
     this.now = now;
     this.shownAt = now(); // what is done at once shows nothing
@@ -25,7 +28,9 @@ export class Progress {
     this.shownAt = this.now();
     this.isShown = true;
     const count = (n: number): string => n.toLocaleString('en-US');
-    this.stream.write(`${CLEAR}${count(done)}${total === undefined ? '' : ` of ${count(total)}`} ${what}`);
+    const text = `${count(done)}${total === undefined ? '' : ` of ${count(total)}`} ${what}`;
+    // A line that is broken cannot be written over. Some terminals do not tell their width, and say 0.
+    this.stream.write(CLEAR + text.slice(0, (this.stream.columns || Number.POSITIVE_INFINITY) - 1));
   }
 
   clear(): void {
