@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Sources } from '@nodekeeper/server/config';
+import { nearestKey, type Sources } from '@nodekeeper/server/config';
 
 export interface ServerArguments {
   /** zoo.cfg; undefined for the embedded defaults. */
@@ -51,7 +51,7 @@ export function parseServerArguments(
     else if (option === '--json') json = true;
     else if (option === '--timeout') timeoutMs = seconds(value());
     else if (arg.startsWith('-D')) flags.push(arg);
-    else if (arg.startsWith('-')) throw new UsageError(`'${arg}' is not an option`);
+    else if (arg.startsWith('-')) throw new UsageError(`'${option}' is not an option; ${instead(option)}`);
     else if (name === undefined) name = arg;
     else throw new UsageError(`'${arg}' is one argument too many`);
   }
@@ -67,6 +67,14 @@ function seconds(text: string): number {
 function splitOption(arg: string): [string, string | undefined] {
   const equals = arg.startsWith('--') ? arg.indexOf('=') : -1;
   return equals < 0 ? [arg, undefined] : [arg.slice(0, equals), arg.slice(equals + 1)];
+}
+
+/** What may be meant: `--snap-count` is an option of zoo.cfg. */
+function instead(option: string): string {
+  const key = nearestKey(option.replace(/^-+/, '').replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()));
+  if (key === undefined) return 'see --help';
+  const short = Object.keys(SHORTHANDS).find((one) => SHORTHANDS[one] === key);
+  return `did you mean ${short ?? `--set ${key}=…`}?`;
 }
 
 function configFile(directory: string | undefined, name: string | undefined): string | undefined {

@@ -23,6 +23,12 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .description('A coordination service that speaks ZooKeeper’s protocols')
     .configureHelp({ sortSubcommands: false })
     .version(versionLine(), '--version', 'print the version')
+    .configureOutput({
+      outputError: (text, write) => {
+        if (argv.includes('--json')) console.log(JSON.stringify({ error: text.trim().replace(/^error: /, '') }));
+        write(text);
+      },
+    })
     .exitOverride((e) => process.exit(e.exitCode === 0 ? 0 : 2));
   const verb = (
     name: string,
@@ -128,6 +134,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     }
     if (!(e instanceof Error) || !(e instanceof UsageError || e.name === 'ConfigError' || e.name === 'TlsError'))
       throw e;
+    if (argv.includes('--json')) console.log(JSON.stringify({ error: e.message }));
     process.stderr.write(`${e.message}\n`);
     process.exit(2);
   }

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -127,6 +128,41 @@ test('a configuration that cannot be used ends with code 2 and says where', asyn
   const result = run('start-foreground', file);
   assert.equal(result.code, 2);
   assert.match(result.err, /zoo\.cfg:6: tickTime=never/);
+});
+
+test('an option that is not known is told with what may be meant', () => {
+  assert.match(run('start', '--dataDir', 'x').err, /^'--dataDir' is not an option; did you mean --data-dir\?$/m);
+  assert.match(
+    run('start', '--snap-count=5').err,
+    /^'--snap-count' is not an option; did you mean --set snapCount=…\?$/m,
+  );
+  assert.match(run('doctor', '--force').err, /^'--force' is not an option; see --help$/m);
+});
+
+test('with --json a wrong command line is told as JSON too', () => {
+  const missing = join(tmpdir(), 'no-such.cfg');
+  for (const args of [
+    ['start', missing],
+    ['stop', '--bogus'],
+    ['ensemble', '--bogus'],
+  ]) {
+    const { code, out } = run(...args, '--json');
+    assert.equal(code, 2);
+    assert.match((JSON.parse(out) as { error: string }).error, /no-such\.cfg: cannot be read|'--bogus'/);
+  }
+  for (const args of [
+    ['doctor', '--bogus'],
+    ['shell', '--bogus'],
+    ['tools', 'tree', '--bogus'],
+    ['tools', 'cp'],
+  ]) {
+    const { code, err } = run(...args, '--json');
+    assert.equal(code, 2);
+    assert.match(
+      (JSON.parse(err) as { error: { message: string } }).error.message,
+      /'--bogus'|missing required argument/,
+    );
+  }
 });
 
 test('a data directory that cannot be used ends with code 3', async (t) => {

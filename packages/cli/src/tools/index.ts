@@ -100,6 +100,9 @@ function program(run: Run): Command {
     .configureOutput({
       writeOut: (text) => streams.line(text.trimEnd()),
       writeErr: (text) => streams.note(text.trimEnd()),
+      outputError: (text, write) => {
+        write(run.output.json ? JSON.stringify({ error: { message: text.trim().replace(/^error: /, '') } }) : text);
+      },
     })
     .exitOverride();
   addFileTools(tools, run);
