@@ -1,6 +1,6 @@
 // Checks of the members of an ensemble, from the machine of one of them: who can be reached, and whether a quorum can form.
 
-import { type Ensemble, isWildcard, ownMember, type ServerConfig } from '@nodekeeper/server/config';
+import { clientPlace, type Ensemble, isWildcard, ownMember, type ServerConfig } from '@nodekeeper/server/config';
 import { startCommand } from '../port-taken.js';
 import { fourLetterWord } from '../server-status.js';
 import type { Report } from './findings.js';
@@ -125,14 +125,13 @@ async function look(member: Member, config: ServerConfig, own: Member | undefine
     client: undefined,
     facts: undefined,
   };
+  let addresses: string[];
   try {
-    await addressesOf(host);
+    addresses = await addressesOf(host);
   } catch (error) {
     return { ...base, ...nothing, unresolved: messageOf(error) };
   }
-  const clientPort = member.clientAddress?.port ?? config.clientPort;
-  const listed = member.clientAddress?.host;
-  const clientHost = listed === undefined || isWildcard(listed) ? host : listed;
+  const { host: clientHost, port: clientPort } = isOwn ? clientPlace(config) : placeOf(member, host, addresses, config);
   const [election, quorum, client] = await Promise.all([
     reach(host, electionPort, TIMEOUT),
     reach(host, quorumPort, TIMEOUT),
@@ -143,12 +142,23 @@ async function look(member: Member, config: ServerConfig, own: Member | undefine
   return { ...base, unresolved: undefined, election, quorum, clientPort, client, facts };
 }
 
+/** Where another member's clients connect: by its line, or at the same port as here, unless it is on this machine, too. */
+function placeOf(
+  { clientAddress }: Member,
+  host: string,
+  addresses: readonly string[],
+  config: ServerConfig,
+): { readonly host: string; readonly port: number | undefined } {
+  if (clientAddress === undefined) return { host, port: addresses.some(isLocal) ? undefined : config.clientPort };
+  return { host: isWildcard(clientAddress.host) ? host : clientAddress.host, port: clientAddress.port };
+}
+
 function resolveRemedy(host: string): string {
   return `Make ${host} known: in the DNS or in /etc/hosts of every server; or write its address into the configuration`;
 }
 
 function tellMember(seen: SeenMember, config: ServerConfig, report: Report): void {
-  const { member, isOwn, host, unresolved, election, quorum, facts } = seen;
+  const { member, isOwn, host, unresolved, election, quorum, clientPort, facts } = seen;
   const about = `server.${member.id}${isOwn ? ' (this one)' : ''}`;
   const { electionPort = 0, quorumPort = 0 } = member.quorumAddresses[0] ?? {};
   if (unresolved !== undefined) {
@@ -156,7 +166,8 @@ function tellMember(seen: SeenMember, config: ServerConfig, report: Report): voi
     return;
   }
   if (election?.how === 'open') {
-    const state = facts === undefined ? 'it does not serve clients yet' : `${facts.mode}, version ${facts.version}`;
+    const silent = clientPort === undefined ? 'its client port is not listed' : 'it does not serve clients yet';
+    const state = facts === undefined ? silent : `${facts.mode}, version ${facts.version}`;
     report.ok(about, `${host}:${electionPort} (election) can be reached in ${election.time.toFixed(0)} ms; ${state}`);
   } else if (election !== undefined) {
     report.problem(
@@ -188,12 +199,18 @@ export function firewallRemedy(host: string, port: number): string {
   return `A firewall between here and ${host} drops the packets, or the machine is down. On ${host} allow TCP port ${port}: for instance ufw allow ${port}/tcp, or the cloud's security group`;
 }
 
+/** By its own word; of one that cannot be asked, by its quorum port, where only a leader listens. */
+function leads({ facts, client, quorum }: SeenMember): boolean {
+  if (facts !== undefined) return facts.mode === 'leader';
+  return client?.how !== 'open' && quorum?.how === 'open';
+}
+
 function tellQuorum(ensemble: Ensemble, seen: readonly SeenMember[], report: Report): void {
   const { verifier } = ensemble.members;
   const running = new Set(seen.filter(({ election }) => election?.how === 'open').map(({ member }) => member.id));
   const voters = verifier.voters.length;
   const count = verifier.voters.filter((id) => running.has(id)).length;
-  const leaders = seen.filter(({ facts }) => facts?.mode === 'leader').map(({ member }) => member.id);
+  const leaders = seen.filter(leads).map(({ member }) => member.id);
   if (leaders.length > 1) {
     report.problem(
       'quorum',
