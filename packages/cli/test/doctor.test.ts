@@ -92,6 +92,17 @@ test('a port where something else listens, or TLS is spoken', async (t) => {
   const at = `127.0.0.1:${tls}`;
   assert.match((await client('-server', at))[0] as string, /this port speaks TLS$/);
   assert.match((await client('-server', at, '--tls'))[0] as string, /; TLS: .*certificate/);
+  // One that wants a certificate and gets none ends the connection, behind the handshake where it is TLS 1.3.
+  const demanding = createTlsServer({ key, cert: key, requestCert: true, rejectUnauthorized: false }, (socket) =>
+    socket.end(),
+  );
+  const wants = `localhost:${await listen(t, demanding)}`;
+  const checked = new Report(() => {}, false);
+  await checkClient(
+    await parseShellArguments(['-server', wants, '-timeout', '1000', '--ca', `${PEMS}ca.pem`]),
+    checked,
+  );
+  assert.match(checked.findings.at(-1)?.remedy ?? '', /^Servers want a certificate of the client/);
   const plain = await serve(t);
   assert.match((await client('-server', plain, '--tls'))[0] as string, /TLS is not spoken there/);
 });
@@ -289,6 +300,15 @@ test('an ensemble that runs is well, and one without its quorum is not', (t) => 
   const { servers } = JSON.parse(started.out) as { servers: { client: string }[] };
   const all = servers.map((one) => one.client).join(',');
   assert.equal(run('doctor', '-server', all, '-timeout', '6000').code, 0);
+  // Where the lines have no client ports, those of others on this machine are not known, and who leads is seen at the quorum ports.
+  const file = join(dir, '1', 'zoo.cfg');
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, `${text.replace(/;127\.0\.0\.1:\d+$/gm, '')}clientPort=${port}\n`);
+  const unlisted = run('doctor', file);
+  assert.equal(unlisted.code, 0, unlisted.out);
+  assert.match(unlisted.out, /✔ quorum: server \d leads; 3 of 3 voters can be reached/);
+  assert.match(unlisted.out, /✔ server\.2: .*; its client port is not listed/);
+  writeFileSync(file, text);
   for (const id of ['2', '3']) run('stop', join(dir, id, 'zoo.cfg'));
   const ill = run('doctor', '--json', join(dir, '1', 'zoo.cfg'));
   assert.equal(ill.code, 1);
@@ -314,6 +334,23 @@ test('a disk is measured, and a directory that cannot be written is told', (t) =
   const wrong = new Report(() => {}, false);
   checkDisk('dataDir', file, wrong);
   assert.match(wrong.findings.at(-1)?.remedy ?? '', /^Move the file .*file away/);
+});
+
+test("who is not the server's user is not told to take its directory", {
+  skip: !existsSync('/proc') || process.getuid?.() !== 0,
+}, async (t) => {
+  const { file, dataDir } = await zooCfg(t);
+  atEnd(t, () => run('stop', file));
+  assert.equal(run('start', file).code, 0);
+  spawnSync('chmod', ['a+rx', join(dataDir, '..')]);
+  const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, MAIN, 'doctor', file];
+  const { status, stdout, stderr } = spawnSync('setpriv', asNobody, { encoding: 'utf8' });
+  if (status === null || stdout === '') return t.skip(`a command of another user cannot be run here: ${stderr}`);
+  assert.match(stdout, /disk of dataDir: not measured: the server runs as user 0, and this one may not write into /);
+  assert.doesNotMatch(stdout, /chown/);
+  assert.equal(run('stop', file).code, 0);
+  const stopped = spawnSync('setpriv', asNobody, { encoding: 'utf8' });
+  assert.match(stopped.stdout, /Ask again as the user that the server is to run as\. If this is it, .*chown -R 65534 /);
 });
 
 test('of a command of Java, the class is shown', () => {

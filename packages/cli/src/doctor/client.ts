@@ -187,10 +187,14 @@ async function checkSession(server: string, timeout: number, settings: ClientOpt
     await checkRoundTrip(client, report);
   } catch (error) {
     const reason = client.state === 'authFailed' ? 'an identity was refused' : messageOf(error);
+    const wantsCertificate =
+      typeof settings.tls === 'object' && settings.tls.cert === undefined && settings.tls.pfx === undefined;
     const remedy =
       client.state === 'authFailed' || isKeeperError(error, 'AuthFailed')
         ? 'Check user and password; SASL must be set up on the servers'
-        : 'If a server says above that it serves: its log tells why it refuses sessions (maxClientCnxns, throttling, a client that has seen newer data)';
+        : wantsCertificate
+          ? 'Servers want a certificate of the client, unless they have ssl.clientAuth=none or want: --cert FILE --key FILE. Their logs tell'
+          : 'If a server says above that it serves: its log tells why it refuses sessions (maxClientCnxns, throttling, a client that has seen newer data)';
     report.problem('session', reason, remedy);
   } finally {
     await client.close({ timeout: 1000 });

@@ -1,7 +1,17 @@
 // Checks of the machine that a server runs on, or is to run on: disk, limits, clock, ports.
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findPortOwner, isListening, listenAddress } from '../port-owner.js';
 import type { ListenPlace } from '../ports.js';
@@ -21,8 +31,11 @@ const TMPFS = 0x01021994;
 const NFS = 0x6969;
 const COMMAND_SHOWN = 100;
 
-/** Of a directory, or of the nearest one above it that exists. */
-export function checkDisk(name: string, dir: string, report: Report): void {
+/**
+ * Of a directory, or of the nearest one above it that exists.
+ * @param pid the server's process, if it runs
+ */
+export function checkDisk(name: string, dir: string, report: Report, pid?: number): void {
   const about = `disk of ${name}`;
   let at = dir;
   while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
@@ -62,17 +75,24 @@ export function checkDisk(name: string, dir: string, report: Report): void {
   } else if (type === NFS) {
     report.warning(about, `${dir} is on NFS`, 'Use a local disk: a pause of the network is a pause of the server');
   }
-  checkSync(about, at, report);
+  checkSync(about, at, report, pid);
 }
 
 /** Writes as the log does, and measures how long it takes until that is on the disk. */
-function checkSync(about: string, dir: string, report: Report): void {
+function checkSync(about: string, dir: string, report: Report, pid: number | undefined): void {
   const file = join(dir, `.nodekeeper-doctor-${process.pid}`);
   let fd: number;
   try {
     fd = openSync(file, 'wx', 0o600);
   } catch (error) {
-    report.problem(about, `cannot be written: ${messageOf(error)}`, remedyOf(error, dir));
+    const user = pid === undefined ? undefined : othersUser(pid);
+    if (isRefused(error) && user !== undefined) {
+      report.warning(
+        about,
+        `not measured: the server runs as user ${user}, and this one may not write into ${dir}`,
+        `Ask again as that user: sudo -u '#${user}' nodekeeper doctor …`,
+      );
+    } else report.problem(about, `cannot be written: ${messageOf(error)}`, remedyOf(error, dir));
     return;
   }
   try {
@@ -103,12 +123,25 @@ function checkSync(about: string, dir: string, report: Report): void {
   }
 }
 
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+function isRefused(error: unknown): boolean {
+  return codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM';
+}
+
+/** The number of the user whose process it is, if that is another one than this. */
+function othersUser(pid: number): number | undefined {
+  const { uid } = statSync(`/proc/${pid}`, { throwIfNoEntry: false }) ?? {};
+  return uid === process.getuid?.() ? undefined : uid;
+}
+
 /** What is to be done where no file can be made in a directory. */
 function remedyOf(error: unknown, dir: string): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EACCES' || code === 'EPERM')
-    return `Give it to the server's user: chown -R ${process.getuid?.() ?? '?'} ${dir}`;
-  if (code === 'ENOTDIR') return `Move the file ${dir} away, or set another directory`;
+  if (isRefused(error))
+    return `Ask again as the user that the server is to run as. If this is it, give it the directory: chown -R ${process.getuid?.() ?? '?'} ${dir}`;
+  if (codeOf(error) === 'ENOTDIR') return `Move the file ${dir} away, or set another directory`;
   return `Make it possible to write files into ${dir}, or set another directory`;
 }
 

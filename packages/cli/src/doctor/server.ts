@@ -19,8 +19,8 @@ export async function checkServer(args: ServerArguments, report: Report): Promis
   const pid = await ownServer(config);
   for (const place of allPorts(config)) await checkPort(place, pid, report);
   await checkClientPort(config, pid, report);
-  checkDisk('dataDir', config.dataDir, report);
-  if (config.dataLogDir !== config.dataDir) checkDisk('dataLogDir', config.dataLogDir, report);
+  checkDisk('dataDir', config.dataDir, report, pid);
+  if (config.dataLogDir !== config.dataDir) checkDisk('dataLogDir', config.dataLogDir, report, pid);
   checkFileLimit(pid, config.maxCnxns, report);
   checkClock(report);
   if (config.ensemble !== undefined) await checkEnsemble(config, config.ensemble, report);
