@@ -8,7 +8,8 @@ let text = `# Configuration
 
 Options come from zoo.cfg, from environment variables and from flags; later ones win. Any option can be given as
 \`--set key=value\`, as \`-Dzookeeper.key=value\` (also in SERVER_JVMFLAGS), and as the environment variable named in the table;
-NODEKEEPER_SERVER_1 stands for server.1. What is given with -D counts less than zoo.cfg, as with Apache's server.
+NODEKEEPER_SERVER_1 stands for server.1. The variables of ZooKeeper's Docker image (ZOO_TICK_TIME, ZOO_DATA_DIR …) are known but for those that list
+members, and count less. What is given with -D counts less than zoo.cfg, as with Apache's server.
 Options in \`java.env\`, \`zookeeper-env.sh\` or \`environment\` beside zoo.cfg, which zkServer.sh and packages' scripts run, are not read, but told.
 An option that is not known is warned of with the nearest known one; a value that cannot be used stops the start.
 Without a zoo.cfg the server listens on port 2181 and keeps its data in \`./data\`.

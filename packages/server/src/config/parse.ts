@@ -49,7 +49,7 @@ export interface Sources {
   readonly read?: (path: string) => string;
 }
 
-/** The Docker image's variables that have a key. */
+/** The Docker image's variables that have a key; this server's own count more, in whatever order they come. */
 const DOCKER: Readonly<Record<string, string>> = {
   ZOO_DATA_DIR: 'dataDir',
   ZOO_DATA_LOG_DIR: 'dataLogDir',
@@ -142,12 +142,15 @@ export function readSettings(sources: Sources): Settings {
   for (const [name, place] of before)
     if (places.get(name) !== place)
       warnings.push(`${places.get(name)}: ${name} stands there, and not what -D says: as with Apache's server`);
-  for (const [variable, value] of Object.entries(sources.environment ?? {})) {
-    if (value === undefined || KUBERNETES.test(value)) continue;
+  const variables = Object.entries(sources.environment ?? {});
+  for (const [variable, value] of variables) {
     const docker = DOCKER[variable];
+    if (docker !== undefined && value !== undefined) put(docker, value, `environment variable ${variable}`);
+  }
+  for (const [variable, value] of variables) {
+    if (value === undefined || KUBERNETES.test(value)) continue;
     const known = keyByEnvironment(variable);
-    if (docker !== undefined) put(docker, value, `environment variable ${variable}`);
-    else if (known !== undefined) put(known.name, value, `environment variable ${variable}`);
+    if (known !== undefined) put(known.name, value, `environment variable ${variable}`);
     else if (variable.startsWith(OWN_VARIABLES)) putUnlisted(variable, value);
   }
   for (const { key, value, isProperty } of flags) if (!isProperty) put(key, value, FLAGS);

@@ -27,13 +27,14 @@ export function parseProperties(text: string): Property[] {
   for (let i = 0; i < lines.length; i++) {
     const first = i + 1;
     let logical = withoutIndent(lines[i]);
-    if (logical === '' || logical.startsWith('#') || logical.startsWith('!')) continue;
+    // A continuation of nothing is nothing: what follows may be a comment.
+    if (logical === '' || logical === '\\' || logical.startsWith('#') || logical.startsWith('!')) continue;
     while (/(^|[^\\])(\\\\)*\\$/.test(logical)) logical = logical.slice(0, -1) + withoutIndent(lines[++i]);
     const match = /^((?:\\.|[^\\=: \t\f])*)[ \t\f]*[=:]?[ \t\f]*(.*)$/s.exec(logical);
     if (match === null) continue;
     if (/(^|[^\\])(\\\\)*\\u(?![0-9a-fA-F]{4})/.test(logical))
       throw new PropertiesError(first, 'four hexadecimal digits are expected behind \\u');
-    const key = unescaped(match[1] ?? '');
+    const key = trimmed(unescaped(match[1] ?? '')); // as Apache's server does
     found.set(key, { key, value: trimmed(unescaped(match[2] ?? '')), line: first });
   }
   return [...found.values()];

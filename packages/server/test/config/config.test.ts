@@ -101,6 +101,12 @@ test('flags win over the environment, that over zoo.cfg, and that over propertie
   assert.equal(config.maxClientCnxns, 7);
 });
 
+test('own variables win over those of the Docker image, in either order', () => {
+  const environment = { NODEKEEPER_TICK_TIME: '200', ZOO_TICK_TIME: '300' };
+  assert.equal(loadConfig({ environment }).tickTime, 200);
+  assert.equal(loadConfig({ environment: Object.fromEntries(Object.entries(environment).reverse()) }).tickTime, 200);
+});
+
 test('what Apache’s server raises to its least is raised here, and told', (t) => {
   const { snapCount, snapRetainCount, warnings } = loadConfig({
     file: file(t, 'dataDir=/d\nclientPort=1\nsnapCount=1\nautopurge.snapRetainCount=1\n'),
@@ -273,6 +279,8 @@ test('properties keep keys, values and lines, whatever stands in them', () => {
     { key: 'x', value: 'y', line: 5 },
     { key: 'w=z', value: '1', line: 6 },
   ]);
+  // As Apache's server: keys are trimmed like values, and a line of a backslash alone continues nothing.
+  assert.deepEqual(parseProperties('\\ a\\t=b\n  \\\n#x\n\\\n'), [{ key: 'a', value: 'b', line: 1 }]);
 });
 
 test('values are read as Java reads them', (t) => {
