@@ -125,7 +125,12 @@ export const KEYS: readonly Key[] = [
   key('ssl.ciphersuites', 'text', undefined, "Cipher suites by Java's or OpenSSL's names, separated by commas."),
   key('ssl.hostnameVerification', 'bool', true, 'With false, ssl.clientHostnameVerification is off too.'),
   key('ssl.clientHostnameVerification', 'bool', false, "Whether a client's certificate must name its address."),
-  key('ssl.allowReverseDnsLookup', 'bool', false, 'Whether the names the DNS has for the address count then.'),
+  key(
+    'ssl.allowReverseDnsLookup',
+    'bool',
+    false,
+    'Whether the names the DNS or /etc/hosts has for the address count then.',
+  ),
   key('ssl.authProvider', 'text', 'x509', 'Scheme of TLS clients; there is only this one.'),
   key('ssl.crl', 'bool', false, 'Revoked certificates: true stops the start.'),
   key('ssl.ocsp', 'bool', false, 'Revoked certificates: true stops the start.'),
@@ -642,7 +647,12 @@ export const KEYS: readonly Key[] = [
   key('ssl.quorum.ciphersuites', 'text', undefined, "Cipher suites by Java's or OpenSSL's names, separated by commas."),
   key('ssl.quorum.hostnameVerification', 'bool', true, 'Whether certificates must name the address of their server.'),
   key('ssl.quorum.clientHostnameVerification', 'bool', true, 'Whether those of servers that dial must, too.'),
-  key('ssl.quorum.allowReverseDnsLookup', 'bool', true, 'Whether the names the DNS has for the address count then.'),
+  key(
+    'ssl.quorum.allowReverseDnsLookup',
+    'bool',
+    true,
+    'Whether the names the DNS or /etc/hosts has for the address count then.',
+  ),
   key(
     'ssl.quorum.handshakeDetectionTimeoutMillis',
     'int',

@@ -1,6 +1,7 @@
 // Connections between servers over TLS: who comes through, by which names, and which ports take plain ones too.
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
+import { lookupService } from 'node:dns/promises';
 import { once } from 'node:events';
 import { copyFileSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -213,4 +214,11 @@ test('a certificate is compared with the address of a peer that may be gone, or 
   assert.equal(await namesHost(certificate, '::ffff:127.0.0.1', false), true);
   assert.equal(await namesHost(certificate, undefined, false, 'localhost'), false);
   assert.equal(await namesHost(certificate, 'fe80::1%eth0', false), false);
+});
+
+test('the name that /etc/hosts has for the address of a peer counts as those of the DNS', async () => {
+  const { hostname } = await lookupService('127.0.0.1', 0);
+  const named = { checkIP: () => undefined, checkHost: (name: string) => (name === hostname ? name : undefined) };
+  assert.equal(await namesHost(named as unknown as X509Certificate, '127.0.0.1', true), true);
+  assert.equal(await namesHost(named as unknown as X509Certificate, '127.0.0.1', false), false);
 });
