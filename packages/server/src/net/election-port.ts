@@ -21,7 +21,7 @@ const VERSION_ADDRESSES = -65535n;
 const LONGEST_ADDRESS = 2048;
 const LARGEST_MESSAGE = 512 * 1024;
 const HEAD = 20;
-/** Waits between probes of a server whose connection was lost, the first and the last. Milliseconds. */
+/** Waits between probes of a server whose connection was lost, or dials of one that ends each without a word, the first and the last. Milliseconds. */
 const FIRST_PROBE_MS = 10;
 const LAST_PROBE_MS = 640;
 const BIND_AGAIN_MS = 1000;
@@ -84,6 +84,8 @@ interface Peer {
   down: boolean;
   /** Where it said that it listens. */
   told: ElectionAddress | undefined;
+  /** Milliseconds to wait before it is dialled again: it ended the last connection soon, and said nothing. */
+  wait: number;
 }
 
 export class ElectionPort {
@@ -250,6 +252,7 @@ export class ElectionPort {
         problem: undefined,
         down: false,
         told: undefined,
+        wait: 0,
       };
       this.peers.set(id, peer);
     }
@@ -342,6 +345,18 @@ export class ElectionPort {
         this.forgetStranger(peer);
       } else this.keep(peer, wire, rest);
     };
+  }
+
+  /** At once, but one that refuses each connection behind the handshake, as for its certificate, is not asked hundreds of times a second. */
+  private dialAgain(peer: Peer): void {
+    const { wait } = peer;
+    peer.wait = Math.min(2 * wait || FIRST_PROBE_MS, LAST_PROBE_MS);
+    if (wait === 0) this.dial(peer);
+    else {
+      this.host.runtime.after(wait, () => {
+        if (peer.wire === null) this.dial(peer);
+      });
+    }
   }
 
   /**
@@ -488,17 +503,19 @@ export class ElectionPort {
     peer.down = false;
     before?.destroy();
     let unread: Buffer = first;
+    const since = this.host.runtime.now();
     const gone = (): void => {
       wire.destroy();
       if (peer.wire !== wire) return;
       peer.wire = null;
+      if (this.host.runtime.now() - since > LAST_PROBE_MS) peer.wait = 0;
       // What was sent last may be lost; and it should be known soon whether the server is down.
       if (this.isStranger(peer.id)) {
         this.forgetStranger(peer); // it comes again if it is there
         return;
       }
       peer.slot ??= peer.last;
-      if (peer.id < this.host.id) this.dial(peer);
+      if (peer.id < this.host.id) this.dialAgain(peer);
       else this.probe(peer, FIRST_PROBE_MS);
     };
     const take = (): void => {
@@ -512,6 +529,7 @@ export class ElectionPort {
         if (unread.length < 4 + length) return;
         const message = unread.subarray(4, 4 + length);
         unread = unread.subarray(4 + length);
+        peer.wait = 0;
         this.host.guard(() => this.host.onMessage(peer.id, message));
       }
     };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
 import { ElectionPort } from '../../dist/net/election-port.js';
@@ -47,8 +47,8 @@ test('members that nobody can be led by are not taken over from a vote', async (
   assert.ok(existsSync(ensemble.configPath(1)));
 });
 
-/** Server 5's port, with servers 1 and 7 as members that are not there. */
-async function portOf5(t: TestContext): Promise<{ election: ElectionPort; port: number }> {
+/** Server 5's port, with servers 1 and 7 as members that are not there, unless something listens in the place of server 1. */
+async function portOf5(t: TestContext, portOf1 = 1): Promise<{ election: ElectionPort; port: number }> {
   const election = new ElectionPort({
     id: 5,
     network: nodeNetwork,
@@ -62,7 +62,7 @@ async function portOf5(t: TestContext): Promise<{ election: ElectionPort; port: 
     bindAttempts: 3,
     keepAlive: false,
     auth: undefined,
-    addressesOf: (id) => (id === 1 || id === 7 ? [{ host: '127.0.0.1', port: 1 }] : []),
+    addressesOf: (id) => (id === 1 || id === 7 ? [{ host: '127.0.0.1', port: id === 1 ? portOf1 : 1 }] : []),
     onMessage: () => {},
     onDown: () => {},
     guard: (action) => action(),
@@ -105,6 +105,22 @@ test('strangers take no more than some connections, and keep no member away', as
   assert.ok(await until(() => sockets.filter((socket) => !socket.closed).length === 100));
   await greet(t, port, 7n);
   assert.ok(await until(() => election.isConnected(7)));
+});
+
+test('a server that ends each connection without a word, as one that it does not trust, is dialled with growing pauses', async (t) => {
+  const dials: number[] = [];
+  const refusing = createServer((socket) => {
+    dials.push(performance.now());
+    const isLong = dials.length === 9;
+    socket.on('error', () => {}).once('data', () => setTimeout(() => socket.destroy(), isLong ? 700 : 0));
+  }).listen(0, '127.0.0.1');
+  atEnd(t, () => refusing.close());
+  await once(refusing, 'listening');
+  await portOf5(t, (refusing.address() as { port: number }).port);
+  while (dials.length < 10) await new Promise((resolve) => setTimeout(resolve, 10));
+  const [first = 0, , , , , , , , ninth = 0, tenth = 0] = dials;
+  assert.ok(ninth - first > 1000, `8 times again in ${ninth - first} ms`);
+  assert.ok(tenth - ninth < 1200, `a connection that lasted is replaced at once, not after ${tenth - ninth} ms`);
 });
 
 test('an address that cannot be is not dialled, and harms nobody', async (t) => {
