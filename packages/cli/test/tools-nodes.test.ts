@@ -9,6 +9,7 @@ import { runMove } from '../dist/tools/nodes/copy.js';
 import { fromDocument } from '../dist/tools/nodes/document.js';
 import { filterOf } from '../dist/tools/nodes/look.js';
 import type { TreeNode } from '../dist/tools/nodes/subtree.js';
+import { runExport } from '../dist/tools/nodes/transfer.js';
 import type { Output } from '../dist/tools/output.js';
 import { Progress } from '../dist/tools/progress.js';
 import { atEnd, type Run, runMain, start, temporary } from './support.js';
@@ -386,6 +387,13 @@ test('what cannot be read is marked, and the rest is printed', async (t) => {
   // A copy must be whole.
   const file = join(temporary(t), 'app.json');
   assert.equal((await tools('export', `${at}/app`, '-o', file)).code, 1);
+  assert.ok(!existsSync(file));
+});
+
+test('an export that is given up while it reads leaves no empty file', (t) => {
+  const file = join(temporary(t), 'app.json');
+  const waits = new Proxy({}, { get: () => () => new Promise(() => {}) }) as Client;
+  void runExport({ client: waits, path: '/', name: '/' }, { format: 'json', acl: false, file }, {} as Output);
   assert.ok(!existsSync(file));
 });
 

@@ -21,12 +21,12 @@ export async function runExport(
   output: Output,
 ): Promise<void> {
   const isNew = file !== undefined && !existsSync(file);
-  // Before everything is read; what is there is left until then.
-  if (file !== undefined) written(file, () => closeSync(openSync(file, 'a')));
-  const nodes = await readSubtree(client, path, { acl, onRead: reading(output) }).catch((error: unknown) => {
-    if (isNew) rmSync(file, { force: true });
-    throw error;
-  });
+  // Before everything is read; what is there is left until then, and nothing is left if that is given up.
+  if (file !== undefined) {
+    written(file, () => closeSync(openSync(file, 'a')));
+    if (isNew) rmSync(file);
+  }
+  const nodes = await readSubtree(client, path, { acl, onRead: reading(output) });
   const { document, ephemerals } = toDocument(path, nodes);
   const text = format === 'yaml' ? toYaml(document, { lineWidth: 0 }) : `${JSON.stringify(document, null, 2)}\n`;
   if (file === undefined) output.line(text.trimEnd());
