@@ -54,7 +54,9 @@ export function logFile(c: ServerConfig): string {
 }
 
 export function commandLine(raw: readonly string[], log: string): string {
-  return `"${process.execPath}" "${MAIN}" start-foreground ${raw.map((a) => `"${a}"`).join(' ')} > "${log}" 2>&1 < /dev/null`;
+  const words = [process.execPath, MAIN, 'start-foreground', ...raw.filter((a) => a !== '--json')];
+  const quoted = (word: string): string => `"${word.replace(/["$`\\]/g, '\\$&')}"`;
+  return `${words.map(quoted).join(' ')} > ${quoted(log)} 2>&1 < /dev/null`;
 }
 
 /** Whether the server serves; one of an ensemble, which may lack the others, and one with TLS are only seen to accept connections. */

@@ -222,7 +222,9 @@ test('SIGTERM ends the server in the foreground with code 0, within a second', a
 test('version, print-cmd and help', async (t) => {
   const { file } = await zooCfg(t);
   assert.match(run('version').out, /^Apache ZooKeeper, version \d+\.\d+\.\d+/);
-  assert.match(run('print-cmd', file).out, /start-foreground/);
+  const command = run('print-cmd', file, '--set', 'superUser=a"$HOME`\\b').out.replace(/ > .*\n$/s, '');
+  const words = spawnSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' }).stdout;
+  assert.match(words, /\nstart-foreground\n.*\n--set\nsuperUser=a"\$HOME`\\b\n$/);
   const help = run('--help');
   assert.equal(help.code, 0);
   for (const verb of ['start-foreground', 'start', 'stop', 'restart', 'status', 'print-cmd', 'version'])
