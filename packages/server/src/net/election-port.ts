@@ -75,7 +75,8 @@ interface Peer {
   slot: Buffer | null;
   /** The message sent last: a fresh connection gets it again. */
   last: Buffer | null;
-  dialling: boolean;
+  /** Ends the dialling that is under way. */
+  endDial: (() => void) | undefined;
   attempts: number;
   /** Addresses in a row at which nobody listened. */
   refusals: number;
@@ -190,7 +191,10 @@ export class ElectionPort {
     this.closed = true;
     const closing = this.listening.map(({ listener }) => listener.close());
     for (const wire of this.greeting) wire.destroy();
-    for (const peer of this.peers.values()) peer.wire?.destroy();
+    for (const peer of this.peers.values()) {
+      peer.wire?.destroy();
+      peer.endDial?.();
+    }
     await Promise.all(closing);
   }
 
@@ -246,7 +250,7 @@ export class ElectionPort {
         wire: null,
         slot: null,
         last: null,
-        dialling: false,
+        endDial: undefined,
         attempts: 0,
         refusals: 0,
         problem: undefined,
@@ -272,26 +276,24 @@ export class ElectionPort {
 
   /** What is known of a server that is no member goes with its connection: ids can be made up. */
   private forgetStranger(peer: Peer): void {
-    if (peer.wire === null && !peer.dialling && this.isStranger(peer.id)) this.peers.delete(peer.id);
+    if (peer.wire === null && peer.endDial === undefined && this.isStranger(peer.id)) this.peers.delete(peer.id);
   }
 
   // ---- dialling ----
 
   private dial(peer: Peer): void {
-    if (peer.dialling || this.closed) return;
+    if (peer.endDial !== undefined || this.closed) return;
     const known = this.host.addressesOf(peer.id);
     const { told } = peer;
     const addresses = told === undefined || known.some((one) => samePlace(one, told)) ? known : [...known, told];
     const address = addresses[peer.attempts % Math.max(1, addresses.length)];
     if (address === undefined) return;
     peer.attempts++;
-    peer.dialling = true;
     const where = `${address.host}:${address.port}`;
     let wire: Connection;
     try {
       wire = this.host.network.connect(address.host, address.port, { keepAlive: this.host.keepAlive });
     } catch (e) {
-      peer.dialling = false;
       peer.problem = `${where}: ${(e as Error).message}`;
       this.forgetStranger(peer);
       return;
@@ -301,11 +303,18 @@ export class ElectionPort {
       failed(`no answer from ${where} within ${limit} ms: a firewall, or the host is down`, false),
     );
     let over = false;
-    const failed = (problem: string, down: boolean): void => {
-      if (over) return;
+    const end = (): void => {
       over = true;
       timer.cancel();
-      peer.dialling = false;
+      peer.endDial = undefined;
+    };
+    peer.endDial = () => {
+      end();
+      wire.destroy();
+    };
+    const failed = (problem: string, down: boolean): void => {
+      if (over) return;
+      end();
       peer.problem = problem;
       peer.refusals = down ? peer.refusals + 1 : 0;
       peer.down = peer.refusals >= addresses.length; // it may still listen at another address
@@ -333,9 +342,7 @@ export class ElectionPort {
     });
     const dialled = (rest: Buffer): void => {
       if (over) return;
-      over = true;
-      timer.cancel();
-      peer.dialling = false;
+      end();
       peer.problem = undefined;
       peer.refusals = 0;
       peer.down = false;

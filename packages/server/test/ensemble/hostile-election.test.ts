@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
 import { ElectionPort } from '../../dist/net/election-port.js';
@@ -48,10 +48,14 @@ test('members that nobody can be led by are not taken over from a vote', async (
 });
 
 /** Server 5's port, with servers 1 and 7 as members that are not there, unless something listens in the place of server 1. */
-async function portOf5(t: TestContext, portOf1 = 1): Promise<{ election: ElectionPort; port: number }> {
+async function portOf5(
+  t: TestContext,
+  portOf1 = 1,
+  network = nodeNetwork,
+): Promise<{ election: ElectionPort; port: number }> {
   const election = new ElectionPort({
     id: 5,
-    network: nodeNetwork,
+    network,
     runtime: nodeRuntime,
     addresses: [{ host: '127.0.0.1', port: 0 }],
     tellAll: false,
@@ -145,4 +149,20 @@ test('of connections that say nothing some are kept, and servers get in all the 
   assert.ok(silent.slice(0, 50).every((socket) => socket.closed));
   await greet(t, port, 7n);
   assert.ok(await until(() => election.isConnected(7)));
+});
+
+test('a port that is closed gives up whom it dials: nothing keeps the process alive', async (t) => {
+  const dialled: Socket[] = [];
+  const connectNowhere = (): Socket => {
+    const socket = new Socket(); // that never connects
+    dialled.push(socket);
+    return socket;
+  };
+  const { election } = await portOf5(t, 1, { ...nodeNetwork, connect: connectNowhere as typeof nodeNetwork.connect });
+  assert.equal(dialled.length, 2);
+  const timers = (): number => process.getActiveResourcesInfo().filter((one) => one === 'Timeout').length;
+  const before = timers();
+  await election.close();
+  assert.ok(dialled.every(({ destroyed }) => destroyed));
+  assert.equal(timers(), before - 2);
 });
