@@ -1,8 +1,11 @@
 // Tools on nodes: export and import, tree and find, cp, mv and diff, within one server and between two.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { type Client, connect, nextEvent, type Transaction } from '@nodekeeper/client';
 import { runMove } from '../dist/tools/nodes/copy.js';
@@ -12,7 +15,7 @@ import type { TreeNode } from '../dist/tools/nodes/subtree.js';
 import { runExport } from '../dist/tools/nodes/transfer.js';
 import type { Output } from '../dist/tools/output.js';
 import { Progress } from '../dist/tools/progress.js';
-import { atEnd, type Run, runMain, start, temporary } from './support.js';
+import { atEnd, MAIN, type Run, runMain, start, temporary } from './support.js';
 
 /** A server in this process, and a client of it. */
 async function serve(t: TestContext): Promise<{ at: string; client: Client }> {
@@ -336,6 +339,24 @@ test('an import that fails tells what it has done', async (t) => {
   assert.match(failed.out, /^create \/app\/first$/m);
   assert.match(failed.err, /2 of 3 changes were made/);
   assert.match(failed.err, /Ephemerals cannot have children/);
+});
+
+test('an import that is interrupted says what it has done', async (t) => {
+  const { at, client } = await serve(t);
+  const file = join(temporary(t), 'tree.json');
+  const count = 30_000;
+  const nodes = Array.from({ length: count }, (_, i) => ({ path: `/n${i}`, data: 'x' }));
+  writeFileSync(file, JSON.stringify({ format: 'nodekeeper-tree/1', root: '/app', nodes: [{ path: '/' }, ...nodes] }));
+  const child = spawn(process.execPath, [MAIN, 'tools', 'import', file, `${at}/app`], { stdio: 'pipe' });
+  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  while ((await client.exists('/app/n0')) === null);
+  child.kill('SIGINT');
+  const [out, err] = await ended;
+  const { numChildren } = (await client.exists('/app')) ?? { numChildren: 0 };
+  assert.ok(numChildren < count);
+  assert.equal(out.match(/^create \/app\/n/gm)?.length, numChildren);
+  assert.match(err, new RegExp(`${numChildren + 1} of ${count + 1} changes were made:\ninterrupted`));
+  assert.equal(child.exitCode, 130);
 });
 
 test('progress is shown on a terminal, now and then, and gives way to what is printed', () => {

@@ -2,8 +2,10 @@
 
 import { type Acl, type Client, isKeeperError, OPEN_ACL_UNSAFE } from '@nodekeeper/client';
 import { aclText } from '../../shell/texts.js';
-import type { Output } from '../output.js';
+import { Failure, type Output } from '../output.js';
 import { joined, type TreeNode } from './subtree.js';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** A node as it is to be. */
 export interface WantedNode {
@@ -68,13 +70,18 @@ export function sameAcl(a: readonly Acl[], b: readonly Acl[]): boolean {
 }
 
 /**
- * Does the changes in order, many at a time. Rejects with the first error; those behind it may have been done, and what was done
- * is printed then.
+ * Does the changes in order, many at a time. Rejects with the first error, or when it is interrupted; those behind it may have been
+ * done, and what was done is printed then.
  */
 export async function applyChanges(client: Client, changes: readonly Change[], output: Output): Promise<void> {
   const calls: Promise<unknown>[] = [];
   const done = new Set<Change>();
   let failure: unknown;
+  // What is under way is waited for; the second signal ends the process.
+  const interrupted = (): void => {
+    failure ??= new Failure('interrupted', 130);
+  };
+  for (const signal of SIGNALS) process.once(signal, interrupted);
   for (const change of changes) {
     if (failure !== undefined) break;
     const call = apply(client, change).then(
@@ -90,7 +97,8 @@ export async function applyChanges(client: Client, changes: readonly Change[], o
     await client.drained();
   }
   await Promise.all(calls);
-  if (failure === undefined) return;
+  for (const signal of SIGNALS) process.off(signal, interrupted);
+  if (done.size === changes.length) return;
   printChanges(
     changes.filter((change) => done.has(change)),
     true,
