@@ -3,7 +3,6 @@
 
 import {
   type Acl,
-  DecodeError,
   JuteReader,
   type JuteWriter,
   LARGEST_MAX_LENGTH,
@@ -70,7 +69,12 @@ export class SnapshotReceiver {
   private readonly sink: BodySink;
   private part: Part = 'sessionCount';
   private left = 0;
+  /** What has come of the item at hand, with room behind it: a large one comes in very many chunks. */
   private rest: Buffer = Buffer.alloc(0);
+  private restLength = 0;
+  /** Bytes of the list at hand that were looked through, and its entries behind them. */
+  private listSeen = 0;
+  private listLeft = 0;
 
   constructor(sink: BodySink) {
     this.sink = sink;
@@ -81,19 +85,32 @@ export class SnapshotReceiver {
    * @throws Error for what is no snapshot
    */
   feed(buf: Buffer, start: number, end: number): number {
-    const before = this.rest.length;
-    const all = before === 0 ? buf.subarray(start, end) : Buffer.concat([this.rest, buf.subarray(start, end)]);
+    const before = this.restLength;
+    const all = before === 0 ? buf.subarray(start, end) : this.withRest(buf, start, end);
     let at = 0;
     while (this.part !== 'done') {
       const next = this.step(all, at);
       if (next < 0) {
-        // A copy: the rest is small, what it stands in is not.
-        this.rest = Buffer.from(all.subarray(at));
+        // A copy: the rest is small, what it stands in is not. With nothing read it stands where it is.
+        if (before === 0 || at > 0) this.rest = Buffer.from(all.subarray(at));
+        this.restLength = all.length - at;
         return -1;
       }
       at = next;
     }
     return start + at - before;
+  }
+
+  /** The rest with `buf[start, end)` behind it. */
+  private withRest(buf: Buffer, start: number, end: number): Buffer {
+    const length = this.restLength + end - start;
+    if (length > this.rest.length) {
+      const room = Buffer.allocUnsafeSlow(2 * length);
+      this.rest.copy(room, 0, 0, this.restLength);
+      this.rest = room;
+    }
+    buf.copy(this.rest, this.restLength, start, end);
+    return this.rest.subarray(0, length);
   }
 
   /** Reads one item at `at`; the position behind it, or -1 if it is not whole. */
@@ -129,19 +146,33 @@ export class SnapshotReceiver {
   }
 
   private acl(buf: Buffer, at: number): number {
-    if (buf.length - at < 12) return -1;
+    if (!this.hasList(buf, at)) return -1;
     const reader = new JuteReader(buf, at + 8, buf.length, LARGEST_MAX_LENGTH);
-    let list: Acl[] | null;
-    try {
-      list = readAclList(reader);
-    } catch (e) {
-      if (e instanceof DecodeError && buf.length - at < LARGEST_MAX_LENGTH) return -1; // not whole
-      throw e;
-    }
-    this.sink.acl(buf.readInt32BE(at) * 4294967296 + buf.readUInt32BE(at + 4), list ?? []);
+    this.sink.acl(buf.readInt32BE(at) * 4294967296 + buf.readUInt32BE(at + 4), readAclList(reader) ?? []);
+    this.listSeen = 0;
     this.left--;
     this.skipEmpty();
     return reader.pos;
+  }
+
+  /** Whether the list at `at` is whole; goes on where it ended before. */
+  private hasList(buf: Buffer, at: number): boolean {
+    if (this.listSeen === 0) {
+      if (buf.length - at < 12) return false;
+      this.listLeft = buf.readInt32BE(at + 8);
+      this.listSeen = 12;
+    }
+    for (; this.listLeft > 0; this.listLeft--) {
+      // ACL: int perms, ustring scheme, ustring id
+      const scheme = at + this.listSeen + 4;
+      if (buf.length < scheme + 4) return false;
+      const id = scheme + 4 + this.length(buf, scheme, -1);
+      if (buf.length < id + 4) return false;
+      const end = id + 4 + this.length(buf, id, -1);
+      if (buf.length < end) return false;
+      this.listSeen = end - at;
+    }
+    return true;
   }
 
   private node(buf: Buffer, at: number): number {
@@ -172,9 +203,9 @@ export class SnapshotReceiver {
     return at + 4 + n;
   }
 
-  private length(buf: Buffer, at: number): number {
+  private length(buf: Buffer, at: number, least = 0): number {
     const n = buf.readInt32BE(at);
-    if (n < 0 || n > LARGEST_MAX_LENGTH) throw new Error(`a field of ${n} bytes in a snapshot`);
-    return n;
+    if (n < least || n > LARGEST_MAX_LENGTH) throw new Error(`a field of ${n} bytes in a snapshot`);
+    return Math.max(n, 0);
   }
 }

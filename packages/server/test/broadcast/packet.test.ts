@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { type Acl, JuteWriter, writeAclList } from '@nodekeeper/protocol';
 import { type Packet, PacketReader, PacketType, writePacket, writeRequest } from '../../dist/broadcast/packet.js';
 import { SnapshotReceiver } from '../../dist/broadcast/snapshot-stream.js';
 import { ReplyBuffer } from '../../dist/request/reply-buffer.js';
@@ -88,6 +89,37 @@ test('a snapshot body is loaded wherever it is cut, and what follows is left', (
     assert.ok(once.nodes.includes('/zookeeper/config'));
     for (const step of [1, 3, 100]) assert.deepEqual(load(step), once);
   }
+});
+
+test('a large item of a snapshot body costs no more the more pieces it comes in', () => {
+  const acl = Array.from({ length: 30_000 }, (_, i) => ({
+    perms: 31,
+    scheme: 'digest',
+    id: `user${i}`.padEnd(50, 'x'),
+  }));
+  const w = new JuteWriter().int(0).int(2).long53(1);
+  writeAclList(w, acl);
+  w.long53(2);
+  writeAclList(w, acl.slice(0, 1));
+  w.string('/n').buffer(Buffer.alloc(10_000_000, 'd'));
+  const body = Buffer.concat([w.bytes(), Buffer.alloc(68), new JuteWriter().string('/').string('BenWasHere').bytes()]);
+  const lists: (readonly Acl[])[] = [];
+  let data = 0;
+  const receiver = new SnapshotReceiver({
+    session: () => {},
+    acl: (_id, list) => lists.push(list),
+    node: (_buf, _from, _to, start, end) => {
+      data = end - start;
+    },
+  });
+  const step = 16_384;
+  let done = -1;
+  const began = performance.now();
+  for (let at = 0; at < body.length; at += step) done = receiver.feed(body, at, Math.min(at + step, body.length));
+  assert.ok(performance.now() - began < 5000);
+  assert.equal(done, body.length);
+  assert.deepEqual(lists, [acl, acl.slice(0, 1)]);
+  assert.equal(data, 10_000_000);
 });
 
 test('lengths that cannot be are refused', () => {
