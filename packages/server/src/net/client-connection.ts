@@ -326,9 +326,14 @@ export class ClientConnection implements Client, TurnTaker {
     this.port.processor.submit(this, xid, op, buf, start, end);
   }
 
+  /** A field may be as long as the request. */
+  private reader(buf: Buffer, start: number, end: number): JuteReader {
+    return new JuteReader(buf, start, end, this.port.limits.maxBuffer);
+  }
+
   // AuthPacket: int type, ustring scheme, buffer auth
   private auth(xid: number, buf: Buffer, start: number, end: number): void {
-    const r = new JuteReader(buf, start, end);
+    const r = this.reader(buf, start, end);
     let scheme: string | null;
     let token: Buffer | null;
     try {
@@ -387,7 +392,7 @@ export class ClientConnection implements Client, TurnTaker {
     const { sasl: settings, newLogin } = this.port;
     let token: Buffer | null;
     try {
-      token = new JuteReader(buf, start, end).buffer();
+      token = this.reader(buf, start, end).buffer();
     } catch {
       this.abort('undecodable sasl packet');
       return;

@@ -62,6 +62,14 @@ for (const audit of [false, true]) {
   });
 }
 
+test('what a client proves who it is with', async (t) => {
+  const { clientPort } = await serve(t, SETTINGS);
+  const client = await RawClient.open(t, clientPort);
+  const password = Buffer.from(`u:${'p'.repeat(LENGTH)}`);
+  assert.equal((await client.request(OpCode.auth, (w) => w.int(0).string('digest').buffer(password))).error, 0);
+  assert.equal((await client.request(OpCode.sasl, (w) => w.buffer(password))).error, 0);
+});
+
 test('members of an ensemble', async (t) => {
   const ensemble = await Ensemble.ofThree(t, SETTINGS);
   const follower = await ensemble.follower();
