@@ -44,7 +44,7 @@ export interface ClientOptions {
   readonly maxOutstanding?: number | undefined;
   /** Largest request; set it as the servers' jute.maxbuffer. 1 048 575. */
   readonly maxRequest?: number | undefined;
-  /** Largest answer. 64 MiB. */
+  /** Largest answer. 64 MiB, and never less than requests need. */
   readonly maxFrame?: number | undefined;
   /** Gets the events of reads made with `watch: true`. */
   readonly onEvent?: Watcher | undefined;

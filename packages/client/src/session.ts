@@ -39,6 +39,10 @@ const USEFUL_CONNECTION = 1000;
 export const CONNECT_LIMIT = 15_000;
 /** Largest request, as Apache's servers have it: jute.maxbuffer. */
 const MAX_REQUEST = 0xfffff;
+/** Largest answer, in bytes, unless requests may be larger: what was written is to be read again. */
+const MAX_ANSWER = 64 * 1024 * 1024;
+/** What an answer has beside data, a Stat above all. */
+const REPLY_MARGIN = 1024;
 
 /** Operations that change nothing on the server, so that it does not matter whether one was executed. */
 const READS = new Set<number>([
@@ -444,7 +448,7 @@ export class Session implements ConnectionHandler {
   private async serveUntil(endpoint: Endpoint, stop: AbortSignal): Promise<void> {
     const limit = this.options.connectTimeout ?? this.attemptLimit;
     const socket = await dial(endpoint, this.opening, limit, stop);
-    const { maxFrame = 64 * 1024 * 1024 } = this.options;
+    const { maxFrame = Math.max(MAX_ANSWER, this.maxRequest + REPLY_MARGIN) } = this.options;
     const connection = new Connection(socket, { maxFrame, maxRequest: this.maxRequest });
     const giveUp = (): void =>
       connection.destroy(this.isOver ? 'the client was closed' : `${endpoint.host} has left the list of servers`);

@@ -241,6 +241,15 @@ test('a request beyond maxRequest is refused here, and the connection stays', as
   assert.equal(client.sessionId, id);
 });
 
+test('with a larger maxRequest what is written can be read again', async (t) => {
+  const limit = 70_000_000;
+  const { clientPort } = await serve(t, { 'jute.maxbuffer': limit });
+  const client = await open(t, clientPort, { maxRequest: limit, sessionTimeout: 30_000 });
+  await client.create('/large', { data: Buffer.alloc(limit - 100) });
+  const { data } = await client.getData('/large');
+  assert.equal(data?.length, limit - 100);
+});
+
 test('thousands of calls at once are all answered, in order', async (t) => {
   const { clientPort } = await serve(t);
   const client = await open(t, clientPort);
