@@ -114,6 +114,9 @@ export function missingDataDir(
  * A whole number that an option has.
  * @throws UsageError
  */
+/** What a client's `maxRequest` may be, in bytes. */
+export const LARGEST_REQUEST = 2 ** 31 - 1;
+
 export function wholeNumber(option: string, text: string, least: number, most: number): number {
   const n = Number(text);
   if (!/^\d+$/.test(text) || n < least || n > most)

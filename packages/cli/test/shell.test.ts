@@ -280,6 +280,7 @@ test('TLS is set up from files, as Apache’s clients are told or by options', a
       `zookeeper.ssl.keyStore.location=${pems}client.pem`,
       `zookeeper.ssl.trustStore.location=${pems}ca.pem`,
       'zookeeper.ssl.hostnameVerification=false',
+      'jute.maxbuffer=4194304',
     ].join('\n'),
   );
   const { client } = await parseShellArguments(['-client-configuration', file, 'ls', '/']);
@@ -288,7 +289,9 @@ test('TLS is set up from files, as Apache’s clients are told or by options', a
   assert.match(String(tls.cert), /BEGIN CERTIFICATE/);
   assert.match(String(tls.ca), /BEGIN CERTIFICATE/);
   assert.equal(typeof tls.checkServerIdentity, 'function');
-  const own = await parseShellArguments(['--ca', `${pems}ca.pem`]);
+  assert.equal(client.maxRequest, 4_194_304);
+  const own = await parseShellArguments(['--ca', `${pems}ca.pem`, '--max-request', '100']);
+  assert.equal(own.client.maxRequest, 100);
   assert.deepEqual(own.client.tls, { ca: readFileSync(`${pems}ca.pem`) });
   await assert.rejects(parseShellArguments(['--ca', '/none/there']), /ENOENT/);
 });
@@ -312,6 +315,8 @@ test('files for TLS that cannot be used are told before anything is tried', asyn
   writeFileSync(garbage, 'no certificate');
   const stores = join(dir, 'client.properties');
   writeFileSync(stores, 'zookeeper.client.secure=true\nzookeeper.ssl.keyStore.location=/none/store.pem\n');
+  const large = join(dir, 'client.large');
+  writeFileSync(large, 'jute.maxbuffer=4 MB\n');
   const tls = fileURLToPath(new URL('../../server/test/fixtures/tls/', import.meta.url));
   const bare = join(dir, 'bare.pem');
   writeFileSync(
@@ -323,6 +328,7 @@ test('files for TLS that cannot be used are told before anything is tried', asyn
     [['--cert', bare], /--cert needs --key/],
     [['--key', `${tls}client.pem`], /--key needs --cert/],
     [['--cert', garbage, '--key', garbage], /--cert .*garbage/],
+    [['-client-configuration', large], /client\.large: jute\.maxbuffer 4 MB: a whole number/],
     [['-client-configuration', stores], /client\.properties: .*\/none\/store\.pem/],
   ];
   for (const [args, message] of cases) {

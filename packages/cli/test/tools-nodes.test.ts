@@ -18,8 +18,9 @@ import { Progress } from '../dist/tools/progress.js';
 import { atEnd, MAIN, type Run, runMain, start, temporary } from './support.js';
 
 /** A server in this process, and a client of it. */
-async function serve(t: TestContext): Promise<{ at: string; client: Client }> {
-  const server = await start(temporary(t), 'extendedTypesEnabled=true', 'znode.container.checkIntervalMs=50');
+async function serve(t: TestContext, ...flags: string[]): Promise<{ at: string; client: Client }> {
+  const standard = ['extendedTypesEnabled=true', 'znode.container.checkIntervalMs=50'];
+  const server = await start(temporary(t), ...standard, ...flags);
   const at = `127.0.0.1:${server.clientPort}`;
   const client = await connect(at);
   atEnd(t, async () => {
@@ -43,6 +44,24 @@ async function plant(client: Client): Promise<void> {
   await client.create('/app/brief', { mode: 'persistentWithTtl', ttl: 3_600_000 });
   await client.create('/app/mine', { mode: 'ephemeral' });
 }
+
+test('nodes larger than usual are written where the servers take them', async (t) => {
+  const { at, client } = await serve(t, 'jute.maxbuffer=5000000');
+  const large = await connect(at, { maxRequest: 5_000_000 });
+  await large.create('/from', { data: 'x'.repeat(3_000_000) });
+  await large.close();
+  const dir = temporary(t);
+  const file = join(dir, 'tree.json');
+  assert.equal((await tools('export', `${at}/from`, '-o', file)).code, 0);
+  assert.match((await tools('import', file, `${at}/to`)).err, /maxRequest allows 1048575/);
+  const imported = await tools('import', '--max-request', '5000000', file, `${at}/to`);
+  assert.equal(imported.code, 0, imported.err);
+  const properties = join(dir, 'client.properties');
+  writeFileSync(properties, 'jute.maxbuffer=5000000\n');
+  const copied = await tools('cp', '--client-configuration', properties, `${at}/to`, `${at}/copy`);
+  assert.equal(copied.code, 0, copied.err);
+  assert.equal((await client.exists('/copy'))?.dataLength, 3_000_000);
+});
 
 for (const format of ['json', 'yaml']) {
   test(`a subtree goes into a ${format} file and comes back the same, elsewhere`, async (t) => {

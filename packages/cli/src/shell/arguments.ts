@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import type { ClientOptions, SaslOptions } from '@nodekeeper/client';
 import type { KerberosLoginOptions } from '@nodekeeper/kerberos';
-import { UsageError } from '../arguments.js';
+import { LARGEST_REQUEST, UsageError, wholeNumber } from '../arguments.js';
 
 export interface ShellArguments {
   readonly server: string;
@@ -15,7 +15,7 @@ export interface ShellArguments {
   readonly waitForConnection: boolean;
   readonly json: boolean;
   readonly help: boolean;
-  readonly client: Pick<ClientOptions, 'tls' | 'sasl' | 'auth'>;
+  readonly client: Pick<ClientOptions, 'tls' | 'sasl' | 'auth' | 'maxRequest'>;
   /** A single command; empty to read commands. */
   readonly command: readonly string[];
 }
@@ -29,8 +29,9 @@ With one, it is done and the shell ends: exit code 0, 1 if it has failed, 127 if
   -timeout ms                    session time-out (30000)
   -r                             accept a server that serves reads only
   -waitforconnection             begin when there is a connection
-  -client-configuration file     TLS as Apache's clients are told (zookeeper.ssl.keyStore.location …)
+  -client-configuration file     TLS as Apache's clients are told (zookeeper.ssl.keyStore.location …), jute.maxbuffer
   --tls --ca f --cert f --key f  TLS with PEM files
+  --max-request bytes            the servers' jute.maxbuffer, if that is not 1048575
   --auth scheme:auth             present an identity, as in --auth digest:user:password; can be repeated
   --sasl user:password           log in with SASL DIGEST-MD5
   --kerberos                     log in with the tickets of kinit
@@ -46,6 +47,7 @@ export async function parseShellArguments(args: readonly string[]): Promise<Shel
   const is = { readOnly: false, waitForConnection: false, json: false, help: false, tls: false };
   const files: { ca?: string; cert?: string; key?: string } = {};
   let stores: ConnectionOptions | undefined;
+  let maxRequest: number | undefined;
   let sasl: SaslOptions | undefined;
   let kerberos: KerberosLoginOptions | undefined;
   const auth: { scheme: string; auth: string }[] = [];
@@ -74,7 +76,10 @@ export async function parseShellArguments(args: readonly string[]): Promise<Shel
         is.waitForConnection = true;
         break;
       case '-client-configuration':
-        stores = await readStores(value());
+        ({ stores, maxRequest = maxRequest } = await readStores(value()));
+        break;
+      case '-max-request':
+        maxRequest = wholeNumber(option, value(), 1, LARGEST_REQUEST);
         break;
       case '-tls':
         is.tls = true;
@@ -116,7 +121,7 @@ export async function parseShellArguments(args: readonly string[]): Promise<Shel
     server,
     timeout,
     ...is,
-    client: { ...(tls === undefined ? {} : { tls }), ...(sasl === undefined ? {} : { sasl }), auth },
+    client: { ...(tls === undefined ? {} : { tls }), ...(sasl === undefined ? {} : { sasl }), auth, maxRequest },
     command: args.slice(at),
   };
 }
@@ -141,10 +146,12 @@ async function kerberosOf(options: KerberosLoginOptions): Promise<SaslOptions> {
   }
 }
 
-async function readStores(file: string): Promise<ConnectionOptions | undefined> {
+async function readStores(file: string): Promise<{ stores: ConnectionOptions | undefined; maxRequest?: number }> {
   const text = readFile(file).toString();
   try {
-    return (await import('./client-configuration.js')).readClientConfiguration(text);
+    const { readClientConfiguration, maxRequestIn } = await import('./client-configuration.js');
+    const maxRequest = maxRequestIn(text);
+    return { stores: readClientConfiguration(text), ...(maxRequest === undefined ? {} : { maxRequest }) };
   } catch (error) {
     throw new UsageError(`${file}: ${error instanceof Error ? error.message : error}`);
   }

@@ -1,8 +1,15 @@
-// The TLS settings of Apache's clients, from the file of properties that -client-configuration names.
+// What Apache's clients are told by the file of properties that -client-configuration names: TLS, and the largest request.
 
 import type { ConnectionOptions } from 'node:tls';
 import { parseProperties } from '@nodekeeper/server/config';
 import { readKeyStore, readTrustStore, type StoreSettings } from '@nodekeeper/server/key-store';
+import { LARGEST_REQUEST, wholeNumber } from '../arguments.js';
+
+/** The file's jute.maxbuffer, in bytes. */
+export function maxRequestIn(text: string): number | undefined {
+  const value = parseProperties(text).findLast(({ key }) => key === 'jute.maxbuffer')?.value;
+  return value === undefined ? undefined : wholeNumber('jute.maxbuffer', value, 1, LARGEST_REQUEST);
+}
 
 /** Undefined if the file asks for no TLS. @throws TlsError if a store cannot be read */
 export function readClientConfiguration(text: string): ConnectionOptions | undefined {

@@ -30,6 +30,7 @@ interface Remote extends Common {
   readonly cert?: string;
   readonly key?: string;
   readonly clientConfiguration?: string;
+  readonly maxRequest?: string;
 }
 
 const streams = new Streams();
@@ -184,7 +185,8 @@ function addNodeTools(tools: Command, run: Run): void {
       .option('--ca <file>')
       .option('--cert <file>')
       .option('--key <file>')
-      .option('--client-configuration <file>', 'TLS as Apache’s clients are told')
+      .option('--client-configuration <file>', 'TLS as Apache’s clients are told, jute.maxbuffer')
+      .option('--max-request <bytes>', 'the servers’ jute.maxbuffer, if that is not 1048575')
       .option('--json', 'one JSON object for each thing that is told');
   /** Connects, does it, and ends the sessions whatever comes of it. */
   const withPlaces = async (
@@ -298,6 +300,7 @@ async function connecting(options: Remote): Promise<Connecting> {
     cert,
     key,
     clientConfiguration,
+    maxRequest,
   } = options;
   const words = [
     ...auth.flatMap((one) => ['--auth', one]),
@@ -311,6 +314,7 @@ async function connecting(options: Remote): Promise<Connecting> {
     ...(cert === undefined ? [] : ['--cert', cert]),
     ...(key === undefined ? [] : ['--key', key]),
     ...(clientConfiguration === undefined ? [] : ['-client-configuration', clientConfiguration]),
+    ...(maxRequest === undefined ? [] : ['--max-request', maxRequest]),
   ];
   const { client } = await parseShellArguments(words);
   return { server, timeout, options: client };
