@@ -74,6 +74,8 @@ export class LearnerHandler implements SessionOwner {
   private syncing: SyncKind | undefined;
   /** Bytes of its synchronization that it may not have taken yet. */
   private backlog = 0;
+  /** Of the largest transaction that it may not have taken yet. */
+  private largest = 0;
   /** It came with transactions of this epoch that were never proposed in it: another leader had the same one. */
   isForeign = false;
 
@@ -118,11 +120,23 @@ export class LearnerHandler implements SessionOwner {
     return this.link.unsent;
   }
 
-  /** Whether it has not taken more than `limit` bytes of what came after its synchronization. */
+  /** A transaction of so many bytes comes next for it. */
+  expect(bytes: number): void {
+    this.largest = this.untaken === 0 ? bytes : Math.max(this.largest, bytes);
+  }
+
+  /**
+   * Whether it has not taken more than `limit` bytes of what came after its synchronization. The largest transaction does not count,
+   * which may be more than that by itself.
+   */
   isBehind(limit: number): boolean {
+    return this.untaken > limit + this.largest;
+  }
+
+  private get untaken(): number {
     const { queued } = this.link;
     this.backlog = Math.min(this.backlog, queued);
-    return queued - this.backlog > limit;
+    return queued - this.backlog;
   }
 
   get packetsSent(): number {

@@ -110,6 +110,7 @@ export class ObserverMaster implements LearnerMaster {
   /** A transaction is committed and applied here; `designated` leads from now on if it is a reconfiguration. */
   committed(zxid: number, entry: Buffer, designated?: number): void {
     for (const learner of [...this.learners]) {
+      learner.expect(entry.length);
       if (designated === undefined) learner.commit(zxid, entry);
       else learner.commitAndActivate(zxid, entry, designated);
       if (learner.isBehind(this.host.sizeLimit))

@@ -598,7 +598,7 @@ export const KEYS: readonly Key[] = [
     'observerMaster.sizeLimit',
     'int',
     33554432,
-    'How much an observer may leave unread before the follower that serves it lets it go.',
+    'How much an observer may leave unread, beside one transaction, before the follower that serves it lets it go.',
     { unit: 'bytes', min: 1 },
   ),
   key(

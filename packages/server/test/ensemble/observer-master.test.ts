@@ -275,6 +275,18 @@ test('an observer that does not read what it is sent is let go', async (t) => {
   assert.ok(ensemble.said(id, /observer 9 is gone: it is more than 300000 bytes behind/));
 });
 
+test('an observer that reads is not let go for transactions larger than the limit', async (t) => {
+  const { ensemble, masters } = await voters(t, { 'observerMaster.sizeLimit': 300_000 });
+  await ensemble.start(4);
+  await ensemble.settled();
+  const client = await ensemble.client(4);
+  await client.create('/large');
+  const data = Buffer.alloc(400_000);
+  for (let i = 0; i < 5; i++)
+    assert.equal((await client.request(OpCode.setData, (w) => w.string('/large').buffer(data).int(-1))).error, 0);
+  for (const id of masters) assert.equal(ensemble.said(id, /bytes behind/), false);
+});
+
 test('an observer goes to the leader where no follower serves it', async (t) => {
   const { ensemble, leader, port } = await voters(t, { observerMasterPort: 0 });
   await ensemble.start(4, { observerMasterPort: port, 'observer.reconnectDelayMs': 100 });
