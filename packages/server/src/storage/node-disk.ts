@@ -30,7 +30,7 @@ import {
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';
-import { systemCode } from './system-error.js';
+import { named, systemCode } from './system-error.js';
 
 const REWRITTEN_AT_ONCE = 1024 * 1024;
 const LOG_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
@@ -192,13 +192,6 @@ function withFile(path: string, flags: string, action: (fd: number) => void): vo
   } finally {
     closeSync(fd);
   }
-}
-
-/** The system's error with the path in it: Node leaves that out where it has an open file only. Anything else stays as it is. */
-function named<T>(path: string, error: T): T {
-  if (systemCode(error) === undefined || 'path' in (error as object)) return error;
-  const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
-  return Object.assign(new Error(`${message} '${path}'`), { code, errno, syscall, path }) as T;
 }
 
 /** Opens a file once with each of the flags, in their order; if one cannot be opened, none stays open. */

@@ -6,3 +6,10 @@ export function systemCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
+
+/** The system's error with the path in it: Node leaves that out where it has an open file only. Anything else stays as it is. */
+export function named<T>(path: string, error: T): T {
+  if (systemCode(error) === undefined || 'path' in (error as object)) return error;
+  const { message, code, errno, syscall } = error as NodeJS.ErrnoException;
+  return Object.assign(new Error(`${message} '${path}'`), { code, errno, syscall, path }) as T;
+}

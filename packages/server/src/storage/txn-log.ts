@@ -9,6 +9,7 @@ import { ADLER_START, adler32 } from './adler32.js';
 import type { Disk, LogFile } from './disk.js';
 import { logName, TEMPORARY } from './file-names.js';
 import { readMarks, type SyncedMark, writeMarks } from './synced-marks.js';
+import { named } from './system-error.js';
 
 export const LOG_MAGIC = 0x5a4b4c47; // ZKLG
 export const LOG_VERSION = 2;
@@ -256,6 +257,10 @@ export class TxnLog {
     return this.full.reduce((sum, { used }) => sum + used, this.onTheirWay().bytes + this.batch.used);
   }
 
+  private get path(): string {
+    return join(this.dir, this.fileName);
+  }
+
   /** Everything that was appended is durable. */
   private get durable(): boolean {
     return this.unsynced.length === 0 && this.full.length === 0 && this.batch.count === 0;
@@ -286,7 +291,7 @@ export class TxnLog {
     this.file = null;
     if (file === null) return;
     await new Promise<void>((resolve, reject) => {
-      this.retire(file, (e) => (e === null ? resolve() : reject(e)));
+      this.retire(file, (e) => (e === null ? resolve() : reject(named(this.path, e))));
     });
   }
 
@@ -364,10 +369,11 @@ export class TxnLog {
     this.preparing = true;
     this.rollWanted = false;
     const old = this.file;
+    const { path } = this;
     this.file = null;
     if (old !== null) {
       this.retire(old, (error) => {
-        if (error !== null) this.fail(error);
+        if (error !== null) this.fail(named(path, error));
       });
     }
     // Under its name there is never a file without a header, which Apache's servers do not start on.
@@ -383,7 +389,7 @@ export class TxnLog {
       header.writeInt32BE(LOG_VERSION, 4);
       file.write([header], 0, (headerError) => {
         if (headerError !== null) {
-          this.fail(headerError);
+          this.fail(named(temporary, headerError));
           return;
         }
         this.disk.renameLater(temporary, join(this.dir, name), (renameError) => {
@@ -547,9 +553,9 @@ export class TxnLog {
   private fail(error: Error): void {
     if (this.failed) return;
     this.failed = true;
-    this.failure = error;
+    this.failure = named(this.path, error);
     this.delay?.cancel();
-    this.hooks.onFatal(error);
+    this.hooks.onFatal(this.failure);
     this.tellIdle();
   }
 }

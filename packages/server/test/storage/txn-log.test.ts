@@ -158,6 +158,29 @@ function addAll(log: TxnLog, zxids: readonly number[]): void {
 }
 
 const RECORD = 60 + 13;
+
+/** As Node tells the failure of a call on an open file: without its name. */
+function ioError(): Error {
+  return Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO', errno: -5, syscall: 'write' });
+}
+
+test('a failure names the file, and keeps its code', async () => {
+  const named = (path: string) => ({ code: 'EIO', path, message: `EIO: i/o error, write '${path}'` });
+  const begun = held();
+  addAll(begun.log, [1]);
+  begun.held.next('create').end();
+  begun.held.next('write').end(ioError());
+  assert.throws(() => {
+    throw begun.fatal[0];
+  }, named('/logs/tmp-nodekeeper-log.1'));
+  const { add, fatal, held: disk, log } = opened();
+  add(2);
+  disk.next('write').end(ioError());
+  await assert.rejects(log.close(), named('/logs/log.1'));
+  assert.throws(() => {
+    throw fatal[0];
+  }, named('/logs/log.1'));
+});
 const at = (zxid: number): number => 16 + (zxid - 1) * RECORD;
 
 /** As many zxids as are worth a write of their own beside another. */
