@@ -8,6 +8,7 @@ import type { Disk } from './disk.js';
 import type { StorageError } from './errors.js';
 import { parseLogName, parseSnapshotName, sortedLogs, TEMPORARY } from './file-names.js';
 import { type Recovered, type RecoveryOptions, type RecoveryTarget, recover } from './recovery.js';
+import { LOG_HEADER_SIZE } from './txn-log.js';
 
 const MARKER = 'must-rejoin';
 /** What stands before the names of files that were set aside. */
@@ -77,7 +78,8 @@ async function setAside(disk: Disk, dirs: DataDir, { file, offset }: StorageErro
   const later = sortedLogs(disk.list(dirs.logs)).filter((log) => log.zxid > zxid);
   // From the newest on: a crash between leaves a log without gaps.
   const names = later.reverse().map((log) => moveAside(disk, dirs.logs, log.file));
-  const whole = offset === undefined ? undefined : await copy(disk, dirs.logs, name, offset);
+  const isPartWhole = offset !== undefined && offset > LOG_HEADER_SIZE;
+  const whole = isPartWhole ? await copy(disk, dirs.logs, name, offset) : undefined;
   names.unshift(moveAside(disk, dirs.logs, name));
   if (whole !== undefined) disk.rename(whole, join(dirs.logs, name));
   disk.syncDir(dirs.logs);

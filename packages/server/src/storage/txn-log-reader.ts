@@ -78,8 +78,12 @@ class LogScan {
   }
 
   run(visit: EntryVisitor): LogEnd {
-    if (this.file.size < LOG_HEADER_SIZE)
-      return { offset: 0, lastAt: 0, records: 0, torn: this.file.size === 0 ? undefined : 'an incomplete header' };
+    if (this.file.size < LOG_HEADER_SIZE) {
+      const problem = this.file.size === 0 ? 'an empty file' : 'an incomplete header';
+      // A file of this server's has its header before its name, and keeps that when it is cut.
+      if (this.synced !== undefined) throw this.error(0, `${problem}, and there were records on disk already`, REMEDY);
+      return { offset: 0, lastAt: 0, records: 0, torn: problem };
+    }
     this.need(0, LOG_HEADER_SIZE);
     const magic = this.buf.readInt32BE(0);
     if (magic !== LOG_MAGIC) {
@@ -163,13 +167,14 @@ class LogScan {
     );
   }
 
-  /** Whether a record that stood at `offset` or behind it is known to have been durable, and still has its head. */
+  /** Whether a record that stood at `offset` or behind it is known to have been durable, and has its checksum or its entry still. */
   private wasDurable(offset: number): boolean {
     const { synced } = this;
     if (synced === undefined || synced.start < offset) return false;
     const head = Buffer.alloc(RECORD_HEAD);
     if (this.file.read(head, 0, RECORD_HEAD, synced.start) < RECORD_HEAD) return false;
-    return head.readUInt32BE(4) === synced.sum && this.recordSize(head.readInt32BE(8)) === synced.end - synced.start;
+    const entry = synced.start + RECORD_HEAD;
+    return head.readUInt32BE(4) === synced.sum || this.hasSum(entry, synced.end - 1, synced.sum);
   }
 
   /** Whether a sector between the offsets, or the rest of the first one, is as it was before anything was written. */
@@ -232,11 +237,17 @@ class LogScan {
   private isWhole(offset: number, n: number, expected: number): boolean {
     const end = offset + RECORD_HEAD + n;
     if (end >= this.file.size) return false;
-    const piece = Buffer.allocUnsafeSlow(CHUNK);
-    if (this.file.read(piece, 0, 1, end) !== 1 || piece[0] !== RECORD_END) return false;
+    const mark = Buffer.alloc(1);
+    if (this.file.read(mark, 0, 1, end) !== 1 || mark[0] !== RECORD_END) return false;
+    return this.hasSum(offset + RECORD_HEAD, end, expected);
+  }
+
+  /** Whether the bytes between the offsets are there and have this checksum. */
+  private hasSum(from: number, to: number, expected: number): boolean {
+    const piece = Buffer.allocUnsafeSlow(Math.min(CHUNK, Math.max(0, to - from)));
     let sum = ADLER_START;
-    for (let pos = offset + RECORD_HEAD; pos < end; ) {
-      const got = this.file.read(piece, 0, Math.min(CHUNK, end - pos), pos);
+    for (let pos = from; pos < to; ) {
+      const got = this.file.read(piece, 0, Math.min(CHUNK, to - pos), pos);
       if (got === 0) return false;
       sum = adler32(sum, piece, 0, got);
       pos += got;

@@ -46,7 +46,10 @@ for (const variant of ['emptytail', 'hdrpartial']) {
     copyFileSync(join(FIXTURES, 'damaged', variant, 'log.80'), log);
     await recoverWith(dir, true);
     assert.ok(existsSync(log));
-    assert.equal((await recoverWith(dir, false)).recovered.lastZxid, 0x7f);
+    const { recovered, warnings } = await recoverWith(dir, false);
+    assert.equal(recovered.lastZxid, 0x7f);
+    assert.equal(warnings.length, 1, 'it is told');
+    assert.match(warnings[0] ?? '', /^log\.80 at offset 0: an /);
     assert.ok(!existsSync(log));
   });
 }

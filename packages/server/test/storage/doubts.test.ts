@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { nodeDisk, openDataDir, type RecoveryTarget, recover } from '../../dist/storage/index.js';
 import { recoverWhatIsWhole } from '../../dist/storage/set-aside.js';
-import { logOf, MAX_ENTRY, newDatabase, snapshotOf, temporaryDir } from './fixtures.js';
+import { copyOf, logOf, MAX_ENTRY, newDatabase, snapshotOf, temporaryDir } from './fixtures.js';
 
 const EPOCH = 2 ** 32;
 
@@ -121,4 +121,29 @@ test('what was set aside before stays when the same file is damaged again', asyn
   const aside = readdirSync(dirs.snapshots).filter((name) => name.startsWith('damaged.'));
   assert.deepEqual(aside.sort(), ['damaged.snapshot.200000000', 'damaged.snapshot.200000000.2']);
   assert.deepEqual(readFileSync(join(dirs.snapshots, 'damaged.snapshot.200000000')), first);
+});
+
+test('a log whose header is gone is set aside whole, and once', async (t) => {
+  for (const left of [0, 7, 16]) {
+    const dir = copyOf(t, 'standalone-3.8.0');
+    const dirs = openDataDir(nodeDisk, dir, dir, true);
+    const log = join(dirs.logs, 'log.6d');
+    const whole = readFileSync(log);
+    const damaged = left === 16 ? Buffer.alloc(whole.length) : whole.subarray(0, left);
+    writeFileSync(log, damaged);
+    writeFileSync(join(dirs.logs, 'synced'), 'log.6d 16 80 12345678\n');
+    const warnings: string[] = [];
+    const onWarning = (message: string): void => void warnings.push(message);
+    await recoverWhatIsWhole(nodeDisk, dirs, newDatabase(), {
+      maxEntry: MAX_ENTRY,
+      trustEmptySnapshot: false,
+      onWarning,
+    });
+    assert.deepEqual(
+      readdirSync(dirs.logs).filter((name) => name.includes('log.6d')),
+      ['damaged.log.6d'],
+    );
+    assert.deepEqual(readFileSync(join(dirs.logs, 'damaged.log.6d')), damaged);
+    assert.match(warnings.join(), /log\.6d at offset 0: .*set aside: damaged\.log\.6d\. /);
+  }
 });

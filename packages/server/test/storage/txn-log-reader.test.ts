@@ -178,6 +178,13 @@ test('what was noted as durable is damaged, not torn, however it is lost', async
     writeFileSync(join(dir, 'log.1'), damaged);
     refused();
   }
+  // The last record's length or its whole head.
+  const flipped = Buffer.from(whole);
+  flipped.writeUInt8(1, last + 9);
+  for (const damaged of [flipped, lose(last, last + 12), whole.subarray(0, 0), whole.subarray(0, 15)]) {
+    writeFileSync(join(dir, 'log.1'), damaged);
+    refused();
+  }
   // A mark for a record that is not there is one of another history, and tells nothing.
   for (const damaged of [lose(512, whole.length), whole.subarray(0, third + 20)]) {
     writeFileSync(join(dir, 'log.1'), damaged);
