@@ -1,6 +1,7 @@
 // The log on a disk that the test holds in its hand: what is written when, what counts as durable, what a failure does.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { nodeRuntime } from '../../dist/runtime.js';
@@ -158,6 +159,20 @@ function addAll(log: TxnLog, zxids: readonly number[]): void {
 }
 
 const RECORD = 60 + 13;
+
+test('a failure that Node has no name for has one', async () => {
+  const errno = -constants.errno.EDQUOT;
+  const unknown = `Unknown system error ${errno}`;
+  const error = Object.assign(new Error(`${unknown}: ${unknown}, write`), {
+    code: unknown,
+    errno,
+    syscall: 'write',
+  });
+  const { add, held: disk, log } = opened();
+  add(2);
+  disk.next('write').end(error);
+  await assert.rejects(log.close(), { code: 'EDQUOT', message: `EDQUOT: system error ${errno}, write '/logs/log.1'` });
+});
 
 /** As Node tells the failure of a call on an open file: without its name. */
 function ioError(): Error {
