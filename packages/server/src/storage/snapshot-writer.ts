@@ -70,11 +70,11 @@ export async function writeSnapshot(
     await encoder.end();
     await output.sync();
     await output.close();
+    await done((then) => disk.renameLater(temporary, join(dir, name), then));
   } catch (e) {
     await discard(disk, output, temporary);
     throw e;
   }
-  await done((then) => disk.renameLater(temporary, join(dir, name), then));
   await done((then) => disk.syncDirLater(dir, then));
   return { file: name, bytes };
 }

@@ -111,7 +111,7 @@ function contentOf(slices: number): SnapshotContent & { acls: SnapshotContent['a
 }
 
 for (const compression of ['', 'gz', 'snappy'] as Compression[]) {
-  for (const failing of ['write', 'sync'] as const) {
+  for (const failing of ['write', 'sync', 'rename'] as const) {
     test(`an error of '${failing}' with compression '${compression}' is told and leaves no file`, {
       timeout: 10_000,
     }, async (t) => {
@@ -134,6 +134,7 @@ for (const compression of ['', 'gz', 'snappy'] as Compression[]) {
             close: () => file.close(),
           };
         },
+        renameLater: (_from, _to, done) => done(new Error('ENOSPC')),
       };
       const options = { compression, digestEnabled: true, serializeLastProcessedZxid: false };
       await assert.rejects(writeSnapshot(disk, dir, contentOf(20), options), /ENOSPC/);
