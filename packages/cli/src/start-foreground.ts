@@ -69,7 +69,7 @@ function report(
   if (e.code === 'EADDRINUSE') fail(EXIT.failed, portTakenMessage(e.port ?? 0, config, e.address));
   if (e.path !== undefined && (e.code === 'EACCES' || e.code === 'EPERM'))
     fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}. Check dataDir and permissions`);
-  if (e.path !== undefined && ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS'].includes(e.code ?? ''))
+  if (e.path !== undefined && ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'ESTALE'].includes(e.code ?? ''))
     fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}. Check the disk`);
   if (e.code === 'EACCES')
     fail(EXIT.failed, `${e.message}: choose a port above 1023 or give the right to use this one`);

@@ -184,13 +184,14 @@ export const nodeDisk: Disk = {
 
 /** Does something with a file that is open meanwhile. */
 function withFile(path: string, flags: string, action: (fd: number) => void): void {
-  const fd = openSync(path, flags);
+  let fd: number | undefined;
   try {
+    fd = openSync(path, flags);
     action(fd);
   } catch (e) {
     throw named(path, e);
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
   }
 }
 

@@ -163,15 +163,19 @@ const RECORD = 60 + 13;
 test('a failure that Node has no name for has one', async () => {
   const errno = -constants.errno.EDQUOT;
   const unknown = `Unknown system error ${errno}`;
-  const error = Object.assign(new Error(`${unknown}: ${unknown}, write`), {
-    code: unknown,
-    errno,
-    syscall: 'write',
-  });
-  const { add, held: disk, log } = opened();
-  add(2);
-  disk.next('write').end(error);
-  await assert.rejects(log.close(), { code: 'EDQUOT', message: `EDQUOT: system error ${errno}, write '/logs/log.1'` });
+  // Of calls that wait for the disk on a thread of their own, and of those that do not.
+  for (const [code, text] of [
+    [unknown, `${unknown}: ${unknown}`],
+    ['UNKNOWN', 'UNKNOWN: unknown error'],
+  ]) {
+    const { add, held: disk, log } = opened();
+    add(2);
+    disk.next('write').end(Object.assign(new Error(`${text}, write`), { code, errno, syscall: 'write' }));
+    await assert.rejects(log.close(), {
+      code: 'EDQUOT',
+      message: `EDQUOT: system error ${errno}, write '/logs/log.1'`,
+    });
+  }
 });
 
 /** As Node tells the failure of a call on an open file: without its name. */
