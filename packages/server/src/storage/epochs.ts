@@ -6,6 +6,7 @@ import type { DataDir } from './data-dir.js';
 import type { Disk } from './disk.js';
 import { StorageError } from './errors.js';
 
+const EPOCH = 2 ** 32;
 const REMEDY = 'Restore the data directory from a copy or another server';
 
 export class Epochs {
@@ -21,7 +22,7 @@ export class Epochs {
   constructor(disk: Disk, dirs: DataDir, lastZxid: number, warn: (message: string) => void) {
     this.disk = disk;
     this.dirs = dirs;
-    const lastEpoch = Math.floor(lastZxid / 4294967296);
+    const lastEpoch = Math.floor(lastZxid / EPOCH);
     this.currentEpoch = this.read('currentEpoch') ?? this.write('currentEpoch', lastEpoch);
     const interrupted = this.takeInterrupted();
     if (lastEpoch > this.currentEpoch) {
@@ -73,7 +74,9 @@ export class Epochs {
     const text = this.disk.readText(path);
     if (text === undefined) return undefined;
     const line = firstLine(text);
-    if (!/^-?\d+$/.test(line)) throw new StorageError(path, 0, `'${line}' is no epoch`, REMEDY);
+    // No leader takes a member with an epoch that zxids cannot hold, nor can such a member lead.
+    if (!/^-?\d+$/.test(line) || (Number(line) + 1) * EPOCH > Number.MAX_SAFE_INTEGER + 1)
+      throw new StorageError(path, 0, `'${line}' is no epoch`, REMEDY);
     return Number(line);
   }
 

@@ -54,3 +54,19 @@ test('an epoch that the log has counts as accepted, whatever an old copy of the 
   assert.deepEqual([open(dirs, 3 * EPOCH + 4).accepted, open(dirs, 3 * EPOCH + 4).current], [3, 1]);
   assert.equal(open(dirs, EPOCH).accepted, 3, 'from then on');
 });
+
+test('an epoch that zxids cannot hold is none', (t) => {
+  for (const name of ['acceptedEpoch', 'currentEpoch']) {
+    for (const epoch of ['2097152', '99999999999999999999']) {
+      const dirs = filesOf(t, { acceptedEpoch: '5', currentEpoch: '5', [name]: epoch });
+      const path = join(dirs.snapshots, name);
+      const expected = {
+        name: 'StorageError',
+        message: new RegExp(`^${path} at offset 0: '${epoch}' is no epoch\\. `),
+      };
+      assert.throws(() => open(dirs, 5 * EPOCH + 3), expected);
+    }
+  }
+  const last = filesOf(t, { acceptedEpoch: '2097151', currentEpoch: '5' });
+  assert.equal(open(last, 5 * EPOCH + 3).accepted, 2097151);
+});
