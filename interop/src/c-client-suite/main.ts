@@ -44,6 +44,8 @@ const KNOWN: Known = {
   'Zookeeper_operations::testTimeoutCausedByWatches1': CLOCK,
   'Zookeeper_reconfig::testcycleNextServer':
     "fails now and then, with Apache's server too: the client's thread looks for a server while the test looks at what it would do",
+  'Zookeeper_simpleSystem::testHangingClient':
+    "fails now and then, with Apache's server too: closed while its watcher asks, the client tells -5 there, which the test does not expect",
 };
 
 const HELP = `Usage: npm run test:c-client -- [options] [Suite or Suite::test]...
