@@ -1,11 +1,16 @@
 // Blocks of memory outside the JavaScript heap, for paths, data and child lists: millions of them cost the garbage
-// collector nothing. Sizes are rounded up to a class; freed blocks go to their class's list. See docs/decisions/0002.
+// collector nothing. Sizes are rounded up to a class, each of which has spans of its own; a span whose last block is freed is there
+// for any class again, so that what is freed can be used whatever sizes come next. See docs/decisions/0002.
 
 const UNIT_SHIFT = 4; // a handle counts units of 16 bytes
 const CHUNK_SHIFT = 20;
 const CHUNK_SIZE = 1 << CHUNK_SHIFT;
 const CHUNK_UNIT_SHIFT = CHUNK_SHIFT - UNIT_SHIFT;
 const CHUNK_UNIT_MASK = (1 << CHUNK_UNIT_SHIFT) - 1;
+const SPAN_SHIFT = 18; // large enough that little is left over at its end even of the largest blocks
+const SPAN_SIZE = 1 << SPAN_SHIFT;
+const SPAN_UNIT_SHIFT = SPAN_SHIFT - UNIT_SHIFT;
+const CHUNK_SPANS = CHUNK_SIZE / SPAN_SIZE;
 /** Blocks above this size get memory of their own and a negative handle. */
 const MAX_POOLED = 1 << 16;
 const FINE_LIMIT = 1024; // up to here a class every 16 bytes, then four to each doubling
@@ -30,6 +35,16 @@ function classSize(cls: number): number {
 
 const CLASSES = sizeClass(MAX_POOLED) + 1;
 
+/** What is known of a span, word by word. */
+const Span = {
+  bump: 0, // where blocks begin that were never given out
+  freed: 1, // the first of those given back, each of which begins with the next one's handle
+  used: 2, // blocks in use
+  next: 3, // in the list of its class, or of those that have none
+  previous: 4,
+  words: 5,
+} as const;
+
 export class Arena {
   private readonly chunkBytes: Buffer[] = [];
   private readonly chunkInts: Int32Array[] = [];
@@ -38,8 +53,12 @@ export class Arena {
   private readonly largeInts: (Int32Array | undefined)[] = [];
   private readonly largeViews: (DataView | undefined)[] = [];
   private readonly freeLarge: number[] = [];
-  private readonly freeHead = new Int32Array(CLASSES);
-  private bump = CHUNK_SIZE; // position in the newest chunk; starts full so that the first allocation opens one
+  /** By class the first of its spans that have room; 0 is no span. */
+  private readonly withRoom = new Int32Array(CLASSES);
+  /** Words of every span. */
+  private spans = new Int32Array(CHUNK_SPANS * Span.words);
+  /** The first of the spans that are of no class, linked by {@link Span.next}. */
+  private freeSpan = 0;
 
   /** Bytes that blocks in use occupy, rounding included. */
   used = 0;
@@ -50,14 +69,20 @@ export class Arena {
     const cls = sizeClass(size < 1 ? 1 : size);
     const bytes = classSize(cls);
     this.used += bytes;
-    const head = this.freeHead[cls] as number;
-    if (head !== 0) {
-      this.freeHead[cls] = this.ints(head)[this.intOffset(head)] as number;
-      return head;
+    const span = this.withRoom[cls] || this.openSpan(cls);
+    const { spans } = this;
+    const at = span * Span.words;
+    let handle = spans[at + Span.freed] as number;
+    let bump = spans[at + Span.bump] as number;
+    if (handle !== 0) {
+      spans[at + Span.freed] = this.ints(handle)[this.intOffset(handle)] as number;
+    } else {
+      handle = (span << SPAN_UNIT_SHIFT) | (bump >>> UNIT_SHIFT);
+      bump += bytes;
+      spans[at + Span.bump] = bump;
     }
-    if (this.bump + bytes > CHUNK_SIZE) this.openChunk();
-    const handle = ((this.chunkBytes.length - 1) << CHUNK_UNIT_SHIFT) | (this.bump >>> UNIT_SHIFT);
-    this.bump += bytes;
+    spans[at + Span.used] = (spans[at + Span.used] as number) + 1;
+    if (bump + bytes > SPAN_SIZE && spans[at + Span.freed] === 0) this.unlink(span, cls);
     return handle;
   }
 
@@ -74,8 +99,22 @@ export class Arena {
     }
     const cls = sizeClass(size < 1 ? 1 : size);
     this.used -= classSize(cls);
-    this.ints(handle)[this.intOffset(handle)] = this.freeHead[cls] as number;
-    this.freeHead[cls] = handle;
+    const { spans } = this;
+    const span = handle >>> SPAN_UNIT_SHIFT;
+    const at = span * Span.words;
+    const freed = spans[at + Span.freed] as number;
+    const wasFull = freed === 0 && (spans[at + Span.bump] as number) + classSize(cls) > SPAN_SIZE;
+    const used = (spans[at + Span.used] as number) - 1;
+    spans[at + Span.used] = used;
+    if (used === 0) {
+      if (!wasFull) this.unlink(span, cls);
+      spans[at + Span.next] = this.freeSpan;
+      this.freeSpan = span;
+      return;
+    }
+    this.ints(handle)[this.intOffset(handle)] = freed;
+    spans[at + Span.freed] = handle;
+    if (wasFull) this.link(span, cls);
   }
 
   /** How many bytes the block got for a request of `size`: rewriting within it needs no new block. */
@@ -107,14 +146,51 @@ export class Arena {
     return handle < 0 ? 0 : (handle & CHUNK_UNIT_MASK) << (UNIT_SHIFT - 2);
   }
 
+  /** An empty span for the class, put where {@link alloc} finds it. */
+  private openSpan(cls: number): number {
+    if (this.freeSpan === 0) this.openChunk();
+    const span = this.freeSpan;
+    const at = span * Span.words;
+    this.freeSpan = this.spans[at + Span.next] as number;
+    this.spans.fill(0, at, at + Span.words);
+    this.link(span, cls);
+    return span;
+  }
+
+  private link(span: number, cls: number): void {
+    const next = this.withRoom[cls] as number;
+    this.spans[span * Span.words + Span.next] = next;
+    this.spans[span * Span.words + Span.previous] = 0;
+    if (next !== 0) this.spans[next * Span.words + Span.previous] = span;
+    this.withRoom[cls] = span;
+  }
+
+  private unlink(span: number, cls: number): void {
+    const next = this.spans[span * Span.words + Span.next] as number;
+    const previous = this.spans[span * Span.words + Span.previous] as number;
+    if (next !== 0) this.spans[next * Span.words + Span.previous] = previous;
+    if (previous === 0) this.withRoom[cls] = next;
+    else this.spans[previous * Span.words + Span.next] = next;
+  }
+
   private openChunk(): void {
-    if (this.chunkBytes.length === 1 << (31 - CHUNK_UNIT_SHIFT)) throw new RangeError('node data exceeds 32 GB');
-    const memory = uncounted(CHUNK_SIZE, this.chunkBytes.length);
+    const index = this.chunkBytes.length;
+    if (index === 1 << (31 - CHUNK_UNIT_SHIFT)) throw new RangeError('node data exceeds 32 GB');
+    const memory = uncounted(CHUNK_SIZE, index);
     this.chunkBytes.push(Buffer.from(memory));
     this.chunkInts.push(new Int32Array(memory));
     this.chunkViews.push(new DataView(memory));
-    // Unit 0 of the first chunk stays unused: handle 0 means no block.
-    this.bump = this.chunkBytes.length === 1 ? 1 << UNIT_SHIFT : 0;
+    const first = index * CHUNK_SPANS;
+    if ((first + CHUNK_SPANS) * Span.words > this.spans.length) {
+      const { spans } = this;
+      this.spans = new Int32Array(spans.length * 2);
+      this.spans.set(spans);
+    }
+    // The first span of all stays unused: handle 0 means no block.
+    for (let span = first + CHUNK_SPANS - 1; span >= first && span > 0; span--) {
+      this.spans[span * Span.words + Span.next] = this.freeSpan;
+      this.freeSpan = span;
+    }
   }
 
   private allocLarge(size: number): Handle {
