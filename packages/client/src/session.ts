@@ -402,6 +402,9 @@ export class Session implements ConnectionHandler {
     const one = this.authReplies.shift();
     if (one === undefined) return;
     if (err === ErrorCode.Ok) {
+      // Who presents the same again and again has one identity, for the next connection too.
+      const isSame = (other: Identity): boolean => other.scheme === one.scheme && other.auth.equals(one.auth);
+      if (this.identities.some((other) => other !== one && other.accepted && isSame(other))) this.forgetIdentity(one);
       one.accepted = true;
       for (const { resolve } of [...one.waiters]) resolve();
       return;

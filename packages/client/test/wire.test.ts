@@ -379,6 +379,34 @@ test('who waits for room is told when the calls are lost', async (t) => {
   assert.equal(await call, 'ConnectionLoss');
 });
 
+test('an identity that is presented again and again is presented once on the next connection', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port, { auth: [{ scheme: 'digest', auth: 'a:b' }] });
+  const connection = await (await server.next()).accept();
+  const presented = async (on: FakeConnection): Promise<string> => {
+    const { op, xid, body } = await on.request();
+    assert.equal(op, OpCode.auth);
+    on.reply(xid, 1);
+    body.int();
+    return `${body.string()} ${body.buffer()}`;
+  };
+  assert.equal(await presented(connection), 'digest a:b');
+  for (const auth of ['a:b', 'c:d', 'a:b', 'c:d', 'c:d']) {
+    const added = client.addAuth('digest', auth);
+    assert.equal(await presented(connection), `digest ${auth}`);
+    await added;
+  }
+  connection.socket.destroy();
+  await once(client, 'suspended');
+  const next = await (await server.next()).accept();
+  assert.deepEqual([await presented(next), await presented(next)], ['digest a:b', 'digest c:d']);
+  const call = client.sync();
+  const { op, xid } = await next.request();
+  assert.equal(op, OpCode.sync);
+  next.reply(xid, 1, 0, (w) => w.string('/'));
+  await call;
+});
+
 test('an identity is waited for within limits', async (t) => {
   const server = await FakeServer.start(t);
   const client = begin(t, server.port);
