@@ -116,6 +116,7 @@ export class Hosts {
           if (target === this.target) this.known = found;
         }
         this.round = this.lastOneLast(await this.resolve(this.known));
+        this.addresses.forgetOthers(this.known.map(({ host }) => host));
       }
     }
     return this.round.shift();
@@ -258,6 +259,11 @@ class Lookups<T> {
   /** The last answer that was of use. */
   last(name: string): T | undefined {
     return this.found.get(name);
+  }
+
+  /** What is known of other names: lists change, and their names may never come again. */
+  forgetOthers(names: readonly string[]): void {
+    for (const name of this.found.keys()) if (!names.includes(name)) this.found.delete(name);
   }
 
   begin(name: string): Promise<T> {

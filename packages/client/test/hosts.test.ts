@@ -157,6 +157,22 @@ test('the addresses of before hold while names cannot be resolved', async () => 
   assert.equal((await hosts.next())?.address, '10.0.0.7');
 });
 
+test('what is known of names goes with the list that had them', async () => {
+  let isDown = false;
+  const flaky = {
+    resolveSrv: resolver.resolveSrv,
+    lookup: () => (isDown ? Promise.reject(new Error('no name server')) : Promise.resolve(['10.0.0.7'])),
+  };
+  const hosts = new Hosts(parseConnectString('zk:1,stays:1'), flaky, backOff, numbers(5));
+  await hosts.next();
+  hosts.update(parseConnectString('other:1,stays:1'));
+  await hosts.next();
+  isDown = true;
+  hosts.update(parseConnectString('zk:1,stays:1'));
+  assert.equal((await hosts.next())?.host, 'stays');
+  assert.equal((await hosts.next())?.host, 'stays');
+});
+
 test('SRV records are followed, and the last ones hold while none can be had', async () => {
   let records: number[] | undefined = [1, 2, 3];
   const srv = {
