@@ -8,8 +8,8 @@ export class Summary {
   sum = 0;
   min = -1;
   max = -1;
-  /** Counts by power of two with eight steps each, for quantiles. */
-  private readonly buckets = new Uint32Array(256);
+  /** Counts by power of two with eight steps each, for quantiles; a busy server counts beyond 2^32 within a few days. */
+  private readonly buckets = new Float64Array(256);
 
   add(value: number): void {
     this.count++;

@@ -52,3 +52,18 @@ test('a reset begins all series and counts anew, but not what is told of the las
   stats.reset();
   assert.equal(stats.lastSnapshot.zxid, 5);
 });
+
+test('quantiles hold when a server has counted more than 2^32 of them', () => {
+  const series = new Summary();
+  series.add(1);
+  series.add(100);
+  // What days of load would do.
+  const { buckets } = series as unknown as { buckets: Float64Array };
+  const one = buckets.indexOf(1);
+  buckets[one] = 2 ** 32 - 1;
+  series.count = 2 ** 32;
+  series.add(1);
+  assert.equal(buckets[one], 2 ** 32);
+  assert.ok(series.quantile(0.99) < 1.2);
+  assert.equal(series.quantile(1), 100);
+});
