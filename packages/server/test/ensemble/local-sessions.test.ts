@@ -192,13 +192,7 @@ test('without a quorum, local sessions of before are over, so that their clients
 });
 
 test('without a quorum, a session whose end is proposed and may not come about is not told that it is over', async (t) => {
-  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], READ_ONLY);
-  const leader = await RawLeader.of(t, ensemble);
-  await ensemble.start(1);
-  await leader.vote(t, ensemble);
-  const follower = await leader.follower();
-  await follower.discover(1);
-  follower.send(PacketType.diff, 0);
+  const { ensemble, leader, follower } = await RawLeader.ofOne(t, READ_ONLY);
   await follower.newLeader(1);
   await follower.upToDate();
   const client = await ensemble.client(1);

@@ -155,8 +155,11 @@ export class RawLeader {
   }
 
   /** Leads server 1 of three, to which a DIFF of nothing is on its way. */
-  static async ofOne(t: TestContext): Promise<{ ensemble: Ensemble; leader: RawLeader; follower: FollowerEnd }> {
-    const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  static async ofOne(
+    t: TestContext,
+    settings: Record<string, string | number | boolean> = {},
+  ): Promise<{ ensemble: Ensemble; leader: RawLeader; follower: FollowerEnd }> {
+    const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], settings);
     const leader = await RawLeader.of(t, ensemble);
     await ensemble.start(1);
     await leader.vote(t, ensemble);
