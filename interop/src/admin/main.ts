@@ -29,7 +29,7 @@ if (options.help) {
 const tested: Kind = options.against === 'apache' ? 'apache' : 'nodekeeper';
 installMissing(COMMON_PACKAGES);
 let passed = 0;
-/** The lines of what failed, told again at the end: who reads the last lines of a log shall find them. */
+/** What failed, told again at the end: who reads the last lines of a log shall find it. */
 const failed: string[] = [];
 for (const [n, state] of STATES.entries()) {
   if (options.state.length === 0 || options.state.includes(String(n + 1))) await compareIn(state);
@@ -60,10 +60,10 @@ function report(what: string, differences: readonly string[]): void {
   const lines = [
     `${ok ? 'ok' : 'not ok'} ${passed + failed.length + 1} - ${what}`,
     ...differences.map((line) => `#   ${line}`),
-  ];
+  ].join('\n');
   if (ok) passed += 1;
-  else failed.push(...lines);
-  console.log(lines.join('\n'));
+  else failed.push(lines);
+  console.log(lines);
 }
 
 /** Apache's lines that ours lacks, and the other way round. */
