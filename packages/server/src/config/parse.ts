@@ -142,13 +142,14 @@ export function readSettings(sources: Sources): Settings {
   for (const [name, place] of before)
     if (places.get(name) !== place)
       warnings.push(`${places.get(name)}: ${name} stands there, and not what -D says: as with Apache's server`);
-  const variables = Object.entries(sources.environment ?? {});
+  const variables = Object.entries(sources.environment ?? {}).flatMap(([variable, value]) =>
+    value === undefined || KUBERNETES.test(value) ? [] : [[variable, value] as const],
+  );
   for (const [variable, value] of variables) {
     const docker = DOCKER[variable];
-    if (docker !== undefined && value !== undefined) put(docker, value, `environment variable ${variable}`);
+    if (docker !== undefined) put(docker, value, `environment variable ${variable}`);
   }
   for (const [variable, value] of variables) {
-    if (value === undefined || KUBERNETES.test(value)) continue;
     const known = keyByEnvironment(variable);
     if (known !== undefined) put(known.name, value, `environment variable ${variable}`);
     else if (variable.startsWith(OWN_VARIABLES)) putUnlisted(variable, value);
