@@ -110,13 +110,13 @@ export function missingDataDir(
   return undefined;
 }
 
+/** What a client's `maxRequest` may be, in bytes. */
+export const LARGEST_REQUEST = 2 ** 31 - 1;
+
 /**
  * A whole number that an option has.
  * @throws UsageError
  */
-/** What a client's `maxRequest` may be, in bytes. */
-export const LARGEST_REQUEST = 2 ** 31 - 1;
-
 export function wholeNumber(option: string, text: string, least: number, most: number): number {
   const n = Number(text);
   if (!/^\d+$/.test(text) || n < least || n > most)

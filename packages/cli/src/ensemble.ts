@@ -9,6 +9,7 @@ import { UsageError } from './arguments.js';
 import { type MemberStatus, memberStatuses, printMembers } from './member-status.js';
 import { findPortOwner } from './port-owner.js';
 import { takenMessage } from './port-taken.js';
+import { onToldToEnd } from './signals.js';
 import { VerbError } from './start-stop.js';
 
 export interface EnsembleOptions {
@@ -95,7 +96,7 @@ async function stopAll(files: readonly string[], verbs: ServerVerbs): Promise<vo
 /** Aborted at Ctrl-C, a signal to end, or when the terminal is closed: the servers are processes of their own, and would stay. */
 function toldToEnd(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => controller.abort());
+  onToldToEnd(() => controller.abort());
   return controller.signal;
 }
 

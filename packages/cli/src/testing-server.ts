@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { TestEnsemble } from '@nodekeeper/testing';
 import { UsageError } from './arguments.js';
 import { nextFreePort, takenMessage } from './port-taken.js';
+import { onToldToEnd } from './signals.js';
 import { VerbError } from './start-stop.js';
 import { TestingControl } from './testing-control.js';
 
@@ -20,18 +21,13 @@ export interface TestingServerOptions {
   readonly settings: readonly string[];
 }
 
-/** What ends it: Ctrl-C, a supervisor, and a terminal that is closed. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
 /**
  * Prints the connection string as JSON, and then the answers to the commands that come in lines. Runs until standard input ends or the
  * process is told to end.
  */
 export async function runTestingServer(options: TestingServerOptions): Promise<void> {
   // Before anybody can know of the servers: who is told to end while they start ends when they can be closed.
-  const signalled = new Promise<void>((resolve) => {
-    for (const signal of SIGNALS) process.once(signal, () => resolve());
-  });
+  const signalled = new Promise<void>((resolve) => onToldToEnd(() => resolve()));
   const servers = await startServers(options).catch((error: unknown) => {
     if (isTaken(error) && options.port !== undefined) throw portTaken('--port', options.port);
     // Settings that are not known, or not to be given.

@@ -116,7 +116,7 @@ export class Hosts {
           if (target === this.target) this.known = found;
         }
         this.round = this.lastOneLast(await this.resolve(this.known));
-        this.addresses.forgetOthers(this.known.map(({ host }) => host));
+        this.addresses.forgetOthers(new Set(this.known.map(({ host }) => host)));
       }
     }
     return this.round.shift();
@@ -262,8 +262,8 @@ class Lookups<T> {
   }
 
   /** What is known of other names: lists change, and their names may never come again. */
-  forgetOthers(names: readonly string[]): void {
-    for (const name of this.found.keys()) if (!names.includes(name)) this.found.delete(name);
+  forgetOthers(names: ReadonlySet<string>): void {
+    for (const name of this.found.keys()) if (!names.has(name)) this.found.delete(name);
   }
 
   begin(name: string): Promise<T> {

@@ -145,29 +145,29 @@ test('a name that is not resolved in time keeps nobody from the other servers', 
   assert.deepEqual([(await hosts.next())?.host, (await hosts.next())?.host].sort(), ['quick', 'slow']);
 });
 
+/** Knows every name, until it is down. */
+class Flaky {
+  isDown = false;
+  readonly resolveSrv = resolver.resolveSrv;
+  lookup = (): Promise<string[]> =>
+    this.isDown ? Promise.reject(new Error('no name server')) : Promise.resolve(['10.0.0.7']);
+}
+
 test('the addresses of before hold while names cannot be resolved', async () => {
-  let isDown = false;
-  const flaky = {
-    resolveSrv: resolver.resolveSrv,
-    lookup: () => (isDown ? Promise.reject(new Error('no name server')) : Promise.resolve(['10.0.0.7'])),
-  };
+  const flaky = new Flaky();
   const hosts = new Hosts(parseConnectString('zk:1'), flaky, backOff, numbers(5));
   assert.equal((await hosts.next())?.address, '10.0.0.7');
-  isDown = true;
+  flaky.isDown = true;
   assert.equal((await hosts.next())?.address, '10.0.0.7');
 });
 
 test('what is known of names goes with the list that had them', async () => {
-  let isDown = false;
-  const flaky = {
-    resolveSrv: resolver.resolveSrv,
-    lookup: () => (isDown ? Promise.reject(new Error('no name server')) : Promise.resolve(['10.0.0.7'])),
-  };
+  const flaky = new Flaky();
   const hosts = new Hosts(parseConnectString('zk:1,stays:1'), flaky, backOff, numbers(5));
   await hosts.next();
   hosts.update(parseConnectString('other:1,stays:1'));
   await hosts.next();
-  isDown = true;
+  flaky.isDown = true;
   hosts.update(parseConnectString('zk:1,stays:1'));
   assert.equal((await hosts.next())?.host, 'stays');
   assert.equal((await hosts.next())?.host, 'stays');

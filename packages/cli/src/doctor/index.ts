@@ -3,7 +3,7 @@
 import { parseServerArguments, UsageError } from '../arguments.js';
 import { parseShellArguments } from '../shell/arguments.js';
 import { coloursFor } from '../shell/colours.js';
-import { failureJson, failureText } from '../shell/failure.js';
+import { failureLine } from '../shell/failure.js';
 import { Streams } from '../shell/streams.js';
 import { Report } from './findings.js';
 
@@ -37,7 +37,7 @@ export async function runDoctor(args: readonly string[]): Promise<number> {
     }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    streams.note(args.includes('--json') ? JSON.stringify(failureJson(error)) : failureText(error));
+    streams.note(failureLine(error, args.includes('--json')));
     return 2;
   }
   return report.end();

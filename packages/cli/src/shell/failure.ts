@@ -71,6 +71,11 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof CommandError ? error.exitCode : 1;
 }
 
+/** The error as a line: what zkCli says, or JSON. */
+export function failureLine(error: unknown, json: boolean | undefined): string {
+  return json ? JSON.stringify(failureJson(error)) : failureText(error);
+}
+
 /** The error as it is told with --json. */
 export function failureJson(error: unknown): { error: Record<string, unknown> } {
   const message = failureText(error);

@@ -5,7 +5,7 @@ import { parseConnectString } from '@nodekeeper/client';
 import { UsageError } from '../arguments.js';
 import { parseShellArguments, SHELL_USAGE, type ShellArguments } from './arguments.js';
 import { coloursFor } from './colours.js';
-import { failureJson, failureText } from './failure.js';
+import { failureLine } from './failure.js';
 import { Shell, type ShellOutput } from './shell.js';
 import { Streams } from './streams.js';
 import { runTerminal } from './terminal.js';
@@ -27,7 +27,7 @@ export async function runShell(args: readonly string[]): Promise<number> {
     options = await parseShellArguments(args);
     checkServers(options.server);
   } catch (error) {
-    process.stderr.write(`${args.includes('--json') ? JSON.stringify(failureJson(error)) : failureText(error)}\n`);
+    process.stderr.write(`${failureLine(error, args.includes('--json'))}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
   if (options.help) {
@@ -67,7 +67,7 @@ async function runDialogue(options: ShellArguments): Promise<number> {
     try {
       await shell.connected();
     } catch (error) {
-      output.note(options.json ? JSON.stringify(failureJson(error)) : failureText(error));
+      output.note(failureLine(error, options.json));
       await shell.close();
       return 1;
     }

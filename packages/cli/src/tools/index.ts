@@ -4,7 +4,7 @@ import { isKeeperError, MAX_DELAY } from '@nodekeeper/client';
 import { Command, InvalidArgumentError } from 'commander';
 import { UsageError } from '../arguments.js';
 import { parseShellArguments } from '../shell/arguments.js';
-import { failureJson, failureText } from '../shell/failure.js';
+import { failureLine } from '../shell/failure.js';
 import { ReaderGone, Streams } from '../shell/streams.js';
 import type { CopyOptions } from './nodes/copy.js';
 import type { DiffOptions, FindOptions } from './nodes/look.js';
@@ -90,7 +90,7 @@ class Run {
     if (!(error instanceof Failure || error instanceof UsageError || isOfFile || isKeeperError(error))) throw error;
     const exitCode = error instanceof Failure ? error.exitCode : error instanceof UsageError || isOfFile ? 2 : 1;
     this.exitCode = Math.max(exitCode, this.leastFailure);
-    streams.note(this.output.json ? JSON.stringify(failureJson(error)) : failureText(error));
+    streams.note(failureLine(error, this.output.json));
   }
 }
 

@@ -21,7 +21,10 @@ const VERSION_ADDRESSES = -65535n;
 const LONGEST_ADDRESS = 2048;
 const LARGEST_MESSAGE = 512 * 1024;
 const HEAD = 20;
-/** Waits between probes of a server whose connection was lost, or dials of one that ends each without a word, the first and the last. Milliseconds. */
+/**
+ * Waits between probes of a server whose connection was lost, or dials of one that ends each without a word, the first and the last.
+ * Milliseconds.
+ */
 const FIRST_PROBE_MS = 10;
 const LAST_PROBE_MS = 640;
 const BIND_AGAIN_MS = 1000;
@@ -354,7 +357,10 @@ export class ElectionPort {
     };
   }
 
-  /** At once, but one that refuses each connection behind the handshake, as for its certificate, is not asked hundreds of times a second. */
+  /**
+   * At once, but one that refuses each connection behind the handshake, as for its certificate, is not asked hundreds of times a
+   * second.
+   */
   private dialAgain(peer: Peer): void {
     const { wait } = peer;
     peer.wait = Math.min(2 * wait || FIRST_PROBE_MS, LAST_PROBE_MS);

@@ -6,7 +6,8 @@ import type { DataDir } from './data-dir.js';
 import type { Disk } from './disk.js';
 import { StorageError } from './errors.js';
 
-const EPOCH = 2 ** 32;
+/** Zxids of an epoch. */
+export const EPOCH = 2 ** 32;
 const REMEDY = 'Restore the data directory from a copy or another server';
 
 export class Epochs {

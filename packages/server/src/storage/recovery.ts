@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { DataDir } from './data-dir.js';
 import type { Disk } from './disk.js';
+import { EPOCH } from './epochs.js';
 import { StorageError } from './errors.js';
 import { type SnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
 import { RepeatedEntries } from './repeated-entries.js';
@@ -45,7 +46,6 @@ export interface Recovered {
   readonly tornTail?: { readonly file: string; readonly offset: number; readonly problem: string };
 }
 
-const EPOCH = 2 ** 32;
 const CANDIDATES = 100;
 const ERROR_TYPE = -1;
 

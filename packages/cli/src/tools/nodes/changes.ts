@@ -2,10 +2,9 @@
 
 import { type Acl, type Client, isKeeperError, OPEN_ACL_UNSAFE } from '@nodekeeper/client';
 import { aclText } from '../../shell/texts.js';
+import { onToldToEnd } from '../../signals.js';
 import { Failure, type Output } from '../output.js';
 import { joined, type TreeNode } from './subtree.js';
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** A node as it is to be. */
 export interface WantedNode {
@@ -78,10 +77,9 @@ export async function applyChanges(client: Client, changes: readonly Change[], o
   const done = new Set<Change>();
   let failure: unknown;
   // What is under way is waited for; the second signal ends the process.
-  const interrupted = (): void => {
+  const stopListening = onToldToEnd(() => {
     failure ??= new Failure('interrupted', 130);
-  };
-  for (const signal of SIGNALS) process.once(signal, interrupted);
+  });
   for (const change of changes) {
     if (failure !== undefined) break;
     const call = apply(client, change).then(
@@ -97,7 +95,7 @@ export async function applyChanges(client: Client, changes: readonly Change[], o
     await client.drained();
   }
   await Promise.all(calls);
-  for (const signal of SIGNALS) process.off(signal, interrupted);
+  stopListening();
   if (done.size === changes.length) return;
   printChanges(
     changes.filter((change) => done.has(change)),
