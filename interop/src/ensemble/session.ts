@@ -15,6 +15,7 @@ import {
   Xid,
 } from '@nodekeeper/protocol';
 import { HOST } from './ports.js';
+import { until } from './until.js';
 
 const ANSWER_MS = 30_000;
 
@@ -115,6 +116,22 @@ export class Session {
       clearTimeout(timer);
     }
     if (this.#pings) this.#pinger = setInterval(() => this.#ping(), this.timeout / 3);
+  }
+
+  /**
+   * Attaches to a member that may be behind what the session has seen: it hangs up until it has caught up.
+   * @throws SessionExpired if the member doesn't know the session
+   */
+  async move(port: number): Promise<void> {
+    await until('the member takes the session', ANSWER_MS, async () => {
+      try {
+        await this.attach(port);
+        return true;
+      } catch (error) {
+        if (error instanceof ConnectionLost) return false;
+        throw error;
+      }
+    });
   }
 
   async #handshake(socket: Socket): Promise<void> {

@@ -115,7 +115,7 @@ async function deposed(stage: Stage, writesAfter: number, expected: readonly str
   }
   for (const tap of ensemble.taps.values()) tap.release();
   const leader = await ensemble.leader();
-  await session.attach(leader.ports.client);
+  await session.move(leader.ports.client);
   for (let i = 0; i < writesAfter; i++) ok(await session.create(`/after-${i}`, 'x'), 'a write');
   await rejoin(ensemble, old, leader, expected);
   ok(await session.create('/last', 'x'), 'a write');

@@ -172,7 +172,7 @@ export const twins: Scenario = {
     two.start();
     three.start();
     for (const member of [one, two, three]) await member.inRole();
-    await session.attach(one.ports.client);
+    await session.move(one.ports.client);
     ok(await session.create('/c', 'x'), 'a write after the twin');
     const tree = await assertEqualTrees([one, two, three]);
     for (const path of ['/a', '/b', '/c']) if (!tree.has(path)) throw new Error(`${path} is lost`);

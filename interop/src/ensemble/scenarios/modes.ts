@@ -33,7 +33,7 @@ export const weights: Scenario = {
     two.start();
     await ensemble.ready();
     if ((await ensemble.leader()) !== two) throw new Error('server 2 does not lead again');
-    await session.attach(three.ports.client);
+    await session.move(three.ports.client);
     ok(await session.create('/again', 'x'), 'a write');
     await session.close();
   },
@@ -64,7 +64,7 @@ export const localSessions: Scenario = {
       const other = ensemble.members[(i + 1) % 3];
       const local = await Session.open(member.ports.client);
       ok(await local.create(`/local-${i}`, 'x'), 'a write of a local session');
-      await local.attach(member.ports.client);
+      await local.move(member.ports.client);
       const elsewhere = await Session.open(other.ports.client);
       await elsewhere.sync();
       if ((await elsewhere.text(`/local-${i}`)) !== 'x') throw new Error('the write is not known elsewhere');
@@ -72,7 +72,7 @@ export const localSessions: Scenario = {
       const upgraded = await Session.open(member.ports.client);
       const { id } = upgraded;
       ok(await upgraded.create(`/global-${i}`, 'x', CreateMode.ephemeral), 'an ephemeral node of a local session');
-      await upgraded.attach(other.ports.client);
+      await upgraded.move(other.ports.client);
       const owner = (await upgraded.exists(`/global-${i}`))?.ephemeralOwner;
       if (upgraded.id !== id || owner !== id)
         throw new Error(`session ${id} became ${upgraded.id}, the node is ${owner}'s`);
@@ -86,7 +86,7 @@ export const localSessions: Scenario = {
 
 async function refused(session: Session, member: Member): Promise<void> {
   try {
-    await session.attach(member.ports.client);
+    await session.move(member.ports.client);
   } catch (error) {
     if (error instanceof SessionExpired) return;
     throw error;

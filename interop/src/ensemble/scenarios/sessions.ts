@@ -20,13 +20,13 @@ export const moving: Scenario = {
     const { id } = session;
     ok(await session.create('/mine', 'x', CreateMode.ephemeral), 'an ephemeral node');
     for (const member of [two, three, one, three, two]) {
-      await session.attach(member.ports.client);
+      await session.move(member.ports.client);
       if (session.id !== id) throw new Error(`the session became 0x${session.id.toString(16)}`);
       const owner = (await session.exists('/mine'))?.ephemeralOwner;
       if (owner !== id) throw new Error(`after the move to server ${member.id} the node's owner is ${owner}`);
     }
     for (const member of [two, three]) {
-      await session.attach(member.ports.client);
+      await session.move(member.ports.client);
       await member.kill();
       await reattach(session, ensemble);
       ok(await session.create(`/after-${member.id}`, 'x', CreateMode.ephemeral), 'an ephemeral node after a death');
@@ -60,7 +60,7 @@ export const wrongPassword: Scenario = {
       await refused(thief, member.ports.client);
     }
     // The server that has the session's connection closes it when another asks for the session, before it looks at the password.
-    await session.attach(ensemble.members[1].ports.client);
+    await session.move(ensemble.members[1].ports.client);
     ok(await session.create('/still', 'here', CreateMode.ephemeral), 'a write of the session');
     await session.close();
   },
@@ -154,7 +154,7 @@ export const rewatching: Scenario = {
     ok(await writer.set('/changed', 'x'), 'a change');
     ok(await writer.delete('/deleted'), 'a deletion');
     ok(await writer.create('/created', ''), 'a creation');
-    await session.attach(two.ports.client);
+    await session.move(two.ports.client);
     await session.sync();
     await session.setWatches(session.lastZxid - 3, ['/changed', '/deleted', '/kept'], ['/created']);
     const missed = [await session.nextEvent(), await session.nextEvent(), await session.nextEvent()];
@@ -224,7 +224,7 @@ async function reattach(session: Session, ensemble: Ensemble): Promise<void> {
 
 async function refused(session: Session, port: number): Promise<void> {
   try {
-    await session.attach(port);
+    await session.move(port);
   } catch (error) {
     if (error instanceof SessionExpired) return;
     throw error;

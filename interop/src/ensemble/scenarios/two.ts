@@ -32,7 +32,7 @@ export const two: Scenario = {
       writeFileSync(oracle(alone), '1');
       await gone.kill();
       await alone.inRole('leader');
-      await session.attach(alone.ports.client);
+      await session.move(alone.ports.client);
       ok(await session.create(`/alone-${alone.id}`, 'x'), `a write of server ${alone.id} alone`);
       gone.start();
       await gone.inRole('follower');
