@@ -182,10 +182,10 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
     to: 'else if (false)',
   },
   {
-    name: 'a learner does not cut its log',
-    file: 'storage/rewrite.js',
-    from: 'disk.truncate(join(dirs.logs, file), cutAt);',
-    to: '',
+    name: 'a learner does not cut its log, and says that it did',
+    file: 'replica.js',
+    from: 'cut = truncateLog(this.disk, this.dirs, zxid, this.maxPacket);',
+    to: 'cut = false; done(true); done = () => {};',
   },
   {
     name: 'a learner is sent one transaction too few',
