@@ -504,7 +504,7 @@ export class EnsembleServer extends Replica {
 
   protected onDurable(batch: LogBatch): void {
     this.role?.onDurable(batch.lastZxid);
-    if (this.role?.serving === true) this.countApplied(batch.count, batch.used);
+    this.countApplied(batch.count, batch.used, this.role?.serving === true);
   }
 
   /** The role has its quorum; clients are served if there is something to serve them from. */

@@ -263,9 +263,10 @@ export abstract class Replica extends Server {
     recent.clear();
     database.reset();
     database.onReplayed = rememberFrom(recent);
-    const { lastZxid } = await recoverInto(database, this.dirs, this.disk, this.config, this.logger, recoverBy);
+    const recovered = await recoverInto(database, this.dirs, this.disk, this.config, this.logger, recoverBy);
     database.onReplayed = undefined;
-    this.log = this.openLog(lastZxid);
+    this.log = this.openLog(recovered.lastZxid);
+    this.countReplayed(recovered);
     this.unsaved = false;
     this.unlogged = false;
     this.writeConfigNode();

@@ -223,6 +223,7 @@ export abstract class Server {
     this.stats.startupTxnsTime.add(opened.initTime - opened.snapshotTime);
     this.stats.startupTxns.add(opened.recovered.replayed);
     this.drawSnapshotLimits();
+    this.countReplayed(opened.recovered);
     this.auth = {
       skipAcl: config.skipAcl,
       digestEnabled: config.digestAuthEnabled,
@@ -582,10 +583,17 @@ export abstract class Server {
     return this.nextId++;
   }
 
-  /** Counts applied transactions; begins a snapshot and a new log when enough have come. */
-  protected countApplied(txns: number, bytes: number): void {
+  /** What the next start would replay counts for the next snapshot: else many short lives with few writes would add up. */
+  protected countReplayed({ replayed, replayedBytes }: Recovered): void {
+    this.txnsSinceSnapshot = replayed;
+    this.bytesSinceSnapshot = replayedBytes;
+  }
+
+  /** Counts applied transactions; begins a snapshot and a new log when enough have come, if this is a moment for that. */
+  protected countApplied(txns: number, bytes: number, maySnapshot = true): void {
     this.txnsSinceSnapshot += txns;
     this.bytesSinceSnapshot += bytes;
+    if (!maySnapshot) return;
     if (this.txnsSinceSnapshot <= this.snapshotAfterTxns && this.bytesSinceSnapshot <= this.snapshotAfterBytes) return;
     this.log.roll();
     if (this.snapshotting === null) this.startSnapshot();

@@ -41,7 +41,9 @@ export interface Recovered {
   readonly fresh: boolean;
   readonly lastZxid: number;
   readonly snapshotZxid: number;
+  /** Transactions that the log had after the snapshot, and their bytes. */
   readonly replayed: number;
+  readonly replayedBytes: number;
   /** What was found behind the last record, and cut unless reading only. */
   readonly tornTail?: { readonly file: string; readonly offset: number; readonly problem: string };
 }
@@ -65,7 +67,7 @@ export async function recover(
     const withRecords = logs.find((log) => countRecords(disk, dirs.logs, log.file, options.maxEntry) > 0);
     if (withRecords === undefined) {
       assertNothingLost(disk, dirs);
-      return { fresh: true, lastZxid: 0, snapshotZxid: 0, replayed: 0 };
+      return { fresh: true, lastZxid: 0, snapshotZxid: 0, replayed: 0, replayedBytes: 0 };
     }
     if (!options.trustEmptySnapshot) {
       throw new StorageError(
@@ -173,6 +175,7 @@ function replay(
   for (let i = 0; i < logs.length; i++) if ((logs[i]?.zxid ?? 0) <= snapshotZxid) first = i;
   let last = snapshotZxid;
   let replayed = 0;
+  let replayedBytes = 0;
   let tornTail: Recovered['tornTail'];
   let newestEnd: LogEnd | undefined;
   /** Where something may be missing that zxids do not show: the next digest tells. Errors have none. */
@@ -226,6 +229,7 @@ function replay(
       }
       last = zxid;
       replayed++;
+      replayedBytes += stop - start;
     });
     newestEnd = end;
     if (end.torn === undefined) continue;
@@ -246,7 +250,8 @@ function replay(
       `${tornTail.file} at offset ${tornTail.offset}: ${tornTail.problem}; a write that was never acknowledged is cut, the last transaction is 0x${last.toString(16)}`,
     );
   }
-  return { fresh: false, lastZxid: last, snapshotZxid, replayed, ...(tornTail === undefined ? {} : { tornTail }) };
+  const read = { fresh: false, lastZxid: last, snapshotZxid, replayed, replayedBytes };
+  return tornTail === undefined ? read : { ...read, tornTail };
 }
 
 /**

@@ -297,6 +297,26 @@ test('snapshots and logs of an ensemble’s servers are those of Apache’s, one
   assert.equal(ensemble.digests().size, 1);
 });
 
+test('what a start has replayed counts for the next snapshot of a member', async (t) => {
+  const settings = { snapCount: 40 };
+  const ensemble = await Ensemble.ofThree(t, settings);
+  const snapshots = (): string[][] =>
+    [1, 2, 3].map((id) =>
+      readdirSync(join(ensemble.dataDirOf(id), 'version-2')).filter((name) => name.startsWith('snapshot.')),
+    );
+  await ensemble.settled();
+  const before = snapshots();
+  for (let life = 0; life < 5; life++) {
+    await write(await ensemble.client(1), '/', 15);
+    await ensemble.level();
+    await ensemble.close();
+    await Promise.all([1, 2, 3].map((id) => ensemble.start(id, settings)));
+    await ensemble.settled();
+  }
+  for (const [i, names] of snapshots().entries())
+    assert.notDeepEqual(names, before[i], `server ${i + 1} would replay whatever was ever written`);
+});
+
 test('a server whose myid is no member, or missing, says so', async (t) => {
   const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
   await assert.rejects(ensemble.start(9), /myid says 9, but the servers are 1, 2, 3/);
