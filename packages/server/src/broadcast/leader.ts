@@ -11,6 +11,7 @@ import { LearnerHandler, letSilentGo } from './learner-handler.js';
 import type { HistoryHost, LearnerMaster } from './learner-master.js';
 import { PacketLink, type Wire } from './packet-link.js';
 import { EPOCH, EPOCH_LIMIT, epochOf } from './recent-proposals.js';
+import { Standstill } from './standstill.js';
 import { SyncLimits } from './sync-limits.js';
 
 /** So long learners have to leave for another leader. */
@@ -87,6 +88,7 @@ export class Leader implements Proposals, LearnerMaster {
   private durableZxid: number;
   private deadline: Timer | undefined;
   private ticker: Timer | undefined;
+  private readonly standstill: Standstill;
   private halfTicks = 0;
   private readonly startedAt: number;
   /** A reconfiguration ends this server's leading. */
@@ -97,6 +99,7 @@ export class Leader implements Proposals, LearnerMaster {
     this.needSnapshot = host.needSnapshot;
     this.syncLimits = new SyncLimits(host.mostSyncs);
     this.startedAt = host.runtime.now();
+    this.standstill = new Standstill(host.tickTime, this.startedAt);
     this.candidate = host.acceptedEpoch + 1;
     this.committedZxid = host.lastZxid;
     this.lastProposed = host.lastZxid;
@@ -471,6 +474,10 @@ export class Leader implements Proposals, LearnerMaster {
   private halfTick(): void {
     const { host } = this;
     const now = host.runtime.now();
+    if (this.standstill.isBefore(now)) {
+      for (const learner of this.learners) learner.ping();
+      return;
+    }
     this.halfTicks++;
     for (const learner of [...this.learners]) {
       // Until the leader serves, learners that follow have nothing to say.

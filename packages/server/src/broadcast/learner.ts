@@ -9,6 +9,7 @@ import { type Packet, PacketError, PacketType, PROTOCOL_VERSION } from './packet
 import type { LinkEvents, PacketLink } from './packet-link.js';
 import { EPOCH, EPOCH_LIMIT, epochOf, follows } from './recent-proposals.js';
 import { type BodySink, SnapshotReceiver } from './snapshot-stream.js';
+import { Standstill } from './standstill.js';
 import type { BroadcastStats } from './stats.js';
 
 export interface LearnerHost {
@@ -120,11 +121,13 @@ export class Learner {
   /** Sessions that were used, with their timeouts, of which the leader is still to hear. */
   private readonly untold = new Map<bigint, number>();
   private heardAt: number;
+  private readonly standstill: Standstill;
   private readonly watchdog: Timer;
 
   constructor(host: LearnerHost, open: (events: LinkEvents) => PacketLink) {
     this.host = host;
     this.heardAt = host.runtime.now();
+    this.standstill = new Standstill(host.tickTime, this.heardAt);
     this.link = open({
       onPacket: (packet) => this.onPacket(packet),
       onRefused: () => {
@@ -537,10 +540,12 @@ export class Learner {
 
   private checkSilence(): void {
     const { host } = this;
+    const now = host.runtime.now();
+    if (this.standstill.isBefore(now)) return;
     if (this.link.reader.held) return; // it is this server that is busy
     const limit =
       host.tickTime * (this.state === 'serving' || this.state === 'acknowledged' ? host.syncLimit : host.initLimit);
-    if (host.runtime.now() - this.heardAt > limit) this.link.close(`nothing was heard for ${limit} ms`);
+    if (now - this.heardAt > limit) this.link.close(`nothing was heard for ${limit} ms`);
   }
 
   /** Stops following. */

@@ -9,6 +9,7 @@ import { LearnerHandler, letSilentGo } from './learner-handler.js';
 import type { HistoryHost, LearnerMaster } from './learner-master.js';
 import { PacketLink, type Wire } from './packet-link.js';
 import { epochOf } from './recent-proposals.js';
+import { Standstill } from './standstill.js';
 import { SyncLimits } from './sync-limits.js';
 
 export interface ObserverMasterHost extends HistoryHost {
@@ -43,12 +44,14 @@ export class ObserverMaster implements LearnerMaster {
   /** Observers that have more than this follower: it waits for the leader's commits. */
   private readonly ahead = new Set<LearnerHandler>();
   private readonly ticker: Timer;
+  private readonly standstill: Standstill;
   private ended = false;
 
   constructor(host: ObserverMasterHost) {
     this.host = host;
     this.syncLimits = new SyncLimits(host.mostSyncs);
     this.epoch = host.currentEpoch;
+    this.standstill = new Standstill(host.tickTime, host.runtime.now());
     this.ticker = host.runtime.every(host.tickTime / 2, () => host.guard(() => this.halfTick()));
   }
 
@@ -126,9 +129,10 @@ export class ObserverMaster implements LearnerMaster {
   private halfTick(): void {
     const { host } = this;
     const now = host.runtime.now();
+    const isEarly = this.standstill.isBefore(now);
     for (const learner of [...this.learners]) {
       const limit = host.tickTime * (learner.following ? host.syncLimit : host.initLimit);
-      if (now - learner.heardAt > limit) learner.disconnect(`nothing was heard for ${limit} ms`);
+      if (now - learner.heardAt > limit && !isEarly) learner.disconnect(`nothing was heard for ${limit} ms`);
       else learner.ping();
     }
   }
