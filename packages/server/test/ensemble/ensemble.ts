@@ -195,7 +195,7 @@ export class Ensemble {
 
   /** Resolves when every running server serves, one of them as the leader; returns its id. */
   async settled(): Promise<number> {
-    const deadline = performance.now() + 15_000;
+    const deadline = performance.now() + 60_000;
     for (;;) {
       const modes = this.running.map((id) => ({ id, mode: this.server(id).mode, why: this.server(id).notReady }));
       const leader = modes.find(({ mode }) => mode === 'leader');
@@ -223,7 +223,7 @@ export class Ensemble {
 
   /** Resolves when all running servers have applied the same transactions. */
   async level(): Promise<void> {
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 60_000;
     for (;;) {
       const zxids = new Set(this.running.map((id) => this.server(id).lastZxid));
       if (zxids.size === 1) return;

@@ -15,6 +15,7 @@ import {
   writeAclList,
 } from '@nodekeeper/protocol';
 import { digestId } from '../../dist/net/auth.js';
+import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { childrenInOrder } from '../../dist/tree/child-order.js';
@@ -743,9 +744,15 @@ test('where servers without quorum serve reads, the word by which clients look f
   assert.equal(text, 'rw');
 });
 
+/** The 2 s that a client has to leave take a minute: a stop that waits for their end is found out on a slow machine, too. */
+const LONG_GRACE: Runtime = {
+  ...nodeRuntime,
+  after: (ms, action) => nodeRuntime.after(ms === 2000 ? 60_000 : ms, action),
+};
+
 test('a stop closes the clients and loses nothing that was acknowledged', async (t) => {
   const dir = dataDir(t);
-  const first = await serve(t, { dataDir: dir });
+  const first = await serve(t, { dataDir: dir }, { runtime: LONG_GRACE });
   const a = await RawClient.open(t, first.clientPort);
   let acknowledged = 0;
   const writing = (async () => {
@@ -760,7 +767,7 @@ test('a stop closes the clients and loses nothing that was acknowledged', async 
   while (acknowledged < 50) await new Promise((resolve) => setTimeout(resolve, 2));
   const began = performance.now();
   await first.close();
-  assert.ok(performance.now() - began < 1000);
+  assert.ok(performance.now() - began < 30_000);
   await writing;
   const second = await serve(t, { dataDir: dir });
   const { store } = second.server.database.tree;
@@ -783,7 +790,7 @@ test('a server that keeps no digests finds its data again', async (t) => {
 });
 
 test('a stop is not held up by a client that leaves once it has read what was left for it', async (t) => {
-  const { clientPort, server, close } = await serve(t);
+  const { clientPort, server, close } = await serve(t, {}, { runtime: LONG_GRACE });
   const a = await RawClient.open(t, clientPort);
   const big = Buffer.alloc(900_000);
   const put = await a.request(OpCode.setData, (w) => w.string('/').buffer(big).int(-1));
@@ -796,7 +803,7 @@ test('a stop is not held up by a client that leaves once it has read what was le
   a.socket.on('end', () => a.socket.end());
   a.socket.resume();
   await closed;
-  assert.ok(performance.now() - began < 1000);
+  assert.ok(performance.now() - began < 30_000);
 });
 
 test('to check a watch of no path is a mistake, to remove one is to remove none', async (t) => {

@@ -1,7 +1,7 @@
 // Waiting for something that follows from events of servers alone.
 import assert from 'node:assert/strict';
 
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 60_000;
 
 export async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + LIMIT_MS;
