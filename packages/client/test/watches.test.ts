@@ -163,7 +163,7 @@ test('watches of more paths than one request holds are all set again', (t) => re
 test('so they are beside a persistent watch', (t) => rearmMany(t, true));
 
 test('one-shot watches end with the session, and say so', async (t) => {
-  const { relay, client, other } = await stage(t, { tickTime: 200, sessionTimeout: 1000 });
+  const { relay, client, other } = await stage(t, { tickTime: 200, sessionTimeout: 3000 });
   await client.create('/e', { mode: 'ephemeral' });
   await client.create('/a');
   const { watcher, event } = nextEvent();
@@ -244,7 +244,7 @@ test('a persistent watch says that it may have missed something after a reconnec
 });
 
 test('a persistent watch goes on in the session that follows an expired one', async (t) => {
-  const { relay, client, other } = await stage(t, { tickTime: 200, sessionTimeout: 1000 });
+  const { relay, client, other } = await stage(t, { tickTime: 200, sessionTimeout: 3000 });
   await client.create('/e', { mode: 'ephemeral' });
   const stream = client.watch('/', { recursive: true });
   await stream.ready;

@@ -512,11 +512,11 @@ test('many waiters and signals leave no listeners behind', async (t) => {
 });
 
 test('a server that sends events, and answers nothing, is left before it would end the session', {
-  timeout: 10_000,
+  timeout: 20_000,
 }, async (t) => {
   const server = await FakeServer.start(t);
   const client = begin(t, server.port);
-  const connection = await (await server.next()).accept(77n, 900);
+  const connection = await (await server.next()).accept(77n, 6000);
   await client.connected();
   const events = setInterval(() => connection.notify(EventType.nodeDataChanged, '/a', 1), 20);
   // Requests on their way are no reason to leave out the pings.
@@ -544,7 +544,7 @@ test('a frame whose length is wrong is not waited for while pings are not answer
 test('a large answer takes its time, with the answers to pings behind it', async (t) => {
   const server = await FakeServer.start(t);
   const client = begin(t, server.port);
-  const connection = await (await server.next()).accept(77n, 900);
+  const connection = await (await server.next()).accept(77n, 3000);
   await client.connected();
   const call = client.getData('/a');
   const { xid } = await connection.request();
@@ -557,7 +557,7 @@ test('a large answer takes its time, with the answers to pings behind it', async
   const pieces = setInterval(() => {
     connection.socket.write(frame.subarray(sent, sent + 2000));
     sent += 2000;
-  }, 30);
+  }, 80);
   atEnd(t, () => clearInterval(pieces));
   assert.equal((await call).data?.length, data.length);
 });
