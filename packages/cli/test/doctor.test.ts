@@ -99,7 +99,7 @@ test('a port where something else listens, or TLS is spoken', async (t) => {
   const wants = `localhost:${await listen(t, demanding)}`;
   const checked = new Report(() => {}, false);
   await checkClient(
-    await parseShellArguments(['-server', wants, '-timeout', '1000', '--ca', `${PEMS}ca.pem`]),
+    await parseShellArguments(['-server', wants, '-timeout', '3000', '--ca', `${PEMS}ca.pem`]),
     checked,
   );
   assert.match(checked.findings.at(-1)?.remedy ?? '', /^Servers want a certificate of the client/);

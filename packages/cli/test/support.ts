@@ -1,7 +1,6 @@
 // What tests of the command share: folders, ports, servers in this process, and the command as a process.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -36,14 +35,22 @@ export function temporary(t: TestContext): string {
   return dir;
 }
 
-/** A port that nobody listens on. */
+// Below the ports that systems give to outgoing connections, which would take one between two uses of it.
+const LOWEST_PORT = 10_000;
+const PORTS = 20_000;
+let nextPort = (process.pid * 97 + PORTS / 2) % PORTS; // far from what `freeRange` gives
+
+/** A port that nobody listened on a moment ago. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = LOWEST_PORT + (nextPort++ % PORTS);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
 }
 
 /** Starts a server in this process, which the caller closes. */
@@ -124,11 +131,10 @@ export function runWith(more: NodeJS.ProcessEnv, ...args: string[]): { code: num
 }
 
 /**
- * The first of three client ports of which the quorum and election ports are free too, as far as a moment ago tells; below the
- * ports that systems give to outgoing connections.
+ * The first of three client ports of which the quorum and election ports are free too, as far as a moment ago tells.
  */
 export function freeRange(): number {
-  for (let first = 10_000 + ((process.pid * 97) % 20_000); ; first += 3) {
+  for (let first = LOWEST_PORT + ((process.pid * 97) % PORTS); ; first += 3) {
     const ports = [0, 1, 2].flatMap((i) => [first + i, first + 701 + i, first + 1701 + i]);
     if (ports.every((port) => findPortOwner(port) === undefined)) return first;
   }

@@ -207,16 +207,22 @@ test('the command purges old snapshots in the background', async (t) => {
 
 test('SIGTERM ends the server in the foreground with code 0, within a second', async (t) => {
   const { file } = await zooCfg(t);
+  // A process that does nothing but end: a busy machine keeps it waiting just as long.
+  const bare = spawn(process.execPath, ['-e', 'console.log("up"); setInterval(() => {}, 60_000)']);
+  await once(bare.stdout, 'data');
   const child = spawn(process.execPath, [MAIN, 'start-foreground', file, '--set', 'snapCount=1000']);
   let log = '';
   child.stderr.on('data', (chunk) => (log += chunk));
   while (!log.includes('data recovered')) await once(child.stderr, 'data');
   while (run('status', file).code !== 0);
-  const began = performance.now();
+  const bareEnd = once(bare, 'exit').then(() => performance.now());
+  const ended = once(child, 'exit');
   child.kill('SIGTERM');
-  const [code] = await once(child, 'exit');
+  bare.kill('SIGTERM');
+  const [code] = await ended;
+  const end = performance.now();
   assert.equal(code, 0);
-  assert.ok(performance.now() - began < 1000);
+  assert.ok(end - (await bareEnd) < 1000);
 });
 
 test('version, print-cmd and help', async (t) => {
