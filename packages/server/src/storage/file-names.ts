@@ -28,8 +28,9 @@ export function parseLogName(name: string): number | undefined {
 /** Undefined for what Java's servers take no notice of: more than a positive number of 64 bits. */
 function zxidOf(hex: string | undefined): number | undefined {
   if (hex === undefined) return undefined;
+  // Not compared as numbers, of which the last 512 below 2^63 are rounded up to it.
+  if (hex.length > 16 || (hex.length === 16 && hex >= '8')) return undefined;
   const zxid = Number.parseInt(hex, 16);
-  if (zxid >= 2 ** 63) return undefined;
   if (zxid > Number.MAX_SAFE_INTEGER) throw new RangeError(`zxid 0x${hex}: epochs from 2097152 on are not supported`);
   return zxid;
 }

@@ -179,5 +179,7 @@ test('names with a zxid that Java takes for negative are nobody’s; those of ep
   assert.equal(parseSnapshotName('snapshot.1fffffffffffff')?.zxid, Number.MAX_SAFE_INTEGER);
   assert.equal(parseSnapshotName('snapshot.fffffffffffffff6'), undefined);
   assert.equal(parseSnapshotName('snapshot.10000000000000000.gz'), undefined);
+  assert.equal(parseSnapshotName('snapshot.8000000000000000'), undefined);
   assert.throws(() => parseSnapshotName('snapshot.20000000000001'), RangeError);
+  assert.throws(() => parseSnapshotName('snapshot.7fffffffffffffff'), RangeError);
 });
