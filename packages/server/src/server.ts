@@ -162,7 +162,7 @@ export abstract class Server {
   readonly port: ClientPort;
   readonly stats = new ServerStats();
   readonly namespaces = new NamespaceStats();
-  /** Since when it serves as what it is, in milliseconds since 1970. */
+  /** Since when it serves as what it is, in monotonic milliseconds: a clock that is set makes it no older. */
   servingSince: number;
   readonly logger: Logger;
   readonly runtime: Runtime;
@@ -216,7 +216,7 @@ export abstract class Server {
     this.runtime = options.runtime ?? nodeRuntime;
     this.network = options.network ?? nodeNetwork;
     this.onFatal = options.onFatal ?? ((error) => this.die(error));
-    this.servingSince = this.runtime.wallTime();
+    this.servingSince = this.runtime.now();
     this.nextId = firstSessionId(id, this.runtime.wallTime());
     this.stats.dbInitTime.add(opened.initTime);
     this.stats.startupSnapshotTime.add(opened.snapshotTime);
@@ -475,7 +475,7 @@ export abstract class Server {
 
   /** Begins the counts of srvr anew: they are those of one role. */
   protected beginCounts(): void {
-    this.servingSince = this.runtime.wallTime();
+    this.servingSince = this.runtime.now();
     this.stats.beginCounts();
     this.port.stats.beginCounts();
   }

@@ -102,7 +102,7 @@ class RunningView implements ServerView {
   }
 
   counts(): Counts {
-    const { stats, port, database, servingSince } = this.server;
+    const { stats, port, database, runtime, servingSince } = this.server;
     const { tree } = database;
     const { serving } = port;
     return {
@@ -127,7 +127,7 @@ class RunningView implements ServerView {
       fsyncThresholdExceeded: stats.fsyncThresholdExceeded,
       dropProbability: port.dropProbability,
       handshakes: port.handshakes,
-      uptime: Date.now() - servingSince,
+      uptime: runtime.now() - servingSince,
     };
   }
 

@@ -70,6 +70,14 @@ test('words are answered on the client port, and the connection is closed', asyn
   );
 });
 
+test('the uptime does not go by a clock that is set', async (t) => {
+  const { server } = await start(t, NO_ADMIN);
+  const yesterday = Date.now() - 86_400_000;
+  t.mock.method(Date, 'now', () => yesterday);
+  const { uptime } = viewOf(server).counts();
+  assert.ok(uptime >= 0 && uptime < 60_000, String(uptime));
+});
+
 test('words without an answer are closed, and do not count as sent', async (t) => {
   const { clientPort, server } = await start(t, NO_ADMIN, '4lw.commands.whitelist=*');
   assert.equal(await ask(clientPort, 'stmkxxx'), '');
