@@ -56,6 +56,8 @@ import { WatchStream } from './watch-stream.js';
 /** Where every server keeps the ensemble's configuration, whatever the chroot. */
 const CONFIG_NODE = '/zookeeper/config';
 const STREAM_LIMIT = 10_000;
+/** So many changes of state wait for who does not read them. */
+const UNREAD_STATES = 100;
 /** As Node's, Bun's and Deno's `console.log` know it. */
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 /** Of a protected create, unless a policy is set. */
@@ -228,13 +230,17 @@ export class Client extends EventEmitter<ClientEvents> {
     return limited('connect', options, begin, () => this.session.problem?.message);
   }
 
-  /** Every change of state from now on, until the client is closed or `signal` is aborted. */
+  /**
+   * Every change of state from now on, until the client is closed or `signal` is aborted. Of more than 100 that were not
+   * read the oldest go.
+   */
   states({ signal }: Pick<CallOptions, 'signal'> = {}): AsyncIterableIterator<StateChange, undefined> {
     let forget: (() => void) | undefined;
-    const stream = new EventStream<StateChange>(() => {
+    const onReturn = (): void => {
       forget?.();
       this.stateStreams.delete(stream);
-    });
+    };
+    const stream = new EventStream<StateChange>(onReturn, { limit: UNREAD_STATES });
     if (this.session.isOver || signal?.aborted) {
       stream.end();
       return stream;

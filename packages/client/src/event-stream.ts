@@ -3,6 +3,14 @@
 /** So many places that were read are kept at least before the rest is moved to the front. */
 const SHIFT_AT = 1024;
 
+/** What happens to values that nobody has read yet. */
+export interface UnreadLimit {
+  /** So many are kept; it may change. */
+  readonly limit: number;
+  /** Makes the error that ends the stream when there are more. If not given, the oldest go instead. */
+  readonly overflow?: ((unread: number) => unknown) | undefined;
+}
+
 /** Values in order, for one reader. What was pushed before the end is still read after it. */
 export class EventStream<T> implements AsyncIterableIterator<T, undefined> {
   /** What was not read yet, from `head` on: taking from the front of a long array would copy the rest each time. */
@@ -15,10 +23,12 @@ export class EventStream<T> implements AsyncIterableIterator<T, undefined> {
   private ended = false;
   private failure: { readonly error: unknown } | undefined;
   private readonly onReturn: () => void;
+  private readonly unread: UnreadLimit;
 
-  /** `onReturn` is called once, when the reader leaves or {@link end} is called. */
-  constructor(onReturn: () => void = () => {}) {
+  /** `onReturn` is called once, when the reader leaves or {@link end} is called. Without a limit all is kept until it is read. */
+  constructor(onReturn: () => void = () => {}, unread: UnreadLimit = { limit: Number.POSITIVE_INFINITY }) {
     this.onReturn = onReturn;
+    this.unread = unread;
   }
 
   get length(): number {
@@ -28,8 +38,21 @@ export class EventStream<T> implements AsyncIterableIterator<T, undefined> {
   push(value: T): void {
     if (this.ended) return;
     const reader = this.waiting.shift();
-    if (reader === undefined) this.queue.push(value);
-    else reader.resolve({ value, done: false });
+    if (reader !== undefined) reader.resolve({ value, done: false });
+    else if (this.length < this.unread.limit) this.queue.push(value);
+    else this.overflow(value);
+  }
+
+  private overflow(value: T): void {
+    const { overflow } = this.unread;
+    if (overflow === undefined) {
+      this.take();
+      this.queue.push(value);
+      return;
+    }
+    const unread = this.length;
+    this.clear();
+    this.fail(overflow(unread));
   }
 
   /** Forgets what was not read yet. */

@@ -28,7 +28,7 @@ export {
 } from './client.js';
 export { type ConnectString, parseConnectString, type ServerAddress } from './connect-string.js';
 export { CLOSED, isKeeperError, KeeperError } from './errors.js';
-export { EventStream } from './event-stream.js';
+export { EventStream, type UnreadLimit } from './event-stream.js';
 export type { BackOff, Resolver } from './hosts.js';
 export { type CreatedInTransaction, type ReadOperation, type ReadResult, TransactionError } from './multi.js';
 export { onAbort } from './on-abort.js';

@@ -400,6 +400,22 @@ test('states are read as a stream, to the end', async (t) => {
   assert.deepEqual(seen, ['connected', 'suspended', 'connected', 'closed']);
 });
 
+test('of changes of state that nobody reads the last hundred are kept', async (t) => {
+  const { clientPort } = await serve(t);
+  const relay = await Relay.start(t, clientPort);
+  const client = await open(t, relay.port, { reconnect: { minDelay: 1, maxDelay: 1 } });
+  const states = client.states();
+  for (let i = 0; i < 60; i++) {
+    const again = next(client, 'reconnected');
+    relay.cut();
+    await again;
+  }
+  await client.close();
+  const seen: string[] = [];
+  for await (const { state } of states) seen.push(state);
+  assert.deepEqual([seen.length, seen[0], seen.at(-1)], [100, 'connected', 'closed']);
+});
+
 test('a slow connection takes its time, and loses nothing', async (t) => {
   const { clientPort } = await serve(t);
   const relay = await Relay.start(t, clientPort);

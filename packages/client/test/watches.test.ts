@@ -489,3 +489,28 @@ test('a stream of which very much was not read is read as fast as one of which l
   stream.end();
   assert.deepEqual([(await stream.next()).value, (await stream.next()).done], [1, true]);
 });
+
+test('of what nobody reads no more is kept than the limit: the oldest goes, or the stream ends with its error', async () => {
+  let ends = 0;
+  const latest = new EventStream<number>(() => ends++, { limit: 3 });
+  for (let i = 0; i < 5000; i++) latest.push(i);
+  assert.equal(latest.length, 3);
+  assert.deepEqual(await latest.next(), { value: 4997, done: false });
+  latest.push(5000);
+  latest.end();
+  const rest: number[] = [];
+  for await (const value of latest) rest.push(value);
+  assert.deepEqual(rest, [4998, 4999, 5000]);
+
+  const every = new EventStream<number>(() => ends++, {
+    limit: 3,
+    overflow: (unread) => new Error(`${unread} unread`),
+  });
+  for (let i = 0; i < 3; i++) every.push(i);
+  assert.equal((await every.next()).value, 0);
+  assert.equal(ends, 1);
+  for (let i = 3; i < 6; i++) every.push(i);
+  assert.deepEqual([every.length, ends], [0, 2]); // also if nobody reads any more
+  await assert.rejects(every.next(), { message: '3 unread' });
+  assert.equal((await every.next()).done, true);
+});

@@ -327,3 +327,39 @@ test('bad use is told, and a listener that throws harms nobody', async (t) => {
   await cache.close();
   await assert.rejects(cache.start(), (error) => isRecipeError(error, 'Closed'));
 });
+
+test('changes that nobody reads are not gathered without end, and who keeps up with them loses none', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, other] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const nodes = 12_000;
+  const fill = async (): Promise<void> => {
+    await other.create('/c');
+    for (let i = 0; i < nodes; i++) {
+      void other.create(`/c/${i}`);
+      await other.drained();
+    }
+  };
+  await fill();
+  const cache = await new Cache(client, '/c').start();
+  const [unread, read] = [cache.changes(), cache.changes()];
+  let deletions = 0;
+  const reading = (async () => {
+    for await (const { type } of read) if (type === 'deleted') deletions++;
+  })();
+  relay.down();
+  await other.deleteRecursive('/c');
+  relay.up();
+  await until(() => deletions === nodes + 1); // all told in one moment
+  assert.ok(unread.length > nodes);
+  await fill();
+  await until(() => unread.length === 0);
+  await assert.rejects(
+    unread.next(),
+    (e) => isRecipeError(e, 'Overflow') && e.message === 'Cache /c: 22001 changes were not read, and are dropped',
+  );
+  assert.equal((await unread.next()).done, true);
+  assert.equal(cache.listenerCount('event'), 1);
+  await cache.close();
+  await reading;
+});

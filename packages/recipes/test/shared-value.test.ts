@@ -28,6 +28,15 @@ test('a value is seen by all, and written on condition', async (t) => {
   assert.equal(client.listenerCount('state'), 0);
 });
 
+test('of values that nobody reads the last hundred are kept', async (t) => {
+  const server = await serve(t);
+  await using count = await new SharedCount(await open(t, server.clientPort), '/count').start();
+  const changes = count.changes();
+  for (let i = 1; i <= 120; i++) await count.setCount(i);
+  assert.equal(changes.length, 100);
+  assert.equal((await changes.next()).value?.value, 21);
+});
+
 test('changes during a gap and in another session are seen', async (t) => {
   const server = await serve(t);
   const relay = await Relay.start(t, server.clientPort);

@@ -1,7 +1,7 @@
 // Events of recipes: for listeners, and as streams.
 
 import { EventEmitter } from 'node:events';
-import { EventStream, isKeeperError } from '@nodekeeper/client';
+import { EventStream, isKeeperError, type UnreadLimit } from '@nodekeeper/client';
 import { isRecipeError } from './errors.js';
 
 /**
@@ -37,11 +37,12 @@ export class RecipeEmitter<E extends Record<keyof E, unknown[]>> extends EventEm
   }
 
   /** The event's first argument as a stream, which ends with {@link endStreams}. */
-  protected streamOf<K extends keyof E & string>(event: K): EventStream<E[K][0]> {
-    const stream: EventStream<E[K][0]> = new EventStream(() => {
+  protected streamOf<K extends keyof E & string>(event: K, unread: UnreadLimit): EventStream<E[K][0]> {
+    const onReturn = (): void => {
       (this as EventEmitter).removeListener(event, push);
       this.streams.delete(stream);
-    });
+    };
+    const stream: EventStream<E[K][0]> = new EventStream(onReturn, unread);
     const push = (value: E[K][0]): void => stream.push(value);
     (this as EventEmitter).on(event, push);
     this.streams.add(stream);

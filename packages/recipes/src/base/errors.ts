@@ -3,7 +3,8 @@
 /**
  * `BadPath`, `BadArgument`: the recipe cannot be made so. `AlreadyStarted`, `NotStarted`, `Closed`: not in this state.
  * `NotHeld`: released without being held. `Timeout`: not obtained in time. `Lost`: it was held, and is no longer.
- * `WouldDeadlock`: it could never be obtained. `BadData`: the node holds what this recipe cannot read.
+ * `WouldDeadlock`: it could never be obtained. `BadData`: the node holds what this recipe cannot read. `Overflow`: who reads
+ * a stream of changes was left too far behind.
  */
 export type RecipeErrorCode =
   | 'BadPath'
@@ -15,7 +16,8 @@ export type RecipeErrorCode =
   | 'Timeout'
   | 'Lost'
   | 'WouldDeadlock'
-  | 'BadData';
+  | 'BadData'
+  | 'Overflow';
 
 /** Names the recipe and the path. Errors of the server are the client's `KeeperError`. */
 export class RecipeError extends Error {

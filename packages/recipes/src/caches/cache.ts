@@ -17,6 +17,7 @@ import { join, nameOf, parentOf, recipePath } from '../base/paths.js';
 import { isSessionOver, pauseAfter } from '../base/persist.js';
 import type { Serializer } from '../base/serializer.js';
 import { onStateChange } from '../base/session-hub.js';
+import { everyChange } from '../base/unread.js';
 import { Limit, pause, startOrClose, unlessAborted, type WaitOptions } from '../base/wait.js';
 import { BatchReader } from './batch-reader.js';
 import { dataOf, mzxidOf, numChildrenOf, type Packed, Packer, pzxidOf, statOf } from './packed-node.js';
@@ -79,6 +80,8 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
   private readonly options: CacheOptions<T>;
   private readonly life: Lifecycle;
   private readonly nodes = new Map<string, Entry<T>>();
+  /** How many there were when there were most. */
+  private mostNodes = 0;
   /** Names of the children of those that have any; made when they are asked for the first time, and kept from then on. */
   private index: Map<string, Set<string>> | undefined;
   private readonly reader: BatchReader;
@@ -194,10 +197,16 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     return found;
   }
 
-  /** Changes from now on, until the cache is closed. */
+  /**
+   * Changes from now on, until the cache is closed. When more than 10,000 are left unread, and as many more as the cache has had
+   * nodes, the reader gets an Overflow, and no more: what is now is in the cache.
+   */
   changes(): EventStream<CacheEvent<T>> {
     this.life.check();
-    return this.streamOf('event');
+    return this.streamOf(
+      'event',
+      everyChange({ recipe: this.recipe, path: this.path }, () => this.mostNodes),
+    );
   }
 
   /** Ends the following and forgets the nodes. */
@@ -253,6 +262,7 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     }
     const node = new Entry<T>(path, this.packer.pack(read), this.scan, this.form);
     this.nodes.set(path, node);
+    this.mostNodes = Math.max(this.mostNodes, this.nodes.size);
     if (previous === undefined) {
       if (this.index !== undefined && path !== this.path) register(this.index, path);
       this.tell('created', node);

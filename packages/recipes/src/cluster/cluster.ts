@@ -5,6 +5,7 @@ import { RecipeEmitter } from '../base/emitter.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { jsonSerializer, type Serializer } from '../base/serializer.js';
+import { everyChange } from '../base/unread.js';
 import { startOrClose, type WaitOptions } from '../base/wait.js';
 import { Cache, type CachedNode } from '../caches/cache.js';
 import { PersistentNode } from '../nodes/persistent-node.js';
@@ -110,10 +111,10 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
     }
   }
 
-  /** Changes from now on, until it is closed. */
+  /** Changes from now on, until it is closed. When more than 10,000 are left unread the reader gets an Overflow, and no more. */
   changes(): EventStream<ClusterChange> {
     this.life.check();
-    return this.streamOf('change');
+    return this.streamOf('change', everyChange({ recipe: RECIPE, path: this.path }));
   }
 
   /** Leaves. */

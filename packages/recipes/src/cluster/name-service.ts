@@ -7,6 +7,7 @@ import { RecipeError } from '../base/errors.js';
 import { join, nodeName, recipePath } from '../base/paths.js';
 import { persistUntil } from '../base/persist.js';
 import { jsonSerializer } from '../base/serializer.js';
+import { LATEST } from '../base/unread.js';
 import { type WaitOptions, withLimit } from '../base/wait.js';
 import { PathChildrenCache } from '../caches/views.js';
 import { PersistentNode } from '../nodes/persistent-node.js';
@@ -162,9 +163,9 @@ export class ResolvedName extends RecipeEmitter<ResolvedNameEvents> implements A
     });
   }
 
-  /** The addresses after changes from now on, until it is closed. */
+  /** The addresses after changes from now on, until it is closed. Of more than 100 that were not read the oldest go. */
   changes(): EventStream<readonly Address[]> {
-    return this.streamOf('change');
+    return this.streamOf('change', LATEST);
   }
 
   async close(): Promise<void> {

@@ -23,6 +23,7 @@ import {
   persistUntil,
   untilConnected,
 } from '../base/persist.js';
+import { LATEST } from '../base/unread.js';
 import { deferred, pause, startOrClose, unlessAborted, type WaitOptions, withLimit } from '../base/wait.js';
 import { SyncedFile, type SyncedFileOptions } from './file-sync.js';
 import { type StandardSchema, validated } from './schema.js';
@@ -196,10 +197,10 @@ export class LiveConfiguration<T extends object>
     });
   }
 
-  /** Configurations from now on, until it is closed. */
+  /** Configurations from now on, until it is closed. Of more than 100 that were not read the oldest go. */
   changes(): EventStream<T> {
     this.life.check();
-    return this.streamOf('change') as EventStream<T>;
+    return this.streamOf('change', LATEST) as EventStream<T>;
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,7 @@ import { Lifecycle } from '../base/lifecycle.js';
 import { parentOf, recipePath } from '../base/paths.js';
 import { persistUntil, persistWrite } from '../base/persist.js';
 import { int32Serializer, type Serializer } from '../base/serializer.js';
+import { LATEST } from '../base/unread.js';
 import { deferred, startOrClose, unlessAborted, type WaitOptions, type Who, withLimit } from '../base/wait.js';
 import { setIfVersion } from './set-if-version.js';
 
@@ -118,10 +119,10 @@ export class SharedValue<T> extends RecipeEmitter<SharedValueEvents<T>> implemen
     });
   }
 
-  /** The values from now on, until it is closed. */
+  /** The values from now on, until it is closed. Of more than 100 that were not read the oldest go. */
   changes(): EventStream<VersionedValue<T>> {
     this.life.check();
-    return this.streamOf('change');
+    return this.streamOf('change', LATEST);
   }
 
   /** Ends the following; the node stays. */

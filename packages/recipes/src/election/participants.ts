@@ -5,6 +5,7 @@ import { RecipeError } from '../base/errors.js';
 import { join, recipePath } from '../base/paths.js';
 import { persistUntil } from '../base/persist.js';
 import { compareSequences, sequenceAfter } from '../base/sequence.js';
+import { LATEST } from '../base/unread.js';
 import { type WaitOptions, type Who, withLimit } from '../base/wait.js';
 import { changed } from '../base/watching.js';
 import { contendersAmong } from '../locks/names.js';
@@ -76,8 +77,8 @@ export interface FollowLeaderOptions {
 
 /**
  * The leader now, and each one that follows; undefined while there is none. For those who do not take part. It costs one
- * watch, which fires when the leader goes. Ends with the signal, with `return`, or with the client; with an
- * error if the path may not be read.
+ * watch, which fires when the leader goes. Of more than 100 that were not read the oldest go. Ends with the signal, with
+ * `return`, or with the client; with an error if the path may not be read.
  * @throws RecipeError BadPath
  */
 export function followLeader(
@@ -87,10 +88,11 @@ export function followLeader(
 ): AsyncIterableIterator<Participant | undefined, undefined> {
   recipePath('followLeader', path);
   const stop = new AbortController();
-  const stream = new EventStream<Participant | undefined>(() => {
+  const onReturn = (): void => {
     forget?.();
     stop.abort(new RecipeError('Closed', 'followLeader', path, 'it was ended'));
-  });
+  };
+  const stream = new EventStream<Participant | undefined>(onReturn, LATEST);
   const forget = signal && onAbort(signal, () => stream.end());
   if (signal?.aborted) stream.end();
   const order = election === 'latch' ? latchOrder : selectorOrder;
