@@ -317,6 +317,7 @@ export class Preparer {
     if (node.childCount > 0) return ErrorCode.NotEmpty;
     if (node.mzxid !== mzxid) return ErrorCode.BadVersion;
     this.entry.string(path);
+    if (this.tooLarge) return ErrorCode.BadArguments; // it came in with a larger jute.maxbuffer
     this.changeParent(parent, -1, -1);
     this.removeNode(path, node.digest, false);
     return ErrorCode.Ok;

@@ -160,6 +160,19 @@ test('a container that was made again, or a TTL node that was written, is not de
   assert.deepEqual([...h.tree.expiredContainers(h.time + 6000, 0)].map(judge), [ErrorCode.Ok]);
 });
 
+test('a container whose deletion would be larger than an entry may be stays', () => {
+  const before = new Harness();
+  before.create(`/${'c'.repeat(2000)}`, { op: OpCode.createContainer, flags: 4 });
+  const h = new Harness({ maxEntry: 1000 });
+  for (const entry of before.entries) h.tree.apply(entry, 0, entry.length);
+  h.zxid = before.zxid;
+  const [due] = [...h.tree.expiredContainers(h.time + 6000, 1000)];
+  assert.ok(due !== undefined);
+  assert.equal(h.preparer.prepareDeleteContainer(due, ++h.zxid, h.time++), ErrorCode.BadArguments);
+  assert.ok(h.preparer.entry.pos < 100);
+  assert.equal(h.preparer.pending.size, 0);
+});
+
 test('replaying the log gives the same tree, and replaying it twice too', () => {
   const h = new Harness();
   let random = 12345;

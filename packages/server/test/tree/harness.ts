@@ -17,7 +17,7 @@ export class Harness {
   time = 1_700_000_000_000;
   private waiting: { zxid: number; error: number; entry: Buffer }[] = [];
 
-  constructor(options: { extendedTypes?: boolean; enforceQuota?: boolean } = {}) {
+  constructor(options: { extendedTypes?: boolean; enforceQuota?: boolean; maxEntry?: number } = {}) {
     const extendedTypesEnabled = options.extendedTypes ?? true;
     this.tree = new DataTree(
       { seed: 5, extendedTypesEnabled, digestEnabled: true },
@@ -30,7 +30,7 @@ export class Harness {
       digestEnabled: true,
       closeSessionTxnEnabled: true,
       reconfigEnabled: false,
-      maxEntry: 2 * 0xfffff,
+      maxEntry: options.maxEntry ?? 2 * 0xfffff,
       onQuotaExceeded: () => {},
     });
   }
