@@ -5,6 +5,7 @@ import { createLogger, loadConfig, type RunningServer, type ServerConfig, startS
 import { unusableAddress } from './address-unusable.js';
 import { missingDataDir, parseServerArguments, sourcesOf, UsageError } from './arguments.js';
 import { portTakenMessage } from './port-taken.js';
+import { tooManyFiles } from './too-many-files.js';
 
 const EXIT = { failed: 1, configuration: 2, dataDir: 3 } as const;
 
@@ -71,6 +72,8 @@ function report(
     fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}. Check dataDir and permissions`);
   if (e.path !== undefined && ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'ESTALE'].includes(e.code ?? ''))
     fail(EXIT.dataDir, `Unable to access datadir, exiting abnormally\n${e.message}. Check the disk`);
+  const tooMany = tooManyFiles(e);
+  if (tooMany !== undefined) fail(EXIT.failed, tooMany);
   if (e.code === 'EACCES')
     fail(EXIT.failed, `${e.message}: choose a port above 1023 or give the right to use this one`);
   const unusable = unusableAddress(e, config);

@@ -253,6 +253,25 @@ test('connections leave the server descriptors for its logs and snapshots', { sk
   assert.equal(server.exitCode, null);
 });
 
+test('where no more files may be opened every command says so in one line, with the remedy', {
+  skip: !hasProc,
+}, async (t) => {
+  const { file: cfg } = await zooCfg(t);
+  const takeFiles =
+    'import{openSync as o,closeSync as c}from"node:fs";const f=[];try{for(;;)f.push(o("/dev/null"))}catch{}f.splice(-2).map(fd=>c(fd))';
+  const args = ['--import', `data:text/javascript,${takeFiles}`, MAIN];
+  for (const [command, failure] of [
+    [['start-foreground', cfg], 1],
+    [['status', cfg], 1],
+    [['tools', 'snapshot', cfg], 2],
+  ] as const) {
+    const limited = ['-c', 'ulimit -n 100; exec "$0" "$@"', process.execPath, ...args, ...command];
+    const { status, stderr } = spawnSync('sh', limited, { encoding: 'utf8' });
+    assert.match(stderr, /^EMFILE: too many open files, .*: allow more with ulimit -n 65536 before the start, .*\n$/);
+    assert.equal(status, failure);
+  }
+});
+
 test('a pid file that cannot be written is told with the reason, and is not left empty', {
   skip: process.platform === 'win32',
 }, async (t) => {
