@@ -63,7 +63,12 @@ async function lockIn(dataDir: string, sockets: string): Promise<DataLock | unde
   const own = LOCK + id;
   const server = await listen(join(sockets, unfinished), dataDir);
   if (server === undefined) return undefined;
-  renameSync(join(dataDir, unfinished), join(dataDir, own));
+  try {
+    renameSync(join(dataDir, unfinished), join(dataDir, own));
+  } catch (e) {
+    await close(server); // its file goes with it
+    throw e;
+  }
   const lock: DataLock = {
     async release() {
       unlinkIfThere(join(dataDir, own));

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync } from 'node:fs';
+import fs, { mkdirSync, readdirSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { lockDataDirs } from '../../dist/storage/data-lock.js';
@@ -20,6 +21,19 @@ test('a second server is refused until the first lets go', async (t) => {
   const second = await lockDataDir(dir);
   assert.ok(second);
   await second.release();
+});
+
+test('a lock that cannot be given its name leaves nothing', async (t) => {
+  const dir = temporaryDir(t);
+  const { renameSync } = fs;
+  fs.renameSync = () => {
+    throw Object.assign(new Error('EIO: i/o error, rename'), { code: 'EIO' });
+  };
+  syncBuiltinESMExports();
+  await assert.rejects(lockDataDir(dir), { code: 'EIO' });
+  fs.renameSync = renameSync;
+  syncBuiltinESMExports();
+  assert.deepEqual(readdirSync(dir), []);
 });
 
 test('the lock of a killed process is taken over, by one at most of many that try', async (t) => {
