@@ -255,7 +255,7 @@ export class EnsembleServer extends Replica {
     return new TlsNetwork(settings, this.runtime, {
       onRefused: () => {},
       onFailed: (address, reason) =>
-        this.logger.warn({ address }, `a connection to a port between servers is refused: ${reason}`),
+        this.portLogger.warn({ address }, `a connection to a port between servers is refused: ${reason}`),
       onReloaded: (path) => this.logger.info({ path }, 'certificates between servers read again'),
       onReloadFailed: (path, error) =>
         this.logger.error({ path, error: error.message }, 'certificates between servers could not be read again'),
@@ -292,7 +292,7 @@ export class EnsembleServer extends Replica {
       },
       onDown: () => this.election.foundDown(),
       guard: (action) => this.guard(action),
-      warn: (message) => this.logger.warn({}, message),
+      warn: (message) => this.portLogger.warn({}, message),
     });
   }
 

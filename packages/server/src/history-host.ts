@@ -91,6 +91,6 @@ export class ServerHistory extends RoleHost implements HistoryHost {
   }
 
   warn(message: string): void {
-    this.server.logger.warn({}, message);
+    this.server.portLogger.warn({}, message);
   }
 }

@@ -77,7 +77,7 @@ export class LearnerPort {
   }
 
   private warn(message: string): void {
-    this.server.logger.warn({}, message);
+    this.server.portLogger.warn({}, message);
   }
 
   close(): void {

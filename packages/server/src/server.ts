@@ -22,6 +22,7 @@ import { nodeRuntime, type Runtime, type Timer } from './runtime.js';
 import { ServerStats } from './server-stats.js';
 import { firstSessionId } from './session/session-id.js';
 import type { SessionTable } from './session/session-table.js';
+import { COUNTS_MS, SparingLogger } from './sparing-log.js';
 import { type DataDir, mayStartEmpty, openDataDir, removeTemporary } from './storage/data-dir.js';
 import { type DataLock, lockDataDirs } from './storage/data-lock.js';
 import type { Disk } from './storage/disk.js';
@@ -165,6 +166,8 @@ export abstract class Server {
   /** Since when it serves as what it is, in monotonic milliseconds: a clock that is set makes it no older. */
   servingSince: number;
   readonly logger: Logger;
+  /** For what others do at the ports, which can be much. */
+  readonly portLogger: SparingLogger;
   readonly runtime: Runtime;
   readonly network: Network;
   /** Set by the admin side: four-letter words and audit. */
@@ -212,6 +215,7 @@ export abstract class Server {
     this.followDatabase();
     this.lock = opened.lock;
     this.logger = options.logger ?? silentLogger;
+    this.portLogger = new SparingLogger(this.logger);
     this.disk = options.disk ?? nodeDisk;
     this.runtime = options.runtime ?? nodeRuntime;
     this.network = options.network ?? nodeNetwork;
@@ -288,17 +292,9 @@ export abstract class Server {
         onResponse: (bytes) => this.stats.onResponse(bytes),
         isCommand: (word) => this.isCommand(word),
         runCommand: (connection, word, rest) => this.runCommand(connection, word, rest),
-        onAbort: (connection, reason) =>
-          this.logger.warn(
-            { client: `${connection.remoteAddress}:${connection.remotePort}` },
-            `connection closed: ${reason}`,
-          ),
-        onSaslFailed: (connection, reason) =>
-          this.logger.warn(
-            { client: `${connection.remoteAddress}:${connection.remotePort}` },
-            `SASL failed: ${reason}`,
-          ),
-        onRejected: (address, reason) => this.logger.warn({ client: address }, `connection refused: ${reason}`),
+        onAbort: (connection, reason) => this.warnOf(connection, `connection closed: ${reason}`),
+        onSaslFailed: (connection, reason) => this.warnOf(connection, `SASL failed: ${reason}`),
+        onRejected: (address, reason) => this.portLogger.warn({ client: address }, `connection refused: ${reason}`),
         onCertificates: (path, error) => {
           if (error === undefined) this.logger.info({ path }, 'certificates read again');
           else this.logger.error({ error: error.message }, 'certificates could not be read again; the old ones stay');
@@ -394,6 +390,7 @@ export abstract class Server {
     await opened;
     this.listening = true;
     this.every(SESSIONLESS_CHECK_MS, () => this.port.reapSessionless());
+    this.every(COUNTS_MS, () => this.portLogger.tellCounts());
     const { pauseMonitor } = this.config;
     if (pauseMonitor !== undefined)
       this.timers.push(monitorPauses(pauseMonitor, this.runtime, this.logger, this.stats.pauseTime));
@@ -444,6 +441,7 @@ export abstract class Server {
     if (this.stopping) return;
     this.stopping = true;
     for (const timer of this.timers) timer.cancel();
+    this.portLogger.tellCounts();
     await this.port.close();
     await this.log.close().catch((error: Error) => {
       if (!this.failed) throw error; // otherwise onFatal was told
@@ -610,6 +608,10 @@ export abstract class Server {
       this.stats.fsyncThresholdExceeded++;
       this.logger.warn({ ms: Math.round(ms), entries }, 'writing the log was slow: the disk delays every write');
     }
+  }
+
+  private warnOf({ remoteAddress, remotePort }: ClientConnection, message: string): void {
+    this.portLogger.warn({ client: `${remoteAddress}:${remotePort}` }, message, remoteAddress);
   }
 
   /** Does something at an interval until the server is closed. */

@@ -71,7 +71,7 @@ export interface AdminPort {
 
 /** Starts a server's admin server and metrics at ports that are held for them. Returns what to close. */
 export function startAdmin(server: Server, held: HeldPorts): Promise<AdminPort[]> {
-  return startAdminPorts(viewOf(server), server.config, server.logger, held);
+  return startAdminPorts(viewOf(server), server.config, server.portLogger, held);
 }
 
 /** Starts what the settings ask for, as far as the ports are free. Never rejects for a port that is not. */

@@ -102,10 +102,34 @@ test('who leaves within the handshake is told of by his address, once', async (t
   const silent = await RawClient.plain(t, secureClientPort);
   await until(() => server.port.handshakes === 1 && told.length > 0);
   silent.socket.end();
-  await until(() => told.length > 1);
+  await until(() => server.port.stats.handshakesFailed === 2);
   await turnedAway(t, secureClientPort, { ca }); // what Node tells of the others has come by then
-  assert.deepEqual(told, Array(3).fill({ client: '127.0.0.1' }));
   assert.equal(server.port.stats.handshakesFailed, 3);
+  const client = '127.0.0.1';
+  assert.deepEqual(told, [{ client }, { client }]); // for another reason, the second
+  await server.close();
+  assert.deepEqual(told.slice(2), [{ client, times: 1 }]);
+});
+
+test('refused connections without end do not fill the log', async (t) => {
+  const told: string[] = [];
+  const logger = {
+    info: () => {},
+    warn: (fields: object, message: string) => void told.push(`${JSON.stringify(fields)} ${message}`),
+    error: () => {},
+  };
+  const { secureClientPort, clientPort, server } = await serve(t, TLS, { logger });
+  for (let i = 0; i < 30; i++) await turnedAway(t, secureClientPort, { ca });
+  for (let i = 0; i < 30; i++) {
+    const client = await RawClient.plain(t, clientPort);
+    client.socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff])); // no frame has that length
+    await once(client.socket, 'close');
+  }
+  assert.equal(told.length, 2);
+  await server.close();
+  assert.match(String(told[2]), /"times":29\} connection refused: no TLS: the client has no certificate \(again\)$/);
+  assert.match(String(told[3]), /"times":29\} connection closed: .* \(again\)$/);
+  assert.equal(told.length, 4);
 });
 
 test('certificates that all have one name are told apart by who signed them', async (t) => {
