@@ -616,7 +616,7 @@ export class LearnerHandler implements SessionOwner {
   }
 
   // long session, int cxid, int opcode, body
-  private request({ data, identities }: Packet): void {
+  private request({ data, identities, leftOut }: Packet): void {
     if (data === null || data.length < 16) {
       this.link.close('a request without its head');
       return;
@@ -625,6 +625,10 @@ export class LearnerHandler implements SessionOwner {
     const cxid = data.readInt32BE(8);
     this.requests++;
     const op = data.readInt32BE(12);
+    if (leftOut > 0)
+      this.master.host.warn(
+        `a request of ${leftOut} bytes through server ${this.id} fails, being larger than is taken here: set jute.maxbuffer as high as there`,
+      );
     const request = { owner: this, session, cxid, op, body: data.subarray(16), identities };
     if (op === OpCode.sync) this.master.sync(this, request);
     else if (session !== NOBODY) this.master.submit(this, request);

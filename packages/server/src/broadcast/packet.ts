@@ -40,9 +40,12 @@ export interface Packet {
   readonly zxid: number;
   readonly data: Buffer | null;
   readonly identities: readonly Identity[];
+  /** Bytes of a request's body that are not in `data`, as they are more than is taken. */
+  readonly leftOut: number;
 }
 
 const HEAD = 16; // type, zxid, length of data
+const REQUEST_HEAD = 16; // session, cxid, opcode
 const NO_IDENTITIES: readonly Identity[] = [];
 const NOTHING = Buffer.alloc(0);
 
@@ -77,7 +80,7 @@ export function writeRequest(
   identities: readonly Identity[] | null,
 ): void {
   writeHead(out, PacketType.request, -1);
-  out.int(16 + body.length);
+  out.int(REQUEST_HEAD + body.length);
   out.int(Number(BigInt.asIntN(32, session >> 32n)));
   out.int(Number(BigInt.asIntN(32, session)));
   out.int(cxid);
@@ -113,9 +116,13 @@ export class PacketReader {
   private raw: ((buf: Buffer, start: number, end: number) => number) | null = null;
   private heldBack = false;
   private busy = false;
+  /** The head of a request whose body is passed over: how much of that is still to come, and how much it was. */
+  private head: Buffer = NOTHING;
+  private toPassOver = 0;
+  private leftOut = 0;
 
   /**
-   * @param maxData the largest data that is believed, in bytes
+   * @param maxData the largest data that is believed, in bytes; of a larger request only the head is handed out
    * @param onPacket may call {@link takeRaw} and {@link hold}
    */
   constructor(maxData: number, onPacket: (packet: Packet) => void) {
@@ -186,6 +193,8 @@ export class PacketReader {
           }
           this.raw = null;
           this.pos = at;
+        } else if (this.toPassOver > 0) {
+          this.passOver();
         } else if (!this.next()) {
           return;
         }
@@ -200,10 +209,12 @@ export class PacketReader {
     if (end - pos < HEAD + 4) return false;
     const length = buf.readInt32BE(pos + 12);
     if (length < -1) throw new PacketError(`a packet with ${length} bytes`);
-    if (length > this.maxData)
+    if (length > this.maxData) {
+      if (buf.readInt32BE(pos) === PacketType.request) return this.behead(length);
       throw new PacketError(
         `a packet with ${length} bytes, more than the ${this.maxData} that are taken here: set jute.maxbuffer as high as at the other servers`,
       );
+    }
     const dataEnd = pos + HEAD + Math.max(length, 0);
     if (end < dataEnd + 4) return false;
     const count = buf.readInt32BE(dataEnd);
@@ -223,14 +234,40 @@ export class PacketReader {
       identities = list;
     }
     this.pos = after;
+    const { leftOut } = this;
+    this.leftOut = 0;
     const hi = buf.readInt32BE(pos + 4);
     this.onPacket({
       type: buf.readInt32BE(pos),
       zxid: hi * 4294967296 + buf.readUInt32BE(pos + 8),
       data: length < 0 ? null : buf.subarray(pos + HEAD, dataEnd),
       identities,
+      leftOut,
     });
     return true;
+  }
+
+  /** Has a request that is too large read as one without a body: it fails, and others, of other clients, do not. */
+  private behead(length: number): boolean {
+    const { buf, pos, end } = this;
+    if (end - pos < HEAD + REQUEST_HEAD) return false;
+    this.head = Buffer.from(buf.subarray(pos, pos + HEAD + REQUEST_HEAD));
+    this.head.writeInt32BE(REQUEST_HEAD, 12);
+    this.pos += this.head.length;
+    this.leftOut = length - REQUEST_HEAD;
+    this.toPassOver = this.leftOut;
+    return true;
+  }
+
+  private passOver(): void {
+    const bytes = Math.min(this.toPassOver, this.end - this.pos);
+    this.pos += bytes;
+    this.toPassOver -= bytes;
+    if (this.toPassOver > 0) return;
+    this.buf = Buffer.concat([this.head, this.buf.subarray(this.pos, this.end)]);
+    this.pos = 0;
+    this.end = this.buf.length;
+    this.owned = true;
   }
 
   private text(at: number): { readonly text: string; readonly end: number } | undefined {

@@ -49,6 +49,31 @@ for (const { name, packets } of sessions) {
   });
 }
 
+test('of a request that is larger than is taken the head is read, and what follows it, wherever the stream is cut', () => {
+  const out = new ReplyBuffer(1024);
+  const identities = [{ scheme: 'digest', id: 'somebody' }];
+  for (const length of [100, 3000, 0, 1001]) writeRequest(out, 7n, length, 1, Buffer.alloc(length, 0xff), identities);
+  const all = out.buf.subarray(0, out.pos);
+  for (const step of [1, 7, 64, 1000, all.length]) {
+    const seen: number[][] = [];
+    const reader = new PacketReader(1016, ({ type, data, identities: read, leftOut }) => {
+      assert.deepEqual([type, read, data?.readBigInt64BE(0)], [PacketType.request, identities, 7n]);
+      seen.push([data?.readInt32BE(8) ?? -1, data?.length ?? -1, leftOut]);
+    });
+    for (let at = 0; at < all.length; at += step) reader.feed(Buffer.from(all.subarray(at, at + step)));
+    assert.deepEqual(
+      seen,
+      [
+        [100, 116, 0],
+        [3000, 16, 3000],
+        [0, 16, 0],
+        [1001, 16, 1001],
+      ],
+      `${step}`,
+    );
+  }
+});
+
 test('packets are read wherever the stream is cut', () => {
   const steady = packets.filter(({ type }) => type !== PacketType.snap).slice(0, 120);
   const all = Buffer.concat(steady.map(({ hex }) => Buffer.from(hex, 'hex')));

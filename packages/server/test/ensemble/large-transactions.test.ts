@@ -108,6 +108,22 @@ test('an identity more than a leader takes costs the client its request, and its
   assert.equal(ensemble.said(await ensemble.settled(), /identit/), false);
 });
 
+test('a request that is larger than the leader takes fails alone', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  // So that 3 leads.
+  await Promise.all([2, 3].map((id) => ensemble.start(id, id === 3 ? SMALL : { 'jute.maxbuffer': 3_000_000 })));
+  assert.equal(await ensemble.settled(), 3);
+  const [client, other] = [await ensemble.client(2), await ensemble.client(2)];
+  const creating = [createLarge(client, 2_000_000), client.create('/behind')];
+  assert.equal((await other.create('/n')).error, 0);
+  assert.deepEqual(
+    (await Promise.all(creating)).map(({ error }) => error),
+    [-5, 0],
+  );
+  assert.ok(ensemble.said(3, /a request of 2\d{6} bytes through server 2 fails.*set jute\.maxbuffer as high/));
+  assert.equal(ensemble.said(2, /no longer follower/), false);
+});
+
 function createLarge(client: RawClient, bytes = 50_000): Promise<{ readonly error: number }> {
   return client.request(OpCode.create, (w) => {
     w.string('/large').buffer(Buffer.alloc(bytes));
