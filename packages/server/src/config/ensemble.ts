@@ -209,7 +209,8 @@ function membersOf(lines: readonly MemberLine[], source: string, version: number
         throw new ConfigError(`${place}: ${name}=${value}: server ids divided by : are expected`);
       groups.set(id, ids);
     } else {
-      if (!/^\d+$/.test(value.trim())) throw new ConfigError(`${place}: ${name}=${value}: a whole number is expected`);
+      if (!/^\d+$/.test(value.trim()))
+        throw new ConfigError(`${place}: ${name}=${value}: a whole number, 0 or more, is expected`);
       weights.set(id, Number(value));
     }
   }

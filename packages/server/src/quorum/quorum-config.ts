@@ -107,8 +107,16 @@ export function groupingProblem(
     if (grouped.has(id)) return `server ${id} is in two groups`;
     grouped.add(id);
   }
-  for (const { id, role } of members)
-    if (role === 'participant' && !grouped.has(id)) return `server ${id} is in no group`;
+  const voters = new Set<number>();
+  for (const { id, role } of members) {
+    if (role !== 'participant') continue;
+    if (!grouped.has(id)) return `server ${id} is in no group`;
+    voters.add(id);
+  }
+  // Apache's servers end with a NullPointerException, also where another member only tells of such groups.
+  for (const id of grouped)
+    if (!voters.has(id) && !weights.has(id))
+      return `server ${id} is in a group, but is no voter: give it weight.${id}=0, or take it out of the group`;
   return undefined;
 }
 

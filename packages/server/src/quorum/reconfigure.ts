@@ -52,11 +52,6 @@ function mayStart({ quorumAddresses }: Member, { multiAddress }: ReconfigRules):
   return quorumAddresses.length === 1 || multiAddress;
 }
 
-/** Whether Apache's servers, which may be among the members, can count it: each who is in a group has a weight there, as voters do. */
-function mayCount({ groups, weights, verifier }: QuorumConfig): boolean {
-  return [...groups.values()].flat().every((id) => verifier.isVoter(id) || weights.has(id));
-}
-
 function whole(text: string, version: number, rules: ReconfigRules): QuorumConfig | undefined {
   try {
     const { members, groups, weights } = parseConfig(text.replaceAll(',', '\n'));
@@ -64,8 +59,7 @@ function whole(text: string, version: number, rules: ReconfigRules): QuorumConfi
     if (!all.every((member) => mayStart(member, rules))) return undefined;
     if (groupingProblem(all, groups, weights) !== undefined) return undefined;
     if (all.some((member, i) => all.slice(0, i).some((other) => shareAddress(member, other)))) return undefined;
-    const next = quorumConfig(all, version, groups, weights);
-    return mayCount(next) ? next : undefined;
+    return quorumConfig(all, version, groups, weights);
   } catch {
     return undefined;
   }

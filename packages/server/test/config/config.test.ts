@@ -233,6 +233,17 @@ test('groups and weights make a hierarchical quorum, and mistakes in them are to
   assert.throws(() => loadConfig({ file: file(t, `${base}group.1=1:2:3\n`) }), /server 4 is in no group/);
   assert.throws(() => loadConfig({ file: file(t, `${base}weight.1=2\n`) }), /weights need groups/);
   assert.throws(() => loadConfig({ file: file(t, `${base}group.1=1:2\ngroup.2=2:3:4\n`) }), /in two groups/);
+  assert.throws(
+    () => loadConfig({ file: file(t, `${base}group.1=1:2:3:4\nweight.1=-1\n`) }),
+    /whole number, 0 or more/,
+  );
+  const observed = `${base.replace('h4:1:2', 'h4:1:2:observer')}group.1=1:2:3:4\n`;
+  assert.throws(
+    () => loadConfig({ file: file(t, observed) }),
+    /server 4 is in a group, but is no voter: give it weight\.4=0/,
+  );
+  assert.throws(() => loadConfig({ file: file(t, `${base}group.1=1:2:3:4\ngroup.2=5\n`) }), /server 5 is in a group/);
+  assert.equal(loadConfig({ file: file(t, `${observed}weight.4=0\n`) }).ensemble?.members.members.size, 4);
   const huge = '9'.repeat(23);
   assert.throws(() => loadConfig({ file: file(t, `${base}group.1=1:2:3:4\nweight.1=${huge}\n`) }), /at most 2\^53 - 1/);
   assert.throws(() => loadConfig({ file: file(t, `${base}server.${huge}=h9:1:2\n`) }), /at most 2\^53 - 1/);
