@@ -74,9 +74,10 @@ const flags = [
 const server = await startServer(loadConfig({ flags }));
 const front = await tlsPort(server.clientPort);
 try {
-  npm(['pack', '-w', 'packages/protocol', '-w', 'packages/client', '--pack-destination', work], ROOT);
+  const packages = ['protocol', 'client', 'recipes'];
+  npm(['pack', ...packages.flatMap((name) => ['-w', `packages/${name}`]), '--pack-destination', work], ROOT);
   writeFileSync(join(work, 'package.json'), '{ "name": "runtimes", "private": true, "type": "module" }');
-  const packed = ['protocol', 'client'].map((name) => join(work, `nodekeeper-${name}-0.1.0.tgz`));
+  const packed = packages.map((name) => join(work, `nodekeeper-${name}-0.1.0.tgz`));
   npm(['install', '--no-audit', '--no-fund', ...packed, 'bun', 'deno'], work);
   cpSync(join(HERE, 'program.js'), join(work, 'program.js'));
   const call = `program(client, ${JSON.stringify([
@@ -109,6 +110,12 @@ try {
     for (const [module, resolution] of RESOLUTIONS)
       report(`types, ${file}, moduleResolution ${resolution}`, await compile(file, module, resolution));
   }
+  cpSync(join(HERE, 'recipes.ts'), join(work, 'recipes.cts'));
+  for (const [module, resolution] of [
+    ['nodenext', 'nodenext'],
+    ['commonjs', 'bundler'],
+  ])
+    report(`types, recipes.cts, module ${module}`, await compile('recipes.cts', module, resolution));
 } finally {
   front.close();
   await server.close();
