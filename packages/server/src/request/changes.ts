@@ -10,6 +10,8 @@ import type { DataTree } from '../tree/data-tree.js';
 import { crcStat, F, NodeFlag, type NodeId } from '../tree/node-store.js';
 
 const STAT_WORDS = 17;
+/** Of a record that never held a node's: that a node is gone needs none, and a session can take hundreds of thousands with it. */
+const NO_STAT = new Int32Array(0);
 
 /** The state of one node after some write. `stat` holds a node record's first 17 words. */
 export class NodeChange {
@@ -18,7 +20,7 @@ export class NodeChange {
   /** Of the write that makes this change; 0 for a copy of the tree. */
   zxid = 0;
   exists = true;
-  readonly stat = new Int32Array(STAT_WORDS);
+  stat = NO_STAT;
   acl: readonly Acl[] | undefined;
   aclId = 0; // of the tree's table; 0 where `acl` is newer
   crcState = 0;
@@ -121,7 +123,7 @@ export class PendingChanges {
     const { store } = this.tree;
     const page = store.page(id);
     const at = store.base(id);
-    const change = this.take(path, hash);
+    const change = this.takeWhole(path, hash);
     const { stat } = change;
     for (let i = 0; i < STAT_WORDS; i++) stat[i] = page[at + i] as number;
     change.aclId = page[at + F.aclId] as number;
@@ -147,7 +149,7 @@ export class PendingChanges {
   }
 
   private copy(node: NodeChange): NodeChange {
-    const copy = this.take(node.path, node.hash);
+    const copy = this.takeWhole(node.path, node.hash);
     for (let i = 0; i < STAT_WORDS; i++) copy.stat[i] = node.stat[i] as number;
     copy.acl = node.acl;
     copy.aclId = node.aclId;
@@ -159,7 +161,7 @@ export class PendingChanges {
 
   /** The record of a node that a write creates, all zero; {@link add} makes it known. */
   created(path: string, zxid: number): NodeChange {
-    const change = this.take(path, this.tree.store.encode(path));
+    const change = this.takeWhole(path, this.tree.store.encode(path));
     change.stat.fill(0);
     change.zxid = zxid;
     return change;
@@ -250,6 +252,12 @@ export class PendingChanges {
     const change = this.pool.pop() ?? new NodeChange();
     change.path = path;
     change.hash = hash;
+    return change;
+  }
+
+  private takeWhole(path: string, hash: number): NodeChange {
+    const change = this.take(path, hash);
+    if (change.stat === NO_STAT) change.stat = new Int32Array(STAT_WORDS);
     return change;
   }
 

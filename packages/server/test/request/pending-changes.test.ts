@@ -216,3 +216,17 @@ test('to take a failed multi back takes no longer for all that is on its way bes
   const [few, many] = [beside(100), beside(20_000)];
   assert.ok(many < few * 10, `${many / few} times the time beside 200 times as many`);
 });
+
+test('of nodes that go with their session no more is kept on the way than that they are gone', () => {
+  const h = new Harness();
+  const nodes = 10_000; // more than are used again
+  for (let i = 0; i < nodes; i++) h.create(`/n${i}`, { flags: 1 });
+  h.closeSession();
+  const records = [...h.preparer.pending.values()];
+  assert.equal(records.filter(({ exists }) => !exists).length, nodes);
+  const held = records.reduce((bytes, { stat }) => bytes + stat.byteLength, 0);
+  assert.ok(held < 1000, `${held} bytes`);
+  h.commit();
+  assert.equal(h.create('/n0', { data: 'x' }), 0);
+  assert.equal(h.tree.store.count, new Harness().tree.store.count + 1);
+});
