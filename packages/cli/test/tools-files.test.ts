@@ -10,6 +10,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { JuteWriter } from '@nodekeeper/protocol';
 import { ADLER_START, adler32 } from '@nodekeeper/server/storage';
+import { runCompare } from '../dist/tools/files/compare.js';
+import type { Output } from '../dist/tools/output.js';
 import { MAIN, temporary } from './support.js';
 
 const STORAGE = fileURLToPath(new URL('../../server/test/fixtures/storage/', import.meta.url));
@@ -245,6 +247,33 @@ test('a tree of thousands of levels is told, whatever room there is for recursio
   const same = deep('compare', '-l', file, '-r', file, '-b', '0', '-n', '0');
   assert.equal(same.code, 0, same.err);
   assert.ok(same.lines.includes(`Max depth: ${LEVELS + 1}`));
+});
+
+test('a comparison waits for who reads it', async (t) => {
+  const file = join(temporary(t), 'snapshot.1');
+  writeFileSync(file, deepSnapshot(3000));
+  let lines = 0;
+  let read = (): void => {};
+  const silent = (): void => {};
+  const output: Output = {
+    ...{ json: false, part: silent, note: silent, progress: silent, value: silent },
+    line: () => void lines++,
+    taken: () => new Promise((resolve) => (read = resolve)),
+  };
+  const comparing = runCompare({ left: file, right: file, bytes: 0, nodes: 0, debug: true }, output);
+  const before = lines;
+  while (lines === before) {
+    await new Promise(setImmediate);
+    read();
+  }
+  await new Promise(setImmediate);
+  const soFar = lines;
+  await new Promise(setImmediate);
+  assert.equal(lines, soFar);
+  output.taken = () => Promise.resolve();
+  read();
+  await comparing;
+  assert.ok(lines > soFar + 3000);
 });
 
 test('long output ends when nobody reads it any more', async (t) => {

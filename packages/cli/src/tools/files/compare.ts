@@ -40,7 +40,7 @@ export async function runCompare(options: CompareOptions, output: Output): Promi
     told.thresholds();
     for (let i = 0; i < depth; i++) {
       if (!output.json) output.line(`Analysis for depth ${i}`);
-      told.compare(left.levels[i] ?? [], right.levels[i] ?? []);
+      await told.compare(left.levels[i] ?? [], right.levels[i] ?? []);
     }
   }
   if (!output.json) output.line('All layers compared.');
@@ -113,9 +113,10 @@ class Teller {
   }
 
   /** Both lists are sorted by path. */
-  compare(left: readonly Measured[], right: readonly Measured[]): void {
+  async compare(left: readonly Measured[], right: readonly Measured[]): Promise<void> {
     let [l, r] = [0, 0];
     while (l < left.length || r < right.length) {
+      await this.output.taken();
       const [a, b] = [left[l], right[r]];
       if (a !== undefined && b !== undefined) this.debug(`Comparing ${a.path} to ${b.path}`);
       if (b === undefined || (a !== undefined && a.path < b.path)) {
@@ -188,11 +189,11 @@ async function dialogue(left: Tree, right: Tree, depth: number, told: Teller, ou
     }
     if (input.startsWith('/')) {
       output.line(`Analysis for node ${input}`);
-      compareBelow(left, right, input === '/' ? '' : input, told, output);
+      await compareBelow(left, right, input === '/' ? '' : input, told, output);
     } else if (/^\d*$/.test(input)) {
       if (input !== '') current = Number(input);
       output.line(`Analysis for depth ${current}`);
-      told.compare(level(left, current), level(right, current));
+      await told.compare(level(left, current), level(right, current));
       if (input === '') current++;
     } else {
       const range = `Depth must be in range [0, ${depth - 1}]`;
@@ -202,10 +203,10 @@ async function dialogue(left: Tree, right: Tree, depth: number, told: Teller, ou
   }
 }
 
-function compareBelow(left: Tree, right: Tree, path: string, told: Teller, output: Output): void {
+async function compareBelow(left: Tree, right: Tree, path: string, told: Teller, output: Output): Promise<void> {
   const below = (tree: Tree): Measured[] =>
     (tree.children.get(path) ?? []).map((child) => tree.byPath.get(child)).filter((one) => one !== undefined);
   if (!left.byPath.has(path) && !right.byPath.has(path)) {
     output.line(`Path ${path} is neither found in left tree nor right tree.`);
-  } else told.compare(below(left), below(right));
+  } else await told.compare(below(left), below(right));
 }
