@@ -62,6 +62,10 @@ const UNREAD_STATES = 100;
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 /** Of a protected create, unless a policy is set. */
 const PROTECT_RETRY = exponentialBackoff(50, 10, 2000);
+/** The same where the request may be larger than the server takes: each try then costs all calls the connection. */
+const LARGE_PROTECT_RETRY = exponentialBackoff(50, 5, 2000);
+/** Bytes of data that every server takes. */
+const SURELY_TAKEN = 1024;
 
 export interface ClientEvents {
   /** Every change, those below included. */
@@ -325,7 +329,8 @@ export class Client extends EventEmitter<ClientEvents> {
       getStat: (at: string) => this.exists(at, call),
     };
     const mode = CreateMode[options.mode ?? 'persistent'];
-    const policy = options.retry ?? this.options.retry ?? PROTECT_RETRY;
+    const isLarge = (options.data?.length ?? 0) > SURELY_TAKEN;
+    const policy = options.retry ?? this.options.retry ?? (isLarge ? LARGE_PROTECT_RETRY : PROTECT_RETRY);
     return createProtected(target, path, isEphemeral(mode), policy, call);
   }
 

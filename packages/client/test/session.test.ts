@@ -488,6 +488,16 @@ test('a protected node is created after all if the request was lost', async (t) 
   assert.equal((await client.getChildren('/')).children.length, 2);
 });
 
+test('a protected node that is larger than the server takes costs few connections', async (t) => {
+  const { clientPort } = await serve(t, { 'jute.maxbuffer': 10_000 });
+  const client = await open(t, clientPort);
+  let lost = 0;
+  client.on('suspended', () => lost++);
+  const made = client.create('/n', { protect: true, data: Buffer.alloc(50_000) });
+  await assert.rejects(made, { codeName: 'ConnectionLoss', outcomeUnknown: true });
+  assert.equal(lost, 6);
+});
+
 test('identities are presented again on every connection', async (t) => {
   const { clientPort } = await serve(t);
   const relay = await Relay.start(t, clientPort);
