@@ -224,7 +224,6 @@ export class EnsembleServer extends Replica {
     this.role?.stop('this server is stopping');
     this.tls?.close(); // connections that have said nothing yet would be waited for
     await votes;
-    await this.busy;
     await closing;
   }
 

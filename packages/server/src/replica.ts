@@ -53,8 +53,6 @@ export abstract class Replica extends Server {
   private unsaved = false;
   /** Of the tree that is on the disk meanwhile. */
   private before = { zxid: 0, rootChanges: 0 };
-  /** What is under way on the disk, beside the log. */
-  protected busy: Promise<void> = Promise.resolve();
 
   protected constructor(
     config: ServerConfig,

@@ -203,6 +203,8 @@ export abstract class Server {
   /** Client ports that are being opened and moved, one after the other; null before: they are opened where they are to be then. */
   private moving: Promise<void> | null = null;
   private listening = false;
+  /** What is under way on the disk, beside the log and the snapshots that are due. */
+  protected busy: Promise<void> = Promise.resolve();
   protected failed = false;
   stopping = false;
 
@@ -448,6 +450,7 @@ export abstract class Server {
     });
     // The log has all of it: a snapshot of a large tree would hold up the end for seconds.
     if (this.snapshotting !== null) await this.giveUpSnapshot();
+    await this.busy;
     await this.lock?.release();
   }
 

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { ErrorCode, JuteWriter } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { bodyPieces } from '../../dist/broadcast/snapshot-stream.js';
+import { lockDataDir } from '../../dist/storage/data-lock.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { DIGEST_VERSION } from '../../dist/tree/digest.js';
@@ -313,6 +314,39 @@ test('what came while the leader sent its snapshot does not look like damage aft
   assert.equal(ensemble.said(1, /digests/), false);
   assert.equal(ensemble.server(1).database.digestMismatches, 0);
   assert.equal(ensemble.server(1).database.tree.digestComparedFrom, EPOCH + 3, 'from where nothing is ahead any more');
+});
+
+test('who stops while it writes down what the leader sent keeps others from its data until that is done', async (t) => {
+  const { ensemble, leader } = await one(t);
+  const follower = await leader.follower();
+  await follower.discover(1);
+  const server = ensemble.server(1);
+  const write = server.writeSnapshot.bind(server);
+  let isBegun = false;
+  let release = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  server.writeSnapshot = async () => {
+    isBegun = true;
+    await gate;
+    return write();
+  };
+  const h = new Harness();
+  h.zxid = EPOCH;
+  h.create('/a');
+  follower.send(PacketType.snap, h.zxid);
+  for (const piece of bodyPieces(new SnapshotSource(h.tree, []), new JuteWriter(), 1000))
+    follower.socket.write(Buffer.from(piece));
+  follower.send(PacketType.newLeader, EPOCH);
+  await turns(3000, () => isBegun);
+  assert.ok(isBegun);
+  const stopped = ensemble.stop(1);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await assert.rejects(lockDataDir(ensemble.dataDirOf(1)), /another server uses this data directory/);
+  release();
+  await stopped;
+  await (await lockDataDir(ensemble.dataDirOf(1)))?.release();
 });
 
 test('what a leader left out shows in its first digest, be there errors before it, which have none', async (t) => {
