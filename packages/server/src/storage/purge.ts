@@ -21,7 +21,9 @@ export async function purge(
   beforeDelete: (path: string) => void = () => {},
 ): Promise<string[]> {
   const kept: number[] = [];
-  for (const name of sortedSnapshots(disk.list(dirs.snapshots))) {
+  const snapshots = sortedSnapshots(disk.list(dirs.snapshots));
+  const logs = sortedLogs(disk.list(dirs.logs));
+  for (const name of snapshots) {
     if (kept.length === retain) break;
     if (!quickTest(disk, dirs.snapshots, name)) continue;
     try {
@@ -35,7 +37,8 @@ export async function purge(
   if (oldest === undefined || kept.length < retain) return [];
   // The newest may be there by name for this moment only: it is being written, or its directory could not be synced.
   disk.syncDir(dirs.snapshots);
-  // Reading them takes its time. Who got a leader's history instead meanwhile has nothing but that, and it may be older by name.
+  // Reading them takes its time. Who got a leader's history instead meanwhile has nothing but that, and it may be older by name; until
+  // the files of before are gone it stands beside them, so that nothing is deleted that was not there at first.
   const there = new Set(sortedSnapshots(disk.list(dirs.snapshots)).map(({ zxid }) => zxid));
   if (!kept.every((zxid) => there.has(zxid))) return [];
   const deleted: string[] = [];
@@ -45,9 +48,7 @@ export async function purge(
     disk.remove(path);
     deleted.push(file);
   };
-  for (const name of sortedSnapshots(disk.list(dirs.snapshots)))
-    if (name.zxid < oldest) remove(dirs.snapshots, name.file);
-  const logs = sortedLogs(disk.list(dirs.logs));
+  for (const name of snapshots) if (name.zxid < oldest) remove(dirs.snapshots, name.file);
   let firstNeeded = 0;
   for (const log of logs) if (log.zxid <= oldest) firstNeeded = log.zxid;
   for (const log of logs) if (log.zxid < firstNeeded) remove(dirs.logs, log.file);

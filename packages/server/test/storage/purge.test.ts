@@ -99,3 +99,20 @@ test('a history that took the place of the one that is purged stays', async (t) 
   assert.deepEqual(await purge(disk, dirs, 3), []);
   assert.deepEqual(readdirSync(dirs.snapshots), ['snapshot.28']);
 });
+
+test('a history that is about to take the place of the one that is purged stays', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const dirs = open(dir);
+  const snapshot = readFileSync(join(dirs.snapshots, 'snapshot.28'));
+  const disk: Disk = {
+    ...nodeDisk,
+    // By another thread, when the snapshots have been read: it has its name, and the others theirs for a moment more.
+    syncDir: (of) => {
+      writeFileSync(join(dirs.snapshots, 'snapshot.27'), snapshot);
+      nodeDisk.syncDir(of);
+    },
+  };
+  await purge(disk, dirs, 3);
+  replaceHistory(nodeDisk, dirs, 'snapshot.27');
+  assert.deepEqual(readdirSync(dirs.snapshots), ['snapshot.27']);
+});
