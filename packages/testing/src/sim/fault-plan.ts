@@ -18,6 +18,8 @@ export type Fault = { readonly at: number } & (
       /** In the midst of the so-many-th thing it does to its disk or the network from now on; 0 for at once. */
       readonly operation: number;
     }
+  /** The process is asked to end; `back` milliseconds after it has it starts again. */
+  | { readonly kind: 'stop'; readonly server: Victim; readonly back: number }
   | { readonly kind: 'pause'; readonly server: Victim; readonly ms: number }
   | {
       readonly kind: 'cut';
@@ -247,6 +249,26 @@ export interface FaultSettings {
   readonly oracle: boolean;
 }
 
+/** The share of the runs in which servers are asked to end. */
+const STOPS = 0.2;
+
+/** One alone, or one after the other, as for a new version: the next one may be asked while the last one still ends or comes back. */
+function makeStops(random: Random, duration: number, world: World): Fault[] {
+  const out: Fault[] = [];
+  for (let n = 1 + random.int(3); n > 0; n--) {
+    const at = random.between(60, duration - 300);
+    const back = random.between(5, 300);
+    if (random.chance(0.6)) {
+      out.push({ at, kind: 'stop', server: victim(random, world), back });
+      continue;
+    }
+    const gap = random.between(0, 800);
+    for (let server = 0; server < world.servers; server++)
+      out.push({ at: at + server * gap, kind: 'stop', server, back });
+  }
+  return out;
+}
+
 /** A mix of some kinds of faults, each run another. */
 export function makeFaults(random: Random, duration: number, settings: FaultSettings): Fault[] {
   const { servers, clients, decay, programs, oracle } = settings;
@@ -254,8 +276,9 @@ export function makeFaults(random: Random, duration: number, settings: FaultSett
   const makers = programs ? [...MAKERS, ...PROGRAM_MAKERS, ...PROGRAM_MAKERS] : MAKERS;
   const mix = makers.filter(([kind]) => (decay || kind !== 'flip') && random.chance(kind === 'crash' ? 0.6 : 0.3));
   const out: Fault[] = oracle ? makeOracle(random.fork('oracle'), duration) : [];
-  if (mix.length === 0) return out;
-  for (let i = random.int(14); i > 0; i--) {
+  const stops = random.fork('stops');
+  if (stops.chance(STOPS)) out.push(...makeStops(stops, duration, world));
+  for (let i = mix.length === 0 ? 0 : random.int(14); i > 0; i--) {
     const crashes = mix.filter(([kind]) => kind === 'crash');
     const [, make] = random.pick(crashes.length > 0 && random.chance(0.4) ? crashes : mix);
     out.push(...make(random, random.between(60, duration - 300), world));

@@ -27,6 +27,8 @@ export interface Process {
   readonly acceptedEpoch: number;
   /** Whether the members that it knows include that server. */
   hasMember(id: number): boolean;
+  /** Ends it as a signal does: resolves when it would exit. */
+  stop(): Promise<void>;
 }
 
 export interface ProgramHost {
@@ -198,6 +200,22 @@ export class Machine {
     this.trace(power ? 'loses power' : 'is killed');
     if (power) this.losePower();
     else this.kill();
+  }
+
+  /** Is asked to end, as by SIGTERM, and starts again so many milliseconds after it has. */
+  stop(back: number): void {
+    const { life, process } = this;
+    if (life === undefined || process === undefined) return;
+    this.trace('is to stop');
+    process.stop().then(
+      () => {
+        if (!life.alive) return;
+        this.trace('has stopped');
+        this.kill();
+        this.startLater(back);
+      },
+      (error: unknown) => life.onError(error),
+    );
   }
 
   /** Its data are gone, as with a new disk; what its operator wrote there is there again. */

@@ -133,5 +133,6 @@ function processOf(server: Server): Process {
       return server instanceof EnsembleServer ? server.epochs.accepted : 0;
     },
     hasMember: (id) => !(server instanceof EnsembleServer) || server.membership.committed.members.has(id),
+    stop: () => server.close(),
   };
 }

@@ -313,6 +313,9 @@ class Simulation {
         }
         break;
       }
+      case 'stop':
+        machine?.stop(fault.back);
+        break;
       case 'pause':
         machine?.pause(fault.ms);
         break;
