@@ -483,7 +483,8 @@ export class LearnerHandler implements SessionOwner {
     }
     // 3.8 may acknowledge what it was sent in the synchronization before it acknowledges the leader (ZOOKEEPER-4685).
     if (counterOf(packet.zxid) !== 0) {
-      if (epochOf(packet.zxid) === this.master.epoch) this.acked = Math.max(this.acked, packet.zxid);
+      const isOfEpoch = epochOf(packet.zxid) === this.master.epoch && packet.zxid <= this.master.lastProposed;
+      if (isOfEpoch) this.acked = Math.max(this.acked, packet.zxid);
       return;
     }
     if (epochOf(packet.zxid) !== this.master.epoch) {

@@ -207,6 +207,32 @@ test('who comes again counts as a follower again once it has the history again: 
   await again.until(PacketType.upToDate);
 });
 
+test('what a learner acknowledges before it follows counts as far as it was proposed', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  await ensemble.start(1);
+  await electServer1(t, ensemble, [2, 3]);
+  const port = ensemble.quorumPortOf(1);
+  const [second, third] = await Promise.all([2, 3].map(() => RawLearner.dial(t, port)));
+  assert.ok(second !== undefined && third !== undefined);
+  const following = second.follow(2, 0);
+  third.send(PacketType.followerInfo, 0, learnerInfo(3));
+  await third.until(PacketType.leaderInfo);
+  third.send(PacketType.ackEpoch, 0, Buffer.alloc(4));
+  await third.until(PacketType.newLeader);
+  await following;
+  third.send(PacketType.ack, EPOCH + 100);
+  // The second one has nothing on its disk yet.
+  const client = ensemble.client(1);
+  await second.until(PacketType.proposal);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(ensemble.server(1).lastZxid, EPOCH, 'only the leader has the transaction');
+  // As 3.8.0 acknowledges what it gets with the synchronization.
+  third.send(PacketType.ack, EPOCH + 1);
+  second.send(PacketType.ack, EPOCH + 1);
+  await client;
+  assert.equal(ensemble.server(1).lastZxid, EPOCH + 1);
+});
+
 test('of connections that say nothing some are kept, and learners get in all the same', async (t) => {
   const ensemble = await Ensemble.ofThree(t);
   const leader = await ensemble.settled();
