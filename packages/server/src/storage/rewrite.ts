@@ -45,8 +45,13 @@ export function truncateLog(disk: Disk, dirs: DataDir, zxid: number, maxEntry: n
   return true;
 }
 
-/** Makes a durable snapshot, `file`, the only history. */
+/**
+ * Makes a durable snapshot, `file`, the only history.
+ * @throws Error if somebody has removed it, as a purge by other tools may: what was there before has to stay then
+ */
 export function replaceHistory(disk: Disk, dirs: DataDir, file: string): void {
+  if (disk.size(join(dirs.snapshots, file)) === undefined)
+    throw new Error(`${file} has gone before it could take the place of the files of before`);
   disk.replaceText(join(dirs.snapshots, MARKER), [file, ...others(disk, dirs, file)].join('\n'));
   finishReplacing(disk, dirs);
 }

@@ -96,3 +96,9 @@ test('a replacement that was interrupted goes on, unless another server has writ
     finishReplacing(nodeDisk, dirs);
   }
 });
+
+test('files do not give way to a snapshot that somebody has removed', (t) => {
+  const dirs = filesOf(t, [1], [[2, 3]]);
+  assert.throws(() => replaceHistory(nodeDisk, dirs, 'snapshot.2'), /snapshot\.2 has gone/);
+  assert.deepEqual(readdirSync(dirs.logs).sort(), ['log.2', 'snapshot.1']);
+});
