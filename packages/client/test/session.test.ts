@@ -367,7 +367,7 @@ test('closing answers what was called before, and ends the session at once', asy
   const observer = await open(t, clientPort);
   const calls = [];
   for (let i = 0; i < 2500; i++) calls.push(client.create('/e-', { mode: 'ephemeralSequential' }));
-  await client.close();
+  await client.close({ timeout: 60_000 });
   assert.equal((await Promise.all(calls)).length, 2500);
   assert.deepEqual((await observer.getChildren('/')).children, ['zookeeper']);
   assert.equal(client.state, 'closed');

@@ -139,7 +139,7 @@ test('a session that ends while the lease is made costs the turn, and nobody wai
 test('who waits for a lease keeps its turn while the session lives, however long the connection is away', async (t) => {
   const server = await serve(t);
   const relay = await Relay.start(t, server.clientPort);
-  const client = await open(t, relay.port, { sessionTimeout: 2000 });
+  const client = await open(t, relay.port, { sessionTimeout: 6000 });
   const [holder, third] = [await open(t, server.clientPort), await open(t, server.clientPort)];
   const lease = await new InterProcessSemaphoreV2(holder, '/turn', 1).acquire();
   const next = new InterProcessSemaphoreV2(client, '/turn', 1).acquire();
@@ -149,7 +149,7 @@ test('who waits for a lease keeps its turn while the session lives, however long
   relay.down();
   await once(client, 'suspended');
   // Longer than the grace, a third of the session time-out. Who gave up the turn and kept the place would be in the way of the next.
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await new Promise((resolve) => setTimeout(resolve, 2100));
   relay.up();
   await client.connected();
   await lease.release();

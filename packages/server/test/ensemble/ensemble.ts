@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { loadConfig } from '../../dist/config/index.js';
 import { EnsembleServer } from '../../dist/ensemble-server.js';
+import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { ServerOptions } from '../../dist/server.js';
 import { type RunningServer, startServer } from '../../dist/start.js';
 import { logName } from '../../dist/storage/file-names.js';
@@ -20,6 +21,15 @@ export interface Line {
 const LOWEST_PORT = 10_000;
 const PORTS = 20_000;
 let nextPort = (process.pid * 97) % PORTS;
+
+/**
+ * The second in which connections are kept while nobody leads is a minute: a machine that gives the process no time for that long
+ * would end those that are to go on with the next leader.
+ */
+export const PATIENT: Runtime = {
+  ...nodeRuntime,
+  after: (ms, action) => nodeRuntime.after(ms === 1000 ? 60_000 : ms, action),
+};
 
 /** Ports that nobody listened at a moment ago. */
 export async function freePorts(count: number): Promise<number[]> {
@@ -43,6 +53,7 @@ export class Ensemble {
   private readonly servers = new Map<number, RunningServer>();
   readonly lines = new Map<number, Line[]>();
   readonly memberLines: Record<string, string>;
+  runtime: Runtime = nodeRuntime;
 
   private constructor(
     t: TestContext,
@@ -74,8 +85,13 @@ export class Ensemble {
     return new Ensemble(t, settings, Object.fromEntries(members));
   }
 
-  static async ofThree(t: TestContext, settings: Record<string, string | number | boolean> = {}): Promise<Ensemble> {
+  static async ofThree(
+    t: TestContext,
+    settings: Record<string, string | number | boolean> = {},
+    runtime = nodeRuntime,
+  ): Promise<Ensemble> {
     const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], settings);
+    ensemble.runtime = runtime;
     await Promise.all([1, 2, 3].map((id) => ensemble.start(id)));
     await ensemble.settled();
     return ensemble;
@@ -174,7 +190,7 @@ export class Ensemble {
     const say = (level: Line['level']) => (fields: object, message: string) =>
       lines.push({ level, message: `${message} ${JSON.stringify(fields)}` });
     const logger = { info: say('info'), warn: say('warn'), error: say('error') };
-    this.servers.set(id, await startServer(config, { logger, ...options }));
+    this.servers.set(id, await startServer(config, { logger, runtime: this.runtime, ...options }));
   }
 
   async stop(id: number): Promise<void> {

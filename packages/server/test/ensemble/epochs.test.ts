@@ -7,7 +7,7 @@ import { OpCode } from '@nodekeeper/protocol';
 import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { RawClient } from '../server/raw-client.js';
 import { until } from '../server/until.js';
-import { Ensemble } from './ensemble.js';
+import { Ensemble, PATIENT } from './ensemble.js';
 
 async function set(client: RawClient, data: string): Promise<void> {
   assert.equal(
@@ -17,7 +17,7 @@ async function set(client: RawClient, data: string): Promise<void> {
 }
 
 test('connections that wait for nothing live through a change of leaders, with session, ephemerals and watches', async (t) => {
-  const ensemble = await Ensemble.ofThree(t);
+  const ensemble = await Ensemble.ofThree(t, {}, PATIENT);
   const leader = await ensemble.settled();
   const [left = 0, right = 0] = ensemble.running.filter((id) => id !== leader);
   const a = await ensemble.client(left);
@@ -69,7 +69,7 @@ test('without a leader connections are given up in time for their clients to loo
 });
 
 test('a new epoch begins before the numbers of one are used up, and no request fails', async (t) => {
-  const ensemble = await Ensemble.ofThree(t, { epochLength: 300 });
+  const ensemble = await Ensemble.ofThree(t, { epochLength: 300 }, PATIENT);
   const clients = await Promise.all([1, 2, 3].map((id) => ensemble.client(id)));
   await clients[0]?.create('/n');
   await ensemble.level();
@@ -88,7 +88,7 @@ test('a new epoch begins before the numbers of one are used up, and no request f
 
 for (const where of ['follower', 'leader'] as const) {
   test(`pipelined requests to the ${where} pass an epoch’s end in order`, async (t) => {
-    const ensemble = await Ensemble.ofThree(t, { epochLength: 200 });
+    const ensemble = await Ensemble.ofThree(t, { epochLength: 200 }, PATIENT);
     const client = await ensemble.client(where === 'leader' ? await ensemble.settled() : await ensemble.follower());
     await client.create('/n');
     const xids: number[] = [];
@@ -110,7 +110,7 @@ for (const where of ['follower', 'leader'] as const) {
 }
 
 test('a member that has accepted a later epoch is not left outside: another one begins', async (t) => {
-  const ensemble = await Ensemble.ofThree(t);
+  const ensemble = await Ensemble.ofThree(t, {}, PATIENT);
   const client = await ensemble.client(await ensemble.settled());
   await client.create('/n');
   const follower = await ensemble.follower();
@@ -128,7 +128,7 @@ test('a member that has accepted a later epoch is not left outside: another one 
 });
 
 test('members whose epoch files are older than their logs begin an epoch that none of them has seen', async (t) => {
-  const ensemble = await Ensemble.ofThree(t);
+  const ensemble = await Ensemble.ofThree(t, {}, PATIENT);
   for (const path of ['/a', '/b', '/c']) {
     const client = await ensemble.client(await ensemble.settled());
     await client.create(path);
@@ -147,7 +147,7 @@ test('members whose epoch files are older than their logs begin an epoch that no
 });
 
 test('a member that the leader turns away comes again after a pause', async (t) => {
-  const ensemble = await Ensemble.ofThree(t);
+  const ensemble = await Ensemble.ofThree(t, {}, PATIENT);
   const client = await ensemble.client(await ensemble.settled());
   await client.create('/n');
   const follower = await ensemble.follower();
@@ -167,7 +167,7 @@ test('a member that the leader turns away comes again after a pause', async (t) 
 });
 
 test('a member with the history of a later epoch does not unseat a quorum that has lost its data and began again', async (t) => {
-  const ensemble = await Ensemble.ofThree(t);
+  const ensemble = await Ensemble.ofThree(t, {}, PATIENT);
   for (const path of ['/old0', '/old1', '/old2']) {
     const client = await ensemble.client(await ensemble.settled());
     await client.create(path);

@@ -7,7 +7,7 @@ import { PacketType } from '../../dist/broadcast/packet.js';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
 import { TxnHeaderAt } from '../../dist/tree/txn-types.js';
 import { atEnd } from '../server/raw-client.js';
-import { Ensemble } from './ensemble.js';
+import { Ensemble, PATIENT } from './ensemble.js';
 import { EPOCH, type Got, PacketEnd } from './raw-learner.js';
 
 /** A transaction that creates a node, as it is proposed and logged. */
@@ -160,6 +160,7 @@ export class RawLeader {
     settings: Record<string, string | number | boolean> = {},
   ): Promise<{ ensemble: Ensemble; leader: RawLeader; follower: FollowerEnd }> {
     const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], settings);
+    ensemble.runtime = PATIENT;
     const leader = await RawLeader.of(t, ensemble);
     await ensemble.start(1);
     await leader.vote(t, ensemble);

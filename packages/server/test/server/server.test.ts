@@ -19,6 +19,7 @@ import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { childrenInOrder } from '../../dist/tree/child-order.js';
+import { Clock } from './clock.js';
 import { dataDir, RawClient, type Reply, serve } from './raw-client.js';
 import { until } from './until.js';
 
@@ -79,12 +80,16 @@ test('a client that has seen a later zxid is turned away', async (t) => {
 });
 
 test('an expired session loses its ephemerals, and those who watch are told', async (t) => {
-  const { clientPort } = await serve(t, { tickTime: 50 });
+  const clock = new Clock();
+  const { clientPort } = await serve(t, { tickTime: 50 }, { runtime: clock.runtime });
   const watcher = await RawClient.open(t, clientPort, { timeout: 1000 });
   const dying = await RawClient.open(t, clientPort, { timeout: 100 });
   await watcher.request(OpCode.addWatch, (w) => w.string('/e').int(0)); // before it may be gone
   await dying.create('/e', '', 1);
-  await dying.closed();
+  while (!dying.ended) {
+    await clock.pass(50);
+    await watcher.ping();
+  }
   while (watcher.events.length < 2) await watcher.ping();
   assert.deepEqual(
     watcher.events.map(({ type }) => type),
