@@ -1,10 +1,14 @@
 // An ensemble whose members can be stopped and started again.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, type Kind, type RunningServer, startServer } from '../servers/index.js';
+import { nextPort } from '../ensemble/ports.js';
+import { until } from '../ensemble/until.js';
+import { ask, modeOf } from '../ensemble/words.js';
+import { type Kind, type RunningServer, startServer } from '../servers/index.js';
+
+const LEVEL_MS = 60_000;
 
 export class Ensemble {
   readonly ports: readonly number[];
@@ -35,10 +39,10 @@ export class Ensemble {
     cfg: Record<string, string>,
   ): Promise<Ensemble> {
     const ports: number[] = [];
-    const lines: Record<string, string> = { initLimit: '10', syncLimit: '5', tickTime: '500', ...cfg };
+    const lines: Record<string, string> = { initLimit: '40', syncLimit: '20', tickTime: '500', ...cfg };
     for (let id = 1; id <= size; id++) {
-      ports.push(await freePort());
-      lines[`server.${id}`] = `127.0.0.1:${await freePort()}:${await freePort()}`;
+      ports.push(await nextPort());
+      lines[`server.${id}`] = `127.0.0.1:${await nextPort()}:${await nextPort()}`;
     }
     const ensemble = new Ensemble(kind, ports, lines, props);
     await Promise.all(ports.map((_, i) => ensemble.begin(i + 1)));
@@ -71,34 +75,20 @@ export class Ensemble {
 
   /** The id of the member that leads; undefined if none does. */
   async leader(): Promise<number | undefined> {
-    for (const [i, port] of this.ports.entries())
-      if (/Mode: leader/.test(await fourLetters(port, 'srvr'))) return i + 1;
+    for (const [i, port] of this.ports.entries()) if ((await modeOf(port)) === 'leader') return i + 1;
     return undefined;
   }
 
   /** Resolves when all members have the same last transaction. */
   async level(): Promise<void> {
-    for (;;) {
-      const answers = await Promise.all(this.ports.map((port) => fourLetters(port, 'srvr')));
-      if (new Set(answers.map((answer) => /Zxid: \S+/.exec(answer)?.[0])).size === 1) return;
-    }
+    await until('all members have the same', LEVEL_MS, async () => {
+      const answers = await Promise.all(this.ports.map((port) => ask(port, 'srvr')));
+      return new Set(answers.map((answer) => /Zxid: \S+/.exec(answer ?? '')?.[0])).size === 1;
+    });
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.members.map((member) => member?.stop('SIGKILL')));
     rmSync(this.dir, { recursive: true, force: true });
   }
-}
-
-/** The answer to a four-letter word; empty if there is none. */
-export function fourLetters(port: number, word: string): Promise<string> {
-  return new Promise((resolve) => {
-    let answer = '';
-    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(word));
-    socket.on('data', (chunk: Buffer) => {
-      answer += chunk.toString();
-    });
-    socket.on('error', () => {});
-    socket.on('close', () => resolve(answer));
-  });
 }

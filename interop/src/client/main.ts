@@ -14,8 +14,11 @@ import {
   nextEvent,
   type StateChange,
 } from '@nodekeeper/client';
-import { freePort, type Kind, type RunningServer, startApache } from '../servers/index.js';
-import { Ensemble, fourLetters } from './ensemble.js';
+import { nextPort } from '../ensemble/ports.js';
+import { until } from '../ensemble/until.js';
+import { ask } from '../ensemble/words.js';
+import { type Kind, type RunningServer, startApache } from '../servers/index.js';
+import { Ensemble } from './ensemble.js';
 
 const PACKAGE = fileURLToPath(new URL('../../../packages/client/', import.meta.url));
 const SERVERS = fileURLToPath(new URL('./apache-for-tests.js', import.meta.url));
@@ -113,7 +116,7 @@ for (const name of TEST_FILES) {
 }
 
 await check('TLS with certificates on both sides', async () => {
-  const secureClientPort = await freePort();
+  const secureClientPort = await nextPort();
   await withServer(
     {
       cfg: { secureClientPort: String(secureClientPort) },
@@ -259,7 +262,8 @@ const isServedReads = (kind: Kind): Promise<void> =>
     await ensemble.level();
     await ensemble.kill(1);
     await ensemble.kill(2);
-    while ((await fourLetters(ensemble.ports[2] as number, 'isro')) !== 'ro');
+    const left = ensemble.ports[2] as number;
+    await until('the last one serves reads', 60_000, async () => (await ask(left, 'isro')) === 'ro');
     await withClient(ensemble.connectString, { readOnly: true, sessionTimeout: 20_000 }, async (client) => {
       assert(client.state === 'connectedReadOnly', `the state is ${client.state}`);
       const { sessionId } = client;

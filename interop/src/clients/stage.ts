@@ -15,7 +15,7 @@ const TICK_MS = 500;
 /** Empty containers and nodes past their TTL are looked for this often. */
 const CONTAINER_CHECK_MS = 500;
 /** A server that takes longer to answer after a start is taken for hung. */
-const START_MS = 40_000;
+const START_MS = 80_000;
 /** Who may do anything, to the programs too. */
 const SUPER = 'super:interop';
 const SUPER_DIGEST = `super:${createHash('sha1').update(SUPER).digest('base64')}`;

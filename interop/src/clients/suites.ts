@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { firstPortOf } from '../ensemble/ports.js';
 import type { SuiteResult } from './scorecard.js';
 
 const DIST = fileURLToPath(new URL('..', import.meta.url));
@@ -98,12 +97,7 @@ export async function runSuite(suite: Suite): Promise<SuiteResult> {
   const command = ['node', `interop/dist/${main}`, ...args].join(' ');
   const file = join(DIST, main);
   if (!existsSync(file)) return { title, command, ok: false, summary: 'it is not built' };
-  // Suites beside one another, and those of another run, have different ports.
-  const port = firstPortOf(process.pid + SUITES.indexOf(suite));
-  const child = spawn(process.execPath, [file, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { INTEROP_PORT: String(port), ...process.env },
-  });
+  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   const keep = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-500_000);

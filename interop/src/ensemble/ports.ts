@@ -2,38 +2,53 @@
 // while finds its ports free when it comes back.
 
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 
+const LOWEST = 10_000;
 const COUNT = 200;
-/** Each run has ports of its own, as far as chance has it: several may be under way on one machine. */
-const FIRST = Number(process.env.INTEROP_PORT ?? firstPortOf(process.pid));
+/** Of processes that have ports at the same time. */
+const MOST = 50;
 export const HOST = '127.0.0.1';
 
-/** Where the ports of a run begin. 50 numbers in a row get different ones. */
-export function firstPortOf(run: number): number {
-  return 10_000 + (run % 50) * COUNT;
-}
-
+let first: Promise<number> | undefined;
 let next = 0;
 
 /** A port on which nobody listens. Each call gives another one, until all were given once. */
 export async function nextPort(): Promise<number> {
+  first ??= firstPort();
+  const from = await first;
   for (let tried = 0; tried < COUNT; tried++) {
-    const port = FIRST + (next++ % COUNT);
-    if (await isFree(port)) return port;
+    const port = from + (next++ % COUNT);
+    const server = await listen(port);
+    if (server === undefined) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
   }
-  throw new Error(`no port is free from ${FIRST} to ${FIRST + COUNT - 1}; set INTEROP_PORT to the first of ${COUNT}`);
+  throw new Error(`no port is free from ${from} to ${from + COUNT - 1}; set INTEROP_PORT to the first of ${COUNT}`);
 }
 
-async function isFree(port: number): Promise<boolean> {
+/** Each process has ports of its own: it listens on one for as long as it lives, as a sign to the others, and uses those behind it. */
+async function firstPort(): Promise<number> {
+  if (process.env.INTEROP_PORT !== undefined) return Number(process.env.INTEROP_PORT);
+  for (let tried = 0; tried < MOST; tried++) {
+    const sign = LOWEST + ((process.pid + tried) % MOST) * (COUNT + 1);
+    const server = await listen(sign);
+    if (server === undefined) continue;
+    server.unref();
+    return sign + 1;
+  }
+  throw new Error(`all ports from ${LOWEST} on are another's; set INTEROP_PORT to the first of ${COUNT}`);
+}
+
+/** Undefined if somebody listens there. */
+async function listen(port: number): Promise<Server | undefined> {
   const server = createServer();
   try {
     server.listen(port, HOST);
     await once(server, 'listening');
-    server.close();
-    await once(server, 'close');
-    return true;
+    return server;
   } catch {
-    return false;
+    return undefined;
   }
 }

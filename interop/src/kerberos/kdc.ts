@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../servers/index.js';
+import { nextPort } from '../ensemble/ports.js';
 
 export const REALM = 'INTEROP.TEST';
 export const PACKAGES: readonly string[] = ['krb5-kdc', 'krb5-admin-server', 'krb5-user'];
@@ -24,7 +24,7 @@ export class Kdc {
   }
 
   static async start(): Promise<Kdc> {
-    const kdc = new Kdc(await freePort());
+    const kdc = new Kdc(await nextPort());
     try {
       kdc.#configure();
       await kdc.#run();

@@ -3,10 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { HOST, nextPort } from '../ensemble/ports.js';
 
 export type Kind = 'apache' | 'nodekeeper';
 
@@ -38,15 +39,14 @@ export interface RunningServer {
 
 export type ServerHandle = RunningServer;
 
-const HOST = '127.0.0.1';
 const DEBIAN_JARS = '/usr/share/java';
 /** Another folder of jars, with nothing in it that one Apache server of that version doesn't need; Debian's if not set. */
 const OWN_JARS = process.env.NODEKEEPER_APACHE_JARS;
 const WANTED =
   /^(zookeeper|zookeeper-jute|slf4j-api|slf4j-simple|netty-.*|snappy-java|metrics-core|jackson-.*|commons-cli|audience-annotations|jline.*|jetty9-(server|servlet|util|util-ajax|http|io|security)|servlet-api)\.jar$/;
-const READY_MS = 20_000;
-/** A probe that is accepted and not answered is given up after this. */
-const PROBE_MS = 5_000;
+const READY_MS = 60_000;
+/** A probe that is not answered gets another one beside it after this: Apache's server can accept one and never read it. */
+const PROBE_MS = 1000;
 /** This repository's command. */
 export const NODEKEEPER: string = fileURLToPath(new URL('../../../packages/cli/bin/nodekeeper.js', import.meta.url));
 
@@ -81,7 +81,7 @@ export async function startServer(kind: Kind, options: StartOptions = {}): Promi
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), `${kind}-`));
   const dataDir = join(dir, 'data');
   mkdirSync(dataDir, { recursive: true });
-  const port = options.port ?? (await freePort());
+  const port = options.port ?? (await nextPort());
   const cfg: Record<string, string> = {
     tickTime: '2000',
     dataDir,
@@ -143,29 +143,36 @@ async function watch(
     if (temporary) rmSync(dir, { recursive: true, force: true });
   };
   const until = Date.now() + READY_MS;
-  while (!(await answers(port))) {
+  const silent = new Set<Socket>();
+  while (!(await answers(port, silent))) {
     if (child.exitCode !== null || Date.now() > until) {
       await stop('SIGKILL');
       throw new Error(`${kind} did not start:\n${output}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  for (const socket of silent) socket.destroy();
   return { kind, host: HOST, port, pid: child.pid as number, dir, dataDir, output: () => output, stop, exited };
 }
 
-/** Whether a handshake on the port is answered. */
-function answers(port: number): Promise<boolean> {
+/**
+ * Whether a handshake on the port is answered. One that is not yet joins the silent ones: a session that it gets late would be in
+ * the test's way, and is closed too.
+ */
+function answers(port: number, silent: Set<Socket>): Promise<boolean> {
   const request = Buffer.alloc(49);
   request.writeInt32BE(45, 0);
   request.writeInt32BE(4000, 16);
   request.writeInt32BE(16, 28);
   return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    // Apache's server can accept a connection in the moment it starts and never read it.
-    socket.setTimeout(1000, () => socket.destroy());
-    const timer = setTimeout(() => done(false), PROBE_MS);
+    const socket = connect({ port, host: HOST });
+    const timer = setTimeout(() => {
+      silent.add(socket);
+      resolve(false);
+    }, PROBE_MS);
     const done = (result: boolean): void => {
       clearTimeout(timer);
+      silent.delete(socket);
       socket.destroy();
       resolve(result);
     };
@@ -181,16 +188,4 @@ function answers(port: number): Promise<boolean> {
     socket.once('error', () => done(false));
     socket.once('close', () => done(false));
   });
-}
-
-/** A port that nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, HOST);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

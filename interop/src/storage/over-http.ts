@@ -1,12 +1,13 @@
 // Snapshots that go over HTTP: 3.9's commands `snapshot` and `restore` of the admin server.
 
-import { freePort, type RunningServer, type StartOptions } from '../servers/index.js';
+import { nextPort } from '../ensemble/ports.js';
+import type { RunningServer, StartOptions } from '../servers/index.js';
 
 const AUTHORIZED = { Authorization: 'digest super:test' };
 
 /** How to start a server with these commands. Apache's takes the limit of their rate as a property only. */
 export async function withCommands(): Promise<Required<Pick<StartOptions, 'cfg' | 'props'>>> {
-  const port = String(await freePort());
+  const port = String(await nextPort());
   return {
     cfg: { 'admin.enableServer': 'true', 'admin.serverAddress': '127.0.0.1', 'admin.serverPort': port },
     props: {
