@@ -583,7 +583,7 @@ static void killed(void) {
 }
 
 static void expires(void) {
-    struct session *s = connected(1000);
+    struct session *s = connected(3000);
     OK(zoo_create(s->zh, "/c-expiring", "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, NULL, 0));
     struct session *watching = connect_to(direct, 8000);
     ask("down");

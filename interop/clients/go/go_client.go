@@ -361,7 +361,7 @@ var checks = []check{
 	{"restart", "an orderly restart keeps session, ephemeral nodes, watches", func() { survives("restart") }},
 	{"restart", "a kill keeps session, ephemeral nodes, watches", func() { survives("kill") }},
 	{"expiry", "a session that isn't heard of expires, with its ephemeral nodes", func() {
-		it, watching := connect(time.Second), connectTo(direct, 8*time.Second)
+		it, watching := connect(3*time.Second), connectTo(direct, 8*time.Second)
 		id := it.SessionID()
 		_, err := it.Create("/go-expiring", nil, zk.FlagEphemeral, open)
 		ok(err)

@@ -71,6 +71,8 @@ public final class Curator {
         Checks.eventually("the reconnection", 20, () -> states.contains(ConnectionState.RECONNECTED));
         Checks.equal(List.copyOf(states), List.of(ConnectionState.SUSPENDED, ConnectionState.RECONNECTED));
         Checks.that(other.blockUntilConnected(20, TimeUnit.SECONDS), "the other one connects");
+        // Watches are sent behind the handshake: with the answer to a later request they are set.
+        curator.checkExists().forPath("/");
     }
 
     static String fresh(String path) throws Exception {
@@ -252,7 +254,7 @@ public final class Curator {
             }
         });
         Checks.check("expiry", "SUSPENDED, LOST, RECONNECTED with a new session", () -> {
-            CuratorFramework client = connect(1000);
+            CuratorFramework client = connect(3000);
             List<ConnectionState> seen = statesOf(client);
             client.create().withMode(CreateMode.EPHEMERAL).forPath("/expiring");
             long id = client.getZookeeperClient().getZooKeeper().getSessionId();

@@ -31,7 +31,7 @@ public final class CuratorEnsemble {
     }
 
     private static CuratorFramework connect() throws Exception {
-        CuratorFramework client = CuratorFrameworkFactory.builder().connectString(hosts).sessionTimeoutMs(8000)
+        CuratorFramework client = CuratorFrameworkFactory.builder().connectString(hosts).sessionTimeoutMs(30000)
             .connectionTimeoutMs(15000).retryPolicy(new RetryForever(100)).build();
         client.start();
         Checks.that(client.blockUntilConnected(15, TimeUnit.SECONDS), "it connects");
@@ -56,6 +56,8 @@ public final class CuratorEnsemble {
             int now = portOf(client);
             return now != -1 && now != port && client.getZookeeperClient().isConnected();
         });
+        // Its watches are sent behind the handshake: with the answer to a later request they are set.
+        client.checkExists().forPath("/");
         return port;
     }
 

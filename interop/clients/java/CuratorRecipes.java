@@ -370,10 +370,10 @@ final class CuratorRecipes {
             Checks.equal(two().checkExists().forPath("/node"), null);
         });
         Checks.check("recipes", "PersistentTtlNode: lives while it is touched", () -> {
-            PersistentTtlNode node = new PersistentTtlNode(one(), "/ttl-node", 1000, Curator.bytes("x"));
+            PersistentTtlNode node = new PersistentTtlNode(one(), "/ttl-node", 3000, Curator.bytes("x"));
             node.start();
             Checks.that(node.waitForInitialCreate(10, TimeUnit.SECONDS), "it is made");
-            Thread.sleep(2500);
+            Thread.sleep(5000);
             Checks.that(two().checkExists().forPath("/ttl-node") != null, "it is still there");
             node.close();
             Checks.eventually("its end", () -> two().checkExists().forPath("/ttl-node") == null);

@@ -837,7 +837,7 @@ public final class JavaClient {
 
     private static void expiry() {
         Checks.check("expiry", "a session that isn't heard of expires, with its ephemeral nodes", () -> {
-            Session it = new Session(1000);
+            Session it = new Session(3000);
             it.client.create("/expiring", null, OPEN_ACL_UNSAFE, EPHEMERAL);
             Checks.ask("down");
             gone("/expiring");
@@ -850,7 +850,7 @@ public final class JavaClient {
         Checks.check("expiry", "the expired session's nodes fire watches", () -> {
             fresh("/watching-expiry");
             Checks.Seen seen = new Checks.Seen();
-            Session it = new Session(1000);
+            Session it = new Session(3000);
             it.client.create("/watching-expiry/e", null, OPEN_ACL_UNSAFE, EPHEMERAL);
             zk.exists("/watching-expiry/e", seen);
             Checks.ask("down");

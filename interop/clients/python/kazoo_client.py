@@ -1,4 +1,4 @@
-"""Checks of the server through kazoo, the Python client. Argument: the port of the server on the loopback."""
+"""Checks of the server through kazoo, the Python client. Arguments: the port of the relay to the server, and its own."""
 
 import datetime
 import logging
@@ -62,8 +62,15 @@ def fresh(path):
 def _():
     for asked, granted in ((5.0, 5000), (0.1, 1000), (100.0, 10000)):
         client = connect(timeout=asked)
-        line = re.search(r"sid=0x%x,.*" % client.client_id[0], zk.command(b"cons")).group()
-        equal(re.search(r",to=(\d+)", line).group(1), str(granted))
+        # A client whose session is short may be on its way back just then.
+        lines = []
+
+        def listed():
+            lines[:] = re.findall(r"sid=0x%x,.*" % client.client_id[0], zk.command(b"cons"))
+            return lines
+
+        eventually(listed, what="its line")
+        equal(re.search(r",to=(\d+)", lines[0]).group(1), str(granted))
         client.stop()
 
 
@@ -600,27 +607,30 @@ def _():
 
 @check("expiry", "a session that isn't heard of expires, with its ephemeral nodes")
 def _():
-    client = connect(timeout=1.0)
+    client = connect(timeout=3.0)
     client.create("/expiring", ephemeral=True)
     before = client.client_id
     states = states_of(client)
+    watching = KazooClient("127.0.0.1:" + sys.argv[2])
+    watching.start(15)
     ask("down")
-    time.sleep(3)
+    eventually(lambda: watching.exists("/expiring") is None, what="the node's removal")
     ask("up")
     eventually(lambda: states[-1:] == [KazooState.CONNECTED], timeout=20, what="the reconnection")
     equal(states, [KazooState.SUSPENDED, KazooState.LOST, KazooState.CONNECTED])
     assert client.client_id != before
     equal(client.exists("/expiring"), None)
     client.stop()
+    watching.stop()
     eventually(lambda: zk.connected and other.connected)
 
 
 @check("expiry", "an idle client is kept alive by its pings")
 def _():
-    client = connect(timeout=1.0)
+    client = connect(timeout=5.0)
     states = states_of(client)
     client.create("/pinging", ephemeral=True)
-    time.sleep(2.5)
+    time.sleep(8)
     equal(states, [])
     assert zk.exists("/pinging")
     client.stop()
@@ -924,10 +934,10 @@ def _():
 @check("recipes", "PatientChildrenWatch: told when the children are quiet")
 def _():
     fresh("/patient")
-    result = PatientChildrenWatch(zk, "/patient", time_boundary=0.3).start()
+    result = PatientChildrenWatch(zk, "/patient", time_boundary=3).start()
     for name in "abc":
         other.create("/patient/" + name)
-    children, changed = result.get(10)
+    children, changed = result.get(30)
     equal(sorted(children), ["a", "b", "c"])
     other.create("/patient/d")
     eventually(lambda: changed.ready(), what="the later change")

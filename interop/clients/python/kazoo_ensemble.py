@@ -15,7 +15,7 @@ HOSTS = sys.argv[1]
 
 
 def connect(hosts=HOSTS, **options):
-    client = KazooClient(hosts, **{"timeout": 8.0, **options})
+    client = KazooClient(hosts, **{"timeout": 30.0, **options})
     client.start(15)
     return client
 

@@ -10,7 +10,7 @@ import { type Check, featureOf } from './features.js';
 const PLAN = /^1\.\.(\d+)$/;
 const RESULT = /^(not )?ok \d+ - ([a-z-]+): (.*)$/;
 /** A program that takes longer hangs. */
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 400_000;
 
 export interface Command {
   readonly file: string;

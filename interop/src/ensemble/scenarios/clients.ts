@@ -31,7 +31,8 @@ export const curator: Scenario = {
 };
 
 async function withProgram(stage: Stage, command: (dir: string, hosts: string) => Command): Promise<void> {
-  const ensemble = await stage.three();
+  // Sessions of half a minute: a member that comes back may take longer than the usual ones last.
+  const ensemble = await stage.three({ cfg: { maxSessionTimeout: '30000' } });
   const dir = join(ensemble.dir, 'program');
   mkdirSync(dir);
   const failed: Check[] = [];
