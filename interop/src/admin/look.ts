@@ -17,9 +17,6 @@ export const COMMANDS: readonly string[] = `
   .trim()
   .split(/\s+/);
 
-/** A loaded machine is waited for: an answer that is cut off would be compared. */
-const ANSWER_MS = 20_000;
-
 /** Answers, ready to be compared, by what was asked. */
 export type Look = ReadonlyMap<string, string>;
 
@@ -32,7 +29,7 @@ export interface Looked {
 /** Asks server `id`, words and commands and metrics. */
 export async function look(watched: Watched, id: number): Promise<Looked> {
   const { client } = watched.member(id).ports;
-  const said = async (word: string): Promise<string> => (await ask(client, word, ANSWER_MS)) ?? '';
+  const said = async (word: string): Promise<string> => (await ask(client, word)) ?? '';
   const metrics = parseMetrics(await said('mntr'));
   const answers = new Map<string, string>();
   for (const word of WORDS) {

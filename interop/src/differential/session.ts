@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { JuteReader, JuteWriter } from '@nodekeeper/protocol';
 
-const TIMEOUT_MS = 5000;
+/** A busy machine is waited for. */
+const TIMEOUT_MS = 30_000;
 const HOST = '127.0.0.1';
 
 export interface Handshake {
@@ -93,14 +94,14 @@ export class RawSession {
     this.socket?.write(bytes);
   }
 
-  /** The next frame; undefined once the connection is closed and all is taken. Throws after 5 s without one. */
+  /** The next frame; undefined once the connection is closed and all is taken. Throws if none comes. */
   async next(): Promise<Buffer | undefined> {
     while (this.frames.length === 0) {
       if (this.closed) return undefined;
       await new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => {
           this.wake = undefined;
-          reject(new Error('no reply within 5 s'));
+          reject(new Error(`no reply within ${TIMEOUT_MS / 1000} s`));
         }, TIMEOUT_MS);
         this.wake = () => {
           clearTimeout(timer);

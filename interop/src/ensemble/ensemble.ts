@@ -182,13 +182,12 @@ export class Ensemble {
     });
   }
 
+  /** The running members but the leader, once each of them follows. */
   async followers(): Promise<Member[]> {
     const leader = await this.leader();
-    const out: Member[] = [];
-    for (const member of this.running) {
-      if (member !== leader && (await member.mode()) === 'follower') out.push(member);
-    }
-    return out;
+    const others = this.running.filter((member) => member !== leader);
+    for (const member of others) await member.inRole('follower');
+    return others;
   }
 
   /** Waits until all running members serve. */

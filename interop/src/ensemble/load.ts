@@ -210,7 +210,7 @@ export class Load {
   }
 
   /** Resolves when so many more writes are acknowledged. */
-  async more(count: number, limitMs = 60_000): Promise<void> {
+  async more(count: number, limitMs = 120_000): Promise<void> {
     const goal = this.acknowledged + count;
     const end = performance.now() + limitMs;
     while (this.acknowledged < goal) {

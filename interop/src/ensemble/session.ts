@@ -18,6 +18,8 @@ import { HOST } from './ports.js';
 import { until } from './until.js';
 
 const ANSWER_MS = 30_000;
+/** A member may have to start first. */
+const MOVE_MS = 60_000;
 
 export interface Reply {
   readonly zxid: number;
@@ -106,7 +108,8 @@ export class Session {
     socket.on('close', () => {
       if (this.#socket === socket) this.detach();
     });
-    const timer = setTimeout(() => socket.destroy(), ANSWER_MS);
+    // While one member is waited for that does not answer, the session must not end that another one would take.
+    const timer = setTimeout(() => socket.destroy(), this.id === 0n ? ANSWER_MS : this.timeout / 2);
     try {
       await this.#handshake(socket);
     } catch (error) {
@@ -123,7 +126,7 @@ export class Session {
    * @throws SessionExpired if the member doesn't know the session
    */
   async move(port: number): Promise<void> {
-    await until('the member takes the session', ANSWER_MS, async () => {
+    await until('the member takes the session', MOVE_MS, async () => {
       try {
         await this.attach(port);
         return true;

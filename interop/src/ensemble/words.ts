@@ -5,12 +5,15 @@ import { HOST } from './ports.js';
 
 export type Mode = 'leader' | 'follower' | 'observer' | 'standalone' | 'read-only';
 
-/** The answer to a four-letter word; undefined if none comes, or none within `timeoutMs`. */
-export function ask(port: number, word: string, timeoutMs = 1000): Promise<string | undefined> {
+/** A busy machine is waited for: who does not answer is taken for one that serves nobody. */
+const ANSWER_MS = 20_000;
+
+/** The answer to a four-letter word; undefined if none comes, or none in time. */
+export function ask(port: number, word: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect({ port, host: HOST });
-    const timer = setTimeout(() => socket.destroy(), timeoutMs);
+    const timer = setTimeout(() => socket.destroy(), ANSWER_MS);
     socket.on('connect', () => socket.write(word));
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString();

@@ -52,7 +52,7 @@ export const manySessions: Scenario = {
     const ensemble = await stage.three();
     const sessions: Session[] = [];
     for (let i = 0; i < SESSIONS; i++) {
-      const session = await Session.open(ensemble.members[i % 3].ports.client, { timeout: 6000 });
+      const session = await Session.open(ensemble.members[i % 3].ports.client);
       ok(await session.create(`/session-${i}`, '', CreateMode.ephemeral), 'an ephemeral node');
       sessions.push(session);
     }

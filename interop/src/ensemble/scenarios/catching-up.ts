@@ -16,7 +16,9 @@ export const diff: Scenario = {
   id: 'diff',
   bothWays: true,
   title: 'a follower that was away for a moment gets a DIFF',
-  run: (stage) => absence(stage, {}, 100, 'DIFF', '400', { writers: 2, window: 1, pause: 25 }),
+  // The leader remembers all that is written until a follower is back, however long that takes to start.
+  run: (stage) =>
+    absence(stage, { 'zookeeper.commitLogCount': '100000' }, 100, 'DIFF', '400', { writers: 2, window: 1, pause: 25 }),
 };
 
 export const diffFromLog: Scenario = {

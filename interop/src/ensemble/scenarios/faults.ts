@@ -13,7 +13,7 @@ export const frozenLeader: Scenario = {
   id: 'frozen-leader',
   title: 'a leader that stands still is replaced, and acknowledges nothing when it wakes up',
   async run(stage) {
-    const ensemble = await stage.three({ cfg: { syncLimit: '4' } });
+    const ensemble = await stage.three({ cfg: { syncLimit: '8' } });
     const old = await ensemble.leader();
     const load = await Load.start(await ensemble.followers());
     await load.more(200);
@@ -48,11 +48,11 @@ export const frozenFollower: Scenario = {
   id: 'frozen-follower',
   title: 'a follower that stands still for a short and for a long time holds nobody up and catches up',
   async run(stage) {
-    const ensemble = await stage.three({ cfg: { syncLimit: '4' } });
+    const ensemble = await stage.three({ cfg: { syncLimit: '8' } });
     const leader = await ensemble.leader();
     for (const [still, pause] of [
       [300, 0],
-      [6000, 5],
+      [8000, 5],
     ]) {
       for (const follower of await ensemble.followers()) {
         const load = await Load.start(

@@ -171,8 +171,8 @@ export const twins: Scenario = {
     await twin.kill();
     two.start();
     three.start();
+    await session.move(one.ports.client); // before the last member serves: the session would end meanwhile
     for (const member of [one, two, three]) await member.inRole();
-    await session.move(one.ports.client);
     ok(await session.create('/c', 'x'), 'a write after the twin');
     const tree = await assertEqualTrees([one, two, three]);
     for (const path of ['/a', '/b', '/c']) if (!tree.has(path)) throw new Error(`${path} is lost`);

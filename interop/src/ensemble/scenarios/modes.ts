@@ -118,8 +118,7 @@ export const readOnly: Scenario = {
       if (error !== ErrorCode.NotReadOnly)
         throw new Error(`a write: error ${error} instead of ${ErrorCode.NotReadOnly}`);
       for (const other of others) other.start();
-      await ensemble.ready();
-      await member.inRole('leader', 'follower');
+      for (const each of ensemble.members) await each.inRole('leader', 'follower');
       const again = await Session.open(member.ports.client);
       ok(await again.set(`/kept-${member.id}`, 'changed'), 'a write with the quorum');
       await again.close();

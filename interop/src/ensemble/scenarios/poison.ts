@@ -131,7 +131,7 @@ async function swallow(member: Member, op: number, body: (w: JuteWriter) => void
 async function writes(member: Member, path: string, after: string): Promise<void> {
   const session = await Session.open(member.ports.client);
   const late = new Promise<never>((_, reject) => {
-    const timer = setTimeout(() => reject(new Error(`after ${after} server ${member.id} answers no write`)), 10_000);
+    const timer = setTimeout(() => reject(new Error(`after ${after} server ${member.id} answers no write`)), 60_000);
     timer.unref();
   });
   ok(await Promise.race([session.create(path, 'x'), late]), `a write through server ${member.id} after ${after}`);

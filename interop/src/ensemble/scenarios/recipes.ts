@@ -151,6 +151,7 @@ async function lead(client: Client, index: number, election: Single): Promise<vo
 }
 
 async function checkSums(client: Client, { made, unsure }: { made: number; unsure: number }): Promise<void> {
+  await client.sync('/recipes/count'); // others have counted through other members
   const value = Number(await new DistributedAtomicLong(client, '/recipes/count').get());
   if (value < made || value > made + unsure) throw new Error(`counted ${value}, told of ${made}, unsure of ${unsure}`);
 }
