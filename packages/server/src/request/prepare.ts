@@ -488,13 +488,17 @@ export class Preparer {
     return checkQuota(this.tree, path, bytes, nodes, this.options.onQuotaExceeded);
   }
 
-  /** @param cversion the new creation counter, -1 to leave it */
+  /**
+   * @param cversion the creation counter with a creation, -1 with a deletion. As in the tree it never goes down: one that has come to
+   * its end, 2^31 - 1, stays, and so does pzxid.
+   */
   private changeParent(parent: NodeChange, cversion: number, children: number): void {
     this.digest.subtract(parent.digest);
     const changed = this.pending.change(parent, this.zxid);
-    if (cversion !== -1) changed.stat[F.cversion] = cversion;
     changed.stat[F.numChildren] = changed.childCount + children;
-    setLong(changed.stat, F.pzxid, this.zxid);
+    const raised = children > 0 && cversion > changed.cversion;
+    if (raised) changed.stat[F.cversion] = cversion;
+    if (raised || children < 0) setLong(changed.stat, F.pzxid, this.zxid);
     changed.refreshDigest();
     this.digest.add(changed.digest);
   }

@@ -19,6 +19,7 @@ import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { childrenInOrder } from '../../dist/tree/child-order.js';
+import { F } from '../../dist/tree/node-store.js';
 import { Clock } from './clock.js';
 import { dataDir, RawClient, type Reply, serve } from './raw-client.js';
 import { until } from './until.js';
@@ -540,6 +541,36 @@ test('a multi with an ACL that cannot be read fails as a whole and leaves nothin
   const stat = readStat((await a.reply()).body);
   assert.deepEqual([stat.numChildren, stat.cversion], [1, 1]);
   assert.equal(server.database.tree.digestMismatches, 0);
+});
+
+test('a creation counter that has come to its end stays there, and digests are right', async (t) => {
+  const { clientPort, server } = await serve(t);
+  const { tree } = server.database;
+  const a = await RawClient.open(t, clientPort);
+  await a.create('/p', '');
+  const id = tree.store.findString('/p');
+  const setCounter = (value: number): void => {
+    tree.store.set(id, F.cversion, value);
+    tree.digest.subtract(tree.store.digest(id));
+    tree.digest.add(tree.store.refreshDigest(id));
+  };
+  setCounter(2 ** 31 - 2);
+  a.socket.cork(); // the later ones are judged before the first is applied
+  for (let i = 0; i < 3; i++) a.send(OpCode.create, createBody('/p/s-', 2));
+  a.send(OpCode.create, createBody('/p/named'));
+  a.socket.uncork();
+  const answers: (string | number)[] = [];
+  for (let i = 0; i < 4; i++) {
+    const { error, body } = await a.reply();
+    answers.push(error === 0 ? (body.string() as string) : error);
+  }
+  assert.deepEqual(answers, ['/p/s-2147483646', '/p/s-2147483647', ErrorCode.NodeExists, '/p/named']);
+  assert.equal(tree.store.get(id, F.cversion), 2 ** 31 - 1);
+  setCounter(-2);
+  await a.create('/p/negative', '');
+  assert.equal(tree.store.get(id, F.cversion), -1);
+  assert.ok(tree.digestComparisons >= 4);
+  assert.equal(tree.digestMismatches, 0);
 });
 
 test('a null ACL within a multi fails the whole, before its parts are tried', async (t) => {
