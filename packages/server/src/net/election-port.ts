@@ -516,11 +516,14 @@ export class ElectionPort {
     peer.down = false;
     before?.destroy();
     let unread: Buffer = first;
+    let heard = false;
     const since = this.host.runtime.now();
     const gone = (): void => {
       wire.destroy();
       if (peer.wire !== wire) return;
       peer.wire = null;
+      // So it is where it does not trust this server's certificate, or speaks no TLS.
+      if (!heard) peer.problem = 'the connection is closed before anything comes: see its log';
       if (this.host.runtime.now() - since > LAST_PROBE_MS) peer.wait = 0;
       // What was sent last may be lost; and it should be known soon whether the server is down.
       if (this.isStranger(peer.id)) {
@@ -543,6 +546,7 @@ export class ElectionPort {
         const message = unread.subarray(4, 4 + length);
         unread = unread.subarray(4 + length);
         peer.wait = 0;
+        heard = true;
         this.host.guard(() => this.host.onMessage(peer.id, message));
       }
     };

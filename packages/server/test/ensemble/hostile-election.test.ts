@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { connect, createServer, Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
 import { ElectionPort } from '../../dist/net/election-port.js';
@@ -98,6 +98,14 @@ test('servers that are no members are forgotten with their connections, members 
   }
   assert.ok(await until(() => election.size === 2), `${election.size} are known`);
   assert.equal(election.problems().size, 2);
+});
+
+test('who closes each connection before anything comes is told of as a problem', async (t) => {
+  const closing = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  await once(closing, 'listening');
+  atEnd(t, () => closing.close());
+  const { election } = await portOf5(t, (closing.address() as AddressInfo).port);
+  assert.ok(await until(() => /see its log/.test(election.problems().get(1) ?? '')), `${[...election.problems()]}`);
 });
 
 test('strangers take no more than some connections, and keep no member away', async (t) => {
