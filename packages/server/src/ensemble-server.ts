@@ -35,7 +35,7 @@ import type { SessionOwner } from './request/client.js';
 import { ReadOnlyProcessor } from './request/read-only.js';
 import type { LoggedEntry, Role } from './role.js';
 import type { Timer } from './runtime.js';
-import { openData, type ServerOptions } from './server.js';
+import { openData, type ServerOptions, serverOf } from './server.js';
 import { SessionTable } from './session/session-table.js';
 import { readMyid } from './storage/data-dir.js';
 import { nodeDisk } from './storage/node-disk.js';
@@ -141,18 +141,20 @@ export class EnsembleServer extends Replica {
     const alone = ensemble.members.verifier.voters.length === 1;
     const opened = await openData(config, options, prepare, alone ? recover : recoverWhatIsWhole);
     opened.database.onReplayed = undefined;
-    const server = new EnsembleServer(config, { ensemble, id, own, opened, recent }, options);
-    if (ensemble.peerType !== undefined && ensemble.peerType !== own.role)
-      server.logger.warn({}, `peerType=${ensemble.peerType}, but server.${id} is a ${own.role}: that counts`);
-    if (mustRejoin(disk, opened.dirs)) {
-      server.logger.warn(
-        {},
-        `this server has set damaged files aside and elects nobody until it has a leader's history; ${rejoinMarker(opened.dirs)} tells of them. If no other server has the data: restore those files and remove that one`,
-      );
-    }
-    if (opened.recovered.fresh) server.tellOfEmptiness();
-    if (opened.recovered.fresh && opened.trusted) await server.writeSnapshot();
-    return server;
+    return serverOf(opened, async () => {
+      const server = new EnsembleServer(config, { ensemble, id, own, opened, recent }, options);
+      if (ensemble.peerType !== undefined && ensemble.peerType !== own.role)
+        server.logger.warn({}, `peerType=${ensemble.peerType}, but server.${id} is a ${own.role}: that counts`);
+      if (mustRejoin(disk, opened.dirs)) {
+        server.logger.warn(
+          {},
+          `this server has set damaged files aside and elects nobody until it has a leader's history; ${rejoinMarker(opened.dirs)} tells of them. If no other server has the data: restore those files and remove that one`,
+        );
+      }
+      if (opened.recovered.fresh) server.tellOfEmptiness();
+      if (opened.recovered.fresh && opened.trusted) await server.writeSnapshot();
+      return server;
+    });
   }
 
   /** What was lost by mistake could be voted away: it is known which server began with nothing. */

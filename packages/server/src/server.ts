@@ -119,6 +119,16 @@ export async function openData(
   }
 }
 
+/** Makes a server of its data; if that fails, another one may have them. */
+export async function serverOf<T>(opened: Opened, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (e) {
+    await opened.lock?.release();
+    throw e;
+  }
+}
+
 /** Fills the database from what is on disk. */
 export async function recoverInto(
   database: Database,

@@ -7,7 +7,7 @@ import type { Database } from './database.js';
 import { Origin } from './origin.js';
 import type { Proposals } from './request/originating.js';
 import type { Timer } from './runtime.js';
-import { newDatabase, type Opened, openData, Server, type ServerOptions } from './server.js';
+import { newDatabase, type Opened, openData, Server, type ServerOptions, serverOf } from './server.js';
 import { StorageError } from './storage/errors.js';
 import { snapshotName } from './storage/file-names.js';
 import { nodeDisk } from './storage/node-disk.js';
@@ -53,29 +53,29 @@ export class StandaloneServer extends Server {
    */
   static async open(config: ServerConfig, options: ServerOptions = {}): Promise<StandaloneServer> {
     const opened = await openData(config, options);
-    const { fresh, replayed } = opened.recovered;
-    if (mustRejoin(options.disk ?? nodeDisk, opened.dirs)) {
-      await opened.lock?.release();
-      throw new StorageError(
-        rejoinMarker(opened.dirs),
-        undefined,
-        'as a member of an ensemble this server has set damaged files aside, and may have forgotten transactions',
-        'Start it as a member, so that it takes them from the others; or restore the files, whose names begin with damaged, and remove this one; removed by itself, the server takes what there is',
-      );
-    }
-    if (fresh && !opened.trusted) {
-      await opened.lock?.release();
-      throw new StorageError(
-        opened.dirs.snapshots,
-        undefined,
-        'there is no database, and none may be made',
-        "Create a file 'initialize' in the data directory if this is a new server, or set db.autocreate=true",
-      );
-    }
-    const server = new StandaloneServer(config, opened, options);
-    if (fresh) await server.writeSnapshot();
-    if (replayed > 0) server.startSnapshot();
-    return server;
+    return serverOf(opened, async () => {
+      const { fresh, replayed } = opened.recovered;
+      if (mustRejoin(options.disk ?? nodeDisk, opened.dirs)) {
+        throw new StorageError(
+          rejoinMarker(opened.dirs),
+          undefined,
+          'as a member of an ensemble this server has set damaged files aside, and may have forgotten transactions',
+          'Start it as a member, so that it takes them from the others; or restore the files, whose names begin with damaged, and remove this one; removed by itself, the server takes what there is',
+        );
+      }
+      if (fresh && !opened.trusted) {
+        throw new StorageError(
+          opened.dirs.snapshots,
+          undefined,
+          'there is no database, and none may be made',
+          "Create a file 'initialize' in the data directory if this is a new server, or set db.autocreate=true",
+        );
+      }
+      const server = new StandaloneServer(config, opened, options);
+      if (fresh) await server.writeSnapshot();
+      if (replayed > 0) server.startSnapshot();
+      return server;
+    });
   }
 
   override async listen(): Promise<number> {

@@ -1,9 +1,9 @@
 // Data directories used as they should not be: by two servers, or copied from one that runs.
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { StorageError, TEMPORARY } from '../../dist/storage/index.js';
+import { lockDataDir, StorageError, TEMPORARY } from '../../dist/storage/index.js';
 import { FIXTURES } from '../storage/fixtures.js';
 import { dataDir, serve } from './raw-client.js';
 
@@ -34,6 +34,33 @@ test('two servers cannot write their logs to one directory', async (t) => {
   await first.close();
   await serve(t, { dataDir: own, dataLogDir: logs });
 });
+
+for (const [name, settings, files] of [
+  [
+    'its certificates cannot be read',
+    { secureClientPort: 0, 'ssl.keyStore.location': '/nowhere.pem', 'ssl.clientAuth': 'none' },
+    {},
+  ],
+  [
+    'it is a member whose epochs cannot be right',
+    {
+      'server.1': '127.0.0.1:1:2',
+      'server.2': '127.0.0.1:3:4',
+      'server.3': '127.0.0.1:5:6',
+      initLimit: 5,
+      syncLimit: 5,
+    },
+    { myid: '1', 'version-2/acceptedEpoch': '1', 'version-2/currentEpoch': '3' },
+  ],
+] as const) {
+  test(`a server that does not start lets go of its data: ${name}`, async (t) => {
+    const dir = dataDir(t);
+    mkdirSync(join(dir, 'version-2'));
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(dir, file), text);
+    await assert.rejects(serve(t, { dataDir: dir, ...settings }), /nowhere\.pem|acceptedEpoch/);
+    await (await lockDataDir(dir))?.release();
+  });
+}
 
 for (const complete of [true, false]) {
   test(`a snapshot that is ${complete ? 'not ' : ''}without the end of its log is told of`, async (t) => {
