@@ -17,7 +17,7 @@ const CLIENTS = 50;
 /** Of a leader's death, and what must be done between two of them. */
 const DEATHS = 2;
 const TURNS = 60;
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 export const recipes: Scenario = {
   id: 'recipes',
