@@ -1,6 +1,7 @@
 // Node's own network: ports that are given back.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -24,6 +25,22 @@ for (const forTls of [false, true]) {
     client.destroy();
   });
 }
+
+test('names are looked up for dialling as for listening, whatever addresses the machine has', async (t) => {
+  const listener = await nodeNetwork.listen({ port: 0, host: 'localhost' }, (one) => one.destroy());
+  t.after(() => listener.close());
+  const real = dns.lookup;
+  const hints: unknown[] = [];
+  const watched = (name: string, options: dns.LookupOptions, found: () => void): void => {
+    hints.push(options.hints);
+    real(name, options, found);
+  };
+  t.mock.method(dns, 'lookup', watched as unknown as typeof dns.lookup);
+  const client = nodeNetwork.connect('localhost', listener.port);
+  await once(client as unknown as Socket, 'connect');
+  client.destroy();
+  assert.deepEqual(hints, [0], 'not dns.ADDRCONFIG, which leaves out 127.0.0.1 where there is no other IPv4 address');
+});
 
 const LISTENER = `
   import { closeSync, openSync } from 'node:fs';

@@ -5,7 +5,14 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import type { Runtime } from '../../runtime.js';
-import { type Connection, type Listener, type ListenOptions, type Network, nodeNetwork } from '../network.js';
+import {
+  type Connection,
+  type Listener,
+  type ListenOptions,
+  lookupAll,
+  type Network,
+  nodeNetwork,
+} from '../network.js';
 import { namesHost } from './host-name.js';
 import { TlsEntry, type TlsHooks, type TlsSettings } from './tls-entry.js';
 import { distrust } from './trust.js';
@@ -48,6 +55,7 @@ export class TlsNetwork implements Network {
     const socket = connect({
       host,
       port,
+      lookup: lookupAll,
       secureContext: this.entry.context,
       ...(isIP(host) === 0 ? { servername: host } : {}),
       // By other rules, below.
