@@ -151,17 +151,21 @@ export class EnsembleServer extends Replica {
           `this server has set damaged files aside and elects nobody until it has a leader's history; ${rejoinMarker(opened.dirs)} tells of them. If no other server has the data: restore those files and remove that one`,
         );
       }
-      if (opened.recovered.fresh) server.tellOfEmptiness();
+      if (opened.recovered.fresh) server.tellOfEmptiness(opened.trusted);
       if (opened.recovered.fresh && opened.trusted) await server.writeSnapshot();
       return server;
     });
   }
 
   /** What was lost by mistake could be voted away: it is known which server began with nothing. */
-  private tellOfEmptiness(): void {
+  private tellOfEmptiness(trusted: boolean): void {
+    const { dataDir, dataLogDir } = this.config;
+    const { current } = this.epochs;
     this.logger.warn(
       {},
-      `${this.config.dataDir} is empty: this server begins without any history. If it had some, have a majority of the others up before it`,
+      trusted || current === 0
+        ? `${dataDir} is empty: this server begins without any history. If it had some, have a majority of the others up before it`
+        : `${dataDir} has neither snapshots nor logs, but has followed in epoch ${current}: what is missing comes from the others, and this server elects nobody until then. If none of them has it: restore the files, or create ${dataLogDir}/initialize to begin without them`,
     );
   }
 

@@ -26,6 +26,7 @@ import { COUNTS_MS, SparingLogger } from './sparing-log.js';
 import { type DataDir, mayStartEmpty, openDataDir, removeTemporary } from './storage/data-dir.js';
 import { type DataLock, lockDataDirs } from './storage/data-lock.js';
 import type { Disk } from './storage/disk.js';
+import { joinedEpoch } from './storage/epochs.js';
 import { nodeDisk } from './storage/node-disk.js';
 import { purge } from './storage/purge.js';
 import { type Recovered, recover } from './storage/recovery.js';
@@ -97,7 +98,9 @@ export async function openData(
   try {
     removeTemporary(disk, dirs);
     const began = runtime.now();
-    const trusted = mayStartEmpty(disk, dirs, config.dbAutocreate);
+    // A member that has followed had a snapshot at least: emptied since, it may have forgotten what it acknowledged.
+    const mayBeNew = config.ensemble === undefined || !(joinedEpoch(disk, dirs) > 0);
+    const trusted = mayStartEmpty(disk, dirs, config.dbAutocreate && mayBeNew);
     const database = newDatabase(config, runtime);
     finishReplacing(disk, dirs);
     prepare(database);

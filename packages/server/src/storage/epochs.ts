@@ -101,6 +101,11 @@ export class Epochs {
   }
 }
 
+/** The epoch whose leader's history the server had last, as its file tells; 0 if it had none. */
+export function joinedEpoch(disk: Disk, dirs: DataDir): number {
+  return Number(disk.readText(join(dirs.snapshots, 'currentEpoch')) ?? 0);
+}
+
 /** As Java reads lines, which end with CR, LF or both: Apache's servers take what an editor on Windows has saved. */
 function firstLine(text: string): string {
   return text.split(/[\r\n]/, 1)[0] ?? '';

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { DataDir } from './data-dir.js';
 import type { Disk } from './disk.js';
-import { EPOCH } from './epochs.js';
+import { EPOCH, joinedEpoch } from './epochs.js';
 import { StorageError } from './errors.js';
 import { type SnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
 import { RepeatedEntries } from './repeated-entries.js';
@@ -112,7 +112,7 @@ function assertReached(disk: Disk, dirs: DataDir, lastZxid: number): void {
 /** Whether the server has the history of an epoch's leader: that was durable before the epoch was written. */
 function wasJoined(disk: Disk, dirs: DataDir, zxid: number): boolean {
   const epoch = Math.floor(zxid / EPOCH);
-  return epoch > 0 && Number(disk.readText(join(dirs.snapshots, 'currentEpoch')) ?? 0) >= epoch;
+  return epoch > 0 && joinedEpoch(disk, dirs) >= epoch;
 }
 
 function countRecords(disk: Disk, dir: string, file: string, maxEntry: number): number {

@@ -335,6 +335,43 @@ test('a server whose data was emptied helps to elect again once it has everythin
   assert.equal(await (await ensemble.client(3)).getData('/n'), '4');
 });
 
+test('a member that has lost its snapshots and logs, but not its epochs, elects nobody before it has everything again', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  await ensemble.level();
+  await ensemble.stop(2);
+  const client = await ensemble.client(await ensemble.settled());
+  await client.create('/n');
+  await write(client, 5);
+  await ensemble.level();
+  for (const id of ensemble.running) await ensemble.stop(id);
+  const data = join(ensemble.dataDirOf(1), 'version-2');
+  const lose = (): void => {
+    for (const name of readdirSync(data)) if (/^(snapshot|log)\./.test(name)) rmSync(join(data, name));
+  };
+  lose();
+  for (const id of [1, 2]) await ensemble.start(id);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  assert.deepEqual(
+    [1, 2].map((id) => ensemble.server(id).mode),
+    ['looking', 'looking'],
+    'what only servers 1 and 3 had is not voted away',
+  );
+  assert.ok(ensemble.said(1, /has neither snapshots nor logs, but has followed in epoch \d+/));
+  await ensemble.start(3);
+  await ensemble.settled();
+  await ensemble.level();
+  for (const id of [1, 2, 3]) assert.equal(await (await ensemble.client(id)).getData('/n'), '4');
+
+  for (const id of [1, 2, 3]) await ensemble.stop(id);
+  lose();
+  await ensemble.start(1);
+  assert.equal(ensemble.server(1).historyEnd, -1);
+  await ensemble.stop(1);
+  writeFileSync(join(ensemble.dataDirOf(1), 'initialize'), '');
+  await ensemble.start(1);
+  assert.equal(ensemble.server(1).historyEnd, 0, 'its operator says that it may begin anew');
+});
+
 test('a member that an operator gave an old backup and marked elects nobody before it has caught up', async (t) => {
   const ensemble = await Ensemble.ofThree(t);
   const client = await ensemble.client(await ensemble.settled());
