@@ -104,6 +104,7 @@ export class StandaloneServer extends Server {
   }
 
   expireSession(id: bigint): boolean {
+    if (this.replacing !== null) return false;
     let known = false;
     this.guard(() => {
       known = this.origin.expire(id);

@@ -212,15 +212,15 @@ test('a server that stops does not wait for a snapshot that does not come', { ti
   void posting;
 });
 
-test('a snapshot that is asked for while another one is restored comes after it', async (t) => {
-  const dir = dataDir(t);
+/** A server that restores a snapshot, which its disk does not take before `release` is called, and a session that it had. */
+async function restoring(t: TestContext, dir: string) {
   let opened = (): void => {};
   let goOn: Promise<void> | undefined;
-  let files = 0;
+  const files: string[] = [];
   const disk: Disk = {
     ...nodeDisk,
     async create(path) {
-      files++;
+      files.push(path);
       const file = await nodeDisk.create(path);
       opened();
       await goOn;
@@ -228,7 +228,7 @@ test('a snapshot that is asked for while another one is restored comes after it'
     },
   };
   const running = await serve(t, { dataDir: dir }, { disk });
-  const { server } = running;
+  const { id } = await RawClient.open(t, running.clientPort);
   const writing = new Promise<void>((resolve) => {
     opened = resolve;
   });
@@ -237,12 +237,18 @@ test('a snapshot that is asked for while another one is restored comes after it'
     release = resolve;
   });
   atEnd(t, () => release());
-  files = 0;
-  const restored = server.restore?.(createReadStream(new URL('snapshot.7f.written-by-3.9.5', FIXTURES)));
+  files.length = 0;
+  const restored = running.server.restore?.(createReadStream(new URL('snapshot.7f.written-by-3.9.5', FIXTURES)));
   await writing;
-  const taken = server.takeSnapshot();
+  return { running, session: id, files, restored, release };
+}
+
+test('a snapshot that is asked for while another one is restored comes after it', async (t) => {
+  const dir = dataDir(t);
+  const { running, files, restored, release } = await restoring(t, dir);
+  const taken = running.server.takeSnapshot();
   await nextTurn();
-  assert.equal(files, 1, 'one file at a time');
+  assert.equal(files.length, 1, 'one file at a time');
   release();
   const zxid = (await restored) ?? 0;
   assert.equal(await taken, `snapshot.${zxid.toString(16)}`);
@@ -250,4 +256,12 @@ test('a snapshot that is asked for while another one is restored comes after it'
   const again = await serve(t, { dataDir: dir });
   assert.ok(again.server.lastZxid >= zxid);
   assert.ok(again.server.database.tree.store.count > 10);
+});
+
+test('while a snapshot is restored there is no session to end', async (t) => {
+  const { running, session, restored, release } = await restoring(t, dataDir(t));
+  assert.equal(running.server.expireSession(session), false);
+  release();
+  await restored;
+  assert.equal(running.server.notReady, undefined);
 });
