@@ -11,6 +11,7 @@ import type { EnsembleServer } from './ensemble-server.js';
 import type { LearnerView } from './ensemble-view.js';
 import type { Connection } from './net/network.js';
 import { ObserverHosting } from './observer-hosting.js';
+import { bracketed } from './quorum/java-address.js';
 import type { QuorumConfig } from './quorum/quorum-config.js';
 import type { SessionOwner } from './request/client.js';
 import { ForwardingProcessor, type LeaderLink } from './request/forwarding.js';
@@ -112,7 +113,7 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
       decided = true;
       timer.cancel();
       wire.destroy();
-      this.problem = `${address.host}:${port}: ${problem}`;
+      this.problem = `${bracketed(address.host)}:${port}: ${problem}`;
       if (this.master !== undefined) {
         if (this.addressesTried < addresses.length) this.dial();
         else this.search();

@@ -3,7 +3,7 @@
 // Initial message, dialler to acceptor: long version (-65536), long own id, int length, own address `host:port` as text.
 // After it, both ways: int length, message.
 
-import { isWildcard } from '../quorum/java-address.js';
+import { bracketed, isWildcard } from '../quorum/java-address.js';
 import type { Runtime, Timer } from '../runtime.js';
 import {
   type Connection,
@@ -292,7 +292,7 @@ export class ElectionPort {
     const address = addresses[peer.attempts % Math.max(1, addresses.length)];
     if (address === undefined) return;
     peer.attempts++;
-    const where = `${address.host}:${address.port}`;
+    const where = `${bracketed(address.host)}:${address.port}`;
     let wire: Connection;
     try {
       wire = this.host.network.connect(address.host, address.port, { keepAlive: this.host.keepAlive });
@@ -389,7 +389,7 @@ export class ElectionPort {
     wire.on('error', (error) => {
       if (error.code !== 'ECONNREFUSED' || this.closed || peer.wire !== null) return;
       timer.cancel();
-      peer.problem = `nothing listens at ${address.host}:${address.port}`;
+      peer.problem = `nothing listens at ${bracketed(address.host)}:${address.port}`;
       peer.down = true;
       this.host.guard(() => this.host.onDown(peer.id));
     });

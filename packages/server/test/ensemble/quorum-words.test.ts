@@ -41,6 +41,13 @@ test('servers that are down are told with their places, again and again', async 
   }
 });
 
+test('addresses of IPv6 are told in brackets', async (t) => {
+  const roles = ['participant', 'participant', 'participant'] as const;
+  const ensemble = await Ensemble.of(t, roles, {}, ['127.0.0.1', '[::1]']);
+  await ensemble.start(1, {}, { runtime });
+  await said(ensemble, 1, /server 2: .*\[0:0:0:0:0:0:0:1\]:\d+/);
+});
+
 test('servers that do not answer are told as such', async (t) => {
   const ensemble = await three(t);
   const network = { ...nodeNetwork, connect: () => new Socket() };
