@@ -339,6 +339,7 @@ test('changes that nobody reads are not gathered without end, and who keeps up w
       void other.create(`/c/${i}`);
       await other.drained();
     }
+    await other.sync('/c'); // behind all of them
   };
   await fill();
   const cache = await new Cache(client, '/c').start();
