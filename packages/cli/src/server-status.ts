@@ -1,7 +1,11 @@
 // Asks a server how it is, over its client port.
 
-import { connect, isIP } from 'node:net';
+import dns from 'node:dns';
+import { connect, isIP, type LookupFunction } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+
+/** As servers look each other up: Node leaves out 127.0.0.1 on a machine that has IPv6 addresses alone. */
+export const lookupAll: LookupFunction = (name, options, found) => dns.lookup(name, { ...options, hints: 0 }, found);
 
 /**
  * Sends a four-letter word; the reply, or undefined if there is none in time.
@@ -17,7 +21,10 @@ export function fourLetterWord(
   return new Promise((resolve) => {
     let text = '';
     const name = isIP(host) === 0 ? { servername: host } : {};
-    const socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...name, ...tls });
+    const socket =
+      tls === undefined
+        ? connect({ host, port, lookup: lookupAll })
+        : connectTls({ host, port, lookup: lookupAll, ...name, ...tls });
     socket.setTimeout(timeoutMs, () => socket.destroy());
     socket.on(tls === undefined ? 'connect' : 'secureConnect', () => socket.write(word));
     socket.on('data', (chunk) => {
@@ -40,7 +47,7 @@ export function answersHandshake(host: string, port: number, timeoutMs = 1000): 
   closeSession.writeInt32BE(-11, 8);
   return new Promise((resolve) => {
     let answered = false;
-    const socket = connect({ host, port });
+    const socket = connect({ host, port, lookup: lookupAll });
     socket.setTimeout(timeoutMs, () => socket.destroy());
     socket.on('connect', () => socket.write(request));
     socket.once('data', () => {
@@ -56,7 +63,7 @@ export function answersHandshake(host: string, port: number, timeoutMs = 1000): 
 export function accepts(host: string, port: number, timeoutMs = 1000): Promise<boolean> {
   return new Promise((resolve) => {
     let accepted = false;
-    const socket = connect({ host, port });
+    const socket = connect({ host, port, lookup: lookupAll });
     socket.setTimeout(timeoutMs, () => socket.destroy());
     socket.on('connect', () => {
       accepted = true;

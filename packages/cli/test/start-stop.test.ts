@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -14,15 +15,41 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createConnection, createServer } from 'node:net';
+import { type AddressInfo, createConnection, createServer } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from '@nodekeeper/client';
+import { reach, tryTls } from '../dist/doctor/probes.js';
 import { isAlive, readPidFile } from '../dist/server-process.js';
+import { accepts, answersHandshake, fourLetterWord } from '../dist/server-status.js';
 import { atEnd, freeRange, MAIN, run, runMain, runWith, temporary, zooCfg } from './support.js';
 
 const hasProc = existsSync('/proc');
+
+test('a server is looked for where it listens, whatever addresses the machine has', async (t) => {
+  const listener = createServer((socket) => socket.on('error', () => {}).end('yes')).listen(0, 'localhost');
+  atEnd(t, () => listener.close());
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const real = dns.lookup;
+  const hints: unknown[] = [];
+  const watched = (name: string, options: dns.LookupOptions, found: () => void): void => {
+    hints.push(options.hints);
+    real(name, options, found);
+  };
+  t.mock.method(dns, 'lookup', watched as unknown as typeof dns.lookup);
+  assert.equal(await fourLetterWord('localhost', port, 'ruok'), 'yes');
+  assert.ok(await answersHandshake('localhost', port));
+  assert.ok(await accepts('localhost', port));
+  assert.equal((await reach('localhost', port, 1000)).how, 'open');
+  assert.equal((await tryTls('localhost', port, {}, 1000)).isTls, false);
+  assert.deepEqual(
+    hints,
+    [0, 0, 0, 0, 0],
+    'not dns.ADDRCONFIG, which leaves out 127.0.0.1 beside IPv6 addresses alone',
+  );
+});
 
 /** A process with this word in its command line, written down as the server of the data directory. */
 async function standIn(t: TestContext, dataDir: string, word: string): Promise<{ pid: number; file: string }> {

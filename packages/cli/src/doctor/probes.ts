@@ -5,6 +5,7 @@ import { connect as connectTcp, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { isWildcard, javaAddress } from '@nodekeeper/server/config';
+import { lookupAll } from '../server-status.js';
 
 /** `silent`: nothing came back in time, as behind a firewall that drops packets. */
 export type Reached = 'open' | 'refused' | 'silent' | 'unreachable';
@@ -21,7 +22,7 @@ export interface Reach {
 export function reach(host: string, port: number, timeout: number): Promise<Reach> {
   const began = performance.now();
   return new Promise((resolve) => {
-    const socket = connectTcp({ host, port });
+    const socket = connectTcp({ host, port, lookup: lookupAll });
     const end = (how: Reached, error = ''): void => {
       socket.destroy();
       resolve({ how, error, time: performance.now() - began });
@@ -65,7 +66,7 @@ export interface TlsAnswer {
 export function tryTls(host: string, port: number, options: ConnectionOptions, timeout: number): Promise<TlsAnswer> {
   return new Promise((resolve) => {
     const names = isIP(host) === 0 ? { servername: host } : {};
-    const socket = connectTls({ ...names, ...options, host, port });
+    const socket = connectTls({ ...names, ...options, host, port, lookup: lookupAll });
     const end = (answer: TlsAnswer): void => {
       socket.destroy();
       resolve(answer);
