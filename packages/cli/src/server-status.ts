@@ -1,11 +1,8 @@
 // Asks a server how it is, over its client port.
 
-import dns from 'node:dns';
-import { connect, isIP, type LookupFunction } from 'node:net';
+import { connect, isIP } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-
-/** As servers look each other up: Node leaves out 127.0.0.1 on a machine that has IPv6 addresses alone. */
-export const lookupAll: LookupFunction = (name, options, found) => dns.lookup(name, { ...options, hints: 0 }, found);
+import { lookupAll } from '@nodekeeper/server/lookup';
 
 /**
  * Sends a four-letter word; the reply, or undefined if there is none in time.

@@ -5,7 +5,7 @@ import { connect as connectTcp, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { isWildcard, javaAddress } from '@nodekeeper/server/config';
-import { lookupAll } from '../server-status.js';
+import { lookupAll } from '@nodekeeper/server/lookup';
 
 /** `silent`: nothing came back in time, as behind a firewall that drops packets. */
 export type Reached = 'open' | 'refused' | 'silent' | 'unreachable';

@@ -1,11 +1,12 @@
 // What the server needs of a network, and nothing more: the simulator implements it too. A connection is the part of Node's
 // Socket that is used here, with its meaning.
 
-import dns from 'node:dns';
-import { connect, createServer, isIP, type LookupFunction, type Server, type Socket } from 'node:net';
+import { lookup } from 'node:dns/promises';
+import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import type { Runtime } from '../runtime.js';
 import { isOneTooMany } from './file-limit.js';
 import { lendConnections, lendingSocket } from './lending-sockets.js';
+import { lookupAll } from './lookup.js';
 
 export interface Connection {
   readonly remoteAddress?: string | undefined;
@@ -104,8 +105,7 @@ export const nodeNetwork: Network = {
   async listen(options, onConnection, onError) {
     const { port, host: name, backlog, keepAlive = false, forTls = false, leaves = LEFT_TO_FILES } = options;
     // The same address that Java's servers take a name for: IPv4 first.
-    const host =
-      name === undefined || isIP(name) !== 0 ? name : (await dns.promises.lookup(name, { verbatim: false })).address;
+    const host = name === undefined || isIP(name) !== 0 ? name : (await lookup(name, { verbatim: false })).address;
     const open = new OpenConnections((socket) => {
       if (!isOneTooMany(descriptorOf(socket), leaves)) {
         onConnection(socket);
@@ -143,12 +143,6 @@ export const nodeNetwork: Network = {
   connect: (host, port, { keepAlive = false } = {}) =>
     lendingSocket((reading) => connect({ host, port, noDelay: true, keepAlive, lookup: lookupAll, ...reading })),
 };
-
-/**
- * Finds what names stand for where something is dialled. Otherwise Node leaves out 127.0.0.1 on a machine that has IPv6 addresses
- * alone, while a server with that name listens there.
- */
-export const lookupAll: LookupFunction = (name, options, found) => dns.lookup(name, { ...options, hints: 0 }, found);
 
 /** Node does not document where it is; where it is not, nothing is refused. */
 function descriptorOf(socket: Socket): number | undefined {

@@ -5,14 +5,8 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import type { Runtime } from '../../runtime.js';
-import {
-  type Connection,
-  type Listener,
-  type ListenOptions,
-  lookupAll,
-  type Network,
-  nodeNetwork,
-} from '../network.js';
+import { lookupAll } from '../lookup.js';
+import { type Connection, type Listener, type ListenOptions, type Network, nodeNetwork } from '../network.js';
 import { namesHost } from './host-name.js';
 import { TlsEntry, type TlsHooks, type TlsSettings } from './tls-entry.js';
 import { distrust } from './trust.js';
