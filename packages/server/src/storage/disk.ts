@@ -47,6 +47,11 @@ export interface Disk {
   renameLater(from: string, to: string, done: (error: Error | null) => void): void;
   /** Nothing if it is not there: old files may be purged at any time. */
   remove(path: string): void;
+  /**
+   * As {@link remove}, for a file that nobody reads. What it returns gives the space back, a little at a time: a file system that
+   * frees much at once keeps other writes waiting. Only the name's removal outlives a crash.
+   */
+  removeLarge(path: string): () => Promise<void>;
   /** Gives a file a size, at most what it has, and makes it durable with everything in it. */
   truncate(path: string, size: number): void;
   /**

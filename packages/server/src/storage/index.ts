@@ -7,7 +7,7 @@ export type { Disk, LogFile, ReadableFile, WritableFile } from './disk.js';
 export { StorageError } from './errors.js';
 export * from './file-names.js';
 export { nodeDisk } from './node-disk.js';
-export { purge } from './purge.js';
+export { purge, purgeable } from './purge.js';
 export * from './recovery.js';
 export * from './snapshot-reader.js';
 export * from './snapshot-writer.js';

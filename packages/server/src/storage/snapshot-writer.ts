@@ -143,7 +143,7 @@ async function writeContent(
 
 async function discard(disk: Disk, output: WritableFile, path: string): Promise<void> {
   await output.close().catch(() => {});
-  if (disk.size(path) !== undefined) disk.remove(path);
+  if (disk.size(path) !== undefined) await disk.removeLarge(path)();
 }
 
 async function encoderFor(compression: Compression, put: (data: Buffer) => Promise<void>): Promise<Encoder> {

@@ -39,6 +39,35 @@ test('a file that is written once more keeps its bytes and its size', (t) => {
   assert.throws(() => nodeDisk.rewrite(path, 0, bytes.length + 1), /ends before/);
 });
 
+test('a large file loses its name at once, and its space a little at a time', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const path = join(dir, 'file');
+  const MB = 1024 * 1024;
+  writeFileSync(path, 'x');
+  fs.truncateSync(path, 40 * MB);
+  const fd = fs.openSync(path, 'r');
+  t.after(() => fs.closeSync(fd));
+  const { ftruncate } = fs;
+  const sizes: (number | null | undefined)[] = [];
+  const counting = (of: number, size: number, done: fs.NoParamCallback): void => {
+    sizes.push(size);
+    ftruncate(of, size, done);
+  };
+  t.mock.method(fs, 'ftruncate', counting as typeof ftruncate);
+  syncBuiltinESMExports();
+  t.after(() => {
+    fs.ftruncate = ftruncate;
+    syncBuiltinESMExports();
+  });
+  const shrink = nodeDisk.removeLarge(path);
+  assert.deepEqual(fs.readdirSync(dir), []);
+  assert.equal(fs.fstatSync(fd).size, 40 * MB);
+  await shrink();
+  assert.deepEqual(sizes, [24 * MB, 8 * MB]);
+  await nodeDisk.removeLarge(path)();
+});
+
 test('a directory that is made is durable with all that were made for it', (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-'));
   t.after(() => rmSync(dir, { recursive: true }));

@@ -1,6 +1,6 @@
 // Purging: the newest whole snapshots stay, with every log that one of them needs.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Disk, nodeDisk, openDataDir, purge, recover } from '../../dist/storage/index.js';
@@ -58,6 +58,29 @@ test('old files that are purged by another thread meanwhile are missed by nobody
   assert.deepEqual(readdirSync(dirs.snapshots), ['snapshot.6c']);
 });
 
+test('all names are gone before space is given back, and logs, which may be being read, are never cut', async (t) => {
+  const dir = copyOf(t, 'standalone-3.8.0');
+  const dirs = open(dir);
+  const log = openSync(join(dirs.logs, 'log.18'), 'r');
+  t.after(() => closeSync(log));
+  const { size } = fstatSync(log);
+  const shrunk: string[][] = [];
+  const disk: Disk = {
+    ...nodeDisk,
+    removeLarge: (path) => {
+      nodeDisk.remove(path);
+      return async () => {
+        shrunk.push(readdirSync(dirs.snapshots));
+      };
+    },
+  };
+  await purge(disk, dirs, 3);
+  const left = readdirSync(dirs.snapshots);
+  assert.ok(!left.includes('log.18'));
+  assert.deepEqual(shrunk, [left, left, left, left]);
+  assert.equal(fstatSync(log).size, size);
+});
+
 test('nothing is deleted while there are fewer whole snapshots than shall stay', async (t) => {
   const dir = copyOf(t, 'standalone-3.8.0');
   assert.deepEqual(await purge(nodeDisk, open(dir), 8), []);
@@ -67,7 +90,11 @@ test('nothing is deleted before the names of the snapshots that stay are durable
   const dir = copyOf(t, 'standalone-3.8.0');
   const dirs = open(dir);
   const done: string[] = [];
-  const disk = { ...nodeDisk, syncDir: (of: string) => done.push(of), remove: () => done.push('remove') };
+  const removed = (): (() => Promise<void>) => {
+    done.push('remove');
+    return async () => {};
+  };
+  const disk = { ...nodeDisk, syncDir: (of: string) => done.push(of), remove: removed, removeLarge: removed };
   await purge(disk, dirs, 3);
   assert.deepEqual(done.slice(0, 2), [dirs.snapshots, 'remove']);
   const failing = {

@@ -350,6 +350,11 @@ class Access implements Disk {
     this.rename_(dir, { kind: 'remove', name });
   }
 
+  removeLarge(path: string): () => Promise<void> {
+    this.remove(path);
+    return async () => {};
+  }
+
   truncate(path: string, size: number): void {
     const file = this.existing(path);
     this.life.effect();

@@ -2,7 +2,7 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Disk, nodeDisk, purge } from '@nodekeeper/server/storage';
+import { nodeDisk, purge, purgeable } from '@nodekeeper/server/storage';
 import { Failure, type Output } from '../output.js';
 import { mediumDate } from './dates.js';
 
@@ -18,9 +18,12 @@ export async function runPurge(
   const dataDir = snapshotDir ?? logDir;
   for (const dir of [logDir, dataDir]) if (!existsSync(dir)) throw new Failure(`Path '${dir}' does not exist. `, 2);
   const dirs = { dataDir, dataLogDir: logDir, snapshots: join(dataDir, 'version-2'), logs: join(logDir, 'version-2') };
-  const disk: Disk = dryRun ? { ...nodeDisk, remove: () => {} } : nodeDisk;
-  await purge(disk, dirs, count, (path) => {
+  const tell = (path: string): void => {
     if (output.json) output.value({ file: path, removed: !dryRun });
     else output.line(`${dryRun ? 'Would remove' : 'Removing'} file: ${mediumDate(statSync(path).mtimeMs)}\t${path}`);
-  });
+  };
+  if (dryRun) {
+    const { snapshots, logs } = await purgeable(nodeDisk, dirs, count);
+    for (const path of [...snapshots, ...logs]) tell(path);
+  } else await purge(nodeDisk, dirs, count, tell);
 }
