@@ -1,5 +1,6 @@
 // The session: finds a server, keeps the connection, finds another when it is lost, and answers every call exactly once.
 
+import { nextTick } from 'node:process';
 import { ErrorCode, errorName, type JuteReader, OpCode, opName, Xid } from '#protocol';
 import { type Call, CallQueue } from './call-queue.js';
 import { isCredential } from './check-options.js';
@@ -43,6 +44,8 @@ const MAX_REQUEST = 0xfffff;
 const MAX_ANSWER = 64 * 1024 * 1024;
 /** What an answer has beside data, a Stat above all. */
 const REPLY_MARGIN = 1024;
+
+const RESOLVED = Promise.resolve();
 
 /** Operations that change nothing on the server, so that it does not matter whether one was executed. */
 const READS = new Set<number>([
@@ -107,7 +110,7 @@ export class Session implements ConnectionHandler {
   private readonly waiting = new CallQueue();
   private readonly drainWaiters = new Set<() => void>();
   private xid = 0;
-  /** True once a caller was answered in this turn: a notification then waits for the next. */
+  /** True from when a caller is answered until it, and all that waits for promises, has run: notifications wait until then. */
   private answered = false;
   private seenReadWrite = false;
   /** Whether the server that was connected last takes writes: one that serves reads only certainly does none. */
@@ -299,7 +302,6 @@ export class Session implements ConnectionHandler {
   }
 
   onTurn(): void {
-    this.answered = false;
     while (this.waiting.length > 0 && this.takesMore()) {
       const call = this.waiting.shift();
       if (call !== undefined && !call.settled) this.transmit(call);
@@ -325,7 +327,7 @@ export class Session implements ConnectionHandler {
       // The persistent watch that stood for it has gone meanwhile.
       if (call.covered && !this.watches.isCovered(request.watch)) this.rearmPath(request.watch.path);
     }
-    this.answered = true;
+    this.holdEvents();
     if (err !== ErrorCode.Ok) {
       if (err !== ErrorCode.NoNode || request.nullIfMissing !== true) settle(call, this.errorFor(call, err));
       else succeed(call, null);
@@ -338,6 +340,22 @@ export class Session implements ConnectionHandler {
       if (!(error instanceof KeeperError)) this.lose(`an answer that cannot be read: ${error}`);
     }
   }
+
+  /**
+   * A socket that was paused hands out what has come meanwhile chunk after chunk, and no caller goes on between two of them: that a
+   * chunk was handled says nothing. A tick that is asked for among what waits for promises comes when all of that has run.
+   */
+  private holdEvents(): void {
+    if (this.answered) return;
+    this.answered = true;
+    void RESOLVED.then(this.onCallersWaiting);
+  }
+
+  private readonly onCallersWaiting = (): void => nextTick(this.onCallersDone);
+
+  private readonly onCallersDone = (): void => {
+    this.answered = false;
+  };
 
   // WatcherEvent: int type, int state, ustring path
   private notified(r: JuteReader, zxid: number): void {
@@ -555,7 +573,6 @@ export class Session implements ConnectionHandler {
     this.seenReadWrite ||= !response.readOnly;
     this.takesWrites = !response.readOnly;
     this.connection = connection;
-    this.answered = false;
     this.authReplies = [];
     for (const one of this.identities) this.sendAuth(connection, one);
     for (const request of this.watches.rearm(this.answeredZxid)) this.sendRearm(connection, request);

@@ -70,6 +70,34 @@ test('after an event of a transaction, the rest of its events is asked for on th
   );
 });
 
+test('an event is told after the answers before it, though both came while the socket was stopped for another', async (t) => {
+  const server = await FakeServer.start(t);
+  const client = begin(t, server.port);
+  const connection = await (await server.next()).accept();
+  connection.socket.setNoDelay(true);
+  const told: string[] = [];
+  const last = new Promise<void>((resolve) => {
+    const listener = ({ path }: { readonly path: string }): void => {
+      told.push(path);
+      // It arrives while the next event waits for the answer before it, so that the socket is stopped.
+      if (path === '/1') connection.notify(EventType.nodeDeleted, '/3', 4);
+      if (path === '/3') resolve();
+    };
+    void client.addWatch('/', listener, { recursive: true });
+  });
+  connection.reply((await connection.request()).xid, 1, 0, (w) => w.int(0));
+  const reads = ['x', 'y', 'z'].map((name) => client.exists(`/${name}`).then(() => void told.push(name)));
+  const asked = [await connection.request(), await connection.request(), await connection.request()];
+  connection.socket.cork();
+  for (const [i, { xid }] of asked.entries()) {
+    connection.reply(xid, 1, 0, stat);
+    if (i < 2) connection.notify(EventType.nodeCreated, `/${i + 1}`, i + 2);
+  }
+  connection.socket.uncork();
+  await Promise.all([...reads, last]);
+  assert.deepEqual(told, ['x', '/1', 'y', '/2', 'z', '/3']);
+});
+
 test('a read of a node that a persistent watch stands on arms no other watch on the server', async (t) => {
   const server = await FakeServer.start(t);
   const client = begin(t, server.port);
