@@ -1,4 +1,4 @@
-// Faults to plant into the server and the recipes, each a replacement in its compiled code, to see that the simulator finds them. Whoever changes
+// Faults to plant into the server, the recipes and the client, each a replacement in its compiled code, to see that the simulator finds them. Whoever changes
 // the text that is replaced has to change it here too: a text that is not there exactly once is an error.
 
 import { PLANTED_IN_RECIPES } from './recipe-faults.js';

@@ -1,4 +1,4 @@
-// Faults to plant into the recipes, as into the server.
+// Faults to plant into the recipes and the client below them, as into the server.
 
 import type { PlantedFault } from './faults.js';
 
@@ -121,4 +121,13 @@ export const PLANTED_IN_RECIPES: readonly PlantedFault[] = [
     "if (event.type === 'resync')\n            return;",
   ),
   inRecipe('a cache keeps what was deleted while it was away', 'cache', 'caches/cache.js', 'this.dropUnseen();', ''),
+  {
+    name: 'an event overtakes who was answered before it',
+    package: '@nodekeeper/client',
+    recipe: 'cache',
+    file: 'session.js',
+    from: 'onTurn() {\n        while (this.waiting.length > 0',
+    to: 'onTurn() {\n        this.answered = false;\n        while (this.waiting.length > 0',
+    finds: 'liveness',
+  },
 ];

@@ -15,6 +15,9 @@ import type { Part, Scenario } from './scenario.js';
 import { VirtualProcess } from './virtual-process.js';
 import { type Loss, Wire } from './wire.js';
 
+/** Programs have more to do than what is looked at: now and then an immediate waits for so many milliseconds. */
+const BUSY = { chance: 0.2, ms: 5 };
+
 export interface PlayerHost {
   readonly scheduler: Scheduler;
   readonly random: Random;
@@ -55,7 +58,14 @@ export class Player implements Actor {
     this.host = host;
     this.life = new Life(name, this.place, (error) => this.failed('its program', error));
     const runtime = simRuntime(host.scheduler, this.life, new Clock(host.scheduler), host.random.fork('runtime'));
-    this.process = new VirtualProcess(runtime);
+    const random = host.random.fork('busy');
+    this.process = new VirtualProcess({
+      ...runtime,
+      soon: (action) =>
+        random.chance(BUSY.chance)
+          ? void host.scheduler.after(random.between(0, BUSY.ms), this.life, action)
+          : runtime.soon(action),
+    });
   }
 
   get alive(): boolean {

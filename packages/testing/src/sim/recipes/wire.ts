@@ -1,6 +1,7 @@
 // A connection of the simulated network as the client takes it for a socket; it can be lost at a chosen step of a request.
 
 import { EventEmitter } from 'node:events';
+import { nextTick } from 'node:process';
 import type { Connection } from '@nodekeeper/server';
 import type { Step } from '../fault-plan.js';
 import type { VirtualProcess } from './virtual-process.js';
@@ -16,23 +17,42 @@ export class Wire extends EventEmitter {
   /** Looked at with every write; what has struck is taken out. */
   private readonly losses: Loss[];
   private isAnswerLost = false;
+  private isPaused = false;
+  /** What has come and was not handed out, at last the end. */
+  private readonly unread: (Buffer | 'end')[] = [];
+  private readonly pass: (event: string, ...args: unknown[]) => void;
 
   constructor(connection: Connection, process: VirtualProcess, losses: Loss[]) {
     super();
     this.connection = connection;
     this.losses = losses;
-    const pass = (event: string, ...args: unknown[]): void => process.run(() => void this.emit(event, ...args));
-    connection.on('connect', () => pass('connect'));
+    this.pass = (event, ...args) => process.run(() => void this.emit(event, ...args));
+    connection.on('connect', () => this.pass('connect'));
     connection.on('data', (chunk) => {
       if (this.isAnswerLost) connection.destroy();
-      else pass('data', Buffer.from(chunk)); // a socket of Node's lends nothing
+      else this.take(Buffer.from(chunk)); // a socket of Node's lends nothing
     });
-    connection.on('drain', () => pass('drain'));
-    connection.on('end', () => pass('end'));
-    connection.on('close', () => pass('close'));
+    connection.on('drain', () => this.pass('drain'));
+    connection.on('end', () => this.take('end'));
+    connection.on('close', () => this.pass('close'));
     connection.on('error', (error) => {
-      if (this.listenerCount('error') > 0) pass('error', error);
+      if (this.listenerCount('error') > 0) this.pass('error', error);
     });
+  }
+
+  private take(item: Buffer | 'end'): void {
+    this.unread.push(item);
+    this.handOut();
+  }
+
+  /** As Node's sockets do: what came while it was paused follows chunk after chunk, and nothing that waits for promises runs between. */
+  private handOut(): void {
+    while (!this.isPaused && !this.destroyed) {
+      const item = this.unread.shift();
+      if (item === undefined) return;
+      if (item === 'end') this.pass('end');
+      else this.pass('data', item);
+    }
   }
 
   get destroyed(): boolean {
@@ -64,12 +84,13 @@ export class Wire extends EventEmitter {
   }
 
   pause(): this {
-    this.connection.pause();
+    this.isPaused = true;
     return this;
   }
 
   resume(): this {
-    this.connection.resume();
+    this.isPaused = false;
+    nextTick(() => this.handOut());
     return this;
   }
 

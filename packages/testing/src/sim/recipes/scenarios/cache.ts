@@ -8,6 +8,8 @@ import { type Part, type Scenario, until } from '../scenario.js';
 
 const PATH = '/cached';
 const NAMES = ['', '/a', '/b', '/a/x', '/a/y', '/b/x'];
+/** So many nodes come and go together, each for so many milliseconds at most. */
+const SWARM = { nodes: 20, ms: 3 };
 
 interface Shown {
   readonly type: 'created' | 'changed' | 'deleted';
@@ -22,6 +24,7 @@ export function cacheScenario(): Scenario {
   const shown: Shown[] = [];
   const caches = new Map<string, Cache>();
   let isEqual = false;
+  let swarmed = 0;
   return {
     async play(part) {
       const cache = new Cache(part.client, PATH);
@@ -37,7 +40,7 @@ export function cacheScenario(): Scenario {
       caches.set(part.name, cache);
       const filled = started(part, cache);
       while (!part.isOver()) {
-        await change(part);
+        await (part.random.chance(0.2) ? swarm(part) : change(part));
         await part.sleep(part.random.between(0, 60));
       }
       await filled;
@@ -87,6 +90,23 @@ export function cacheScenario(): Scenario {
     } catch (error) {
       if (!isKeeperError(error)) throw error; // it is there, is not there, has children, or nobody knows
     }
+  }
+
+  /** Nodes that nobody makes again: what is told wrongly of one stays wrong. */
+  async function swarm(part: Part): Promise<void> {
+    const { client, name, random } = part;
+    const pass = async (path: string, ms: number): Promise<void> => {
+      await client.create(path);
+      await part.sleep(ms);
+      await client.delete(path);
+    };
+    const swarms = ++swarmed;
+    const passing = Array.from({ length: SWARM.nodes }, (_, i) =>
+      pass(`${PATH}/${name}-${swarms}-${i}`, random.between(0, SWARM.ms)).catch((error) => {
+        if (!isKeeperError(error)) throw error; // nobody knows, or there is nothing to be below
+      }),
+    );
+    await Promise.all(passing);
   }
 
   function* neverOlder(): Generator<Finding> {
