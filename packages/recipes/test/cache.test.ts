@@ -180,6 +180,17 @@ test('a connection lost while it is filled, at any step, only costs time', async
   }
 });
 
+test('a connection lost while more nodes are listed than may be asked for at once only costs time', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, other] = [await open(t, relay.port, { maxOutstanding: 2 }), await open(t, server.clientPort)];
+  for (let i = 0; i < 8; i++) await other.create(`/many/${i}/x`, { createParents: true });
+  const lost = relay.failAt('getChildren', 'afterSend', 2);
+  await using cache = await new Cache(client, '/many').start();
+  await lost;
+  assert.deepEqual(shown(cache), await treeOf(other, '/many'));
+});
+
 test('a cache that others write to without rest ends up equal', async (t) => {
   const server = await serve(t);
   const relay = await Relay.start(t, server.clientPort);

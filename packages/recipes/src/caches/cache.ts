@@ -358,24 +358,26 @@ export class Cache<T = Buffer | null> extends RecipeEmitter<CacheEvents<T>> impl
     for (const parent of level) {
       const isLast = depthOf(parent) - this.depthOfRoot >= (this.options.maxDepth ?? Number.POSITIVE_INFINITY);
       if (isLast || !this.nodes.get(parent)?.hasChildren) continue;
-      calls.push(
-        this.client.getChildren(parent).then(
-          ({ children }) => {
-            for (const name of children) {
-              const path = join(parent, name);
-              if (this.options.selector?.(path) ?? true) below.push(path);
-            }
-          },
-          (error) => {
-            if (isKeeperError(error, 'NoAuth')) this.onFailure(parent, error);
-            else if (!isKeeperError(error, 'NoNode')) throw error;
-          },
-        ),
-      );
+      calls.push(this.list(parent, below));
       await this.client.drained();
+      if (this.failure !== undefined) break;
     }
-    for (const result of await Promise.allSettled(calls)) if (result.status === 'rejected') throw result.reason;
+    await Promise.all(calls);
+    this.throwFailure();
     return below;
+  }
+
+  /** Adds the paths of the children. Never rejects: who asks for many awaits none before there is room for the next. */
+  private async list(parent: string, below: string[]): Promise<void> {
+    try {
+      const { children } = await this.client.getChildren(parent);
+      for (const name of children) {
+        const path = join(parent, name);
+        if (this.options.selector?.(path) ?? true) below.push(path);
+      }
+    } catch (error) {
+      if (!isKeeperError(error, 'NoNode')) this.onFailure(parent, error);
+    }
   }
 
   /** Deepest first, as a server deletes. */
