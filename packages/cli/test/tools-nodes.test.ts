@@ -405,6 +405,21 @@ test('progress is shown on a terminal, now and then, and gives way to what is pr
   assert.equal(written.at(-1), `${clear}12,345 no`, 'a line that is broken could not be written over');
 });
 
+test('one of very many nodes that cannot be read is told like one of few', async (t) => {
+  const { at, client } = await serve(t);
+  const shut = { acl: [{ perms: 2, scheme: 'world', id: 'anyone' }] };
+  for (const [path, count] of [
+    ['/few', 3],
+    ['/many', 4000],
+  ] as const) {
+    await client.create(path);
+    await Promise.all(Array.from({ length: count }, (_, i) => client.create(`${path}/${i}`, i === 0 ? shut : {})));
+    const err = `Insufficient permission : ${path}/0\n`;
+    assert.deepEqual(await tools('export', `${at}${path}`), { code: 1, out: '', err });
+    assert.deepEqual(await runMain(['shell', '-server', at, 'ls', '-R', path]), { code: 1, out: '', err });
+  }
+});
+
 test('what cannot be read is marked, and the rest is printed', async (t) => {
   const { at, client } = await serve(t);
   await client.create('/app');

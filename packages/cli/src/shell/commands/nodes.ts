@@ -307,7 +307,9 @@ async function subtree(client: Client, root: string, watch: boolean): Promise<Li
         return { path, children: sorted };
       });
       // A node can be gone meanwhile; that the first is not there is told.
-      answers.push(path === root ? ask : ask.catch(unlessGone));
+      const answer = path === root ? ask : ask.catch(unlessGone);
+      answer.catch(() => {}); // it may fail before all are awaited
+      answers.push(answer);
       await client.drained();
     }
     const found = (await Promise.all(answers)).filter((one) => one !== undefined);

@@ -49,11 +49,14 @@ export async function readSubtree(
   for (let at = 0; level.length > 0; at++) {
     const reads: Promise<TreeNode | undefined>[] = [];
     for (const below of level) {
-      const read = readNode(client, joined(root, below), below, acl).catch((error: unknown) => {
-        if (passUnreadable && isKeeperError(error, 'NoAuth')) return unreadable(below);
-        throw error;
-      });
-      reads.push(read.finally(() => onRead(++count)));
+      const read = readNode(client, joined(root, below), below, acl)
+        .catch((error: unknown) => {
+          if (passUnreadable && isKeeperError(error, 'NoAuth')) return unreadable(below);
+          throw error;
+        })
+        .finally(() => onRead(++count));
+      read.catch(() => {}); // it may fail before all are awaited
+      reads.push(read);
       await client.drained();
     }
     const nodes = (await Promise.all(reads)).filter((node) => node !== undefined);
