@@ -2,15 +2,17 @@
 // against the tree plus these. A record is changed by no other write than the one that made it, so that a failed multi can take
 // its own back. Records are used again, and found through a table of their own: thousands of young objects that live until their
 // write is durable are just what a generational collector is slow at (a Map's outgrown tables kept them alive for longer still).
+// A session that ends takes hundreds of thousands of nodes with it that nobody has a change of: that it ends is all that is noted.
 // Source: PrepRequestProcessor.outstandingChanges of Apache ZooKeeper.
 
 import type { Acl } from '@nodekeeper/protocol';
 import { crcFinish } from '../tree/crc32.js';
 import type { DataTree } from '../tree/data-tree.js';
 import { crcStat, F, NodeFlag, type NodeId } from '../tree/node-store.js';
+import { OwnerKind, ownerId } from '../tree/owner.js';
 
 const STAT_WORDS = 17;
-/** Of a record that never held a node's: that a node is gone needs none, and a session can take hundreds of thousands with it. */
+/** Of a record that never held a node's: that a node is gone needs none. */
 const NO_STAT = new Int32Array(0);
 
 /** The state of one node after some write. `stat` holds a node record's first 17 words. */
@@ -78,15 +80,15 @@ export class PendingChanges {
   /** Those that make an ephemeral, oldest first: few, beside those that delete one when very many sessions end. */
   private readonly made: NodeChange[] = [];
   private madeHead = 0;
-  /** Pending changes that make or delete an ephemeral. */
-  ephemeralChanges = 0;
+  /** Sessions of which a pending write is the end, by its zxid, oldest first: what the tree has of theirs will not be there. */
+  private readonly ending = new Map<bigint, number>();
 
   constructor(tree: DataTree) {
     this.tree = tree;
   }
 
   get size(): number {
-    return this.inOrder.length - this.head;
+    return this.inOrder.length - this.head + this.ending.size;
   }
 
   /** The next write is judged: what the last one was told of the tree, and did not change, it needs no more. */
@@ -106,17 +108,14 @@ export class PendingChanges {
     const pending = this.latest(path, hash);
     if (pending !== null) return pending.exists ? pending : undefined;
     const id = store.findEncoded(hash);
-    return id === 0 ? undefined : this.fromTree(path, hash, id);
+    return id === 0 || this.goesWithSession(id) ? undefined : this.fromTree(path, hash, id);
   }
 
-  /** The digest of the node as {@link find} would tell it; 0 if it will not be there. */
-  digestOf(path: string): number {
-    const { store } = this.tree;
-    const hash = store.encode(path);
-    const pending = this.latest(path, hash);
-    if (pending !== null) return pending.exists ? pending.digest : 0;
-    const id = store.findEncoded(hash);
-    return id === 0 ? 0 : store.digest(id);
+  /** Whether a node of the tree, of which there is no change, is an ephemeral of a session that will have ended. */
+  private goesWithSession(id: NodeId): boolean {
+    const { tree } = this;
+    if (this.ending.size === 0 || tree.kind(id) !== OwnerKind.ephemeral) return false;
+    return this.ending.has(ownerId(tree.store.get(id, F.owner), tree.store.get(id, F.owner + 1)));
   }
 
   private fromTree(path: string, hash: number, id: NodeId): NodeChange {
@@ -180,30 +179,40 @@ export class PendingChanges {
     change.lent = false;
     this.insert(change);
     this.inOrder.push(change);
-    if (!change.ephemeral) return;
-    this.ephemeralChanges++;
-    if (change.exists) this.made.push(change);
+    if (change.ephemeral && change.exists) this.made.push(change);
   }
 
   /**
-   * The ephemerals that a session will have, whose id is of these halves, if the tree has `paths`. What others do meanwhile costs
-   * nothing here: sessions end by thousands when a network parts.
+   * The session ends with that write, and takes with it the ephemerals that it will have. `leaves` is told of those that the tree has
+   * and nobody a change of, which are gone from now on; the paths of the others are returned, for the write to {@link remove}. What
+   * others do meanwhile costs nothing here: sessions end by thousands when a network parts.
    */
-  ephemeralsOf(paths: readonly string[], idHi: number, idLo: number): ReadonlySet<string> {
-    if (this.ephemeralChanges === 0) return new Set(paths);
-    const has = (path: string): boolean => this.latestIsOf(path, idHi, idLo);
-    const own = new Set(paths.filter(has));
+  endSession(session: bigint, idHi: number, idLo: number, zxid: number, leaves: (id: NodeId) => void): Set<string> {
+    const { store } = this.tree;
+    const changed = new Set<string>();
+    const mayHave = (path: string): void => {
+      if (this.latestIsOf(path, idHi, idLo)) changed.add(path);
+    };
+    const ids = this.tree.ephemeralIds(session);
+    const ended = this.ending.has(session);
+    for (const id of ids ?? []) {
+      const hash = store.get(id, F.hash);
+      const path = this.mayBeChanged(hash) ? store.path(id) : undefined;
+      if (path !== undefined && this.latest(path, hash) !== null) mayHave(path);
+      else if (!ended) leaves(id);
+    }
+    if (ids !== undefined && !ended) this.ending.set(session, zxid);
     for (let i = this.madeHead; i < this.made.length; i++) {
       const change = this.made[i] as NodeChange;
-      if (isOwned(change, idHi, idLo) && has(change.path)) own.add(change.path);
+      if (isOwned(change, idHi, idLo)) mayHave(change.path);
     }
-    return own;
+    return changed;
   }
 
-  /** Whether no later change takes the node from the session. */
+  /** Whether the node is the session's by its latest change. */
   private latestIsOf(path: string, idHi: number, idLo: number): boolean {
     const latest = this.latest(path, this.tree.store.encode(path));
-    return latest === null || (latest.exists && isOwned(latest, idHi, idLo));
+    return latest?.exists === true && isOwned(latest, idHi, idLo);
   }
 
   /** A place to go back to with {@link rollback}. */
@@ -217,9 +226,7 @@ export class PendingChanges {
     for (const change of this.inOrder.splice(mark).reverse()) {
       this.unlink(change);
       if (change.displaced !== null) this.link(change.displaced);
-      if (!change.ephemeral) continue;
-      this.ephemeralChanges--;
-      if (change.exists) this.made.pop();
+      if (change.ephemeral && change.exists) this.made.pop();
     }
   }
 
@@ -231,14 +238,19 @@ export class PendingChanges {
       if (change.zxid > zxid) break;
       this.head++;
       this.unlink(change);
-      if (change.ephemeral) {
-        this.ephemeralChanges--;
-        if (change.exists) this.madeHead++;
-      }
+      if (change.ephemeral && change.exists) this.madeHead++;
       this.release(change);
     }
+    if (this.ending.size > 0) this.forgetEnded(zxid);
     this.head = withoutFirst(inOrder, this.head);
     this.madeHead = withoutFirst(this.made, this.madeHead);
+  }
+
+  private forgetEnded(upTo: number): void {
+    for (const [session, zxid] of this.ending) {
+      if (zxid > upTo) return;
+      this.ending.delete(session);
+    }
   }
 
   /** The pending changes, oldest first. */
@@ -282,6 +294,13 @@ export class PendingChanges {
     let change = this.buckets[hash & (this.buckets.length - 1)] as NodeChange | null;
     while (change !== null && (change.hash !== hash || change.path !== path)) change = change.chained;
     return change;
+  }
+
+  /** Whether there may be a change of a path with this hash. */
+  private mayBeChanged(hash: number): boolean {
+    let change = this.buckets[hash & (this.buckets.length - 1)] as NodeChange | null;
+    while (change !== null && change.hash !== hash) change = change.chained;
+    return change !== null;
   }
 
   /** Puts a change in the place of the one that was the latest of its path. */

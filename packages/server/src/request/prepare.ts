@@ -20,7 +20,7 @@ import type { ReconfigRequest } from '../quorum/reconfigure.js';
 import { crcBytes } from '../tree/crc32.js';
 import type { DataTree, Expired } from '../tree/data-tree.js';
 import { DIGEST_VERSION, TreeDigest } from '../tree/digest.js';
-import { F } from '../tree/node-store.js';
+import { F, type NodeId } from '../tree/node-store.js';
 import { type ExtendedTypes, OwnerKind, ownerKind, ttlOwnerHi } from '../tree/owner.js';
 import { ROOT_LIMITS, spoilsCounts } from '../tree/quota.js';
 import { TXN_DIGEST_SIZE, TXN_HEADER_SIZE, TxnHeaderAt } from '../tree/txn-types.js';
@@ -148,19 +148,39 @@ export class Preparer {
   /** The entry that closes a session and deletes its ephemerals. Returns the number of ephemerals. */
   prepareCloseSession(id: bigint, author: Author, cxid: number, zxid: number, time: number): number {
     this.begin(OpCode.closeSession, author, cxid, zxid, time);
-    const paths = this.pending.ephemeralsOf(this.tree.ephemeralPaths(id), author.idHi, author.idLo);
-    for (const path of paths) {
-      const parent = this.pending.find(parentPath(path));
-      if (parent !== undefined) this.changeParent(parent, -1, -1);
-      this.removeNode(path, this.pending.digestOf(path), true);
+    const { entry, pending } = this;
+    const { store } = this.tree;
+    const countAt = entry.pos;
+    let count = 0;
+    /** How many children parents lose. */
+    const lost = new Map<NodeId, number>();
+    entry.int(0);
+    const changed = pending.endSession(id, author.idHi, author.idLo, zxid, (node) => {
+      count++;
+      const path = store.get(node, F.path);
+      if (!this.tooLarge)
+        entry.bufferFrom(store.arena.bytes(path), store.arena.offset(path), store.get(node, F.pathLength));
+      this.digest.subtract(store.digest(node));
+      const parent = store.get(node, F.parent);
+      lost.set(parent, (lost.get(parent) ?? 0) + 1);
+    });
+    for (const [node, children] of lost) {
+      const parent = pending.find(store.path(node));
+      if (parent !== undefined) this.changeParent(parent, -1, -children);
     }
-    const { closeSessionTxnEnabled } = this.options;
-    if (closeSessionTxnEnabled) this.entry.vector([...paths], (w, path) => w.string(path));
+    for (const path of changed) {
+      count++;
+      if (!this.tooLarge) entry.string(path);
+      const parent = pending.find(parentPath(path));
+      if (parent !== undefined) this.changeParent(parent, -1, -1);
+      this.removeNode(path, pending.find(path)?.digest ?? 0, true);
+    }
+    entry.buf.writeInt32BE(count, countAt);
     // Too long a list is left out (ZOOKEEPER-4306): each server deletes what it knows of the session, as before there were lists.
     // Where there is none, there is no digest either: Apache's servers would take it for a list, and not start on such a log.
-    if (!closeSessionTxnEnabled || this.tooLarge) this.entry.pos = TXN_HEADER_SIZE;
+    if (!this.options.closeSessionTxnEnabled || this.tooLarge) entry.pos = TXN_HEADER_SIZE;
     else this.finish(ErrorCode.Ok);
-    return paths.size;
+    return count;
   }
 
   /** The entry that deletes an empty container or an outlived TTL node; an error code if it is no longer due. */

@@ -375,13 +375,20 @@ export class DataTree {
     if (this.zxid > store.getLong(parent, F.pzxid)) this.touchParent(parent);
     const id = store.find(buf, start, end);
     if (id === 0) return;
+    this.unregisterOwner(id);
+    this.deleteNode(id, parent, buf, start, end);
+  }
+
+  /** Deletes a node of no owner whose path stands in `buf[start, end)`; its parent is touched already. */
+  private deleteNode(id: NodeId, parent: NodeId, buf: Buffer, start: number, end: number): void {
+    const { store } = this;
     if (store.get(id, F.numChildren) !== 0) this.deleteChildrenLeftByReplay(id);
     const aclId = store.get(id, F.aclId);
     const dataLength = store.get(id, F.dataLength);
     const observed = this.quotas.size > 0 || this.watches.count > 0;
     const path = observed ? store.path(id) : '';
-    this.unregisterOwner(id);
     if (this.digestEnabled) this.digest.subtract(store.digest(id));
+    this.sessions.onWritten?.(buf, start, end, 0);
     store.remove(id);
     if (observed) {
       const limited = limitedPath(path);
@@ -391,7 +398,6 @@ export class DataTree {
     }
     // Last: who may hear of the deletion is judged by this list, which nobody else may use.
     this.acls.release(aclId);
-    this.sessions.onWritten?.(buf, start, end, 0);
   }
 
   /**
@@ -488,11 +494,27 @@ export class DataTree {
         this.deleteEphemeral(session, reader.buf, at, reader.pos);
       }
     }
-    for (const id of [...(this.ephemerals.get(session) ?? [])]) {
-      const path = Buffer.from(this.store.path(id));
-      this.deleteEphemeral(session, path, 0, path.length);
-    }
+    this.deleteUnlisted(session);
     this.sessions.onSessionClosed(session);
+  }
+
+  /** What the tree knows of the session, and no list has told of. */
+  private deleteUnlisted(session: bigint): void {
+    const { store, sessions } = this;
+    const ids = this.ephemerals.get(session);
+    if (ids === undefined) return;
+    this.ephemerals.delete(session);
+    this.ephemeralCount -= ids.size;
+    for (const id of ids) {
+      const parent = store.get(id, F.parent);
+      if (parent <= 0) continue; // it went with what stood above it
+      if (this.zxid > store.getLong(parent, F.pzxid)) this.touchParent(parent);
+      const path = sessions.onEphemeralDeleted === undefined ? undefined : store.path(id);
+      const handle = store.get(id, F.path);
+      const at = store.arena.offset(handle);
+      this.deleteNode(id, parent, store.arena.bytes(handle), at, at + store.get(id, F.pathLength));
+      if (path !== undefined) sessions.onEphemeralDeleted?.(session, path);
+    }
   }
 
   private deleteEphemeral(session: bigint, buf: Buffer, start: number, end: number): void {

@@ -232,8 +232,8 @@ const PLANTED_IN_THE_SERVER: readonly PlantedFault[] = [
   {
     name: 'a session leaves an ephemeral behind',
     file: 'request/prepare.js',
-    from: 'const paths = this.pending.ephemeralsOf(this.tree.ephemeralPaths(id), author.idHi, author.idLo);',
-    to: 'const paths = this.pending.ephemeralsOf(this.tree.ephemeralPaths(id), author.idHi, author.idLo); if (paths.size > 1) paths.delete([...paths][0]);',
+    from: 'const changed = pending.endSession(id, author.idHi, author.idLo, zxid, (node) => {',
+    to: 'let first = true; const changed = pending.endSession(id, author.idHi, author.idLo, zxid, (node) => { if (first) { first = false; return; }',
     servers: 1,
     finds: 'transactions',
   },
