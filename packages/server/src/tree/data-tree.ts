@@ -406,12 +406,15 @@ export class DataTree {
    * log creates them again.
    */
   private deleteChildrenLeftByReplay(id: NodeId): void {
-    for (const child of this.store.children(id)) {
-      if (this.store.get(child, F.numChildren) !== 0) this.deleteChildrenLeftByReplay(child);
-      this.unregisterOwner(child);
-      this.digest.subtract(this.store.digest(child));
-      this.acls.release(this.store.get(child, F.aclId));
-      this.store.remove(child);
+    const { store } = this;
+    const below = [...store.children(id)];
+    for (let i = 0; i < below.length; i++) for (const child of store.children(below[i] as NodeId)) below.push(child);
+    // The last are the deepest.
+    for (const node of below.reverse()) {
+      this.unregisterOwner(node);
+      this.digest.subtract(store.digest(node));
+      this.acls.release(store.get(node, F.aclId));
+      store.remove(node);
     }
   }
 

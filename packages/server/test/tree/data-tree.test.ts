@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { AddWatchMode, ErrorCode, JuteWriter, OpCode } from '@nodekeeper/protocol';
 import type { Expired } from '../../dist/tree/data-tree.js';
-import { addLong, F } from '../../dist/tree/node-store.js';
+import { addLong, F, ROOT } from '../../dist/tree/node-store.js';
 import { type ExtendedTypes, OwnerKind, ownerKind, ttlOf } from '../../dist/tree/owner.js';
 import type { WatchEvent } from '../../dist/tree/watches.js';
 import { AUTHOR_ID, createBody, Harness } from './harness.js';
@@ -203,6 +203,29 @@ test('replaying the log gives the same tree, and replaying it twice too', () => 
   check(again);
   assert.equal(again.tree.digest.toBigInt(), h.tree.digest.toBigInt());
   assert.equal(again.tree.store.count, h.tree.store.count);
+});
+
+test('what a snapshot holds below a node that the log deletes goes with it, be it thousands of levels', () => {
+  const h = new Harness();
+  const levels = 6000;
+  for (let i = 1; i <= levels; i++) {
+    h.create('/a'.repeat(i), { flags: i === levels ? 1 : 0, acl: [{ perms: 31, scheme: 'world', id: 'anyone' }] });
+    h.entries.length = 0;
+  }
+  const w = new JuteWriter()
+    .int(0)
+    .int(7)
+    .int(1)
+    .long53(++h.zxid)
+    .long53(h.time)
+    .int(OpCode.delete)
+    .string('/a');
+  h.tree.apply(w.bytes(), 0, w.pos);
+  const fresh = new Harness().tree;
+  assert.deepEqual([h.tree.store.count, h.tree.ephemeralCount], [fresh.store.count, 0]);
+  assert.equal(h.tree.store.nodesBelow(ROOT), fresh.store.nodesBelow(ROOT));
+  assert.equal(h.create('/a'), 0);
+  assert.equal(h.tree.digestMismatches, 0);
 });
 
 test('every node knows how many nodes and bytes are below it, whatever was done', () => {
