@@ -638,15 +638,14 @@ export abstract class Server {
   /** Runs what an event asks for, as a turn; an error of ours ends the server. */
   guard(action: () => void): void {
     if (this.failed) return;
-    this.port.beginTurn();
     try {
+      this.port.beginTurn();
       action();
+      this.port.liftLimit();
+      this.port.turns.flush();
     } catch (e) {
       this.fail(e as Error);
-      return;
     }
-    this.port.liftLimit();
-    this.port.turns.flush();
   }
 
   private purge(): void {

@@ -318,6 +318,21 @@ test('a failed sync ends the server, and nothing of that batch is acknowledged',
   b.socket.destroy();
 });
 
+test('an error of ours ends the server also where those go on who had to wait for the commit', async (t) => {
+  let onFatal: (error: Error) => void = () => {};
+  const told = new Promise<Error>((resolve) => {
+    onFatal = resolve;
+  });
+  const { clientPort, server } = await serve(t, {}, { onFatal: (error) => onFatal(error) });
+  const a = await RawClient.open(t, clientPort);
+  server.port.liftLimit = () => {
+    throw new Error('planted');
+  };
+  a.send(OpCode.setData, (w) => w.string('/').buffer(null).int(-1));
+  assert.equal((await told).message, 'planted');
+  assert.equal(server.notReady, 'the server has failed');
+});
+
 test('a reader that does not read is not written to without bound, and others are served', async (t) => {
   const { clientPort } = await serve(t);
   const a = await RawClient.open(t, clientPort);
