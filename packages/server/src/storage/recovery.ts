@@ -185,6 +185,14 @@ function replay(
     const { file } = logs[i] as { file: string };
     const end = readLog(disk, dirs.logs, file, options.maxEntry, (buf, start, stop, zxid, type, offset) => {
       if (zxid <= snapshotZxid) return;
+      if (zxid > Number.MAX_SAFE_INTEGER) {
+        throw new StorageError(
+          file,
+          offset,
+          `zxids go on behind 0x${last.toString(16)} to where epochs from 2097152 on are, which are not supported`,
+          "Use Apache's server; or copy the nodes from it to a server that begins anew",
+        );
+      }
       if (zxid === last && type === ERROR_TYPE) return; // 3.9 servers can log an error under the zxid before it
       if (zxid <= last && repeated.has(i, offset, zxid, buf, start, stop)) return;
       if (zxid !== last + 1 && !beginsEpoch(zxid, last)) {

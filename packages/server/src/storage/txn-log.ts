@@ -180,6 +180,8 @@ export class TxnLog {
     if (this.closing !== null) throw new Error('the log is closed');
     if (zxid <= this.lastZxid)
       throw new Error(`zxid 0x${zxid.toString(16)} is logged after 0x${this.lastZxid.toString(16)}`);
+    if (zxid > Number.MAX_SAFE_INTEGER)
+      throw new Error(`zxid 0x${zxid.toString(16)} cannot be logged: epochs from 2097152 on are not supported`);
     this.lastZxid = zxid;
     if (this.batch.count > 0 && this.batch.used + RECORD_HEAD + entry.length + 1 > LARGEST_BATCH) {
       this.full.push(this.takeBatch());

@@ -1,7 +1,7 @@
 // A standalone server through its client port: sessions, durability, limits, bad input.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -18,8 +18,11 @@ import { digestId } from '../../dist/net/auth.js';
 import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import type { Disk } from '../../dist/storage/disk.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
+import { writeSnapshot } from '../../dist/storage/snapshot-writer.js';
 import { childrenInOrder } from '../../dist/tree/child-order.js';
 import { F } from '../../dist/tree/node-store.js';
+import { SnapshotSource } from '../../dist/tree/snapshot-source.js';
+import { Harness } from '../tree/harness.js';
 import { Clock } from './clock.js';
 import { dataDir, RawClient, type Reply, serve } from './raw-client.js';
 import { until } from './until.js';
@@ -316,6 +319,26 @@ test('a failed sync ends the server, and nothing of that batch is acknowledged',
   assert.notEqual(server.notReady, undefined);
   a.socket.destroy();
   b.socket.destroy();
+});
+
+test('no write gets a zxid that cannot be told from the next: the server ends before', async (t) => {
+  const dir = dataDir(t);
+  mkdirSync(join(dir, 'version-2'));
+  const options = { digestEnabled: false, serializeLastProcessedZxid: false, compression: '' } as const;
+  const { tree } = new Harness();
+  tree.lastProcessedZxid = Number.MAX_SAFE_INTEGER - 2;
+  await writeSnapshot(nodeDisk, join(dir, 'version-2'), new SnapshotSource(tree, []), options);
+  let onFatal: (error: Error) => void = () => {};
+  const told = new Promise<Error>((resolve) => {
+    onFatal = resolve;
+  });
+  const { clientPort, server } = await serve(t, { dataDir: dir }, { onFatal: (error) => onFatal(error) });
+  const a = await RawClient.open(t, clientPort);
+  await a.create('/last', '');
+  assert.equal(server.lastZxid, Number.MAX_SAFE_INTEGER);
+  a.send(OpCode.setData, (w) => w.string('/last').buffer(null).int(-1));
+  assert.match((await told).message, /epochs from 2097152 on are not supported/);
+  assert.equal(server.lastZxid, Number.MAX_SAFE_INTEGER);
 });
 
 test('an error of ours ends the server also where those go on who had to wait for the commit', async (t) => {

@@ -326,3 +326,22 @@ test('an epoch begins with its first transaction: another one shows that some ar
   writeFileSync(join(dir, 'version-2/log.100000003'), logOf(0x100000003, [failure(0x100000003)]));
   await assert.rejects(recoverDir(dir), /0x100000003 follows 0x7f: transactions between them are missing/);
 });
+
+test('zxids that go beyond those that can be told apart are named as what they are', async (t) => {
+  const dir = temporaryDir(t);
+  mkdirSync(join(dir, 'version-2'));
+  const last = Number.MAX_SAFE_INTEGER;
+  writeFileSync(join(dir, 'version-2/snapshot.1ffffffffffffe'), snapshotOf([], [{ path: '' }]));
+  const log = join(dir, `version-2/log.${last.toString(16)}`);
+  writeFileSync(log, logOf(last, [failure(last)]));
+  assert.equal((await recoverDir(dir)).recovered.lastZxid, last);
+  for (const next of [2n ** 53n, 2n ** 53n + 1n, 2n ** 60n]) {
+    const beyond = failure(0);
+    beyond.writeBigInt64BE(next, 12);
+    writeFileSync(log, logOf(last, [failure(last), beyond]));
+    await assert.rejects(
+      recoverDir(dir),
+      /zxids go on behind 0x1fffffffffffff to where epochs from 2097152 on are, which are not supported/,
+    );
+  }
+});
