@@ -41,8 +41,9 @@ export function parseQuota(text: string): QuotaNumbers | undefined {
   const values = new Map<string, number>();
   if (text !== '') {
     for (const pair of javaSplit(text, /[,;]+/)) {
-      const [key, value] = javaSplit(pair, /=/);
-      if (key === undefined || value === undefined) return undefined;
+      const [key, given] = javaSplit(pair, /=/);
+      if (key === undefined || given === undefined) return undefined;
+      const value = given === '' || isLong(given) ? given : inAscii(given);
       if (value !== '' && !isLong(value)) return undefined;
       values.set(key, value === '' ? -1 : Number(value));
     }
@@ -60,6 +61,17 @@ function javaSplit(text: string, separator: RegExp): string[] {
   const parts = text.split(separator);
   while (parts.length > 1 && parts.at(-1) === '') parts.pop();
   return parts.length === 1 && parts[0] === '' && text !== '' ? [] : parts;
+}
+
+/** The text with the digits of all scripts as those of ASCII: as Java reads them, characters up to U+FFFF. */
+function inAscii(text: string): string {
+  return text.replace(/\p{Nd}/gu, (digit) => {
+    if (digit.length > 1) return digit;
+    // The ten of a script stand one after the other.
+    let value = 0;
+    while (/\p{Nd}/u.test(String.fromCharCode(digit.charCodeAt(0) - value - 1))) value++;
+    return String(value % 10);
+  });
 }
 
 function isLong(text: string): boolean {

@@ -17,6 +17,7 @@ test('what Java reads is read', () => {
   assert.deepEqual(parseQuota('count=2,;,'), { ...NONE, count: 2 });
   assert.deepEqual(parseQuota('count==7'), NONE);
   assert.deepEqual(parseQuota('other=1,count=9223372036854775807'), { ...NONE, count: 2 ** 63 });
+  assert.deepEqual(parseQuota('count=-٠٩,bytes=１2'), { ...NONE, count: -9, bytes: 12 });
 });
 
 test('what Java cannot read is no quota', () => {
@@ -29,6 +30,8 @@ test('what Java cannot read is no quota', () => {
     'count=1.5',
     'count= 1',
     'count=9223372036854775808',
+    'count=٩223372036854775808',
+    'count=𝟎',
   ])
     assert.equal(parseQuota(text), undefined, text);
 });
