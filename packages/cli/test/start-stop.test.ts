@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import dns from 'node:dns';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -20,6 +19,7 @@ import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from '@nodekeeper/client';
+import { hintsOfLookups } from '../../server/dist-test/net/lookups.js';
 import { reach, tryTls } from '../dist/doctor/probes.js';
 import { isAlive, readPidFile } from '../dist/server-process.js';
 import { accepts, answersHandshake, fourLetterWord } from '../dist/server-status.js';
@@ -32,13 +32,7 @@ test('a server is looked for where it listens, whatever addresses the machine ha
   atEnd(t, () => listener.close());
   await once(listener, 'listening');
   const { port } = listener.address() as AddressInfo;
-  const real = dns.lookup;
-  const hints: unknown[] = [];
-  const watched = (name: string, options: dns.LookupOptions, found: () => void): void => {
-    hints.push(options.hints);
-    real(name, options, found);
-  };
-  t.mock.method(dns, 'lookup', watched as unknown as typeof dns.lookup);
+  const hints = hintsOfLookups(t);
   assert.equal(await fourLetterWord('localhost', port, 'ruok'), 'yes');
   assert.ok(await answersHandshake('localhost', port));
   assert.ok(await accepts('localhost', port));

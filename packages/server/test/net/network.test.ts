@@ -1,12 +1,12 @@
 // Node's own network: ports that are given back.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import dns from 'node:dns';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { type Connection, nodeNetwork } from '../../dist/net/network.js';
+import { hintsOfLookups } from './lookups.js';
 
 for (const forTls of [false, true]) {
   test(`a port that is closed twice is closed both times, once its last connection has ended (for TLS: ${forTls})`, async () => {
@@ -29,13 +29,7 @@ for (const forTls of [false, true]) {
 test('names are looked up for dialling as for listening, whatever addresses the machine has', async (t) => {
   const listener = await nodeNetwork.listen({ port: 0, host: 'localhost' }, (one) => one.destroy());
   t.after(() => listener.close());
-  const real = dns.lookup;
-  const hints: unknown[] = [];
-  const watched = (name: string, options: dns.LookupOptions, found: () => void): void => {
-    hints.push(options.hints);
-    real(name, options, found);
-  };
-  t.mock.method(dns, 'lookup', watched as unknown as typeof dns.lookup);
+  const hints = hintsOfLookups(t);
   const client = nodeNetwork.connect('localhost', listener.port);
   await once(client as unknown as Socket, 'connect');
   client.destroy();
