@@ -64,6 +64,31 @@ test('members are current when they were read again', async (t) => {
   assert.deepEqual(told, ['stale 1', 'left 0', 'current 0']);
 });
 
+test('who reads the changes gets all of them, however many members leave in one moment', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, other] = [await open(t, relay.port), await open(t, server.clientPort)];
+  const members = 10_500;
+  await other.create('/many');
+  for (let i = 0; i < members; i++) {
+    void other.create(`/many/m${i}`, { data: '{}' });
+    await other.drained();
+  }
+  await other.sync('/many'); // behind all of them
+  await using cluster = await new Cluster(client, '/many').start();
+  assert.equal(cluster.members.size, members);
+  let left = 0;
+  const reading = (async () => {
+    for await (const { type } of cluster.changes()) if (type === 'left') left++;
+  })();
+  relay.down();
+  await other.deleteRecursive('/many');
+  relay.up();
+  await until(() => left === members);
+  await cluster.close();
+  await reading;
+});
+
 test('a server whose node cannot be read is not chosen, and keeps nobody from the others', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);

@@ -11,7 +11,7 @@ export const LATEST: UnreadLimit = { limit: 100 };
 const CHANGES = 10_000;
 
 /** For changes, of which none can be left out: the stream ends with an Overflow. @param nodes how many there are, or were */
-export function everyChange({ recipe, path }: Who, nodes = () => 0): UnreadLimit {
+export function everyChange({ recipe, path }: Who, nodes: () => number): UnreadLimit {
   return {
     get limit() {
       return CHANGES + nodes();

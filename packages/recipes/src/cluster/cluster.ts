@@ -54,6 +54,8 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
   private readonly cache: Cache<MemberReport>;
   private readonly node: PersistentNode | undefined;
   private own: MemberReport;
+  /** How many there were when there were most. */
+  private mostMembers = 0;
 
   /** @throws RecipeError BadPath, BadArgument */
   constructor(client: Client, path: string, { id, report = {} }: ClusterOptions = {}) {
@@ -111,10 +113,16 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
     }
   }
 
-  /** Changes from now on, until it is closed. When more than 10,000 are left unread the reader gets an Overflow, and no more. */
+  /**
+   * Changes from now on, until it is closed. When more than 10,000 are left unread, and as many more as there have been members, the
+   * reader gets an Overflow, and no more.
+   */
   changes(): EventStream<ClusterChange> {
     this.life.check();
-    return this.streamOf('change', everyChange({ recipe: RECIPE, path: this.path }));
+    return this.streamOf(
+      'change',
+      everyChange({ recipe: RECIPE, path: this.path }, () => this.mostMembers),
+    );
   }
 
   /** Leaves. */
@@ -137,6 +145,9 @@ export class Cluster extends RecipeEmitter<ClusterEvents> implements AsyncDispos
     const told = (type: 'joined' | 'left' | 'updated') => (node: CachedNode<MemberReport>) => {
       if (node.path !== this.path) this.tell('change', { type, member: memberOf(this.path, node) });
     };
+    this.cache.on('created', () => {
+      this.mostMembers = Math.max(this.mostMembers, this.cache.size);
+    });
     this.cache.on('created', told('joined'));
     this.cache.on('deleted', told('left'));
     this.cache.on('changed', told('updated'));
