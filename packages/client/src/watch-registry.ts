@@ -1,7 +1,7 @@
 // The watches of a session: who waits for what, which events concern whom, and what a new connection must be told.
 // All paths here are the server's, with the chroot. Source of the rules: ZKWatchManager of Apache's client.
 
-import { AddWatchMode, ErrorCode, type JuteWriter, OpCode, parentPath } from '#protocol';
+import { AddWatchMode, ErrorCode, type JuteWriter, OpCode, PathLengths, parentPath } from '#protocol';
 import { onAbort } from './on-abort.js';
 import {
   overSignalOf,
@@ -65,6 +65,8 @@ export class WatchRegistry {
   private readonly exist: Lists = new Map();
   private readonly children: Lists = new Map();
   private readonly persistent = new Map<string, PersistentEntry>();
+  /** Of the persistent watches. */
+  private readonly lengths = new PathLengths();
   private readonly chroot: string;
   private readonly chunkBytes: number;
   private readonly report: (error: unknown) => void;
@@ -92,6 +94,7 @@ export class WatchRegistry {
     if (entry === undefined) {
       entry = { watches: new Set(), recursive: false, sent: false, armedRecursive: false };
       this.persistent.set(watch.path, entry);
+      this.lengths.add(watch.path);
     }
     entry.watches.add(watch);
     entry.recursive ||= watch.recursive;
@@ -102,6 +105,7 @@ export class WatchRegistry {
     const entry = this.persistent.get(watch.path);
     if (entry === undefined || !entry.watches.delete(watch) || entry.watches.size > 0) return false;
     this.persistent.delete(watch.path);
+    this.lengths.delete(watch.path);
     return entry.sent;
   }
 
@@ -202,18 +206,21 @@ export class WatchRegistry {
     }
     for (const watch of own?.watches ?? []) this.call(watch.deliver, event);
     if (path === '/') return;
-    let above = parentPath(path);
+    const above = parentPath(path);
     const parent = this.persistent.get(above);
     if (event.type !== 'nodeDataChanged' && parent?.armedRecursive) {
       const changed: WatchEvent = { ...event, type: 'nodeChildrenChanged', path: this.visible(above) };
       for (const watch of parent.watches) if (!watch.recursive) this.call(watch.deliver, changed);
     }
-    for (;;) {
-      for (const watch of this.persistent.get(above)?.watches ?? [])
-        if (watch.recursive) this.call(watch.deliver, event);
-      if (above === '/') return;
-      above = parentPath(above);
-    }
+    for (let end = above.length; end > 0; end = path.lastIndexOf('/', end - 1)) this.notifyAbove(event, path, end);
+    if (above !== '/') this.notifyAbove(event, '/', 1);
+  }
+
+  /** Tells the recursive watches of the first `length` characters of the path. */
+  private notifyAbove(event: WatchEvent, path: string, length: number): void {
+    if (!this.lengths.has(length)) return;
+    for (const watch of this.persistent.get(path.slice(0, length))?.watches ?? [])
+      if (watch.recursive) this.call(watch.deliver, event);
   }
 
   /** The session is no more: tells the one-shot watches their end. Persistent ones go on if there is a next session. */
@@ -231,6 +238,7 @@ export class WatchRegistry {
   endPersistent(state: 'expired' | 'closed'): void {
     const ended = [...this.persistent.values()];
     this.persistent.clear();
+    this.lengths.clear();
     for (const { watches } of ended) {
       for (const watch of watches) {
         const event: WatchEvent = { type: 'none', state, path: this.visible(watch.path), zxid: undefined };

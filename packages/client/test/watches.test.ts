@@ -12,6 +12,7 @@ import {
   type WatchStream,
 } from '../dist/index.js';
 import type { Session } from '../dist/session.js';
+import { WatchRegistry } from '../dist/watch-registry.js';
 import { Relay } from './relay.js';
 import { open, serve } from './support.js';
 
@@ -513,4 +514,25 @@ test('of what nobody reads no more is kept than the limit: the oldest goes, or t
   assert.deepEqual([every.length, ends], [0, 2]); // also if nobody reads any more
   await assert.rejects(every.next(), { message: '3 unread' });
   assert.equal((await every.next()).done, true);
+});
+
+test('of a path with very many levels only those are looked for that are watched', (t) => {
+  const registry = new WatchRegistry('', 1024, (error) => assert.fail(String(error)));
+  const told: string[] = [];
+  const watches = ['/', '/x', '/x/xx', '/x/x/x/x'].map((path, i) => {
+    const deliver = (event: PersistentEvent): void => void told.push(`${path} ${event.path.length}`);
+    return { path, recursive: i < 3, sent: true, deliver };
+  });
+  for (const watch of watches) registry.addPersistent(watch);
+  const deep = '/x'.repeat(2000);
+  const slices = t.mock.method(String.prototype, 'slice');
+  registry.notify('nodeDataChanged', deep, 1);
+  assert.ok(slices.mock.callCount() < 10, `${slices.mock.callCount()} beginnings of a path with 2,000`);
+  assert.deepEqual(told.splice(0), ['/x 4000', '/ 4000'], 'the nearest first');
+  for (const path of ['/x/xx/y', '/x/xx', '/x', '/y', '/']) registry.notify('nodeDataChanged', path, 2);
+  const expected = ['/x/xx 7', '/x 7', '/ 7', '/x/xx 5', '/x 5', '/ 5', '/x 2', '/ 2', '/ 2', '/ 1'];
+  assert.deepEqual(told.splice(0), expected);
+  for (const watch of watches) registry.removePersistent(watch);
+  registry.notify('nodeDataChanged', deep, 3);
+  assert.deepEqual(told, []);
 });

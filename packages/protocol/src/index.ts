@@ -3,6 +3,7 @@ export * from './acl.js';
 export * from './create-mode.js';
 export * from './errors.js';
 export * from './opcodes.js';
+export * from './path-lengths.js';
 export * from './paths.js';
 export * from './reader.js';
 export * from './stat.js';

@@ -1,6 +1,6 @@
 // Quotas: limits and counts kept as text in nodes below /zookeeper/quota. Source: Quotas and StatsTrack of Apache ZooKeeper.
 
-import { PathLengths } from './path-lengths.js';
+import { PathLengths } from '@nodekeeper/protocol';
 
 export const QUOTA_ROOT = '/zookeeper/quota';
 const LIMITS = '/zookeeper_limits';

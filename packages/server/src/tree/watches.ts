@@ -1,8 +1,7 @@
 // Watches: who waits for a change of which path, and in which order changes are told. Kept in memory only, per server.
 // Follows Apache ZooKeeper 3.9: several modes of one connection on one path stand side by side.
 
-import { AddWatchMode, EventType, JuteWriter, Xid } from '@nodekeeper/protocol';
-import { PathLengths } from './path-lengths.js';
+import { AddWatchMode, EventType, JuteWriter, PathLengths, Xid } from '@nodekeeper/protocol';
 
 /** The bits of a registration. */
 export const WatchMode = { standard: 1, persistent: 2, recursive: 4 } as const;
