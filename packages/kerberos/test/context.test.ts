@@ -110,6 +110,18 @@ test('what was seen is remembered for its time, and no more than there is room f
   assert.equal(cache.add(b, 150), false);
 });
 
+test('logins from before the clock was set back are remembered, and those after it no longer than their time', () => {
+  const cache = new ReplayCache(100, 3);
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer];
+  assert.equal(cache.add(a, 10_000), true);
+  assert.deepEqual([cache.add(b, 0), cache.add(c, 50), cache.add(d, 100)], [true, true, false]);
+  assert.equal(cache.add(d, 101), true, 'b was forgotten in its time');
+  assert.equal(cache.add(a, 101), false);
+  assert.equal(cache.add(a, 10_100), false);
+  assert.equal(cache.size, 1);
+  assert.equal(cache.add(a, 10_101), true);
+});
+
 test('an element is what its length says, and a field is there once', () => {
   const number = der.integer(5);
   assert.throws(() => der.asInteger(Buffer.concat([number, number])), /behind an element/);
