@@ -392,6 +392,25 @@ test('an item that becomes due between two looks at the clock is consumed', asyn
   clock.mock.restore();
 });
 
+test('an item that is due as the clock is set forward is consumed soon', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using queue = new DistributedDelayQueue(client, '/set', stringSerializer);
+  const hour = 3_600_000;
+  await queue.put('item', Date.now() + hour);
+  let [looks, ahead] = [0, 0];
+  const { now } = Date;
+  t.mock.method(Date, 'now', () => {
+    looks++;
+    return now() + ahead;
+  });
+  const got: string[] = [];
+  queue.consume((item) => void got.push(item));
+  await until(() => looks > 0); // it waits
+  ahead = 2 * hour;
+  await until(() => got.length === 1);
+});
+
 test('items that others have locked are waited for, and not asked for without end', async (t) => {
   const server = await serve(t);
   const [busy, idle] = [await open(t, server.clientPort), await open(t, server.clientPort)];

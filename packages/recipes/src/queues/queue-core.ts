@@ -295,7 +295,10 @@ function lookAtClock<T>(names: readonly string[], { delay }: QueueLayout<T>): { 
   return { due, next };
 }
 
-/** Resolves when there is another list, or after so many milliseconds. */
+/** How often the clock is looked at while an item is to come due: it may be set, and timers stand still where a machine sleeps. */
+const LOOK_AT_CLOCK = 1000;
+
+/** Resolves when there is another list, or when so many milliseconds have passed by the clock. */
 async function changeOrDue(whenChanged: Promise<unknown>, next: number, signal: AbortSignal): Promise<void> {
   if (next === Number.POSITIVE_INFINITY) {
     await unlessAborted(whenChanged, signal);
@@ -303,7 +306,14 @@ async function changeOrDue(whenChanged: Promise<unknown>, next: number, signal: 
   }
   const due = new AbortController();
   using over = new AnyOf(signal, due.signal);
-  const timer = setTimeout(() => due.abort(), Math.min(next, 2 ** 31 - 1));
+  const until = Date.now() + next;
+  let timer: NodeJS.Timeout | undefined;
+  const look = (): void => {
+    const left = until - Date.now();
+    if (left <= 0) due.abort();
+    else timer = setTimeout(look, Math.min(left, LOOK_AT_CLOCK));
+  };
+  look();
   try {
     await unlessAborted(whenChanged, over.signal);
   } catch (error) {
