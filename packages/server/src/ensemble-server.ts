@@ -44,6 +44,8 @@ import { mustRejoin, recoverWhatIsWhole, rejoinMarker } from './storage/set-asid
 import type { LogBatch } from './storage/txn-log.js';
 
 const PROGRESS_MS = 5000;
+/** How often a server that looks for a leader dials who cannot be reached, or does not answer. */
+const REACH_MS = 1000;
 /** How long no leader is found before reads are served without one; longer ticks make it a tick. */
 const READ_ONLY_AFTER_MS = 2000;
 const EXPIRY_CHECK_MS = 100;
@@ -210,6 +212,9 @@ export class EnsembleServer extends Replica {
     await this.electionPort.listen();
     const port = await super.listen();
     this.every(PROGRESS_MS, () => this.tellProgress());
+    this.every(REACH_MS, () => {
+      if (this.role === undefined) this.electionPort.reach();
+    });
     this.every(this.config.tickTime, () => this.checkDisk());
     if (this.ensemble.oraclePath !== undefined) this.every(this.config.tickTime, () => this.election.reconsider());
     this.guard(() => this.look());

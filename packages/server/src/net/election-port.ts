@@ -28,6 +28,8 @@ const HEAD = 20;
 const FIRST_PROBE_MS = 10;
 const LAST_PROBE_MS = 640;
 const BIND_AGAIN_MS = 1000;
+/** So often a server that was sent something may be found not to have answered, before it is dialled anew. */
+const MOST_SILENCES = 2;
 const LAST_PORT = 65_535;
 const NOTHING = Buffer.alloc(0);
 /** Connections of servers that are no members: joiners, and whoever else speaks like a server. */
@@ -88,6 +90,8 @@ interface Peer {
   down: boolean;
   /** Where it said that it listens. */
   told: ElectionAddress | undefined;
+  /** How often it was found not to have answered what was sent on the connection; undefined if it has. */
+  silences: number | undefined;
   /** Milliseconds to wait before it is dialled again: it ended the last connection soon, and said nothing. */
   wait: number;
 }
@@ -226,6 +230,21 @@ export class ElectionPort {
     for (const peer of this.peers.values()) if (peer.wire === null) this.dial(peer);
   }
 
+  /**
+   * Dials whoever cannot be reached, and, called again and again, who does not answer on a connection that stands. Where the network
+   * was away for a while TCP waits for about as long again before it sends once more, up to two minutes; where a firewall has
+   * forgotten the connection nothing arrives on it any more, and TCP gives up after a quarter of an hour.
+   */
+  reach(): void {
+    for (const peer of this.peers.values()) {
+      if (peer.wire !== null) {
+        if (peer.silences === undefined || peer.silences++ < MOST_SILENCES) continue;
+        peer.silences = 0;
+      }
+      this.dial(peer);
+    }
+  }
+
   /** Whether nobody listens where the server should. */
   isDown(id: number): boolean {
     const peer = this.peers.get(id);
@@ -259,6 +278,7 @@ export class ElectionPort {
         problem: undefined,
         down: false,
         told: undefined,
+        silences: undefined,
         wait: 0,
       };
       this.peers.set(id, peer);
@@ -512,6 +532,7 @@ export class ElectionPort {
   private keep(peer: Peer, wire: Connection, first: Buffer): void {
     const before = peer.wire;
     peer.wire = wire;
+    peer.silences = undefined;
     peer.problem = undefined;
     peer.down = false;
     before?.destroy();
@@ -555,6 +576,7 @@ export class ElectionPort {
     wire.on('close', gone);
     wire.on('data', (chunk) => {
       if (peer.wire !== wire) return;
+      peer.silences = undefined;
       unread = Buffer.concat([unread, chunk]);
       take();
     });
@@ -573,6 +595,7 @@ export class ElectionPort {
     out.writeInt32BE(slot.length, 0);
     slot.copy(out, 4);
     wire.write(out);
+    peer.silences ??= 0;
   }
 }
 

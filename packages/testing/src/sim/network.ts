@@ -12,8 +12,8 @@ const WINDOW = 64 * 1024;
 /** Milliseconds between the attempts of a dial. */
 const SYN_RETRY = 1000;
 const SYN_ATTEMPTS = 6;
-/** Milliseconds until what is not confirmed is given up; less than systems take, as runs are short. */
-const GIVE_UP = 15_000;
+/** Milliseconds until what is not confirmed is given up, about as systems have it. */
+const GIVE_UP = 900_000;
 const EPHEMERAL_PORTS = 32768;
 /** Milliseconds for which a packet is typically on the way. */
 const LATENCY = 0.4;
