@@ -45,7 +45,7 @@ test('a consumer goes on after a failure', async (t) => {
   const got: string[] = [];
   queue.consume((item) => void got.push(item));
   // An item of which nobody knows who has taken it, and a list that may not be read.
-  void relay.failAt('delete', 'afterCommit');
+  void relay.failAt('multi', 'afterCommit');
   await producer.put('a');
   await until(() => errors.length === 1);
   const refused = t.mock.method(client, 'getChildren', () => {

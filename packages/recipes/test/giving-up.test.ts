@@ -118,7 +118,7 @@ test('who puts or takes without a connection gives up in time', async (t) => {
   const { relay, client, cut } = await stage(t);
   const queue = new SimpleDistributedQueue(client, '/queue');
   await queue.offer('one');
-  const failed = relay.failAt('delete', 'afterSend');
+  const failed = relay.failAt('multi', 'afterSend');
   const takes = queue.take({ timeout: 100 });
   relay.refuse();
   await failed;

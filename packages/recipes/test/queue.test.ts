@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ErrorCode, isKeeperError, KeeperError, Perms } from '@nodekeeper/client';
+import { ErrorCode, isKeeperError, KeeperError, OPEN_ACL_UNSAFE, Perms } from '@nodekeeper/client';
 import {
   DistributedDelayQueue,
   DistributedIdQueue,
@@ -163,7 +163,7 @@ for (const step of STEPS) {
     });
   }
 
-  test(`without locks, an item is delivered at most once though the connection is lost at delete, ${step}`, async (t) => {
+  test(`without locks, an item is delivered at most once though the connection is lost at its taking, ${step}`, async (t) => {
     const server = await serve(t);
     const relay = await Relay.start(t, server.clientPort);
     const [client, direct] = [await open(t, relay.port), await open(t, server.clientPort)];
@@ -172,7 +172,7 @@ for (const step of STEPS) {
     for (const item of ['a', 'b', 'c']) await producer.put(item);
     const errors: unknown[] = [];
     queue.on('error', (error) => errors.push(error));
-    const failed = relay.failAt('delete', step);
+    const failed = relay.failAt('multi', step);
     const got: string[] = [];
     queue.consume((item) => void got.push(item));
     await failed;
@@ -340,24 +340,42 @@ test('a put is made though the session ends while the queue is made', async (t) 
   await childCount(direct, '/q', 1);
 });
 
-test('an item that may not be read is told of, stays, and does not stop those behind it', async (t) => {
+for (const [name, options] of [
+  ['with locks', { lockPath: '/l' }],
+  ['without locks', {}],
+] as const) {
+  test(`an item that may not be read is told of, stays, and does not stop those behind it (${name})`, async (t) => {
+    const server = await serve(t);
+    const client = await open(t, server.clientPort);
+    await using queue = new DistributedQueue(client, '/q', stringSerializer, options);
+    const errors: unknown[] = [];
+    queue.on('error', (error) => errors.push(error));
+    await queue.put('secret');
+    await client.setACL('/q/queue-0000000000', [{ perms: Perms.admin, scheme: 'world', id: 'anyone' }]);
+    for (const item of ['a', 'b']) await queue.put(item);
+    const got: string[] = [];
+    queue.consume((item) => void got.push(item));
+    await until(() => got.length === 2 && errors.length === 1);
+    assert.deepEqual(got, ['a', 'b']);
+    assert.ok(isKeeperError(errors[0], 'NoAuth') && errors[0].path === '/q/queue-0000000000');
+    await queue.put('c');
+    await until(() => got.length === 3);
+    await childCount(client, '/q', 1);
+    assert.deepEqual((await client.getChildren('/q')).children, ['queue-0000000000']);
+  });
+}
+
+test('an item that may not be read is not taken', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);
-  await using queue = new DistributedQueue(client, '/q', stringSerializer, { lockPath: '/l' });
-  const errors: unknown[] = [];
-  queue.on('error', (error) => errors.push(error));
-  await queue.put('secret');
-  await client.setACL('/q/queue-0000000000', [{ perms: Perms.admin, scheme: 'world', id: 'anyone' }]);
-  for (const item of ['a', 'b']) await queue.put(item);
-  const got: string[] = [];
-  queue.consume((item) => void got.push(item));
-  await until(() => got.length === 2 && errors.length === 1);
-  assert.deepEqual(got, ['a', 'b']);
-  assert.ok(isKeeperError(errors[0], 'NoAuth') && errors[0].path === '/q/queue-0000000000');
-  await queue.put('c');
-  await until(() => got.length === 3);
-  await childCount(client, '/q', 1);
-  assert.deepEqual((await client.getChildren('/q')).children, ['queue-0000000000']);
+  const queue = new SimpleDistributedQueue(client, '/s');
+  await queue.offer('secret');
+  await client.setACL('/s/qn-0000000000', [{ perms: Perms.admin, scheme: 'world', id: 'anyone' }]);
+  for (const take of [() => queue.poll(), () => queue.take()]) {
+    await assert.rejects(take, (e) => isKeeperError(e, 'NoAuth') && e.path === '/s/qn-0000000000');
+  }
+  await client.setACL('/s/qn-0000000000', OPEN_ACL_UNSAFE);
+  assert.equal(String(await queue.take()), 'secret');
 });
 
 test('a full queue makes producers wait', async (t) => {

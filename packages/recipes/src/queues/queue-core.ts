@@ -325,7 +325,8 @@ async function changeOrDue(whenChanged: Promise<unknown>, next: number, signal: 
 
 /**
  * Reads and deletes an item in one packet. Undefined if another was quicker. Rejects with the signal's reason, when nothing was
- * taken; or with `outcomeUnknown` if a lost connection leaves open who has deleted it.
+ * taken; or with `outcomeUnknown` if a lost connection leaves open who has deleted it. One that may not be read stays: the check
+ * needs the same permission.
  */
 async function takeItem<T>(
   client: Client,
@@ -336,13 +337,16 @@ async function takeItem<T>(
   const path = join(layout.entries, name);
   for (let attempt = 1; ; attempt++) {
     await untilConnected(client, signal);
-    const [read, deleted] = await Promise.allSettled([client.getData(path), client.delete(path)]);
-    if (deleted.status === 'fulfilled') {
+    const reading = client.getData(path);
+    const taking = client.transaction().check(path).delete(path).commit();
+    const [read, taken] = await Promise.allSettled([reading, taking]);
+    if (taken.status === 'fulfilled') {
       if (read.status === 'fulfilled') return read.value.data ?? Buffer.alloc(0);
       throw read.reason;
     }
-    const error = deleted.reason;
+    const error = taken.reason;
     if (isKeeperError(error, 'NoNode')) return undefined;
+    if (isKeeperError(error, 'NoAuth') && read.status === 'rejected') throw read.reason;
     if (!isPassing(error) && !(isKeeperError(error, 'SessionExpired') && !client.isOver)) throw error;
     if (error.outcomeUnknown && !(await stillThere(client, path, signal))) throw error;
     await pause(pauseAfter(attempt), signal);
@@ -476,7 +480,7 @@ class Consumer<T> implements QueueConsumer {
         while (at < due.length && !this.isClosing && failure === undefined) {
           const name = due[at++] as string;
           const isOurs = await this.consumeItem(name).catch((error) => {
-            if (!this.mayNotRead(error)) throw error;
+            if (!mayNotRead(error)) throw error;
             refused ??= { error }; // those behind it shall not suffer
           });
           if (isOurs === undefined) continue;
@@ -551,11 +555,6 @@ class Consumer<T> implements QueueConsumer {
       }
       throw error;
     }
-  }
-
-  /** Of an item that stays where it is. */
-  private mayNotRead(error: unknown): boolean {
-    return this.layout.locks !== undefined && isKeeperError(error, 'NoAuth') && error.operation === 'getData';
   }
 
   private async consumeLocked(name: string, lock: string): Promise<boolean> {
@@ -710,6 +709,11 @@ class Consumer<T> implements QueueConsumer {
       if (!isKeeperError(error, 'NoNode') && !isSessionOver(error)) throw error;
     }
   }
+}
+
+/** Of an item that stays where it is. */
+function mayNotRead(error: unknown): boolean {
+  return isKeeperError(error, 'NoAuth') && error.operation === 'getData';
 }
 
 function unlessMissing(error: unknown): void {
