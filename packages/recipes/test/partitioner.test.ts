@@ -1,6 +1,7 @@
 // SetPartitioner, QueueSharder: every item has one member; no queue gets too long.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import {
   DistributedQueue,
@@ -48,6 +49,25 @@ test('members divide a set, anew when they change, and never share an item', asy
   assert.deepEqual(await new ShallowParty(clients[0], '/p/party').members(), []);
   await until(async () => (await leftovers(clients[0], server)).watches === 0);
   await assert.rejects(partitioners[0].start(), (e) => isRecipeError(e, 'Closed') && e.recipe === 'SetPartitioner');
+});
+
+test('a member that cannot go on leaves the party, and the others get its items', async (t) => {
+  const server = await serve(t);
+  const clients = await Promise.all([0, 1].map(() => open(t, server.clientPort)));
+  const [broken, well] = clients.map((client, i) => {
+    const partition = (): readonly string[] => {
+      throw new Error('no share');
+    };
+    const options = { identifier: `m${i}`, timeBoundary: 50, ...(i === 0 ? { partition } : {}) };
+    const partitioner = new SetPartitioner(client, '/p', ['a', 'b'], () => {}, options);
+    atEnd(t, () => partitioner.close());
+    return partitioner;
+  });
+  const failed = once(broken, 'error');
+  await Promise.all([broken.start(), well.start()]);
+  assert.match(String(await failed), /no share/);
+  await until(() => well.current.length === 2);
+  assert.deepEqual(await new ShallowParty(clients[1], '/p/party').members(), ['m1']);
 });
 
 test('another queue is added when one is full', async (t) => {

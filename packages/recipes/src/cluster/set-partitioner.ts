@@ -37,7 +37,10 @@ function everyNth(identifier: string, members: readonly string[], items: readonl
   return first < 0 ? [] : [...items].sort().filter((_, i) => i % members.length === first);
 }
 
-/** Takes part from `start` to `close`. Every item is held by a lock, so that it has one member at any time. */
+/**
+ * Takes part from `start` to `close`. Every item is held by a lock, so that it has one member at any time. What keeps it from going on
+ * is told by the event `error`; it has left the party then.
+ */
 export class SetPartitioner extends RecipeEmitter<Record<never, never>> implements AsyncDisposable {
   readonly path: string;
   readonly identifier: string;
@@ -81,8 +84,9 @@ export class SetPartitioner extends RecipeEmitter<Record<never, never>> implemen
   private async begin(): Promise<void> {
     await this.party.join();
     this.life.check();
-    this.running = this.run().catch((error) => {
+    this.running = this.run().catch(async (error) => {
       if (!this.life.isClosed) this.fail(error);
+      await this.party.leave(); // what nobody works on here is for the others
     });
   }
 
