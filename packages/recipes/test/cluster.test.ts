@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Perms } from '@nodekeeper/client';
+import { OPEN_ACL_UNSAFE, Perms } from '@nodekeeper/client';
 import {
   Cluster,
   type Delivery,
@@ -177,6 +177,18 @@ test('a subscriber that may not read is told', async (t) => {
   assert.equal((await refused.next()).done, true);
   await client.close();
   assert.equal((await topic.subscribe().next()).done, true);
+});
+
+test('a message that is published is told as such by who may not clear away what is old', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await client.create('/topic');
+  await client.setACL('/topic', [{ perms: Perms.create | Perms.admin, scheme: 'world', id: 'anyone' }]);
+  const topic = new Topic(client, '/topic', stringSerializer, { retention: 1 });
+  for (const sequence of [0, 1]) assert.equal(await topic.publish('x'), sequence);
+  await client.setACL('/topic', OPEN_ACL_UNSAFE);
+  await topic.publish('x');
+  assert.deepEqual(await topic.sequences(), [2]);
 });
 
 test('all subscribers get all messages in one order', async (t) => {

@@ -81,7 +81,8 @@ export class Topic<T> {
     const { path } = await createOnce(this.client, this.path, protectedName(MARK), settings, signal);
     const sequence = sequenceAfter(path, MARK) ?? 0;
     // Every tenth of what is kept somebody clears away what is too old.
-    if (sequence % Math.ceil(this.retention / 10) === 0) await this.trim();
+    // The message is there, whatever becomes of that.
+    if (sequence % Math.ceil(this.retention / 10) === 0) await this.trim(signal).catch(() => {});
     return sequence;
   }
 
@@ -98,13 +99,13 @@ export class Topic<T> {
     return kept.map(({ sequence }) => sequence);
   }
 
-  private async trim(): Promise<void> {
-    const kept = await this.kept();
+  private async trim(signal: AbortSignal | undefined): Promise<void> {
+    const kept = await this.kept(signal);
     const old = kept.slice(0, Math.max(0, kept.length - this.retention));
     await Promise.all(old.map(({ name }) => this.client.delete(join(this.path, name)).catch(() => {})));
   }
 
-  private async kept(signal?: AbortSignal): Promise<Kept[]> {
+  private async kept(signal: AbortSignal | undefined): Promise<Kept[]> {
     try {
       const { children } = await persistUntil(this.client, () => this.client.getChildren(this.path), signal);
       return messagesAmong(children);
