@@ -343,7 +343,7 @@ export class Client extends EventEmitter<ClientEvents> {
     try {
       return await make();
     } catch (error) {
-      if (!isKeeperError(error, 'NoNode') || path.lastIndexOf('/') <= 0) throw error;
+      if (!isKeeperError(error, 'NoNode')) throw error;
       await this.ensure(parentPath(path), acl ?? OPEN_ACL_UNSAFE, call);
       return make();
     }

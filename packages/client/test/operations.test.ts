@@ -230,6 +230,21 @@ test('a chroot is put before paths and taken from results', async (t) => {
   assert.ok((await client.create('/', { mode: 'persistentSequential' })).path.startsWith('/0'));
 });
 
+test('what is missing above a node is created, the chroot as well', async (t) => {
+  const { clientPort } = await serve(t);
+  for (const [chroot, path] of [
+    ['/one/top', '/a'],
+    ['/two/top', '/a/b'],
+    ['/three/top', '/'],
+  ] as const) {
+    const client = await open(t, `127.0.0.1:${clientPort}${chroot}`);
+    const mode = path === '/' ? 'persistentSequential' : 'persistent';
+    await assert.rejects(client.create(path, { mode }), { codeName: 'NoNode' });
+    const made = await client.create(path, { mode, createParents: true });
+    assert.ok(await client.exists(made.path));
+  }
+});
+
 test('a request beyond maxRequest is refused here, and the connection stays', async (t) => {
   const { clientPort } = await serve(t);
   const client = await open(t, clientPort);
