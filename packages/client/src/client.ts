@@ -323,6 +323,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   private createMarked(path: string, options: CreateOptions, call: CallOptions): Promise<CreatedNode> {
     const target = {
+      session: () => this.sessionId,
       create: (at: string) => this.createOnce(at, options, { signal: call.signal, timeout: call.timeout }),
       sync: (at: string) => this.sync(at, call),
       getChildren: (at: string) => this.getChildren(at, call),

@@ -9,6 +9,8 @@ import type { CreatedNode } from './requests.js';
 import { pauseWithin, type RetryPolicy } from './retry.js';
 
 export interface CreateTarget {
+  /** Id of the session, 0n while there is none. */
+  session(): bigint;
   create(path: string): Promise<CreatedNode>;
   sync(path: string): Promise<void>;
   getChildren(path: string): Promise<{ children: string[] }>;
@@ -34,8 +36,11 @@ export async function createProtected(
   const parent = parentPath(marked);
   const began = performance.now();
   let isInDoubt = false;
+  let session = target.session();
   for (let attempt = 1; ; attempt++) {
     try {
+      if (isEphemeral && session !== 0n && target.session() !== session)
+        throw new KeeperError(ErrorCode.SessionExpired, 'create', marked);
       const found = isInDoubt ? await find(target, parent, name) : undefined;
       if (found !== undefined) return found;
       return await target.create(marked);
@@ -44,6 +49,7 @@ export async function createProtected(
       isInDoubt ||= error.outcomeUnknown;
       error.outcomeUnknown = isInDoubt;
       if (!isLost(error, isEphemeral)) throw error;
+      if (session === 0n) session = target.session();
       const delay = policy.delay(attempt, performance.now() - began);
       if (delay === undefined) throw error;
       await pauseWithin(delay, call);
@@ -64,7 +70,7 @@ async function find(target: CreateTarget, parent: string, name: string): Promise
 
 /**
  * A time-out is the caller's limit, and no reason to go on. Nor is the end of the session for an ephemeral node, which the
- * program wants as that session's.
+ * program wants as that session's; it may end between two tries as well.
  */
 function isLost({ code }: KeeperError, isEphemeral: boolean): boolean {
   return code === ErrorCode.ConnectionLoss || (code === ErrorCode.SessionExpired && !isEphemeral);

@@ -488,6 +488,23 @@ test('a protected node is created after all if the request was lost', async (t) 
   assert.equal((await client.getChildren('/')).children.length, 2);
 });
 
+test('a protected ephemeral node is not made in a session that follows while its creation pauses', async (t) => {
+  const { clientPort } = await serve(t);
+  const relay = await Relay.start(t, clientPort);
+  const client = await open(t, relay.port);
+  const session = { id: client.sessionId, password: client.sessionPassword };
+  relay.freeze();
+  const made = client.create('/n', { mode: 'ephemeral', protect: true, retry: { delay: () => 1000 } });
+  await new Promise((resolve) => setImmediate(resolve));
+  await (await connect(`127.0.0.1:${clientPort}`, { session })).close();
+  const renewed = next(client, 'connected');
+  relay.up();
+  relay.cut();
+  await renewed;
+  await assert.rejects(made, { codeName: 'SessionExpired', path: /-n$/ });
+  assert.deepEqual((await client.getChildren('/')).children, ['zookeeper']);
+});
+
 test('a protected node that is larger than the server takes costs few connections', async (t) => {
   const { clientPort } = await serve(t, { 'jute.maxbuffer': 10_000 });
   const client = await open(t, clientPort);
