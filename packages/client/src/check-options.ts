@@ -16,12 +16,13 @@ const NUMBERS = {
 
 /** @throws TypeError that names an option which can be of no use */
 export function checkOptions(options: ClientOptions): void {
-  for (const [name, [least, most]] of Object.entries(NUMBERS)) {
-    const value = options[name as keyof typeof NUMBERS];
-    if (value === undefined || (typeof value === 'number' && value >= least && value <= most)) continue;
-    throw new TypeError(`${name} is ${String(value)}, but must be a number from ${least} to ${most}`);
-  }
-  const { auth, session, sasl, tls } = options;
+  for (const [name, [least, most]] of Object.entries(NUMBERS))
+    checkNumber(name, options[name as keyof typeof NUMBERS], least, most);
+  const { auth, session, sasl, tls, reconnect, retry } = options;
+  for (const name of ['minDelay', 'maxDelay'])
+    checkNumber(`reconnect.${name}`, fieldsOf(reconnect)[name], 0, Number.POSITIVE_INFINITY);
+  if (retry !== undefined && typeof fieldsOf(retry).delay !== 'function')
+    throw new TypeError('retry must be a policy: exponentialBackoff(…) and others make one');
   if (auth !== undefined) checkAuth(auth);
   if (session !== undefined && !isTicket(session))
     throw new TypeError('session must be { id: bigint, password: bytes }');
@@ -30,6 +31,11 @@ export function checkOptions(options: ClientOptions): void {
     throw new TypeError(`sasl must be ${ways}`);
   }
   if (tls !== undefined) checkTls(tls);
+}
+
+function checkNumber(name: string, value: unknown, least: number, most: number): void {
+  if (value === undefined || (typeof value === 'number' && value >= least && value <= most)) return;
+  throw new TypeError(`${name} is ${String(value)}, but must be a number from ${least} to ${most}`);
 }
 
 /** Whether it is `{ scheme, auth }`, as an identity is. */
