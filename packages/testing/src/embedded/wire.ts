@@ -64,8 +64,8 @@ export class Wire implements Connection {
   /** Sends what was held for long enough, and comes back for the rest. */
   private sendDue(): void {
     clearTimeout(this.timer);
-    if (this.frozen || this.held.length === 0) return;
-    let flows = true;
+    if (this.frozen) return;
+    let flows = this.held.length > 0;
     for (let next = this.held[0]; next !== undefined; next = this.held[0]) {
       const wait = next.due - performance.now();
       if (wait > 0) {
@@ -76,7 +76,9 @@ export class Wire implements Connection {
       this.heldBytes -= next.bytes.length;
       flows = this.socket.write(next.bytes);
     }
-    this.last?.();
+    const { last } = this;
+    this.last = undefined;
+    last?.();
     if (flows) this.tellDrained();
   }
 

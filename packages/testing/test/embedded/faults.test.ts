@@ -66,6 +66,21 @@ test('a frozen server keeps its connections and says nothing; thawed, it answers
   await client.close();
 });
 
+test('a connection that a frozen server closes is closed once it is thawed', async () => {
+  await using server = await startServer();
+  const client = await connect(server.connectString);
+  server.freeze();
+  await server.advance(2 * client.sessionTimeout); // the session has ended
+  const expired = once(client, 'expired');
+  const began = performance.now();
+  server.thaw();
+  await expired;
+  const took = performance.now() - began;
+  await client.close();
+  // By itself the client would give up a connection that says nothing after two thirds of the time-out.
+  assert.ok(took < client.sessionTimeout / 2, `${took} ms`);
+});
+
 test('a frozen server is closed without waiting for anybody', async () => {
   const server = await startServer();
   const client = await connect(server.connectString);
