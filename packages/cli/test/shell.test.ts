@@ -309,6 +309,14 @@ test('servers that cannot be are told, with exit code 2', async () => {
   }
 });
 
+test('a time-out that cannot be is told, with exit code 2', async () => {
+  for (const timeout of ['soon', '0', '-1', '0.5', '3000000000']) {
+    const { code, err } = await run(['-timeout', timeout, 'ls', '/']);
+    assert.equal(code, 2, timeout);
+    assert.match(err, /^-timeout .*: a whole number from 1 to 2147483647 is expected\n$/, 'one line, no stack');
+  }
+});
+
 test('files for TLS that cannot be used are told before anything is tried', async (t) => {
   const dir = temporary(t);
   const garbage = join(dir, 'garbage.pem');

@@ -3,7 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
-import type { ClientOptions, SaslOptions } from '@nodekeeper/client';
+import { type ClientOptions, MAX_DELAY, type SaslOptions } from '@nodekeeper/client';
 import type { KerberosLoginOptions } from '@nodekeeper/kerberos';
 import { LARGEST_REQUEST, UsageError, wholeNumber } from '../arguments.js';
 
@@ -66,8 +66,7 @@ export async function parseShellArguments(args: readonly string[]): Promise<Shel
         server = value();
         break;
       case '-timeout':
-        timeout = Number(value());
-        if (!(timeout > 0)) throw new UsageError('-timeout is a number of milliseconds');
+        timeout = wholeNumber(option, value(), 1, MAX_DELAY);
         break;
       case '-r':
         is.readOnly = true;
