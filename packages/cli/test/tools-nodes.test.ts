@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { type Client, connect, nextEvent, type Transaction } from '@nodekeeper/client';
 import { runMove } from '../dist/tools/nodes/copy.js';
-import { fromDocument } from '../dist/tools/nodes/document.js';
+import { fromDocument, toDocument } from '../dist/tools/nodes/document.js';
 import { filterOf } from '../dist/tools/nodes/look.js';
 import type { TreeNode } from '../dist/tools/nodes/subtree.js';
 import { runExport } from '../dist/tools/nodes/transfer.js';
@@ -122,9 +122,24 @@ test('a file that is no export is refused, with the place', () => {
   assert.match(refused([{ path: '/' }, { path: '/a/b' }]), /^\/a\/b: its parent is not there$/);
   assert.match(refused([{ path: '/' }, { path: '/' }]), /twice/);
   assert.match(refused([{ path: '/', data: 5 }]), /data must be/);
-  assert.match(refused([{ path: '/', ttl: -1 }]), /ttl/);
+  // A node that no server takes would be found out midway, with those before it made.
+  assert.match(refused([{ path: '/' }, { path: '/a/' }]), /^node 2 \(\/a\/\): path must not end with \/$/);
+  assert.match(refused([{ path: '/' }, { path: '/..' }]), /^node 2 \(\/\.\.\): relative component/);
+  for (const ttl of [-1, 0.5, 2 ** 40]) assert.match(refused([{ path: '/', ttl }]), /ttl must be/);
+  assert.match(refused([{ path: '/', acl: [5] }]), /acl must be/);
   assert.match(refused([{ path: '/', acl: 'world' }]), /world does not have the form/);
   assert.equal(refused([{ path: '/a' }, { path: '/' }]), 'accepted');
+});
+
+test('ids with commas, as certificates have, are exported and imported', () => {
+  const acl = [
+    { perms: 31, scheme: 'x509', id: 'CN=ada,OU=a:c,O=x' },
+    { perms: 1, scheme: 'world', id: 'anyone' },
+  ];
+  const node = { below: '', data: null, acl, stat: { ephemeralOwner: 0n } } as unknown as TreeNode;
+  const { document } = toDocument('/x', [node]);
+  assert.deepEqual(document.nodes[0]?.acl, ['x509:CN=ada,OU=a:c,O=x:cdrwa', 'world:anyone:r']);
+  assert.deepEqual(fromDocument(document, true)[0]?.acl, acl);
 });
 
 test('a tree is drawn', async (t) => {

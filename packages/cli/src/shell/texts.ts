@@ -67,23 +67,24 @@ export function aclText(acl: readonly Acl[]): string {
 
 /** Reads `scheme:id:perms,…`; what is wrong is told to `complain` and left out, as zkCli does. */
 export function parseAcl(text: string, complain: (message: string) => void): Acl[] {
-  const acl: Acl[] = [];
-  for (const part of text.split(',')) {
-    const first = part.indexOf(':');
-    const last = part.lastIndexOf(':');
-    if (first === last) {
-      complain(`${part} does not have the form scheme:id:perm`);
-      continue;
-    }
-    let perms = 0;
-    for (const letter of part.slice(last + 1)) {
-      const bit = LETTERS.find(([known]) => known === letter)?.[1];
-      if (bit === undefined) complain(`Unknown perm type: ${letter}`);
-      perms |= bit ?? 0;
-    }
-    acl.push({ perms, scheme: part.slice(0, first), id: part.slice(first + 1, last) });
+  return text.split(',').flatMap((part) => parseAclEntry(part, complain));
+}
+
+/** One `scheme:id:perms`, whose id may have commas; none if it is wrong. */
+export function parseAclEntry(text: string, complain: (message: string) => void): Acl[] {
+  const first = text.indexOf(':');
+  const last = text.lastIndexOf(':');
+  if (first === last) {
+    complain(`${text} does not have the form scheme:id:perm`);
+    return [];
   }
-  return acl;
+  let perms = 0;
+  for (const letter of text.slice(last + 1)) {
+    const bit = LETTERS.find(([known]) => known === letter)?.[1];
+    if (bit === undefined) complain(`Unknown perm type: ${letter}`);
+    perms |= bit ?? 0;
+  }
+  return [{ perms, scheme: text.slice(0, first), id: text.slice(first + 1, last) }];
 }
 
 /** Data for JSON: as text if it is UTF-8, else in base64. */

@@ -1,7 +1,8 @@
 // The file that `export` writes and `import` reads: a subtree as JSON or YAML.
 
 import type { Acl } from '@nodekeeper/client';
-import { aclText, parseAcl } from '../../shell/texts.js';
+import { MAX_TTL, pathProblem } from '@nodekeeper/protocol';
+import { aclText, parseAcl, parseAclEntry } from '../../shell/texts.js';
 import { Failure } from '../output.js';
 import type { WantedNode } from './changes.js';
 import { isEphemeral, type TreeNode } from './subtree.js';
@@ -11,8 +12,8 @@ export interface DocumentNode {
   path: string;
   /** Text, bytes in base64, or null for a node without data. */
   data: string | { base64: string } | null;
-  /** `scheme:id:perms,…`; not there if everybody may do everything. */
-  acl?: string;
+  /** `scheme:id:perms,…`, or a list where an id has a comma; not there if everybody may do everything. */
+  acl?: string | string[];
   /** For new nodes; an export cannot know it, see {@link isEphemeral}. */
   container?: boolean;
   /** Likewise: milliseconds. */
@@ -38,7 +39,9 @@ export function toDocument(root: string, nodes: readonly TreeNode[]): { document
 function toNode({ below, data, acl }: TreeNode): DocumentNode {
   const text = aclText(acl);
   const path = below === '' ? '/' : below;
-  return { path, data: dataOf(data), ...(text === OPEN || text === '' ? {} : { acl: text }) };
+  if (text === OPEN || text === '') return { path, data: dataOf(data) };
+  const isList = acl.some(({ id }) => id?.includes(','));
+  return { path, data: dataOf(data), acl: isList ? acl.map((one) => aclText([one])) : text };
 }
 
 function dataOf(data: Buffer | null): DocumentNode['data'] {
@@ -81,7 +84,9 @@ function fromNode(node: DocumentNode, index: number, withAcl: boolean): WantedNo
   if (typeof node !== 'object' || node === null || typeof node.path !== 'string' || !node.path.startsWith('/')) {
     return fail('path must begin with /');
   }
-  const { path: _, data = null, acl, container, ttl, ...others } = node;
+  const { path, data = null, acl, container, ttl, ...others } = node;
+  const problem = pathProblem(path);
+  if (problem !== null) return fail(problem);
   const unknown = Object.keys(others)[0];
   if (unknown !== undefined) return fail(`${unknown} is not known; a node has path, data, acl, container, ttl`);
   let bytes: Buffer | null = null;
@@ -93,14 +98,18 @@ function fromNode(node: DocumentNode, index: number, withAcl: boolean): WantedNo
     if (withoutPadding(bytes.toString('base64')) !== withoutPadding(data.base64.replaceAll(/\s/g, '')))
       return fail('data.base64 is no base64');
   }
-  if (ttl !== undefined && !(Number.isSafeInteger(ttl) && ttl > 0)) fail('ttl must be a number of milliseconds');
+  if (ttl !== undefined && !(Number.isInteger(ttl) && ttl > 0 && ttl <= MAX_TTL))
+    fail(`ttl must be a number of milliseconds, ${MAX_TTL} at most`);
   const parsed = readAcl(acl ?? OPEN, fail);
   const kind = ttl !== undefined ? { ttl } : container === true ? 'container' : 'persistent';
-  return { below: node.path === '/' ? '' : node.path, data: bytes, acl: withAcl ? parsed : undefined, kind };
+  return { below: path === '/' ? '' : path, data: bytes, acl: withAcl ? parsed : undefined, kind };
 }
 
 const withoutPadding = (base64: string): string => base64.replace(/=+$/, '');
 
-function readAcl(text: unknown, fail: (what: string) => never): Acl[] {
-  return typeof text === 'string' ? parseAcl(text, fail) : fail('acl must be scheme:id:perms,…');
+function readAcl(acl: unknown, fail: (what: string) => never): Acl[] {
+  if (typeof acl === 'string') return parseAcl(acl, fail);
+  if (Array.isArray(acl) && acl.length > 0 && acl.every((one) => typeof one === 'string'))
+    return acl.flatMap((one) => parseAclEntry(one, fail));
+  return fail('acl must be scheme:id:perms,…, or a list of such');
 }
