@@ -92,6 +92,8 @@ test('an import changes what differs, and only that', async (t) => {
   await client.delete('/app/null');
   await client.create('/app/extra');
   await client.create('/app/extra/below');
+  await client.create('/app/locks/one/holder', { mode: 'ephemeral', createParents: true });
+  await client.create('/app/locks/none');
   const kept = await tools('import', file, `${at}/app`, '--keep', '--dry-run');
   assert.equal(kept.out, 'would create /app/null\n');
   const { out, code } = await tools('import', file, `${at}/app`, '--delete');
@@ -103,8 +105,10 @@ test('an import changes what differs, and only that', async (t) => {
   assert.equal(rest.code, 0, rest.err);
   assert.equal((await client.getData('/app/text')).data?.toString(), 'grüß\nGott');
   assert.equal(await client.exists('/app/extra'), null);
-  // Ephemeral nodes are no part of an export.
-  assert.equal(await client.exists('/app/mine'), null);
+  assert.equal(await client.exists('/app/locks/none'), null);
+  // Ephemeral nodes are no part of an export, and somebody counts on them.
+  assert.deepEqual((await client.getEphemerals('/app')).sort(), ['/app/locks/one/holder', '/app/mine']);
+  assert.match(rest.err, /^\d changes; 2 ephemeral nodes left, and what is above them\n$/);
 });
 
 test('a file that is no export is refused, with the place', () => {

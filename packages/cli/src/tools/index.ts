@@ -219,7 +219,7 @@ function addNodeTools(tools: Command, run: Run): void {
     .argument('<path>')
     .option('--dry-run', 'only tell what would be changed', false)
     .option('--keep', 'leave nodes alone that are there', false)
-    .option('--delete', 'delete nodes that are not in the file', false)
+    .option('--delete', 'delete nodes that are not in the file; ephemeral ones stay', false)
     .option('--no-acl', 'leave ACLs alone')
     .action((file, path, options: Remote & { dryRun: boolean; keep: boolean; delete: boolean; acl: boolean }) =>
       withPlaces(options, async (at) => {

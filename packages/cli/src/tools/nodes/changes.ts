@@ -4,7 +4,7 @@ import { type Acl, type Client, isKeeperError, OPEN_ACL_UNSAFE } from '@nodekeep
 import { aclText } from '../../shell/texts.js';
 import { onToldToEnd } from '../../signals.js';
 import { Failure, type Output } from '../output.js';
-import { joined, type TreeNode } from './subtree.js';
+import { isEphemeral, joined, type TreeNode } from './subtree.js';
 
 /** A node as it is to be. */
 export interface WantedNode {
@@ -26,7 +26,7 @@ export type Change =
 export interface ChangeRules {
   /** Whether nodes that are there are changed; if not, they stay as they are. */
   readonly overwrite: boolean;
-  /** Whether nodes that are not wanted are deleted. */
+  /** Whether nodes that are not wanted are deleted, but for ephemeral ones and what is above those. */
   readonly remove: boolean;
 }
 
@@ -52,8 +52,11 @@ export function changesTo(
     if (node.acl !== undefined && !sameAcl(old.acl, node.acl)) changes.push({ action: 'setAcl', path, acl: node.acl });
   }
   if (!remove) return changes;
-  const isWanted = new Set(wanted.map(({ below }) => below));
-  const extra = existing.filter(({ below }) => !isWanted.has(below)).map(({ below }) => joined(root, below));
+  const stays = new Set(wanted.map(({ below }) => below));
+  // Ephemeral nodes are somebody's locks and addresses, and go with their sessions.
+  for (const { below, stat } of existing)
+    if (isEphemeral(stat)) for (let at = below; !stays.has(at); at = at.slice(0, at.lastIndexOf('/'))) stays.add(at);
+  const extra = existing.filter(({ below }) => !stays.has(below)).map(({ below }) => joined(root, below));
   // Children before their parents.
   for (const path of extra.reverse()) changes.push({ action: 'delete', path });
   return changes;

@@ -6,7 +6,7 @@ import { Failure, type Output, printable } from '../output.js';
 import { applyChanges, changesTo, printChanges } from './changes.js';
 import { fromDocument, toDocument } from './document.js';
 import type { Place } from './place.js';
-import { reading, readSubtree, type TreeNode } from './subtree.js';
+import { isEphemeral, reading, readSubtree, type TreeNode } from './subtree.js';
 
 export interface ExportOptions {
   readonly format: 'json' | 'yaml';
@@ -47,7 +47,7 @@ export interface ImportOptions {
   readonly dryRun: boolean;
   /** Leave nodes alone that are there. */
   readonly keep: boolean;
-  /** Delete nodes that are not in the file. */
+  /** Delete nodes that are not in the file, but for ephemeral ones and what is above those. */
   readonly remove: boolean;
   readonly acl: boolean;
 }
@@ -66,7 +66,10 @@ export async function runImport(
     await applyChanges(client, changes, output);
   }
   printChanges(changes, !options.dryRun, output);
-  if (!output.json) output.note(`${changes.length} changes${options.dryRun ? ' would be made' : ''}`);
+  if (output.json) return;
+  const ephemerals = options.remove ? existing.filter(({ stat }) => isEphemeral(stat)).length : 0;
+  const left = ephemerals === 0 ? '' : `; ${ephemerals} ephemeral nodes left, and what is above them`;
+  output.note(`${changes.length} changes${options.dryRun ? ' would be made' : ''}${left}`);
 }
 
 /** What is there; nothing if the first node is not. */
