@@ -135,6 +135,20 @@ test('a file that is no export is refused, with the place', () => {
   assert.equal(refused([{ path: '/a' }, { path: '/' }]), 'accepted');
 });
 
+test('text of blank lines comes back the same', async (t) => {
+  const { at, client } = await serve(t);
+  await client.create('/from');
+  const texts = [' ', '\n', ' \n', '   \n', '   \n\t\n', '\n \n', ' \r\n', ' \n x'];
+  for (const [i, data] of texts.entries()) await client.create(`/from/${i}`, { data });
+  const file = join(temporary(t), 'tree.yaml');
+  for (const args of [
+    ['export', `${at}/from`, '-o', file],
+    ['import', file, `${at}/to`],
+  ])
+    assert.equal((await tools(...args)).code, 0);
+  assert.deepEqual(await tools('diff', `${at}/from`, `${at}/to`), { code: 0, out: '', err: '' });
+});
+
 test('ids with commas, as certificates have, are exported and imported', () => {
   const acl = [
     { perms: 31, scheme: 'x509', id: 'CN=ada,OU=a:c,O=x' },

@@ -47,7 +47,9 @@ function toNode({ below, data, acl }: TreeNode): DocumentNode {
 function dataOf(data: Buffer | null): DocumentNode['data'] {
   if (data === null) return null;
   const text = data.toString('utf8');
-  return Buffer.from(text).equals(data) ? text : { base64: data.toString('base64') };
+  // Of lines that are blank the package for YAML writes what it reads as others.
+  const isText = Buffer.from(text).equals(data) && !/^\s*\n\s*$/.test(text);
+  return isText ? text : { base64: data.toString('base64') };
 }
 
 /**
