@@ -1,12 +1,19 @@
 // Who the members are: the committed configuration, the one that is proposed, and the files that keep them.
 
 import type { DynamicFile } from './config/dynamic-file.js';
-import { formatConfig, type Member, type QuorumAddress, type QuorumConfig } from './quorum/quorum-config.js';
+import {
+  formatConfig,
+  type Member,
+  type QuorumAddress,
+  type QuorumConfig,
+  sameConfig,
+} from './quorum/quorum-config.js';
 import type { QuorumVerifier } from './quorum/quorum-verifier.js';
 
 export class Membership {
   private readonly id: number;
   private readonly files: DynamicFile | undefined;
+  private readonly warn: (message: string) => void;
   /** Whether members may change at run time; otherwise the own file always wins (ZOOKEEPER-3829). */
   readonly changeable: boolean;
   committed: QuorumConfig;
@@ -24,8 +31,10 @@ export class Membership {
     changeable: boolean,
     files: DynamicFile | undefined,
     interrupted: QuorumConfig | undefined,
+    warn: (message: string) => void,
   ) {
     this.id = id;
+    this.warn = warn;
     this.own = own;
     this.changeable = changeable;
     this.files = files;
@@ -83,9 +92,24 @@ export class Membership {
   /** Durable when it returns. */
   propose(config: QuorumConfig): void {
     if (!this.changeable || config.version <= this.proposed.version) return;
-    this.files?.propose(config);
+    this.write(config, (files) => files.propose(config));
     this.proposed = config;
     this.update();
+  }
+
+  /**
+   * Writes members down, and throws where that cannot be done: who forgets new ones could decide without them. The first election
+   * only gives those that the files name a version, which the next one would give again: as Apache's servers this one goes on then,
+   * on a file system that is read-only, for example.
+   */
+  private write(config: QuorumConfig, action: (files: DynamicFile) => void): void {
+    if (this.files === undefined) return;
+    try {
+      action(this.files);
+    } catch (error) {
+      if (!sameConfig(this.committed, config)) throw error;
+      this.warn(`the version of the members cannot be written down: ${(error as Error).message}`);
+    }
   }
 
   /** Forgets what is proposed: it was cut. */
@@ -102,7 +126,7 @@ export class Membership {
    */
   activate(config: QuorumConfig): Member | undefined {
     if (!this.changeable || config.version <= this.committed.version) return undefined;
-    this.files?.activate(config, this.own);
+    this.write(config, (files) => files.activate(config, this.own));
     this.committed = config;
     // What is proposed beyond it still has to agree, after a restart, too.
     if (this.proposed.version <= config.version) {

@@ -68,7 +68,9 @@ export abstract class Replica extends Server {
     const { recovered, dirs, trusted } = opened;
     this.epochs = new Epochs(this.disk, dirs, recovered.lastZxid, (message) => this.logger.warn({}, message));
     const interrupted = changeable ? this.proposedBefore(files, recovered.lastZxid) : undefined;
-    this.membership = new Membership(id, own, ensemble.members, changeable, files, interrupted);
+    this.membership = new Membership(id, own, ensemble.members, changeable, files, interrupted, (message) =>
+      this.logger.warn({}, message),
+    );
     this.knownVersion = this.versionIn(opened.database.tree);
     this.untrusted = (recovered.fresh && !trusted) || mustRejoin(this.disk, dirs);
   }

@@ -136,6 +136,39 @@ test('a follower that cannot write down the members that are committed ends, and
   assert.match((await fatal).message, /ENOSPC/);
 });
 
+test('where the configuration cannot be written, an ensemble serves, and ends by a reconfiguration only', async (t) => {
+  const disk: Disk = {
+    ...nodeDisk,
+    replaceText(path, text) {
+      if (path.includes('zoo.cfg')) throw Object.assign(new Error('EROFS: read-only'), { code: 'EROFS' });
+      nodeDisk.replaceText(path, text);
+    },
+  };
+  let failed = (_error: Error): void => {};
+  const fatal = new Promise<Error>((resolve) => {
+    failed = resolve;
+  });
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], SETTINGS, []);
+  const start = (id: number): Promise<void> => ensemble.start(id, {}, { disk, onFatal: (error) => failed(error) });
+  await Promise.all([1, 2, 3].map(start));
+  const version = async (): Promise<number> => ensemble.server(await ensemble.settled()).membership.committed.version;
+  assert.equal(await version(), EPOCH);
+  const follower = await ensemble.follower();
+  await ensemble.stop(follower);
+  await start(follower);
+  assert.equal(await version(), EPOCH, 'told by the others');
+  await Promise.all([1, 2, 3].map((id) => ensemble.stop(id)));
+  await Promise.all([1, 2, 3].map(start));
+  assert.equal(await version(), 2 * EPOCH, 'given again');
+  const leader = await ensemble.settled();
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  await ensemble.level();
+  const observer = ensemble.fullLine(follower).replace('participant', 'observer');
+  client.send(OpCode.reconfig, (w) => w.string(`server.${follower}=${observer}`).string(null).string(null).long53(-1));
+  assert.match((await fatal).message, /EROFS/);
+});
+
 test('members that were proposed and cut are forgotten, and keep nobody from finding the leader', async (t) => {
   const { ensemble, leader, membership } = await one(t);
   let follower = await leader.follower();
