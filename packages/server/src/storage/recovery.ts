@@ -5,9 +5,10 @@ import type { DataDir } from './data-dir.js';
 import type { Disk } from './disk.js';
 import { EPOCH, joinedEpoch } from './epochs.js';
 import { StorageError } from './errors.js';
-import { type SnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
+import { parseLogName, type SnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
 import { RepeatedEntries } from './repeated-entries.js';
 import { loadSnapshot, quickTest, type SnapshotSink } from './snapshot-reader.js';
+import { MARKS, readMarks } from './synced-marks.js';
 import { LARGEST_UNDER_WAY, LOG_HEADER_SIZE } from './txn-log.js';
 import { type LogEnd, readLog } from './txn-log-reader.js';
 
@@ -84,6 +85,7 @@ export async function recover(
   try {
     const recovered = replay(disk, dirs, logs, snapshotZxid, target, options);
     assertReached(disk, dirs, recovered.lastZxid);
+    assertNoLogGone(disk, dirs, recovered.lastZxid);
     return recovered;
   } catch (e) {
     // What is missing may be in the snapshot that could not be read: that is what there is to do something about.
@@ -107,6 +109,20 @@ function assertReached(disk: Disk, dirs: DataDir, lastZxid: number): void {
     'Restore it from a copy, or start with the data of another server; to go on with older data, take it away',
     true,
   );
+}
+
+/** A log that had durable records, behind the end of what there is, was taken away by somebody. */
+function assertNoLogGone(disk: Disk, { logs }: DataDir, lastZxid: number): void {
+  for (const name of readMarks(disk, logs).keys()) {
+    if ((parseLogName(name) ?? 0) <= lastZxid || disk.size(join(logs, name)) !== undefined) continue;
+    throw new StorageError(
+      join(logs, name),
+      undefined,
+      `the log is gone, and without it the data end at 0x${lastZxid.toString(16)}: transactions are missing`,
+      `Restore it, or start with the data of another server; to go on with older data, take ${join(logs, MARKS)} away`,
+      true,
+    );
+  }
 }
 
 /** Whether the server has the history of an epoch's leader: that was durable before the epoch was written. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { DataDir } from './data-dir.js';
 import type { Disk } from './disk.js';
 import { parseSnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
+import { forgetMarks } from './synced-marks.js';
 import { readLog } from './txn-log-reader.js';
 
 /** While it is there, the snapshot that its first line names takes the place of the files that the others name. */
@@ -39,7 +40,9 @@ export function truncateLog(disk: Disk, dirs: DataDir, zxid: number, maxEntry: n
   // Each step is durable before the next: logs may be on another disk, and a snapshot of what its log has lost must not come back.
   for (const snapshot of snapshots) if (snapshot.zxid > zxid) disk.remove(join(dirs.snapshots, snapshot.file));
   disk.syncDir(dirs.snapshots);
-  for (const log of logs.slice(at + 1).reverse()) disk.remove(join(dirs.logs, log.file));
+  const later = logs.slice(at + 1).map((log) => log.file);
+  forgetMarks(disk, dirs.logs, later);
+  for (const log of later.reverse()) disk.remove(join(dirs.logs, log));
   disk.syncDir(dirs.logs);
   if (file !== undefined && cutAt !== undefined) disk.truncate(join(dirs.logs, file), cutAt);
   return true;
@@ -73,6 +76,7 @@ export function finishReplacing(disk: Disk, dirs: DataDir): void {
   const isThere = parseSnapshotName(file) !== undefined && disk.size(join(dirs.snapshots, file)) !== undefined;
   const there = others(disk, dirs, file);
   if (isThere && there.every((one) => replaced.includes(one))) {
+    forgetMarks(disk, dirs.logs, there);
     for (const one of there) disk.remove(join(parseSnapshotName(one) === undefined ? dirs.logs : dirs.snapshots, one));
     disk.syncDir(dirs.snapshots);
     if (dirs.logs !== dirs.snapshots) disk.syncDir(dirs.logs);

@@ -8,6 +8,7 @@ import type { Disk } from './disk.js';
 import type { StorageError } from './errors.js';
 import { parseLogName, parseSnapshotName, sortedLogs, TEMPORARY } from './file-names.js';
 import { type Recovered, type RecoveryOptions, type RecoveryTarget, recover } from './recovery.js';
+import { forgetMarks, MARKS } from './synced-marks.js';
 import { LOG_HEADER_SIZE } from './txn-log.js';
 
 const MARKER = 'must-rejoin';
@@ -63,8 +64,8 @@ function isDamage(e: unknown): e is StorageError {
 }
 
 /**
- * Renames the damaged file and, of logs, those after it; what is whole before the damage stays under the log's name. Returns the
- * new names.
+ * Renames the damaged file and, of logs, those after it; what is whole before the damage stays under the log's name. In the place of a
+ * log that is gone it is the note that tells of it. Returns the new names.
  */
 async function setAside(disk: Disk, dirs: DataDir, { file, offset }: StorageError): Promise<string[]> {
   const name = basename(file);
@@ -75,10 +76,17 @@ async function setAside(disk: Disk, dirs: DataDir, { file, offset }: StorageErro
   }
   const zxid = parseLogName(name);
   if (zxid === undefined) return [];
+  if (disk.size(join(dirs.logs, name)) === undefined) {
+    const aside = moveAside(disk, dirs.logs, MARKS);
+    disk.syncDir(dirs.logs);
+    return [aside];
+  }
   const later = sortedLogs(disk.list(dirs.logs)).filter((log) => log.zxid > zxid);
+  const isPartWhole = offset !== undefined && offset > LOG_HEADER_SIZE;
+  const leaving = later.map((log) => log.file);
+  forgetMarks(disk, dirs.logs, isPartWhole ? leaving : [name, ...leaving]);
   // From the newest on: a crash between leaves a log without gaps.
   const names = later.reverse().map((log) => moveAside(disk, dirs.logs, log.file));
-  const isPartWhole = offset !== undefined && offset > LOG_HEADER_SIZE;
   const whole = isPartWhole ? await copy(disk, dirs.logs, name, offset) : undefined;
   names.unshift(moveAside(disk, dirs.logs, name));
   if (whole !== undefined) disk.rename(whole, join(dirs.logs, name));

@@ -2,13 +2,15 @@
 // and is cut; the same bytes missing from what was durable are acknowledged transactions, and must not be taken for that.
 //
 // The file is written now and then, after syncs, and not made durable itself: a mark says less than is true, never more. It names the
-// last durable record by its place, length and checksum, so that a mark of another history tells nothing.
+// last durable record by its place, length and checksum, so that a mark of another history tells nothing. A log that has a mark and
+// is gone was taken away by somebody; where nothing goes as far as it did, acknowledged transactions went with it.
 
 import { join } from 'node:path';
 import type { Disk } from './disk.js';
 import { systemCode } from './system-error.js';
 
-const FILE = 'synced';
+/** The file, beside the logs. */
+export const MARKS = 'synced';
 const LINE = /^(log\.[0-9a-f]+) (\d+) (\d+) ([0-9a-f]{8})$/;
 /** A shorter text leaves nothing of a longer one behind. */
 const BLOCK = 512;
@@ -24,7 +26,7 @@ export interface SyncedMark {
 
 export function readMarks(disk: Disk, dir: string): Map<string, SyncedMark> {
   const marks = new Map<string, SyncedMark>();
-  for (const line of textOf(disk, join(dir, FILE)).split('\n')) {
+  for (const line of textOf(disk, join(dir, MARKS)).split('\n')) {
     const [, log, start, end, sum] = LINE.exec(line) ?? [];
     if (log !== undefined)
       marks.set(log, { start: Number(start), end: Number(end), sum: Number.parseInt(sum ?? '', 16) });
@@ -44,9 +46,19 @@ function textOf(disk: Disk, path: string): string {
 
 /** Calls back when it is done, or could not be: what was noted before goes on to hold. */
 export function writeMarks(disk: Disk, dir: string, marks: ReadonlyMap<string, SyncedMark>, done: () => void): void {
+  disk.note(join(dir, MARKS), asText(marks), done);
+}
+
+/** Logs are about to be taken away, and shall not count as lost: that is durable when this returns. */
+export function forgetMarks(disk: Disk, dir: string, logs: readonly string[]): void {
+  const marks = readMarks(disk, dir);
+  if (logs.filter((log) => marks.delete(log)).length > 0) disk.replaceText(join(dir, MARKS), asText(marks));
+}
+
+function asText(marks: ReadonlyMap<string, SyncedMark>): string {
   const lines = [...marks].map(
     ([log, { start, end, sum }]) => `${log} ${start} ${end} ${sum.toString(16).padStart(8, '0')}\n`,
   );
   const text = lines.join('');
-  disk.note(join(dir, FILE), text.padEnd(Math.ceil((text.length + 1) / BLOCK) * BLOCK, '\n'), done);
+  return text.padEnd(Math.ceil((text.length + 1) / BLOCK) * BLOCK, '\n');
 }

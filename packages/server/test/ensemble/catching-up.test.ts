@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import type { Disk } from '../../dist/storage/disk.js';
+import { sortedLogs } from '../../dist/storage/file-names.js';
 import { LogCursor } from '../../dist/storage/log-cursor.js';
 import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { LogBatch } from '../../dist/storage/txn-log.js';
@@ -228,7 +229,8 @@ test('a learner without which there is no quorum gets a snapshot where its log c
   for (const id of [1, 2, 3]) await ensemble.stop(id);
   // As if the others had never logged what was written in this epoch.
   for (const id of [2, 3])
-    for (const name of readdirSync(onDisk(id))) if (/^(log|snapshot)\.2/.test(name)) rmSync(join(onDisk(id), name));
+    for (const name of readdirSync(onDisk(id)))
+      if (/^((log|snapshot)\.2|synced$)/.test(name)) rmSync(join(onDisk(id), name));
   await Promise.all([2, 3].map((id) => ensemble.start(id)));
   await ensemble.settled();
   await ensemble.stop(3);
@@ -399,6 +401,31 @@ test('a member that an operator gave an old backup and marked elects nobody befo
   await ensemble.level();
   assert.equal(await (await ensemble.client(id)).getData('/n'), '19');
   assert.equal(existsSync(marker), false);
+});
+
+test('a member whose newest log was taken away elects nobody without those who have what it lost', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  const client = await ensemble.client(leader);
+  await client.create('/n');
+  await ensemble.level();
+  const [late = 0, loser = 0] = ensemble.running.filter((id) => id !== leader);
+  await ensemble.stop(late);
+  await write(client, 20);
+  await ensemble.level();
+  for (const id of ensemble.running) await ensemble.stop(id);
+  const dir = join(ensemble.dataDirOf(loser), 'version-2');
+  const [newest = ''] = sortedLogs(readdirSync(dir))
+    .map(({ file }) => file)
+    .reverse();
+  rmSync(join(dir, newest));
+  await ensemble.start(loser);
+  assert.equal(ensemble.server(loser).historyEnd, -1, 'it claims no history');
+  await ensemble.start(late);
+  await ensemble.start(leader);
+  assert.equal(await ensemble.settled(), leader);
+  await ensemble.level();
+  assert.equal(await (await ensemble.client(loser)).getData('/n'), '19');
 });
 
 test('what stood in the log of a server that got a snapshot instead does not come back', async (t) => {

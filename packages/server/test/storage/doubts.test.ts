@@ -1,10 +1,11 @@
-// Whether something is missing before an epoch: what digests tell of it, and snapshots that only tell by their names.
+// Whether something is missing: what digests tell of an epoch's end, and snapshots and logs that only their names tell of.
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { nodeDisk, openDataDir, type RecoveryTarget, recover } from '../../dist/storage/index.js';
-import { recoverWhatIsWhole } from '../../dist/storage/set-aside.js';
+import { replaceHistory, truncateLog } from '../../dist/storage/rewrite.js';
+import { mustRejoin, recoverWhatIsWhole } from '../../dist/storage/set-aside.js';
 import { copyOf, logOf, MAX_ENTRY, newDatabase, snapshotOf, temporaryDir } from './fixtures.js';
 
 const EPOCH = 2 ** 32;
@@ -146,4 +147,57 @@ test('a log whose header is gone is set aside whole, and once', async (t) => {
     assert.deepEqual(readFileSync(join(dirs.logs, 'damaged.log.6d')), damaged);
     assert.match(warnings.join(), /log\.6d at offset 0: .*set aside: damaged\.log\.6d\. /);
   }
+});
+
+/** Logs of one failed transaction each, and a note that tells of durable records in others as well. */
+function withNoteOf(t: TestContext, logs: readonly number[], noted: readonly number[]) {
+  const dir = temporaryDir(t);
+  const dirs = openDataDir(nodeDisk, dir, dir, true);
+  writeFileSync(join(dirs.snapshots, 'snapshot.0'), snapshotOf([], [{ path: '' }]));
+  for (const zxid of logs) {
+    const entry = Buffer.alloc(40);
+    entry.writeBigInt64BE(BigInt(zxid), 12);
+    entry.writeInt32BE(-1, 28);
+    writeFileSync(join(dirs.logs, `log.${zxid.toString(16)}`), logOf(zxid, [entry]));
+  }
+  const lines = noted.map((zxid) => `log.${zxid.toString(16)} 16 80 12345678\n`);
+  writeFileSync(join(dirs.logs, 'synced'), lines.join(''));
+  return dirs;
+}
+
+test('a log that is gone and went further than what is left is missed', async (t) => {
+  const warnings: string[] = [];
+  const onWarning = (message: string): void => void warnings.push(message);
+  const options = { maxEntry: MAX_ENTRY, trustEmptySnapshot: false, onWarning };
+  const dirs = withNoteOf(t, [EPOCH + 1], [EPOCH + 1, EPOCH + 2]);
+  await assert.rejects(
+    recover(nodeDisk, dirs, newDatabase(), options),
+    /log\.100000002: the log is gone, and without it the data end at 0x100000001: .*take \S+synced away/,
+  );
+  const { lastZxid } = await recoverWhatIsWhole(nodeDisk, dirs, newDatabase(), options);
+  assert.equal(lastZxid, EPOCH + 1);
+  assert.match(warnings.join(), /set aside: damaged\.synced\. /);
+  assert.ok(mustRejoin(nodeDisk, dirs));
+});
+
+test('a log that was purged is not missed, nor one that was set aside or taken back', async (t) => {
+  const options = { maxEntry: MAX_ENTRY, trustEmptySnapshot: false, onWarning: () => {} };
+  const purged = withNoteOf(t, [EPOCH + 2], [EPOCH + 1, EPOCH + 2]);
+  writeFileSync(join(purged.snapshots, 'snapshot.100000001'), snapshotOf([], [{ path: '' }]));
+  assert.equal((await recover(nodeDisk, purged, newDatabase(), options)).lastZxid, EPOCH + 2);
+
+  const aside = withNoteOf(t, [EPOCH + 1, EPOCH + 2, EPOCH + 3], [EPOCH + 1, EPOCH + 2, EPOCH + 3]);
+  writeFileSync(join(aside.logs, 'log.100000002'), '');
+  assert.equal((await recoverWhatIsWhole(nodeDisk, aside, newDatabase(), options)).lastZxid, EPOCH + 1);
+  const names = readdirSync(aside.logs).filter((name) => name.startsWith('damaged.'));
+  assert.deepEqual(names.sort(), ['damaged.log.100000002', 'damaged.log.100000003']);
+
+  const cut = withNoteOf(t, [EPOCH + 1, EPOCH + 2], [EPOCH + 1, EPOCH + 2]);
+  assert.ok(truncateLog(nodeDisk, cut, EPOCH + 1, MAX_ENTRY));
+  assert.equal((await recover(nodeDisk, cut, newDatabase(), options)).lastZxid, EPOCH + 1);
+
+  const replaced = withNoteOf(t, [EPOCH + 1, EPOCH + 2], [EPOCH + 1, EPOCH + 2]);
+  writeFileSync(join(replaced.snapshots, 'snapshot.100000001'), snapshotOf([], [{ path: '' }]));
+  replaceHistory(nodeDisk, replaced, 'snapshot.100000001');
+  assert.equal((await recover(nodeDisk, replaced, newDatabase(), options)).lastZxid, EPOCH + 1);
 });
