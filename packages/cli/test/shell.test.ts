@@ -54,6 +54,9 @@ test('a single command prints its result alone, and its failure is the exit code
   const { code, err } = await run(['-server', '127.0.0.1:1', '-timeout', '200', 'ls', '/']);
   assert.equal(code, 1);
   assert.match(err, /^KeeperErrorCode = ConnectionLoss: no connection to 127\.0\.0\.1:1: .*ECONNREFUSED/);
+  const json = await run(['-server', '127.0.0.1:1', '-timeout', '200', '--json', 'ls', '/']);
+  const { code: codeName, outcomeUnknown } = JSON.parse(json.err).error;
+  assert.deepEqual([json.code, codeName, outcomeUnknown], [1, 'ConnectionLoss', false]);
 });
 
 test('with --json every answer is an object, and so is every failure', async (t) => {

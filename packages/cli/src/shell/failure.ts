@@ -2,14 +2,17 @@
 
 import { isKeeperError, type KeeperError } from '@nodekeeper/client';
 
-/** A failure of the shell's own: wrong usage, an unknown command. */
+/** A failure of the shell's own: wrong usage, an unknown command, no connection. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: number;
+  /** Name of the error's code, if it is like one of a call. */
+  readonly codeName: string | undefined;
 
-  constructor(message: string, exitCode = 1) {
+  constructor(message: string, exitCode = 1, codeName?: string) {
     super(message);
     this.exitCode = exitCode;
+    this.codeName = codeName;
   }
 }
 
@@ -79,6 +82,8 @@ export function failureLine(error: unknown, json: boolean | undefined): string {
 /** The error as it is told with --json. */
 export function failureJson(error: unknown): { error: Record<string, unknown> } {
   const message = failureText(error);
+  if (error instanceof CommandError && error.codeName !== undefined)
+    return { error: { message, code: error.codeName, outcomeUnknown: false } };
   if (!isKeeperError(error)) return { error: { message } };
   const { codeName, path, outcomeUnknown } = error;
   return { error: { message, code: codeName, ...(path === undefined ? {} : { path }), outcomeUnknown } };

@@ -91,7 +91,8 @@ export class Shell {
     } catch (error) {
       if (!isKeeperError(error, 'OperationTimeout')) throw error;
       const reason = error.message.split(': ').slice(1).join(': ');
-      throw new CommandError(`KeeperErrorCode = ConnectionLoss: no connection to ${this.target}: ${reason}`);
+      const message = `KeeperErrorCode = ConnectionLoss: no connection to ${this.target}: ${reason}`;
+      throw new CommandError(message, 1, 'ConnectionLoss');
     }
   }
 
