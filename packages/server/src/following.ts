@@ -421,8 +421,8 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     this.learner?.request(session, cxid, op, body, identities);
   }
 
-  revalidate(session: bigint, timeout: number, ifFree: boolean): void {
-    this.learner?.revalidate(session, timeout, ifFree);
+  revalidate(session: bigint, timeout: number, kept: number | undefined): void {
+    this.learner?.revalidate(session, timeout, kept);
   }
 
   takesOver(session: bigint): void {

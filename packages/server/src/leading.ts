@@ -18,6 +18,7 @@ import { DEPARTED } from './request/client.js';
 import type { ForeignRequest } from './request/originating.js';
 import type { Role } from './role.js';
 import type { Timer } from './runtime.js';
+import { wasThereLater } from './session/session-table.js';
 
 const NOTHING = Buffer.alloc(0);
 /** So long the end of an epoch waits for what is under way. */
@@ -237,17 +238,21 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     this.active.sessions.touch(session, this.server.port.now);
   }
 
-  revalidate(id: bigint, timeout: number, owner: LearnerHandler, ifFree: boolean): boolean | undefined {
+  revalidate(id: bigint, timeout: number, owner: LearnerHandler, kept: number | undefined): boolean | undefined {
     const session = this.origin?.sessions.get(id);
     if (session?.closing === true) return undefined;
     // One whose beginning is not committed yet counts: the answer is sent behind its commit.
     if (session === undefined || session.local) return false;
     const before = session.owner;
-    // Once it was at home here in this epoch, what another server still keeps of it is older.
-    if (ifFree && before !== undefined && before !== owner && (!before.closed || before === DEPARTED)) return false;
+    const since = kept === undefined ? undefined : this.server.port.now - kept;
+    if (since !== undefined && before !== undefined && before !== owner && !wasThereLater(session, since)) {
+      // Once it was at home here in this epoch, what another server still keeps of it is older.
+      if (!before.closed || before === DEPARTED) return false;
+    }
     session.timeout = timeout;
     if (before !== owner) before?.close('the session goes on at another server');
     session.owner = owner;
+    session.kept = since === undefined ? undefined : { by: owner, since };
     this.active.sessions.touch(session, this.server.port.now);
     return true;
   }

@@ -38,8 +38,8 @@ export class ObserverHosting extends ServerHistory implements ObserverMasterHost
     return this.processor.holds(id);
   }
 
-  revalidate(session: bigint, timeout: number, ifFree: boolean, answer: ValidityTaker): void {
-    this.processor.askFor(session, timeout, ifFree, answer);
+  revalidate(session: bigint, timeout: number, kept: number | undefined, answer: ValidityTaker): void {
+    this.processor.askFor(session, timeout, kept, answer);
   }
 
   sync({ session, cxid, body }: ForeignRequest, answer: () => void): void {

@@ -592,11 +592,12 @@ export class LearnerHandler implements SessionOwner {
     }
   }
 
-  // long id, int timeout
+  // long id, int timeout[, int kept]
   private revalidate(data: Buffer | null): void {
     if (data === null || data.length < 12) return;
     this.master.host.stats.onRevalidation();
-    this.master.revalidate(this, data.readBigInt64BE(0), data.readInt32BE(8), data.length > 12);
+    const kept = data.length < 16 ? undefined : data.readInt32BE(12);
+    this.master.revalidate(this, data.readBigInt64BE(0), data.readInt32BE(8), kept);
   }
 
   // long id, boolean valid[, byte: settled; Apache's learners do not read it]

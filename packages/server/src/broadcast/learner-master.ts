@@ -81,9 +81,10 @@ export interface LearnerMaster {
   touch(session: bigint, timeout: number): void;
   /**
    * {@link LearnerHandler.answerRevalidation} follows.
-   * @param ifFree not if the session is at home elsewhere by now
+   * @param kept milliseconds since the session's client came to the learner: not if it has gone elsewhere later. Undefined for one that
+   * comes now
    */
-  revalidate(handler: LearnerHandler, session: bigint, timeout: number, ifFree: boolean): void;
+  revalidate(handler: LearnerHandler, session: bigint, timeout: number, kept: number | undefined): void;
   /** {@link LearnerHandler.answerSync} follows. */
   sync(handler: LearnerHandler, request: ForeignRequest): void;
   submit(handler: LearnerHandler, request: ForeignRequest): void;

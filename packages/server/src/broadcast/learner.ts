@@ -94,6 +94,8 @@ interface Proposal {
 type State = 'leaderInfo' | 'first' | 'snapshot' | 'synchronizing' | 'acknowledged' | 'serving' | 'ended';
 
 /** Bytes of a session in the answer to a ping. */
+/** What an int holds, in milliseconds. */
+const LONGEST_KEPT = 2 ** 31 - 1;
 const TOUCHED_SIZE = 12;
 
 export class Learner {
@@ -528,11 +530,12 @@ export class Learner {
     this.link.sendRequest(session, cxid, op, body, identities);
   }
 
-  // long id, int timeout[, byte: not from another server; Apache's leaders do not read it]
-  revalidate(session: bigint, timeout: number, ifFree: boolean): void {
-    const data = Buffer.alloc(ifFree ? 13 : 12, 1);
+  // long id, int timeout[, int kept: milliseconds; Apache's leaders do not read it]
+  revalidate(session: bigint, timeout: number, kept: number | undefined): void {
+    const data = Buffer.alloc(kept === undefined ? 12 : 16);
     data.writeBigInt64BE(session);
     data.writeInt32BE(timeout, 8);
+    if (kept !== undefined) data.writeInt32BE(Math.min(kept, LONGEST_KEPT), 12);
     this.link.send(PacketType.revalidate, -1, data);
   }
 

@@ -23,7 +23,7 @@ export interface ObserverMasterHost extends HistoryHost {
   /** A session goes on at an observer: it does not at this server. */
   handedOver(session: bigint): void;
   /** Asks the leader whether a session is alive, behind what was asked before. */
-  revalidate(session: bigint, timeout: number, ifFree: boolean, answer: ValidityTaker): void;
+  revalidate(session: bigint, timeout: number, kept: number | undefined, answer: ValidityTaker): void;
   /** Passes a sync on to the leader; syncs are answered in the order in which they come. */
   sync(request: ForeignRequest, answer: () => void): void;
   /** Passes a request on to the leader. */
@@ -150,15 +150,15 @@ export class ObserverMaster implements LearnerMaster {
     return touched;
   }
 
-  revalidate(handler: LearnerHandler, session: bigint, timeout: number, ifFree: boolean): void {
+  revalidate(handler: LearnerHandler, session: bigint, timeout: number, kept: number | undefined): void {
     const owner = this.owners.get(session);
     // The leader cannot tell: for it the session is at home on this server. It is asked all the same, to answer in order.
-    const taken = ifFree && ((owner !== undefined && owner !== handler) || this.host.holdsSession(session));
+    const taken = kept !== undefined && ((owner !== undefined && owner !== handler) || this.host.holdsSession(session));
     if (!taken) {
       this.owners.set(session, handler);
       this.host.handedOver(session);
     }
-    this.host.revalidate(session, timeout, ifFree, (valid, settled) => {
+    this.host.revalidate(session, timeout, kept, (valid, settled) => {
       if (!valid && this.owners.get(session) === handler) this.owners.delete(session);
       handler.answerRevalidation(session, valid && !taken, settled);
     });

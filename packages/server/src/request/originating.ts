@@ -2,7 +2,7 @@
 // proposed; what is committed is applied and answered in zxid order.
 
 import { ErrorCode, OpCode } from '@nodekeeper/protocol';
-import type { Session, SessionTable } from '../session/session-table.js';
+import { type Session, type SessionTable, wasThereLater } from '../session/session-table.js';
 import type { DataTree, Expired } from '../tree/data-tree.js';
 import type { Client, SessionOwner } from './client.js';
 import { makesEphemeral } from './decode.js';
@@ -110,21 +110,33 @@ export class OriginatingProcessor extends RequestProcessor {
     this.proposeSession(null, session, session.timeout);
   }
 
-  protected revalidateGlobal(client: Client, id: bigint, timeout: number, ifFree: boolean): void {
+  protected revalidateGlobal(client: Client, id: bigint, timeout: number, kept: number | undefined): void {
     const session = this.sessions.get(id);
     if (session?.closing === true) {
       // It is over when its end is committed, which without a quorum may never be: until then nobody is told so.
       client.close('the session is being closed');
       return;
     }
-    const taken = ifFree && session?.owner !== undefined && session.owner !== client && !session.owner.closed;
-    if (session === undefined || taken) {
+    if (session === undefined) {
+      client.revalidated(false);
+      return;
+    }
+    const { owner } = session;
+    const since = kept === undefined ? undefined : this.now - kept;
+    if (
+      since !== undefined &&
+      owner !== undefined &&
+      owner !== client &&
+      !owner.closed &&
+      !wasThereLater(session, since)
+    ) {
       client.revalidated(false);
       return;
     }
     session.timeout = timeout;
     this.sessions.touch(session, this.now);
     session.owner = client;
+    session.kept = since === undefined ? undefined : { by: client, since };
     client.session = session;
     client.revalidated(true);
   }

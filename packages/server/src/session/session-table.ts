@@ -14,6 +14,8 @@ export class Session<Owner> {
   /** Being closed: a closeSession transaction is on its way. */
   closing = false;
   owner: Owner | undefined;
+  /** Who kept it from before this epoch and was given it for that, and since when its client had been there; see {@link wasThereLater}. */
+  kept: { readonly by: Owner; readonly since: number } | undefined;
   /** Known to this server only: no transaction made it. */
   local = false;
 
@@ -23,6 +25,14 @@ export class Session<Owner> {
     this.idLo = Number(BigInt.asIntN(32, id));
     this.timeout = timeout;
   }
+}
+
+/**
+ * Whether who keeps a session had its client later than the owner, who kept it as well and only asked sooner: clients move on without
+ * all servers hearing of it.
+ */
+export function wasThereLater<Owner>({ owner, kept }: Session<Owner>, since: number): boolean {
+  return kept !== undefined && kept.by === owner && since > kept.since;
 }
 
 export class SessionTable<Owner> {

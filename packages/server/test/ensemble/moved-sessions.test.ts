@@ -91,11 +91,12 @@ test('what a session asked for where it was before is refused, though its newer 
   assert.deepEqual([r.int(), r.int()], [OpCode.error, ErrorCode.SessionMoved]);
 });
 
-/** Asks whether the session goes on at this learner, `ifFree` unless it is at home elsewhere. */
-async function claims(learner: RawLearner, session: bigint, ifFree: boolean): Promise<boolean> {
-  const question = Buffer.alloc(ifFree ? 13 : 12, 1);
+/** Asks whether the session goes on at this learner, which has kept it for so many milliseconds, or to which its client comes now. */
+async function claims(learner: RawLearner, session: bigint, kept?: number): Promise<boolean> {
+  const question = Buffer.alloc(kept === undefined ? 12 : 16);
   question.writeBigInt64BE(session);
   question.writeInt32BE(10_000, 8);
+  if (kept !== undefined) question.writeInt32BE(kept, 12);
   learner.send(PacketType.revalidate, -1, question);
   return (await learner.until(PacketType.revalidate)).data?.[8] === 1;
 }
@@ -106,8 +107,8 @@ test('a session that goes on elsewhere leaves no connection at the leader, which
   const client = await ensemble.client(leader);
   const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
   await learner.follow(4, ensemble.server(leader).lastZxid);
-  assert.equal(await claims(learner, client.id, true), false);
-  assert.equal(await claims(learner, client.id, false), true);
+  assert.equal(await claims(learner, client.id, 0), false);
+  assert.equal(await claims(learner, client.id), true);
   assert.equal(await client.frame(), undefined);
 });
 
@@ -120,7 +121,36 @@ test('what was kept elsewhere of a session does not go on once that was at the l
   client.socket.destroy();
   const { port } = ensemble.server(leader);
   await until(() => port.connections.size === 0);
-  assert.equal(await claims(learner, client.id, true), false);
+  assert.equal(await claims(learner, client.id, 0), false);
+});
+
+test('of servers that keep a session through a change of leaders the one goes on to which its client came last', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const old = await ensemble.settled();
+  const client = await ensemble.client(old);
+  await client.create('/n');
+  await ensemble.level();
+  await ensemble.stop(old);
+  const leader = await ensemble.settled();
+  const { lastZxid } = ensemble.server(leader);
+  const learnerOf = async (id: number): Promise<RawLearner> => {
+    const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+    await learner.follow(id, lastZxid);
+    return learner;
+  };
+  const [left, last, never] = [await learnerOf(4), await learnerOf(5), await learnerOf(6)];
+  assert.equal(await claims(left, client.id, 60_000), true, 'nobody else has asked for it');
+  assert.equal(await claims(never, client.id, 90_000), false);
+  assert.equal(await claims(last, client.id, 30_000), true);
+  assert.equal(await claims(left, client.id, 60_000), false);
+  const late = new JuteWriter();
+  createExisting(late);
+  left.request(client.id, XID, OpCode.create, Buffer.from(late.bytes()));
+  const { data } = await left.until(PacketType.proposal);
+  const r = new JuteReader(data ?? Buffer.alloc(0), TxnHeaderAt.type);
+  assert.deepEqual([r.int(), r.int()], [OpCode.error, ErrorCode.SessionMoved]);
+  assert.equal(await claims(never, client.id), true, 'its client has come now');
+  assert.equal(await claims(last, client.id, 0), false);
 });
 
 for (const where of ['the same follower', 'another follower', 'an observer', 'the leader']) {
