@@ -18,7 +18,7 @@ import { DEPARTED } from './request/client.js';
 import type { ForeignRequest } from './request/originating.js';
 import type { Role } from './role.js';
 import type { Timer } from './runtime.js';
-import { wasThereLater } from './session/session-table.js';
+import { isHeldByAnother } from './session/session-table.js';
 
 const NOTHING = Buffer.alloc(0);
 /** So long the end of an epoch waits for what is under way. */
@@ -245,10 +245,8 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     if (session === undefined || session.local) return false;
     const before = session.owner;
     const since = kept === undefined ? undefined : this.server.port.now - kept;
-    if (since !== undefined && before !== undefined && before !== owner && !wasThereLater(session, since)) {
-      // Once it was at home here in this epoch, what another server still keeps of it is older.
-      if (!before.closed || before === DEPARTED) return false;
-    }
+    // Once it was at home here in this epoch, what another server still keeps of it is older.
+    if (isHeldByAnother(session, owner, since) && (before?.closed === false || before === DEPARTED)) return false;
     session.timeout = timeout;
     if (before !== owner) before?.close('the session goes on at another server');
     session.owner = owner;

@@ -2,7 +2,7 @@
 // proposed; what is committed is applied and answered in zxid order.
 
 import { ErrorCode, OpCode } from '@nodekeeper/protocol';
-import { type Session, type SessionTable, wasThereLater } from '../session/session-table.js';
+import { isHeldByAnother, type Session, type SessionTable } from '../session/session-table.js';
 import type { DataTree, Expired } from '../tree/data-tree.js';
 import type { Client, SessionOwner } from './client.js';
 import { makesEphemeral } from './decode.js';
@@ -117,19 +117,8 @@ export class OriginatingProcessor extends RequestProcessor {
       client.close('the session is being closed');
       return;
     }
-    if (session === undefined) {
-      client.revalidated(false);
-      return;
-    }
-    const { owner } = session;
     const since = kept === undefined ? undefined : this.now - kept;
-    if (
-      since !== undefined &&
-      owner !== undefined &&
-      owner !== client &&
-      !owner.closed &&
-      !wasThereLater(session, since)
-    ) {
+    if (session === undefined || (isHeldByAnother(session, client, since) && session.owner?.closed === false)) {
       client.revalidated(false);
       return;
     }

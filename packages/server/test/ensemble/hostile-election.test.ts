@@ -5,10 +5,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { encodeNotification, PeerState } from '../../dist/election/notification.js';
-import { ElectionPort } from '../../dist/net/election-port.js';
+import type { ElectionPort } from '../../dist/net/election-port.js';
 import { nodeNetwork } from '../../dist/net/network.js';
-import { nodeRuntime } from '../../dist/runtime.js';
 import { atEnd } from '../server/raw-client.js';
+import { electionPortOf5 } from './election-port-of-5.js';
 import { Ensemble } from './ensemble.js';
 import { greet } from './greet.js';
 
@@ -53,27 +53,10 @@ async function portOf5(
   portOf1 = 1,
   network = nodeNetwork,
 ): Promise<{ election: ElectionPort; port: number }> {
-  const election = new ElectionPort({
-    id: 5,
+  const { election, port } = await electionPortOf5(t, {
     network,
-    runtime: nodeRuntime,
-    addresses: [{ host: '127.0.0.1', port: 0 }],
-    tellAll: false,
-    addressTimeout: 1000,
-    listenOnAll: false,
-    connectTimeout: 1000,
-    greetingTimeout: 10_000,
-    bindAttempts: 3,
-    keepAlive: false,
-    auth: undefined,
     addressesOf: (id) => (id === 1 || id === 7 ? [{ host: '127.0.0.1', port: id === 1 ? portOf1 : 1 }] : []),
-    onMessage: () => {},
-    onDown: () => {},
-    guard: (action) => action(),
-    warn: () => {},
   });
-  const port = await election.listen();
-  atEnd(t, () => election.close());
   election.send(1, Buffer.from('x'));
   election.send(7, Buffer.from('x'));
   return { election, port };

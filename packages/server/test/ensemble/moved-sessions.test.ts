@@ -72,6 +72,16 @@ for (const where of [
   });
 }
 
+/** What becomes of a create that comes from a learner: the type of the transaction, and the error in it. */
+async function proposedFor(learner: RawLearner, session: bigint): Promise<number[]> {
+  const late = new JuteWriter();
+  createExisting(late);
+  learner.request(session, XID, OpCode.create, Buffer.from(late.bytes()));
+  const { data } = await learner.until(PacketType.proposal);
+  const r = new JuteReader(data ?? Buffer.alloc(0), TxnHeaderAt.type);
+  return [r.int(), r.int()];
+}
+
 test('what a session asked for where it was before is refused, though its newer connection has ended too', async (t) => {
   const ensemble = await Ensemble.ofThree(t);
   const leader = await ensemble.settled();
@@ -83,12 +93,7 @@ test('what a session asked for where it was before is refused, though its newer 
   client.socket.destroy();
   const { port } = ensemble.server(leader);
   await turns(100_000, () => [...port.connections].length === 0);
-  const late = new JuteWriter();
-  createExisting(late);
-  before.request(client.id, XID, OpCode.create, Buffer.from(late.bytes()));
-  const { data } = await before.until(PacketType.proposal);
-  const r = new JuteReader(data ?? Buffer.alloc(0), TxnHeaderAt.type);
-  assert.deepEqual([r.int(), r.int()], [OpCode.error, ErrorCode.SessionMoved]);
+  assert.deepEqual(await proposedFor(before, client.id), [OpCode.error, ErrorCode.SessionMoved]);
 });
 
 /** Asks whether the session goes on at this learner, which has kept it for so many milliseconds, or to which its client comes now. */
@@ -143,12 +148,7 @@ test('of servers that keep a session through a change of leaders the one goes on
   assert.equal(await claims(never, client.id, 90_000), false);
   assert.equal(await claims(last, client.id, 30_000), true);
   assert.equal(await claims(left, client.id, 60_000), false);
-  const late = new JuteWriter();
-  createExisting(late);
-  left.request(client.id, XID, OpCode.create, Buffer.from(late.bytes()));
-  const { data } = await left.until(PacketType.proposal);
-  const r = new JuteReader(data ?? Buffer.alloc(0), TxnHeaderAt.type);
-  assert.deepEqual([r.int(), r.int()], [OpCode.error, ErrorCode.SessionMoved]);
+  assert.deepEqual(await proposedFor(left, client.id), [OpCode.error, ErrorCode.SessionMoved]);
   assert.equal(await claims(never, client.id), true, 'its client has come now');
   assert.equal(await claims(last, client.id, 0), false);
 });

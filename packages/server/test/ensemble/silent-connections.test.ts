@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { ElectionPort } from '../../dist/net/election-port.js';
+import type { ElectionPort } from '../../dist/net/election-port.js';
 import { type Network, nodeNetwork } from '../../dist/net/network.js';
 import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import { atEnd } from '../server/raw-client.js';
+import { electionPortOf5 } from './election-port-of-5.js';
 import { Ensemble } from './ensemble.js';
 import { greet } from './greet.js';
 
@@ -63,32 +64,16 @@ async function portOf5(t: TestContext, portOf: (id: number) => number): Promise<
     dials++;
     return nodeNetwork.connect(...where);
   };
-  const port = new ElectionPort({
-    id: 5,
+  const { election, port } = await electionPortOf5(t, {
     network: { ...nodeNetwork, connect },
-    runtime: nodeRuntime,
-    addresses: [{ host: '127.0.0.1', port: 0 }],
-    tellAll: false,
-    addressTimeout: 1000,
-    listenOnAll: false,
-    connectTimeout: 1000,
-    greetingTimeout: 10_000,
-    bindAttempts: 3,
-    keepAlive: false,
-    auth: undefined,
     addressesOf: (id) => [{ host: '127.0.0.1', port: portOf(id) }],
     onMessage: () => onHeard(),
-    onDown: () => {},
-    guard: (action) => action(),
-    warn: () => {},
   });
-  const at = await port.listen();
-  atEnd(t, () => port.close());
   const heard = (): Promise<void> =>
     new Promise((resolve) => {
       onHeard = resolve;
     });
-  return { port, at, dials: () => dials, heard };
+  return { port: election, at: port, dials: () => dials, heard };
 }
 
 interface Dialled {
