@@ -34,6 +34,8 @@ const WRITTEN_TOGETHER = 32;
 const ENOUGH = 256;
 /** A batch that is not worth a write yet sets out when the event loop has found nothing new so often. */
 const IDLE_LOOKS = 3;
+/** And when it has looked for so long, in milliseconds: where reads keep the event loop busy, each look takes its time. */
+const LOOKING_MS = 0.3;
 /** What is left, at each write, of the most entries that were under way at once. */
 const FORGETTING = 0.98;
 /** How long it takes at most, in milliseconds, until it is noted that something is durable. */
@@ -142,6 +144,7 @@ export class TxnLog {
   private isLooking = false;
   /** How often nothing more had come, and how many entries there were then. */
   private looks = 0;
+  private lookingSince = 0;
   private lookedAt = 0;
   /** Where the next batch goes. */
   private position = 0;
@@ -203,6 +206,7 @@ export class TxnLog {
     if (this.isLooking) return;
     this.isLooking = true;
     this.looks = 0;
+    this.lookingSince = this.runtime.now();
     this.runtime.soon(this.look);
   }
 
@@ -211,7 +215,7 @@ export class TxnLog {
     if (this.writes === 0 && !this.isWorthwhile) {
       this.looks = count > this.lookedAt ? 1 : this.looks + 1;
       this.lookedAt = count;
-      if (this.looks <= IDLE_LOOKS) {
+      if (this.looks <= IDLE_LOOKS && this.runtime.now() - this.lookingSince < LOOKING_MS) {
         this.runtime.soon(this.look);
         return;
       }

@@ -100,7 +100,7 @@ class HeldDisk {
   }
 }
 
-function held(options: Partial<TxnLogOptions> = {}) {
+function held(options: Partial<TxnLogOptions> = {}, runtime = nodeRuntime) {
   const held = new HeldDisk();
   const durable: number[] = [];
   const batches: Buffer[] = [];
@@ -118,7 +118,7 @@ function held(options: Partial<TxnLogOptions> = {}) {
       onFatal: (error) => fatal.push(error),
       onSync: () => {},
     },
-    nodeRuntime,
+    runtime,
   );
   return { held, durable, batches, fatal, log };
 }
@@ -144,8 +144,8 @@ test('nothing is durable before file, header and batch have reached the disk', (
 });
 
 /** A log whose file is open, with one entry durable. */
-function opened(options: Partial<TxnLogOptions> = {}) {
-  const all = held(options);
+function opened(options: Partial<TxnLogOptions> = {}, runtime = nodeRuntime) {
+  const all = held(options, runtime);
   all.log.append(entry(1), 1);
   all.log.flush();
   for (const what of ['create', 'write', 'names', 'write'] as const) all.held.next(what).end();
@@ -315,9 +315,9 @@ test('beside a write no file is begun or grown, and nothing large is repeated', 
   }
 });
 
-/** Of a log that had so many entries under way at once: their next ones come, each in a turn of its own. */
-function after(entries: number) {
-  const all = opened();
+/** Of a log that had so many entries under way at once: their next ones come, each in a turn of its own. By its clock no time passes. */
+function after(entries: number, now = () => 0) {
+  const all = opened({}, { ...nodeRuntime, now });
   let next = 2;
   const turns = (count: number): void => {
     for (let i = 0; i < count; i++) {
@@ -375,6 +375,18 @@ test('what is not worth a write sets out when nothing more comes', async () => {
     await new Promise(setImmediate);
   }
   await quiet();
+  assert.deepEqual(lengths(), [2]);
+});
+
+test('where each turn of the event loop takes long, it is not looked as often whether more comes', async () => {
+  let now = 0;
+  const { turns, lengths } = after(8, () => now);
+  for (const takes of [0.29, 0.02]) {
+    turns(1); // something does
+    assert.deepEqual(lengths(), []);
+    now += takes;
+    await new Promise(setImmediate);
+  }
   assert.deepEqual(lengths(), [2]);
 });
 
