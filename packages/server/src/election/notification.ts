@@ -46,8 +46,20 @@ export function encodeNotification(state: PeerState, vote: Vote, config: string)
   return out;
 }
 
-/** Undefined for what cannot be understood. */
+/** A round may be so much: whoever takes it over counts on, by one each time. */
+const LAST_ROUND = 2 ** 52;
+
+/** Undefined for what cannot be understood, and for numbers that no server comes to: they could not be told on. */
 export function decodeNotification(from: number, buf: Buffer): Notification | undefined {
+  const told = readNotification(from, buf);
+  if (told === undefined) return undefined;
+  const { leader, zxid, round, peerEpoch } = told;
+  return round <= LAST_ROUND && [leader, zxid, round, peerEpoch].every(isExact) ? told : undefined;
+}
+
+const isExact = (n: number): boolean => n === NO_VOTE || Number.isSafeInteger(n);
+
+function readNotification(from: number, buf: Buffer): Notification | undefined {
   if (buf.length < NO_PEER_EPOCH) return undefined;
   const state = buf.readInt32BE(0);
   if (state < PeerState.looking || state > PeerState.observing) return undefined;

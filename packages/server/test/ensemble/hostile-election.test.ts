@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { encodeNotification, PeerState } from '../../dist/election/notification.js';
+import { decodeNotification, encodeNotification, PeerState, type Vote } from '../../dist/election/notification.js';
 import type { ElectionPort } from '../../dist/net/election-port.js';
 import { nodeNetwork } from '../../dist/net/network.js';
 import { atEnd } from '../server/raw-client.js';
@@ -45,6 +45,47 @@ test('members that nobody can be led by are not taken over from a vote', async (
   const files = readdirSync(ensemble.dataDirOf(1)).filter((name) => name.includes('.dynamic.'));
   assert.deepEqual(files, ['zoo.cfg.dynamic.100000005']);
   assert.ok(existsSync(ensemble.configPath(1)));
+});
+
+/** Where the numbers of a vote stand behind the message's length. */
+const AT = { leader: 8, zxid: 16, round: 24, peerEpoch: 32 } as const;
+
+test('a vote with numbers beyond those that servers count to is none, and the next one is heard', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant']);
+  const failures: Error[] = [];
+  await ensemble.start(1, {}, { onFatal: (error) => failures.push(error) });
+  const socket = await greet(t, Number(ensemble.memberLines['server.1']?.split(':')[2]), 3n);
+  const votes: Vote[] = [];
+  let got = Buffer.alloc(0);
+  socket.on('data', (chunk) => {
+    got = Buffer.concat([got, chunk]);
+    while (got.length >= 4 && got.length >= 4 + got.readInt32BE(0)) {
+      const end = 4 + got.readInt32BE(0);
+      const told = decodeNotification(1, got.subarray(4, end));
+      if (told !== undefined) votes.push(told);
+      got = got.subarray(end);
+    }
+  });
+  const tell = (numbers: Partial<Record<keyof typeof AT, bigint>>): void => {
+    const message = encodeNotification(PeerState.looking, { leader: 3, zxid: 0, round: 1, peerEpoch: 0 }, '');
+    const frame = Buffer.concat([Buffer.alloc(4), message]);
+    frame.writeInt32BE(message.length);
+    for (const [name, value] of Object.entries(numbers)) frame.writeBigInt64BE(value, AT[name as keyof typeof AT]);
+    socket.write(frame);
+  };
+  for (const most of [2n ** 63n - 1n, 2n ** 62n, 2n ** 53n]) {
+    tell({ round: most });
+    tell({ round: 2n, zxid: most });
+    tell({ round: 2n, peerEpoch: most });
+  }
+  tell({ round: 7n });
+  while (votes.at(-1)?.round !== 7 && failures.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.deepEqual(
+    votes.filter(({ leader, zxid, round, peerEpoch }) => ![leader, zxid, round, peerEpoch].every(Number.isSafeInteger)),
+    [],
+  );
+  assert.deepEqual(failures, []);
+  assert.equal(votes.at(-1)?.leader, 3);
 });
 
 /** Server 5's port, with servers 1 and 7 as members that are not there, unless something listens in the place of server 1. */
