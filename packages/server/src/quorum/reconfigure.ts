@@ -58,7 +58,11 @@ function whole(text: string, version: number, rules: ReconfigRules): QuorumConfi
     const all = [...members.values()];
     if (!all.every((member) => mayStart(member, rules))) return undefined;
     if (groupingProblem(all, groups, weights) !== undefined) return undefined;
-    if (all.some((member, i) => all.slice(0, i).some((other) => shareAddress(member, other)))) return undefined;
+    const taken = new Places();
+    for (const member of all) {
+      if (taken.meets(member)) return undefined;
+      taken.add(member);
+    }
     return quorumConfig(all, version, groups, weights);
   } catch {
     return undefined;
@@ -77,12 +81,17 @@ function incremental(
     if (!/^\d+$/.test(id)) return undefined;
     members.delete(Number(id));
   }
+  const taken = new Places();
+  for (const member of members.values()) taken.add(member);
   for (const joiner of split(request.joining)) {
     const match = /^server\.(\d+)=(.+)$/s.exec(joiner.replace(/\s/g, ''));
     if (match === null) return undefined;
     const member = parseMember(Number(match[1]), match[2] ?? '');
     if (typeof member === 'string' || member.clientAddress === undefined || !mayStart(member, rules)) return undefined;
-    for (const other of members.values()) if (other.id !== member.id && shareAddress(member, other)) return undefined;
+    const before = members.get(member.id);
+    if (before !== undefined) taken.delete(before);
+    if (taken.meets(member)) return undefined;
+    taken.add(member);
     members.set(member.id, member);
   }
   return quorumConfig(members.values(), version);
@@ -95,18 +104,33 @@ function split(list: string | null): string[] {
     .filter((part) => part !== '');
 }
 
-/** Whether two servers would listen at the same place. */
-function shareAddress(a: Member, b: Member): boolean {
-  const places = (member: Member): string[] => {
-    const out = member.quorumAddresses.flatMap(({ host, quorumPort, electionPort }) => [
-      `${host}:${quorumPort}`,
-      `${host}:${electionPort}`,
-    ]);
-    const { clientAddress } = member;
-    if (clientAddress !== undefined && clientAddress.host !== '0.0.0.0')
-      out.push(`${clientAddress.host}:${clientAddress.port}`);
-    return out;
-  };
-  const taken = new Set(places(b));
-  return places(a).some((place) => taken.has(place));
+/** Where servers listen. Anybody may send a list of tens of thousands, which is judged before the right to: none is gone through for each. */
+class Places {
+  /** How many of the servers listen there: those that are members may share places. */
+  private readonly taken = new Map<string, number>();
+
+  add(member: Member): void {
+    for (const place of placesOf(member)) this.taken.set(place, (this.taken.get(place) ?? 0) + 1);
+  }
+
+  delete(member: Member): void {
+    for (const place of placesOf(member)) this.taken.set(place, (this.taken.get(place) ?? 0) - 1);
+  }
+
+  /** Whether the member would listen where another does. */
+  meets(member: Member): boolean {
+    for (const place of placesOf(member)) if ((this.taken.get(place) ?? 0) > 0) return true;
+    return false;
+  }
+}
+
+function placesOf({ quorumAddresses, clientAddress }: Member): ReadonlySet<string> {
+  const places = new Set<string>();
+  for (const { host, quorumPort, electionPort } of quorumAddresses) {
+    places.add(`${host}:${quorumPort}`);
+    places.add(`${host}:${electionPort}`);
+  }
+  if (clientAddress !== undefined && clientAddress.host !== '0.0.0.0')
+    places.add(`${clientAddress.host}:${clientAddress.port}`);
+  return places;
 }
