@@ -3,6 +3,7 @@
 
 import { type Acl, ErrorCode, OPEN_ACL_UNSAFE } from '@nodekeeper/protocol';
 import { OPEN_ACL_ID } from '../tree/acl-table.js';
+import { javaNumber } from '../tree/java-number.js';
 import { isDistinguishedName } from './distinguished-name.js';
 
 export interface Identity {
@@ -217,9 +218,8 @@ function validIpExpression(expression: string): boolean {
   const bytes = addressBytes(address);
   if (bytes === null) return false;
   if (bits === undefined) return !expression.endsWith('/');
-  if (!/^[+-]?\d+$/.test(bits)) return false;
-  const n = Number(bits);
-  return n >= 0 && n <= bytes.length * 8;
+  const n = javaNumber(bits, 32);
+  return n !== undefined && n >= 0 && n <= bytes.length * 8;
 }
 
 /** The addresses whose first bits are those of an address. */
@@ -235,9 +235,11 @@ function ipMatches(id: string, expression: string): boolean {
 }
 
 function ipRange(expression: string): IpRange | null {
-  const [text = '', bits] = expression.split('/');
+  const [text = '', told] = expression.split('/');
   const address = addressBytes(text);
-  return address === null ? null : { address, bits: bits === undefined ? address.length * 8 : Number(bits) };
+  if (address === null) return null;
+  const bits = told === undefined ? address.length * 8 : javaNumber(told, 32);
+  return bits === undefined ? null : { address, bits };
 }
 
 function isWithin(address: readonly number[], range: IpRange): boolean {
@@ -256,8 +258,8 @@ function addressBytes(text: string): number[] | null {
   if (!text.includes(':')) {
     const parts = text.split('.');
     if (parts.length !== 4) return null;
-    const bytes = parts.map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : 256));
-    return bytes.every((b) => b <= 255) ? bytes : null;
+    const bytes = parts.map((part) => javaNumber(part, 32) ?? -1);
+    return bytes.every((b) => b >= 0 && b <= 255) ? bytes : null;
   }
   const halves = text.split('::');
   if (halves.length > 2) return null;

@@ -1,6 +1,7 @@
 // Quotas: limits and counts kept as text in nodes below /zookeeper/quota. Source: Quotas and StatsTrack of Apache ZooKeeper.
 
 import { PathLengths } from '@nodekeeper/protocol';
+import { javaNumber } from './java-number.js';
 
 export const QUOTA_ROOT = '/zookeeper/quota';
 const LIMITS = '/zookeeper_limits';
@@ -43,9 +44,9 @@ export function parseQuota(text: string): QuotaNumbers | undefined {
     for (const pair of javaSplit(text, /[,;]+/)) {
       const [key, given] = javaSplit(pair, /=/);
       if (key === undefined || given === undefined) return undefined;
-      const value = given === '' || isLong(given) ? given : inAscii(given);
-      if (value !== '' && !isLong(value)) return undefined;
-      values.set(key, value === '' ? -1 : Number(value));
+      const value = given === '' ? -1 : javaNumber(given, 64);
+      if (value === undefined) return undefined;
+      values.set(key, value);
     }
   }
   return {
@@ -61,23 +62,6 @@ function javaSplit(text: string, separator: RegExp): string[] {
   const parts = text.split(separator);
   while (parts.length > 1 && parts.at(-1) === '') parts.pop();
   return parts.length === 1 && parts[0] === '' && text !== '' ? [] : parts;
-}
-
-/** The text with the digits of all scripts as those of ASCII: as Java reads them, characters up to U+FFFF. */
-function inAscii(text: string): string {
-  return text.replace(/\p{Nd}/gu, (digit) => {
-    if (digit.length > 1) return digit;
-    // The ten of a script stand one after the other.
-    let value = 0;
-    while (/\p{Nd}/u.test(String.fromCharCode(digit.charCodeAt(0) - value - 1))) value++;
-    return String(value % 10);
-  });
-}
-
-function isLong(text: string): boolean {
-  if (!/^[+-]?\d+$/.test(text)) return false;
-  const value = BigInt(text.replace('+', ''));
-  return BigInt.asIntN(64, value) === value;
 }
 
 /**

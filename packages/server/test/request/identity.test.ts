@@ -1,6 +1,7 @@
 // Lists of permissions: who has which, of short lists and of long ones, and how much a list may take.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ErrorCode } from '@nodekeeper/protocol';
 import { type AuthRules, allows, fixupAcl, type Identity } from '../../dist/request/identity.js';
 
 const RULES: AuthRules = { skipAcl: false, digestEnabled: true, extraSchemes: new Set(), anySaslUser: undefined };
@@ -84,4 +85,34 @@ test('identities that stand for auth are not more than there is room for', () =>
   );
   const one = fixupAcl(RULES, list.slice(0, 1), identities, 1_000_000);
   assert.ok(typeof one !== 'number' && one.length === 1000);
+});
+
+test('the numbers of an address are what Java takes for numbers', () => {
+  const here: readonly Identity[] = [{ scheme: 'ip', id: '10.1.2.3' }];
+  const stored = (id: string): unknown => fixupAcl(RULES, [{ perms: READ, scheme: 'ip', id }], here, 1000);
+  const read = (id: string): boolean => allows(RULES, 5, [{ perms: READ, scheme: 'ip', id }], READ, here);
+  for (const id of [
+    '0010.1.2.3',
+    '+10.1.2.3',
+    '10.1.2.٣',
+    '10.1.-0.0/0016',
+    '10.1.2.0/٢٤',
+    '10.0.0.0/+8',
+    '0.0.0.0/-0',
+  ]) {
+    assert.deepEqual(stored(id), [{ perms: READ, scheme: 'ip', id }]);
+    assert.equal(read(id), true, id);
+  }
+  for (const id of [
+    '10.1.2.+',
+    '10.1.2.-3',
+    '10.1.2.259',
+    '10.1.2.4294967299',
+    '10.1.2.0/33',
+    '10.1.2.0/4294967320',
+    '10.1.2.0/x',
+  ]) {
+    assert.equal(stored(id), ErrorCode.InvalidAcl, id);
+    assert.equal(read(id), false, id);
+  }
 });

@@ -18,6 +18,7 @@ test('what Java reads is read', () => {
   assert.deepEqual(parseQuota('count==7'), NONE);
   assert.deepEqual(parseQuota('other=1,count=9223372036854775807'), { ...NONE, count: 2 ** 63 });
   assert.deepEqual(parseQuota('count=-٠٩,bytes=１2'), { ...NONE, count: -9, bytes: 12 });
+  assert.deepEqual(parseQuota(`count=-${'0'.repeat(1_000_000)}9`), { ...NONE, count: -9 });
 });
 
 test('what Java cannot read is no quota', () => {
