@@ -87,7 +87,7 @@ export class ServerHistory extends RoleHost implements HistoryHost {
   }
 
   info(message: string): void {
-    this.server.logger.info({}, message);
+    this.server.portLogger.info({}, message);
   }
 
   warn(message: string): void {

@@ -114,6 +114,19 @@ test('junk at the quorum port ends that connection and nothing else', async (t) 
   }
 });
 
+test('who comes again and again as a learner does not fill the log', async (t) => {
+  const ensemble = await Ensemble.ofThree(t);
+  const leader = await ensemble.settled();
+  for (let i = 0; i < 30; i++) {
+    const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
+    await learner.follow(9, ensemble.server(leader).lastZxid);
+    learner.socket.destroy();
+  }
+  assert.ok(ensemble.said(leader, /server 9 .*is brought up to date/));
+  const times = ensemble.timesSaid(leader, /server 9/);
+  assert.ok(times <= 10, `${times} lines`);
+});
+
 test('who claims to be a member that is far ahead takes no epochs away', async (t) => {
   const ensemble = await Ensemble.ofThree(t);
   const leader = await ensemble.settled();

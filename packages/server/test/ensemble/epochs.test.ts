@@ -154,10 +154,8 @@ test('a member that the leader turns away comes again after a pause', async (t) 
   await ensemble.stop(follower);
   writeFileSync(join(ensemble.dataDirOf(follower), 'version-2', 'acceptedEpoch'), '200000');
   await ensemble.start(follower);
-  const turnedAway = (): number =>
-    ensemble.running
-      .flatMap((id) => ensemble.lines.get(id) ?? [])
-      .filter(({ message }) => /which cannot be/.test(message)).length;
+  await until(() => ensemble.running.some((id) => ensemble.said(id, /which cannot be/)));
+  const turnedAway = (): number => ensemble.timesSaid(follower, /no longer/);
   await until(() => turnedAway() > 1);
   const began = performance.now();
   const before = turnedAway();

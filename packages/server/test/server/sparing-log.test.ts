@@ -22,7 +22,7 @@ test('a warning is written once and then counted, also of very many kinds, and a
   assert.deepEqual(lines, [
     [{ client: 'a', times: 999 }, 'refused (again)'],
     [{ client: 'b:0', times: 999 }, 'closed (again)'],
-    [{ times: 902 }, 'further warnings like those before were left out'],
+    [{ times: 902 }, 'further messages like those before were left out'],
   ]);
   logger.warn({ client: 'a' }, 'refused');
   logger.tellCounts();
@@ -30,4 +30,19 @@ test('a warning is written once and then counted, also of very many kinds, and a
   logger.tellCounts();
   logger.warn({ client: 'a' }, 'refused');
   assert.deepEqual(lines.slice(4), [[{ client: 'a' }, 'refused']]);
+});
+
+test('so is what is no warning, as what it is', () => {
+  const lines: unknown[][] = [];
+  const keep =
+    (level: string) =>
+    (...line: unknown[]): void =>
+      void lines.push([level, ...line]);
+  const logger = new SparingLogger({ info: keep('info'), warn: keep('warn'), error: keep('error') });
+  for (let i = 0; i < 1000; i++) logger.info({}, 'server 9 is gone');
+  logger.tellCounts();
+  assert.deepEqual(lines, [
+    ['info', {}, 'server 9 is gone'],
+    ['info', { times: 999 }, 'server 9 is gone (again)'],
+  ]);
 });
