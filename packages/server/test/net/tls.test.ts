@@ -282,6 +282,19 @@ test('handshakes under way can be limited', async (t) => {
   assert.equal(await client.handshake(), true);
 });
 
+test('clients from one port to two addresses of the server are told apart', { timeout: 30_000 }, async (t) => {
+  const { secureClientPort: port } = await serve(t, { ...TLS, secureClientPortAddress: '0.0.0.0' });
+  const first = connectPlain({ port, host: '127.0.0.1', localAddress: '127.0.0.1' });
+  await once(first, 'connect');
+  const second = connectPlain({ port, host: '127.0.0.2', localAddress: '127.0.0.1', localPort: first.localPort ?? 0 });
+  await once(second, 'connect');
+  // Both handshakes are under way at the same moment.
+  const clients = await Promise.all(
+    [first, second].map((socket) => RawClient.secure(t, port, { ...as('client'), socket })),
+  );
+  for (const client of clients) assert.equal(await client.handshake(), true);
+});
+
 test('protocols and cipher suites are those of the options', async (t) => {
   const { secureClientPort } = await serve(t, {
     ...TLS,

@@ -293,5 +293,5 @@ function ciphers(prefix: string, names: readonly string[]): string {
 
 /** A live connection's two ends. A TLS socket has those of the socket below it. */
 function keyOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localPort}`;
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
 }
