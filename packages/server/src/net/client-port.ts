@@ -1,5 +1,6 @@
 // The client port: accepts connections within limits, answers handshakes, reaps connections that never ask for a session.
 
+import { getHeapStatistics } from 'node:v8';
 import { DecodeError, JuteReader } from '@nodekeeper/protocol';
 import { javaAddress } from '../quorum/java-address.js';
 import type { SessionOwner } from '../request/client.js';
@@ -144,6 +145,11 @@ export class ClientPort implements TlsTaker {
    * more while so much is unread, by all clients together, is let go.
    */
   mostUnread = 512 * 1024 * 1024;
+  /**
+   * Bytes of what all clients watch, beyond which the one that watches most is let go: without a bound one client could end the
+   * server, as paths that are watched stand where V8 has no more than so much room.
+   */
+  mostWatched = getHeapStatistics().heap_size_limit / 2;
   /** Connections that wait until fewer requests are outstanding. */
   readonly overLimit = new Set<ClientConnection>();
   /** Connections whose clients do not take their replies as fast as they come. */
@@ -204,7 +210,7 @@ export class ClientPort implements TlsTaker {
     this.hooks = hooks;
     this.turns = new Turns(
       () => this.beginTurn(),
-      () => hooks.endTurn(),
+      () => this.endTurn(),
       (error) => hooks.onFault(error),
       parts.runtime,
     );
@@ -377,6 +383,21 @@ export class ClientPort implements TlsTaker {
     if (this.current === null) return;
     this.current.processor.now = this.now;
     this.current.processor.wallTime = this.wallTime;
+  }
+
+  private endTurn(): void {
+    const watches = (this.current?.tree ?? this.parkedTree)?.watches;
+    if (watches !== undefined && watches.bytes > this.mostWatched) this.boundWatches(watches);
+    this.hooks.endTurn();
+  }
+
+  private boundWatches(watches: DataTree['watches']): void {
+    let most: ClientConnection | undefined;
+    for (const connection of this.connections)
+      if (most === undefined || watches.bytesOf(connection) > watches.bytesOf(most)) most = connection;
+    most?.abort(
+      `clients watch more than there is memory for: paths of ${watches.bytes} bytes, ${watches.bytesOf(most)} of them here`,
+    );
   }
 
   /** The probability with which a connect is refused at present. */

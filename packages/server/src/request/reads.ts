@@ -313,6 +313,7 @@ export class Reads {
       for (const path of list) {
         if (path === null) return ErrorCode.MarshallingError;
         this.setWatch(client, kind, path, relative);
+        if (client.closed) return ErrorCode.Ok; // it did not take the notifications: nothing would remove its watches
       }
     }
     client.output().header(xid, this.tree.lastProcessedZxid, ErrorCode.Ok);

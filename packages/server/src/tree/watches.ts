@@ -8,6 +8,8 @@ export const WatchMode = { standard: 1, persistent: 2, recursive: 4 } as const;
 const ALL_MODES = 7;
 /** So many paths of those who left are gone through at a time, in about 2 ms. */
 const SWEPT_AT_ONCE = 2000;
+/** What a path that somebody watches takes beside its characters, about. */
+const BYTES_BESIDE = 256;
 
 /** A change to tell: one object for all watchers, so that its frame is encoded once. */
 export class WatchEvent {
@@ -83,11 +85,19 @@ class WatchTable {
   }
 }
 
+/** What one watcher is registered at. */
+class Watched {
+  readonly paths = new Set<string>();
+  bytes = 0;
+}
+
 export class Watches {
   private readonly onTriggered: (eventType: number, watchers: number) => void;
   private readonly data = new WatchTable();
   private readonly child = new WatchTable();
-  private readonly pathsOf = new Map<Watcher, Set<string>>();
+  private readonly watchedBy = new Map<Watcher, Watched>();
+  /** What all paths of all watchers take, about; those of who has left aside. */
+  bytes = 0;
   /** Who has left, with the paths at which it may still be registered. */
   private readonly leaving = new Map<Watcher, IterableIterator<string>>();
   /** Of the recursive registrations. */
@@ -101,6 +111,11 @@ export class Watches {
   /** Registrations in both tables, as zk_watch_count counts them. */
   get count(): number {
     return this.data.size + this.child.size;
+  }
+
+  /** What the paths of one watcher take, about. */
+  bytesOf(watcher: Watcher): number {
+    return this.watchedBy.get(watcher)?.bytes ?? 0;
   }
 
   addData(path: string, watcher: Watcher): void {
@@ -144,10 +159,11 @@ export class Watches {
    * that leave together, the last go with {@link sweep}: true if that is to be called.
    */
   removeWatcher(watcher: Watcher): boolean {
-    const paths = this.pathsOf.get(watcher);
-    if (paths === undefined) return false;
-    this.pathsOf.delete(watcher);
-    this.leaving.set(watcher, paths.values());
+    const watched = this.watchedBy.get(watcher);
+    if (watched === undefined) return false;
+    this.watchedBy.delete(watcher);
+    this.bytes -= watched.bytes;
+    this.leaving.set(watcher, watched.paths.values());
     return this.leaving.size > 1 || this.sweep();
   }
 
@@ -241,9 +257,20 @@ export class Watches {
   }
 
   private remember(path: string, watcher: Watcher): void {
-    const paths = this.pathsOf.get(watcher);
-    if (paths === undefined) this.pathsOf.set(watcher, new Set([path]));
-    else paths.add(path);
+    let watched = this.watchedBy.get(watcher);
+    if (watched === undefined) {
+      watched = new Watched();
+      this.watchedBy.set(watcher, watched);
+    }
+    const { paths } = watched;
+    const before = paths.size;
+    paths.add(path);
+    if (paths.size > before) this.weigh(watched, path.length + BYTES_BESIDE);
+  }
+
+  private weigh(watched: Watched, bytes: number): void {
+    watched.bytes += bytes;
+    this.bytes += bytes;
   }
 
   private forgetIfGone(path: string, watcher: Watcher): void {
@@ -251,10 +278,10 @@ export class Watches {
   }
 
   private forget(path: string, watcher: Watcher): void {
-    const paths = this.pathsOf.get(watcher);
-    if (paths === undefined) return;
-    paths.delete(path);
-    if (paths.size === 0) this.pathsOf.delete(watcher);
+    const watched = this.watchedBy.get(watcher);
+    if (watched?.paths.delete(path) !== true) return;
+    this.weigh(watched, -path.length - BYTES_BESIDE);
+    if (watched.paths.size === 0) this.watchedBy.delete(watcher);
   }
 }
 

@@ -376,6 +376,28 @@ test('who leaves with very many watches is told nothing more, and they go bit by
   assert.equal(watches.count, 0);
 });
 
+test('what paths that are watched take is counted once for each watcher and path, until nothing of it is left', () => {
+  const { watches } = new Harness().tree;
+  const watcher = () => ({ mayRead: () => true, onEvent: () => {} });
+  const [one, other] = [watcher(), watcher()];
+  watches.addData('/aaaa', one);
+  const each = watches.bytes;
+  assert.ok(each > '/aaaa'.length);
+  watches.addChild('/aaaa', one);
+  watches.addPersistent('/aaaa', one, AddWatchMode.persistent);
+  watches.addPersistent('/aaaa', one, AddWatchMode.persistentRecursive);
+  assert.equal(watches.bytes, each);
+  watches.addData('/aaaa', other);
+  watches.addData(`/${'b'.repeat(1000)}`, other);
+  assert.equal(watches.bytesOf(one), each);
+  assert.equal(watches.bytes, 3 * each + 996);
+  for (const type of [1, 4, 5]) watches.remove('/aaaa', one, type);
+  watches.dataChanged('/aaaa', 1, -1);
+  assert.deepEqual([watches.bytesOf(one), watches.bytesOf(other), watches.bytes], [0, each + 996, each + 996]);
+  watches.removeWatcher(other);
+  assert.deepEqual([watches.bytesOf(other), watches.bytes, watches.count], [0, 0, 0]);
+});
+
 test('digests are told where the tree is that of a history only, not while nodes of a snapshot may be ahead', () => {
   const h = new Harness();
   h.tree.digestComparedFrom = 200; // as a snapshot says that was taken until then
