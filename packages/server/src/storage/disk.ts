@@ -49,7 +49,7 @@ export interface Disk {
   remove(path: string): void;
   /**
    * As {@link remove}, for a file that nobody reads. What it returns gives the space back, a little at a time: a file system that
-   * frees much at once keeps other writes waiting. Only the name's removal outlives a crash.
+   * frees much at once keeps other writes waiting. Under another name the file stays whole. Only the name's removal outlives a crash.
    */
   removeLarge(path: string): () => Promise<void>;
   /** Gives a file a size, at most what it has, and makes it durable with everything in it. */

@@ -205,10 +205,11 @@ export const nodeDisk: Disk = {
   },
 };
 
-/** Gives back the blocks of a file that has no name any more, and closes it. */
+/** Gives back the blocks of a file, unless it has a name still, and closes it: backups are made of hard links, too. */
 async function freeGradually(fd: number): Promise<void> {
   try {
-    for (let left = fstatSync(fd).size - FREED_AT_ONCE; left > 0; left -= FREED_AT_ONCE) {
+    const { nlink, size } = fstatSync(fd);
+    for (let left = nlink > 0 ? 0 : size - FREED_AT_ONCE; left > 0; left -= FREED_AT_ONCE) {
       await promisify(ftruncate)(fd, left);
       await setTimeout(FREE_PAUSE_MS);
     }

@@ -68,6 +68,18 @@ test('a large file loses its name at once, and its space a little at a time', as
   await nodeDisk.removeLarge(path)();
 });
 
+test('a large file of which a backup has another name stays whole there', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const [path, backup] = [join(dir, 'file'), join(dir, 'backup')];
+  writeFileSync(path, 'x');
+  fs.truncateSync(path, 40 * 1024 * 1024);
+  fs.linkSync(path, backup);
+  await nodeDisk.removeLarge(path)();
+  assert.deepEqual(fs.readdirSync(dir), ['backup']);
+  assert.equal(fs.statSync(backup).size, 40 * 1024 * 1024);
+});
+
 test('a directory that is made is durable with all that were made for it', (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'nodekeeper-'));
   t.after(() => rmSync(dir, { recursive: true }));
