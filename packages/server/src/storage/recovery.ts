@@ -8,7 +8,7 @@ import { StorageError } from './errors.js';
 import { parseLogName, type SnapshotName, sortedLogs, sortedSnapshots } from './file-names.js';
 import { RepeatedEntries } from './repeated-entries.js';
 import { loadSnapshot, quickTest, type SnapshotSink } from './snapshot-reader.js';
-import { MARKS, readMarks } from './synced-marks.js';
+import { forgetMarks, MARKS, readMarks } from './synced-marks.js';
 import { LARGEST_UNDER_WAY, LOG_HEADER_SIZE } from './txn-log.js';
 import { type LogEnd, readLog } from './txn-log-reader.js';
 
@@ -68,6 +68,8 @@ export async function recover(
     const withRecords = logs.find((log) => countRecords(disk, dirs.logs, log.file, options.maxEntry) > 0);
     if (withRecords === undefined) {
       assertNothingLost(disk, dirs);
+      // Who took the snapshots away, too, wants to begin anew.
+      if (options.readOnly !== true) forgetMarks(disk, dirs.logs);
       return { fresh: true, lastZxid: 0, snapshotZxid: 0, replayed: 0, replayedBytes: 0 };
     }
     if (!options.trustEmptySnapshot) {

@@ -76,7 +76,7 @@ export function finishReplacing(disk: Disk, dirs: DataDir): void {
   const isThere = parseSnapshotName(file) !== undefined && disk.size(join(dirs.snapshots, file)) !== undefined;
   const there = others(disk, dirs, file);
   if (isThere && there.every((one) => replaced.includes(one))) {
-    forgetMarks(disk, dirs.logs, there);
+    forgetMarks(disk, dirs.logs);
     for (const one of there) disk.remove(join(parseSnapshotName(one) === undefined ? dirs.logs : dirs.snapshots, one));
     disk.syncDir(dirs.snapshots);
     if (dirs.logs !== dirs.snapshots) disk.syncDir(dirs.logs);

@@ -49,10 +49,14 @@ export function writeMarks(disk: Disk, dir: string, marks: ReadonlyMap<string, S
   disk.note(join(dir, MARKS), asText(marks), done);
 }
 
-/** Logs are about to be taken away, and shall not count as lost: that is durable when this returns. */
-export function forgetMarks(disk: Disk, dir: string, logs: readonly string[]): void {
+/**
+ * Logs are taken away, and shall not count as lost: that is durable when this returns. If none are named, it is all that there were,
+ * also those that were purged since the note was written.
+ */
+export function forgetMarks(disk: Disk, dir: string, logs?: readonly string[]): void {
   const marks = readMarks(disk, dir);
-  if (logs.filter((log) => marks.delete(log)).length > 0) disk.replaceText(join(dir, MARKS), asText(marks));
+  const gone = logs ?? [...marks.keys()];
+  if (gone.filter((log) => marks.delete(log)).length > 0) disk.replaceText(join(dir, MARKS), asText(marks));
 }
 
 function asText(marks: ReadonlyMap<string, SyncedMark>): string {

@@ -1,6 +1,6 @@
 // Whether something is missing: what digests tell of an epoch's end, and snapshots and logs that only their names tell of.
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { nodeDisk, openDataDir, type RecoveryTarget, recover } from '../../dist/storage/index.js';
@@ -200,4 +200,24 @@ test('a log that was purged is not missed, nor one that was set aside or taken b
   writeFileSync(join(replaced.snapshots, 'snapshot.100000001'), snapshotOf([], [{ path: '' }]));
   replaceHistory(nodeDisk, replaced, 'snapshot.100000001');
   assert.equal((await recover(nodeDisk, replaced, newDatabase(), options)).lastZxid, EPOCH + 1);
+
+  // A line of a log that was purged stays until the note is written again, and the leader's history may end before it.
+  const shorter = withNoteOf(t, [EPOCH + 6], [EPOCH + 4, EPOCH + 6]);
+  writeFileSync(join(shorter.snapshots, 'snapshot.100000001'), snapshotOf([], [{ path: '' }]));
+  replaceHistory(nodeDisk, shorter, 'snapshot.100000001');
+  assert.equal((await recover(nodeDisk, shorter, newDatabase(), options)).lastZxid, EPOCH + 1);
+});
+
+test('logs that somebody took away with all else are not missed by a server that began anew', async (t) => {
+  const options = { maxEntry: MAX_ENTRY, trustEmptySnapshot: false, onWarning: () => {} };
+  const dirs = withNoteOf(t, [], [EPOCH + 1]);
+  const first = join(dirs.snapshots, 'snapshot.0');
+  const begin = readFileSync(first);
+  rmSync(first);
+  await recover(nodeDisk, dirs, newDatabase(), { ...options, readOnly: true });
+  const noted = readFileSync(join(dirs.logs, 'synced'), 'utf8');
+  assert.match(noted, /^log\.100000001 /, 'who only reads changes nothing');
+  assert.equal((await recover(nodeDisk, dirs, newDatabase(), options)).fresh, true);
+  writeFileSync(first, begin);
+  assert.equal((await recover(nodeDisk, dirs, newDatabase(), options)).lastZxid, 0);
 });
