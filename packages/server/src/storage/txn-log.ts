@@ -139,6 +139,10 @@ export class TxnLog {
   /** How far each log is durable, as it will be noted. */
   private readonly marks: Map<string, SyncedMark>;
   private noting: Timer | undefined;
+  /** Until they are written: an older note must not come behind a newer one, nor behind what is noted once the log is closed. */
+  private noted: Promise<void> = Promise.resolve();
+  /** One waits for the one before it, and will tell all that is known by then. */
+  private noteWaits = false;
   /** How many entries were under way at once of late, those that gather included. */
   private atOnce = 0;
   private isLooking = false;
@@ -292,7 +296,8 @@ export class TxnLog {
       if (this.failed || this.durable) this.tellIdle();
       else this.write();
     });
-    await new Promise<void>((resolve) => this.note(resolve));
+    this.note();
+    await this.noted;
     const { file } = this;
     this.file = null;
     if (file === null) return;
@@ -533,17 +538,20 @@ export class TxnLog {
     const end = this.position - this.onTheirWay().bytes;
     const start = end - batch.used + batch.lastAt;
     this.marks.set(this.fileName, { start, end, sum: batch.buf.readUInt32BE(batch.lastAt + 4) });
-    this.noting ??= this.runtime.after(NOTE_MS, () => this.note(() => {}));
+    this.noting ??= this.runtime.after(NOTE_MS, () => this.note());
   }
 
-  private note(done: () => void): void {
-    if (this.noting === undefined) {
-      done();
-      return;
-    }
+  private note(): void {
+    if (this.noting === undefined) return;
     this.noting.cancel();
     this.noting = undefined;
-    writeMarks(this.disk, this.dir, this.marks, done);
+    if (this.noteWaits) return;
+    this.noteWaits = true;
+    const write = (resolve: () => void): void => {
+      this.noteWaits = false;
+      writeMarks(this.disk, this.dir, this.marks, resolve);
+    };
+    this.noted = this.noted.then(() => new Promise(write));
   }
 
   private forgetPurged(): void {

@@ -689,3 +689,45 @@ test('no file has a log’s name before its header is durable', async (t) => {
   assert.deepEqual(renamed, ['log.1', 'log.2']);
   assert.deepEqual(readdirSync(dir).sort(), ['log.1', 'log.2', 'synced']);
 });
+
+test('notes are written one after the other, and a log that is closed writes no more', async (t) => {
+  const dir = temporaryDir(t);
+  const notes: { text: string; done: () => void }[] = [];
+  const disk: Disk = { ...nodeDisk, note: (_path, text, done) => notes.push({ text, done }) };
+  // What waits for its time comes when the test says so.
+  const due: (() => void)[] = [];
+  const runtime = {
+    ...nodeRuntime,
+    after: (_ms: number, action: () => void) => {
+      due.push(action);
+      return { cancel: () => {} };
+    },
+  };
+  const hooks = { onDurable: () => {}, onSync: () => {}, onFatal: (e: Error) => assert.fail(e) };
+  const log = new TxnLog(disk, dir, 0, OPTIONS, hooks, runtime);
+  const write = async (zxid: number): Promise<void> => {
+    log.append(entry(zxid), zxid);
+    await new Promise<void>((resolve) => log.whenDurable(resolve));
+  };
+  await write(1);
+  due.shift()?.();
+  await write(2);
+  due.shift()?.();
+  await write(3);
+  await new Promise(setImmediate);
+  assert.equal(notes.length, 1);
+  let closed = false;
+  const closing = log.close().then(() => {
+    closed = true;
+  });
+  for (let written = 0; written < notes.length; written++) {
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    assert.equal(closed, false);
+    assert.equal(notes.length, written + 1);
+    notes[written]?.done();
+    await new Promise(setImmediate);
+  }
+  await closing;
+  const ends = notes.map(({ text }) => /^log\.1 \d+ (\d+) /.exec(text)?.[1]);
+  assert.equal(ends.at(-1), String(16 + 3 * 73));
+});

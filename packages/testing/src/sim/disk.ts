@@ -421,7 +421,9 @@ class Access implements Disk {
 
   note(path: string, text: string, done: () => void): void {
     this.life.effect();
-    if (!this.disk.full) (this.find(path) ?? this.make(path)).write(0, Buffer.from(text));
-    done();
+    this.later(TIMES.write, () => {
+      if (!this.disk.full) (this.find(path) ?? this.make(path)).write(0, Buffer.from(text));
+      done();
+    });
   }
 }
