@@ -141,9 +141,13 @@ async function writeContent(
   await flush();
 }
 
+/** Its space is not waited for: whoever gave a snapshot up has something to do, an election perhaps. */
 async function discard(disk: Disk, output: WritableFile, path: string): Promise<void> {
   await output.close().catch(() => {});
-  if (disk.size(path) !== undefined) await disk.removeLarge(path)();
+  if (disk.size(path) !== undefined)
+    disk
+      .removeLarge(path)()
+      .catch(() => {}); // the file has no name any more
 }
 
 async function encoderFor(compression: Compression, put: (data: Buffer) => Promise<void>): Promise<Encoder> {

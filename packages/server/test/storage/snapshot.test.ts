@@ -7,6 +7,7 @@ import { JuteWriter, OpCode } from '@nodekeeper/protocol';
 import { ADLER_START, adler32 } from '../../dist/storage/adler32.js';
 import {
   type Compression,
+  type Disk,
   loadSnapshot,
   nodeDisk,
   parseSnapshotName,
@@ -43,6 +44,23 @@ for (const compression of ['', 'gz', 'snappy'] as Compression[]) {
     assert.deepEqual([...db.sessionTimeouts], [[5n, 4000]]);
   });
 }
+
+test('a snapshot that is given up is waited for until its name is gone, not until its space is', async (t) => {
+  const dir = temporaryDir(t);
+  const h = new Harness();
+  h.create('/n', { data: 'x' });
+  const disk: Disk = {
+    ...nodeDisk,
+    removeLarge: (path) => {
+      nodeDisk.remove(path);
+      return () => new Promise(() => {});
+    },
+  };
+  const source = new SnapshotSource(h.tree, []);
+  source.giveUp();
+  await assert.rejects(writeSnapshot(disk, dir, source, { ...OPTIONS, compression: '' }), /was given up/);
+  assert.deepEqual(readdirSync(dir), []);
+});
 
 test('a snapshot taken while the tree changes gives the same tree once the log is replayed over it', async (t) => {
   for (let seed = 1; seed <= 36; seed++) {
