@@ -120,6 +120,19 @@ test('a server that was sent something and does not answer gets a connection ane
   assert.equal(dials(), 2);
 });
 
+test('a connection that has come in the place of another has its own time to be answered on', async (t) => {
+  const one = await dialled(t);
+  const { port, dials } = await portOf5(t, () => one.at);
+  port.send(1, Buffer.from('x'));
+  const first = await one.next();
+  await once(first, 'data');
+  for (let i = 0; i < 2; i++) port.reach();
+  first.destroy();
+  await once(await one.next(), 'data');
+  for (let i = 0; i < 2; i++) port.reach();
+  assert.equal(dials(), 2);
+});
+
 test('a higher server that does not answer is asked to dial anew', async (t) => {
   const seven = await dialled(t);
   const { port, at } = await portOf5(t, () => seven.at);

@@ -186,6 +186,10 @@ test('a log that was purged is not missed, nor one that was set aside or taken b
   writeFileSync(join(purged.snapshots, 'snapshot.100000001'), snapshotOf([], [{ path: '' }]));
   assert.equal((await recover(nodeDisk, purged, newDatabase(), options)).lastZxid, EPOCH + 2);
 
+  const covered = withNoteOf(t, [], [EPOCH + 1]);
+  writeFileSync(join(covered.snapshots, 'snapshot.100000001'), snapshotOf([], [{ path: '' }]));
+  assert.equal((await recover(nodeDisk, covered, newDatabase(), options)).lastZxid, EPOCH + 1);
+
   const aside = withNoteOf(t, [EPOCH + 1, EPOCH + 2, EPOCH + 3], [EPOCH + 1, EPOCH + 2, EPOCH + 3]);
   writeFileSync(join(aside.logs, 'log.100000002'), '');
   assert.equal((await recoverWhatIsWhole(nodeDisk, aside, newDatabase(), options)).lastZxid, EPOCH + 1);
