@@ -5,6 +5,9 @@ import type { Disk } from './disk.js';
 import { StorageError } from './errors.js';
 import { parseLogName, parseSnapshotName, TEMPORARY } from './file-names.js';
 
+/** Beside the snapshots of a member that may have forgotten transactions, until it has a leader's history. */
+export const REJOIN_MARKER = 'must-rejoin';
+
 export interface DataDir {
   /** `<dataDir>/version-2`, with snapshots and epochs. */
   readonly snapshots: string;
@@ -66,7 +69,7 @@ function assertLogsAreThere(disk: Disk, { logs, snapshots }: DataDir): void {
     logs,
     undefined,
     `the directory is missing, while there is ${join(snapshots, snapshot)}: the transactions behind it would be lost`,
-    'Mount what dataLogDir stands for, or correct dataLogDir; create the directory if there are no logs any more',
+    `Mount what dataLogDir stands for, or correct dataLogDir; create the directory if there are no logs any more, and for a member of an ensemble ${join(snapshots, REJOIN_MARKER)}, too, so that the others tell it what it has lost`,
   );
 }
 

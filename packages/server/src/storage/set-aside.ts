@@ -3,7 +3,7 @@
 // restarts.
 
 import { basename, join } from 'node:path';
-import type { DataDir } from './data-dir.js';
+import { type DataDir, REJOIN_MARKER } from './data-dir.js';
 import type { Disk } from './disk.js';
 import type { StorageError } from './errors.js';
 import { parseLogName, parseSnapshotName, sortedLogs, TEMPORARY } from './file-names.js';
@@ -11,7 +11,6 @@ import { type Recovered, type RecoveryOptions, type RecoveryTarget, recover } fr
 import { forgetMarks, MARKS } from './synced-marks.js';
 import { LOG_HEADER_SIZE } from './txn-log.js';
 
-const MARKER = 'must-rejoin';
 /** What stands before the names of files that were set aside. */
 const ASIDE = 'damaged.';
 const PIECE = 1024 * 1024;
@@ -23,7 +22,7 @@ export function mustRejoin(disk: Disk, dirs: DataDir): boolean {
 
 /** The file that says so, and why. */
 export function rejoinMarker(dirs: DataDir): string {
-  return join(dirs.snapshots, MARKER);
+  return join(dirs.snapshots, REJOIN_MARKER);
 }
 
 /** The server has a leader's history. */
