@@ -545,7 +545,7 @@ export class EnsembleServer extends Replica {
     this.database.listener = undefined;
     this.logger.warn({}, `no longer ${role.mode}: ${reason}`);
     // Entries that nobody committed must not be seen: their watches would tell of them.
-    if (this.stopping || entries.length > 0) this.port.serve(null);
+    if (this.stopping || entries.length > 0 || !role.tellsOfMoves) this.port.serve(null);
     else this.port.park();
     if (this.stopping) return;
     if (next === undefined) this.election.unsettle();

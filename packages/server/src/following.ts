@@ -165,6 +165,10 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     return this.learner?.serving ?? false;
   }
 
+  get tellsOfMoves(): boolean {
+    return this.learner?.tellsOfMoves ?? false;
+  }
+
   get turnedAway(): boolean {
     return this.learner !== undefined && !this.learner.synchronized;
   }
@@ -350,11 +354,12 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
       );
     const took = server.runtime.now() - this.connectedAt;
     (this.observer ? this.stats.observerSyncTime : this.stats.followerSyncTime).add(took);
+    if (!this.tellsOfMoves) server.port.closeParked('this leader may take what was kept here for newer than it is');
     server.established(epoch, { tree, sessions, processor });
     const { observerMasterPort } = server.ensemble;
     this.designated = undefined;
     if (!this.observer && observerMasterPort !== undefined)
-      this.hosting = new ObserverHosting(server, processor, this, observerMasterPort);
+      this.hosting = new ObserverHosting(server, processor, this, this.tellsOfMoves, observerMasterPort);
     return true;
   }
 
@@ -421,8 +426,8 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
     this.learner?.request(session, cxid, op, body, identities);
   }
 
-  revalidate(session: bigint, timeout: number, kept: number | undefined): void {
-    this.learner?.revalidate(session, timeout, kept);
+  revalidate(session: bigint, timeout: number, ifFree: boolean): void {
+    this.learner?.revalidate(session, timeout, ifFree);
   }
 
   takesOver(session: bigint): void {

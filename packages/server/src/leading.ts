@@ -18,7 +18,6 @@ import { DEPARTED } from './request/client.js';
 import type { ForeignRequest } from './request/originating.js';
 import type { Role } from './role.js';
 import type { Timer } from './runtime.js';
-import { isHeldByAnother } from './session/session-table.js';
 
 const NOTHING = Buffer.alloc(0);
 /** So long the end of an epoch waits for what is under way. */
@@ -50,6 +49,7 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
 
   readonly endsAlike = false;
   readonly turnedAway = false;
+  readonly tellsOfMoves = true;
 
   get serving(): boolean {
     return this.leader.serving;
@@ -238,20 +238,19 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
     this.active.sessions.touch(session, this.server.port.now);
   }
 
-  revalidate(id: bigint, timeout: number, owner: LearnerHandler, kept: number | undefined): boolean | undefined {
+  revalidate(id: bigint, timeout: number, owner: LearnerHandler, ifFree: boolean): boolean | undefined {
     const session = this.origin?.sessions.get(id);
     if (session?.closing === true) return undefined;
     // One whose beginning is not committed yet counts: the answer is sent behind its commit.
     if (session === undefined || session.local) return false;
     const before = session.owner;
-    const since = kept === undefined ? undefined : this.server.port.now - kept;
     // Once it was at home here in this epoch, what another server still keeps of it is older.
-    if (isHeldByAnother(session, owner, since) && (before?.closed === false || before === DEPARTED)) return false;
+    if (ifFree && before !== undefined && before !== owner && (!before.closed || before === DEPARTED)) return false;
     session.timeout = timeout;
     if (before !== owner) before?.close('the session goes on at another server');
     session.owner = owner;
-    session.kept = since === undefined ? undefined : { by: owner, since };
     this.active.sessions.touch(session, this.server.port.now);
+    if (!ifFree) this.active.processor.tellOfMove(session);
     return true;
   }
 

@@ -9,12 +9,21 @@ import type { ForeignRequest } from './request/originating.js';
 
 export class ObserverHosting extends ServerHistory implements ObserverMasterHost {
   readonly master: ObserverMaster;
+  readonly tellsOfMoves: boolean;
   private readonly port: LearnerPort;
   private readonly processor: ForwardingProcessor;
   private readonly link: LeaderLink;
 
-  constructor(server: EnsembleServer, processor: ForwardingProcessor, link: LeaderLink, port: number) {
+  /** @param tellsOfMoves see {@link ObserverMasterHost} */
+  constructor(
+    server: EnsembleServer,
+    processor: ForwardingProcessor,
+    link: LeaderLink,
+    tellsOfMoves: boolean,
+    port: number,
+  ) {
     super(server);
+    this.tellsOfMoves = tellsOfMoves;
     this.processor = processor;
     this.link = link;
     this.master = new ObserverMaster(this);
@@ -38,8 +47,8 @@ export class ObserverHosting extends ServerHistory implements ObserverMasterHost
     return this.processor.holds(id);
   }
 
-  revalidate(session: bigint, timeout: number, kept: number | undefined, answer: ValidityTaker): void {
-    this.processor.askFor(session, timeout, kept, answer);
+  revalidate(session: bigint, timeout: number, ifFree: boolean, answer: ValidityTaker): void {
+    this.processor.askFor(session, timeout, ifFree, answer);
   }
 
   sync({ session, cxid, body }: ForeignRequest, answer: () => void): void {

@@ -9,6 +9,11 @@ export interface Role extends EnsemblePart {
   readonly endsAlike: boolean;
   /** The leader let it go before it sent anything of its history. */
   readonly turnedAway: boolean;
+  /**
+   * Whether the history of its epoch tells of each session that has moved, so that connections may go on with the next leader: one
+   * that its client has left could be taken for the newer one.
+   */
+  readonly tellsOfMoves: boolean;
   /** What it waits for while it does not serve. */
   readonly waitsFor: string;
   /** The log holds everything up to a zxid. */

@@ -35,6 +35,7 @@ export class StandaloneServer extends Server {
   /** Begins to serve the database as it is. */
   private newOrigin(): Origin {
     const proposals: Proposals = {
+      tellsOfMoves: false,
       propose: (write, buf, length) => {
         write.start = this.log.append(buf.subarray(0, length), write.zxid);
         write.end = write.start + length;

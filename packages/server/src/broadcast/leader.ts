@@ -55,7 +55,7 @@ export interface LeaderHost extends HistoryHost {
   submit(request: ForeignRequest): void;
   touchSession(id: bigint, timeout: number): void;
   /** Whether a session is alive; makes the learner its owner. Undefined while its end is not committed. */
-  revalidate(id: bigint, timeout: number, owner: LearnerHandler, kept: number | undefined): boolean | undefined;
+  revalidate(id: bigint, timeout: number, owner: LearnerHandler, ifFree: boolean): boolean | undefined;
   /** Leading has ended. */
   ended(reason: string): void;
 }
@@ -71,6 +71,7 @@ type Phase = 'epoch' | 'confirm' | 'newLeader' | 'serving' | 'ended';
 export class Leader implements Proposals, LearnerMaster {
   readonly host: LeaderHost;
   readonly observersOnly = false;
+  readonly tellsOfMoves = true;
   private phase: Phase = 'epoch';
   private candidate: number;
   private readonly promised = new Set<number>();
@@ -304,11 +305,12 @@ export class Leader implements Proposals, LearnerMaster {
     this.host.touchSession(session, timeout);
   }
 
-  revalidate(handler: LearnerHandler, session: bigint, timeout: number, kept: number | undefined): void {
-    const valid = this.host.revalidate(session, timeout, handler, kept) === true;
+  revalidate(handler: LearnerHandler, session: bigint, timeout: number, ifFree: boolean): void {
+    if (this.draining) return;
+    const valid = this.host.revalidate(session, timeout, handler, ifFree) === true;
     // Learners know a commit by session and cxid, and clients count from 1 again on a new connection: what the session asked for
     // before has to be committed before it goes on, or its commit passes for that of a later request. And a session that is being
-    // closed is over when that is committed, not before.
+    // closed is over when that is committed, not before. So is a move done when the history tells of it: see OriginatingProcessor.
     this.answerInOrder(handler, () => handler.answerRevalidation(session, valid, true));
   }
 

@@ -245,10 +245,12 @@ export class LearnerHandler implements SessionOwner {
     this.master.promise(this);
   }
 
+  // LEADERINFO: epoch<<32; int protocolVersion[, byte: tells of moves; Apache's learners do not read it]
   tellEpoch(): void {
-    const version = Buffer.allocUnsafe(4);
-    version.writeInt32BE(PROTOCOL_VERSION);
-    this.link.send(PacketType.leaderInfo, this.master.epoch * EPOCH, version);
+    const data = Buffer.allocUnsafe(5);
+    data.writeInt32BE(PROTOCOL_VERSION);
+    data[4] = this.master.tellsOfMoves ? 1 : 0;
+    this.link.send(PacketType.leaderInfo, this.master.epoch * EPOCH, data);
     this.state = 'told';
   }
 
@@ -592,12 +594,11 @@ export class LearnerHandler implements SessionOwner {
     }
   }
 
-  // long id, int timeout[, int kept]
+  // long id, int timeout[, byte: not from another server]
   private revalidate(data: Buffer | null): void {
     if (data === null || data.length < 12) return;
     this.master.host.stats.onRevalidation();
-    const kept = data.length < 16 ? undefined : data.readInt32BE(12);
-    this.master.revalidate(this, data.readBigInt64BE(0), data.readInt32BE(8), kept);
+    this.master.revalidate(this, data.readBigInt64BE(0), data.readInt32BE(8), data.length > 12);
   }
 
   // long id, boolean valid[, byte: settled; Apache's learners do not read it]

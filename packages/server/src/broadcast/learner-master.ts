@@ -60,6 +60,8 @@ export interface LearnerMaster {
   readonly epoch: number;
   /** Whether it refuses learners that acknowledge proposals. */
   readonly observersOnly: boolean;
+  /** Whether the history tells of each session that moves: Apache's leaders have it tell of none. */
+  readonly tellsOfMoves: boolean;
   readonly syncLimits: SyncLimits;
   /** Learners that the log on disk could not bring up to date. */
   readonly needSnapshot: Set<number>;
@@ -81,10 +83,9 @@ export interface LearnerMaster {
   touch(session: bigint, timeout: number): void;
   /**
    * {@link LearnerHandler.answerRevalidation} follows.
-   * @param kept milliseconds since the session's client came to the learner: not if it has gone elsewhere later. Undefined for one that
-   * comes now
+   * @param ifFree not if the session is at home elsewhere by now
    */
-  revalidate(handler: LearnerHandler, session: bigint, timeout: number, kept: number | undefined): void;
+  revalidate(handler: LearnerHandler, session: bigint, timeout: number, ifFree: boolean): void;
   /** {@link LearnerHandler.answerSync} follows. */
   sync(handler: LearnerHandler, request: ForeignRequest): void;
   submit(handler: LearnerHandler, request: ForeignRequest): void;

@@ -94,8 +94,6 @@ interface Proposal {
 type State = 'leaderInfo' | 'first' | 'snapshot' | 'synchronizing' | 'acknowledged' | 'serving' | 'ended';
 
 /** Bytes of a session in the answer to a ping. */
-/** What an int holds, in milliseconds. */
-const LONGEST_KEPT = 2 ** 31 - 1;
 const TOUCHED_SIZE = 12;
 
 export class Learner {
@@ -105,6 +103,8 @@ export class Learner {
   private epoch = 0;
   /** Whether the leader has begun to send its history. */
   synchronized = false;
+  /** Whether the leader's history tells of each session that moves. */
+  tellsOfMoves = false;
   private bySnapshot = false;
   /**
    * Nothing has shown yet that what is here is what the leader has. Zxids do not: of an epoch's end some may be missing, and where
@@ -176,12 +176,14 @@ export class Learner {
     }
   }
 
-  private onLeaderInfo({ type, zxid }: Packet): void {
+  // LEADERINFO: epoch<<32; int protocolVersion[, byte: tells of moves]
+  private onLeaderInfo({ type, zxid, data: info }: Packet): void {
     const { host } = this;
     if (type !== PacketType.leaderInfo) {
       this.link.close(`the leader began with packet ${type}`);
       return;
     }
+    this.tellsOfMoves = info?.[4] === 1;
     this.epoch = epochOf(zxid);
     if (this.epoch >= EPOCH_LIMIT) {
       this.link.close(`the leader's epoch ${this.epoch} cannot be`);
@@ -530,12 +532,11 @@ export class Learner {
     this.link.sendRequest(session, cxid, op, body, identities);
   }
 
-  // long id, int timeout[, int kept: milliseconds; Apache's leaders do not read it]
-  revalidate(session: bigint, timeout: number, kept: number | undefined): void {
-    const data = Buffer.alloc(kept === undefined ? 12 : 16);
+  // long id, int timeout[, byte: not from another server; Apache's leaders do not read it]
+  revalidate(session: bigint, timeout: number, ifFree: boolean): void {
+    const data = Buffer.alloc(ifFree ? 13 : 12, 1);
     data.writeBigInt64BE(session);
     data.writeInt32BE(timeout, 8);
-    if (kept !== undefined) data.writeInt32BE(Math.min(kept, LONGEST_KEPT), 12);
     this.link.send(PacketType.revalidate, -1, data);
   }
 

@@ -14,6 +14,8 @@ import { SyncLimits } from './sync-limits.js';
 
 export interface ObserverMasterHost extends HistoryHost {
   readonly currentEpoch: number;
+  /** Whether its leader's history tells of each session that moves. */
+  readonly tellsOfMoves: boolean;
   /** Bytes that an observer may leave unread. */
   readonly sizeLimit: number;
   /** Whether there is such a session, as far as this server knows. */
@@ -23,7 +25,7 @@ export interface ObserverMasterHost extends HistoryHost {
   /** A session goes on at an observer: it does not at this server. */
   handedOver(session: bigint): void;
   /** Asks the leader whether a session is alive, behind what was asked before. */
-  revalidate(session: bigint, timeout: number, kept: number | undefined, answer: ValidityTaker): void;
+  revalidate(session: bigint, timeout: number, ifFree: boolean, answer: ValidityTaker): void;
   /** Passes a sync on to the leader; syncs are answered in the order in which they come. */
   sync(request: ForeignRequest, answer: () => void): void;
   /** Passes a request on to the leader. */
@@ -34,6 +36,7 @@ export class ObserverMaster implements LearnerMaster {
   readonly host: ObserverMasterHost;
   readonly epoch: number;
   readonly observersOnly = true;
+  readonly tellsOfMoves: boolean;
   readonly syncLimits: SyncLimits;
   readonly needSnapshot = new Set<number>();
   readonly learners = new Set<LearnerHandler>();
@@ -51,6 +54,7 @@ export class ObserverMaster implements LearnerMaster {
     this.host = host;
     this.syncLimits = new SyncLimits(host.mostSyncs);
     this.epoch = host.currentEpoch;
+    this.tellsOfMoves = host.tellsOfMoves;
     this.standstill = new Standstill(host.tickTime, host.runtime.now());
     this.ticker = host.runtime.every(host.tickTime / 2, () => host.guard(() => this.halfTick()));
   }
@@ -150,15 +154,15 @@ export class ObserverMaster implements LearnerMaster {
     return touched;
   }
 
-  revalidate(handler: LearnerHandler, session: bigint, timeout: number, kept: number | undefined): void {
+  revalidate(handler: LearnerHandler, session: bigint, timeout: number, ifFree: boolean): void {
     const owner = this.owners.get(session);
     // The leader cannot tell: for it the session is at home on this server. It is asked all the same, to answer in order.
-    const taken = kept !== undefined && ((owner !== undefined && owner !== handler) || this.host.holdsSession(session));
+    const taken = ifFree && ((owner !== undefined && owner !== handler) || this.host.holdsSession(session));
     if (!taken) {
       this.owners.set(session, handler);
       this.host.handedOver(session);
     }
-    this.host.revalidate(session, timeout, kept, (valid, settled) => {
+    this.host.revalidate(session, timeout, ifFree, (valid, settled) => {
       if (!valid && this.owners.get(session) === handler) this.owners.delete(session);
       handler.answerRevalidation(session, valid && !taken, settled);
     });

@@ -50,7 +50,6 @@ export class ClientConnection implements Client, TurnTaker {
   readonly established: number;
   identities: readonly Identity[];
   session: Session<SessionOwner> | undefined;
-  attachedAt = 0;
   readonly fifo = new Fifo();
   lastOp = 0;
   lastCxid = 0;
@@ -501,7 +500,6 @@ export class ClientConnection implements Client, TurnTaker {
   private establish(session: Session<SessionOwner>): void {
     this.state = 'ready';
     this.session = session;
-    this.attachedAt = this.port.now;
     session.owner = this;
     this.port.writeConnectResponse(this, session);
   }

@@ -20,8 +20,6 @@ export interface Client extends Watcher, SessionOwner {
   /** Replaced as a whole when an identity is added, so that a queued request can keep the set it was parsed with. */
   identities: readonly Identity[];
   session: Session<SessionOwner> | undefined;
-  /** When the session came to this connection, in the milliseconds of the turn's clock. */
-  readonly attachedAt: number;
   /** Requests taken in and not yet answered, oldest first; see fifo.ts. */
   readonly fifo: Fifo;
   /** Where replies go; taking it makes the connection flush at the end of the turn. */

@@ -21,9 +21,9 @@ export interface LeaderLink {
   request(session: bigint, cxid: number, op: number, body: Buffer, identities: readonly Identity[] | null): void;
   /**
    * Asks whether a session is alive, and makes this server its home. {@link ForwardingProcessor.validated} is called.
-   * @param kept milliseconds since its client came here: not if it has gone to another server later. Undefined for one that comes now
+   * @param ifFree not if it is at home on another server by now
    */
-  revalidate(session: bigint, timeout: number, kept: number | undefined): void;
+  revalidate(session: bigint, timeout: number, ifFree: boolean): void;
   /** A session goes on at this server itself. */
   takesOver(session: bigint): void;
 }
@@ -207,10 +207,10 @@ export class ForwardingProcessor extends RequestProcessor {
     return expired.length;
   }
 
-  protected revalidateGlobal(client: Client, id: bigint, timeout: number, kept: number | undefined): void {
-    if (kept !== undefined) this.takingUp.set(id, client);
-    this.askFor(id, timeout, kept, (valid) => {
-      if (kept !== undefined) this.takingUp.delete(id);
+  protected revalidateGlobal(client: Client, id: bigint, timeout: number, ifFree: boolean): void {
+    if (ifFree) this.takingUp.set(id, client);
+    this.askFor(id, timeout, ifFree, (valid) => {
+      if (ifFree) this.takingUp.delete(id);
       if (client.closed) return;
       if (valid) {
         const session = this.sessions.track(id, timeout, this.now);
@@ -224,12 +224,12 @@ export class ForwardingProcessor extends RequestProcessor {
   }
 
   /** Asks the leader whether a session is alive. */
-  askFor(id: bigint, timeout: number, kept: number | undefined, answer: ValidityTaker): void {
+  askFor(id: bigint, timeout: number, ifFree: boolean, answer: ValidityTaker): void {
     const validation = { orphan: this.orphans.get(id)?.at(-1), answer };
     const waiting = this.validating.get(id);
     if (waiting === undefined) this.validating.set(id, [validation]);
     else waiting.push(validation);
-    this.link.revalidate(id, timeout, kept);
+    this.link.revalidate(id, timeout, ifFree);
   }
 
   /** Whether the session is at home here. */

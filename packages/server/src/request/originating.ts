@@ -2,7 +2,7 @@
 // proposed; what is committed is applied and answered in zxid order.
 
 import { ErrorCode, OpCode } from '@nodekeeper/protocol';
-import { isHeldByAnother, type Session, type SessionTable } from '../session/session-table.js';
+import type { Session, SessionTable } from '../session/session-table.js';
 import type { DataTree, Expired } from '../tree/data-tree.js';
 import type { Client, SessionOwner } from './client.js';
 import { makesEphemeral } from './decode.js';
@@ -16,6 +16,8 @@ import type { Reads } from './reads.js';
 export interface Proposals {
   /** Takes over the entry `buf[0, length)` of the write, setting where it will be found when it is committed. */
   propose(write: PendingWrite, buf: Buffer, length: number): void;
+  /** Whether they tell of each session whose client comes to a connection again: other servers may have an older one. */
+  readonly tellsOfMoves: boolean;
 }
 
 /** A request that came through another server. */
@@ -32,6 +34,8 @@ export interface ForeignRequest {
 const MOST_EXPIRED = 5000;
 /** The author of what no session asks for. */
 const NOBODY = { idHi: 0, idLo: 0 };
+/** The number of a transaction that tells of a move: none that a client's request has. */
+const MOVE = -(2 ** 31);
 
 export class OriginatingProcessor extends RequestProcessor {
   private readonly preparer: Preparer;
@@ -110,24 +114,38 @@ export class OriginatingProcessor extends RequestProcessor {
     this.proposeSession(null, session, session.timeout);
   }
 
-  protected revalidateGlobal(client: Client, id: bigint, timeout: number, kept: number | undefined): void {
+  protected revalidateGlobal(client: Client, id: bigint, timeout: number, ifFree: boolean): void {
     const session = this.sessions.get(id);
     if (session?.closing === true) {
       // It is over when its end is committed, which without a quorum may never be: until then nobody is told so.
       client.close('the session is being closed');
       return;
     }
-    const since = kept === undefined ? undefined : this.now - kept;
-    if (session === undefined || (isHeldByAnother(session, client, since) && session.owner?.closed === false)) {
+    const taken = ifFree && session?.owner !== undefined && session.owner !== client && !session.owner.closed;
+    if (session === undefined || taken) {
       client.revalidated(false);
       return;
     }
     session.timeout = timeout;
     this.sessions.touch(session, this.now);
     session.owner = client;
-    session.kept = since === undefined ? undefined : { by: client, since };
     client.session = session;
-    client.revalidated(true);
+    if (ifFree || !this.proposals.tellsOfMoves) {
+      client.revalidated(true);
+      return;
+    }
+    this.tellOfMove(session, () => {
+      if (!client.closed) client.revalidated(true);
+    });
+  }
+
+  /**
+   * Has the history tell that a session's client has come, before it is answered: servers that keep an older connection of it let that
+   * go, also where they hear of it from a later leader only. What the client had sent there would otherwise be done after what it has
+   * done, or seen, since. It is an error that nobody waits for, as Apache's servers know no such transaction.
+   */
+  tellOfMove(session: Session<SessionOwner>, done: () => void = () => {}): void {
+    this.proposeNothing(session, MOVE, done);
   }
 
   /** Syncs of this server's own clients that wait for a commit. */
@@ -212,10 +230,14 @@ export class OriginatingProcessor extends RequestProcessor {
   }
 
   probe(done: () => void): void {
+    this.proposeNothing(NOBODY, 0, done);
+  }
+
+  private proposeNothing(author: typeof NOBODY, cxid: number, done: () => void): void {
     const zxid = ++this.lastZxid;
     const error = ErrorCode.NoNode;
-    this.preparer.prepareError(error, NOBODY, 0, zxid, this.wallTime);
-    this.propose(new PendingWrite(null, 0, OpCode.error, zxid, error, this.now));
+    this.preparer.prepareError(error, author, cxid, zxid, this.wallTime);
+    this.propose(new PendingWrite(null, cxid, OpCode.error, zxid, error, this.now));
     this.probes.push({ zxid, done });
   }
 

@@ -114,7 +114,7 @@ export abstract class RequestProcessor implements MultiListener {
   /** Has all servers know a session that only this one knew. */
   protected abstract makeGlobal(session: Session<SessionOwner>): void;
 
-  protected abstract revalidateGlobal(client: Client, id: bigint, timeout: number, kept: number | undefined): void;
+  protected abstract revalidateGlobal(client: Client, id: bigint, timeout: number, ifFree: boolean): void;
 
   /** Starts a session for a connection; {@link Client.sessionCreated} is called once it is there. */
   createSession(client: Client, id: bigint, timeout: number): void {
@@ -136,14 +136,11 @@ export abstract class RequestProcessor implements MultiListener {
     this.onAnswered(client, isWrite, latency);
   }
 
-  /**
-   * Lets the session go on at this connection: {@link Client.revalidated} is called with the outcome.
-   * @param kept milliseconds since the session came to this connection: not if it has gone to another later
-   */
-  revalidate(client: Client, id: bigint, timeout: number, kept?: number): void {
+  /** Lets the session go on at this connection: {@link Client.revalidated} is called with the outcome. */
+  revalidate(client: Client, id: bigint, timeout: number, ifFree = false): void {
     const session = this.sessions.get(id);
     if (session?.local !== true) {
-      this.revalidateGlobal(client, id, timeout, kept);
+      this.revalidateGlobal(client, id, timeout, ifFree);
       return;
     }
     session.timeout = timeout;
@@ -162,7 +159,7 @@ export abstract class RequestProcessor implements MultiListener {
       const again = this.sessions.track(session.id, session.timeout, this.now);
       again.local = true;
     }
-    this.revalidate(client, session.id, session.timeout, this.now - client.attachedAt);
+    this.revalidate(client, session.id, session.timeout, true);
   }
 
   /** Ends a local session. */

@@ -14,8 +14,6 @@ export class Session<Owner> {
   /** Being closed: a closeSession transaction is on its way. */
   closing = false;
   owner: Owner | undefined;
-  /** Who kept it from before this epoch and was given it for that, and since when its client had been there; see {@link isHeldByAnother}. */
-  kept: { readonly by: Owner; readonly since: number } | undefined;
   /** Known to this server only: no transaction made it. */
   local = false;
 
@@ -25,15 +23,6 @@ export class Session<Owner> {
     this.idLo = Number(BigInt.asIntN(32, id));
     this.timeout = timeout;
   }
-}
-
-/**
- * Whether a session that `by` keeps since then, undefined for a client that comes now, has another owner that had its client as late.
- * One that kept it as well may only have asked sooner: clients move on without all servers hearing of it.
- */
-export function isHeldByAnother<Owner>({ owner, kept }: Session<Owner>, by: Owner, since: number | undefined): boolean {
-  if (since === undefined || owner === undefined || owner === by) return false;
-  return kept?.by !== owner || since <= kept.since;
 }
 
 export class SessionTable<Owner> {

@@ -6,7 +6,7 @@ import { ErrorCode, JuteReader, JuteWriter, OPEN_ACL_UNSAFE, OpCode, writeAclLis
 import { PacketType } from '../../dist/broadcast/packet.js';
 import { TxnHeaderAt } from '../../dist/tree/txn-types.js';
 import { until } from '../server/until.js';
-import { Ensemble } from './ensemble.js';
+import { Ensemble, PATIENT } from './ensemble.js';
 import { RawLearner } from './raw-learner.js';
 
 /** Keeps a server's log from being written; call what it returns to let it go on. */
@@ -96,12 +96,11 @@ test('what a session asked for where it was before is refused, though its newer 
   assert.deepEqual(await proposedFor(before, client.id), [OpCode.error, ErrorCode.SessionMoved]);
 });
 
-/** Asks whether the session goes on at this learner, which has kept it for so many milliseconds, or to which its client comes now. */
-async function claims(learner: RawLearner, session: bigint, kept?: number): Promise<boolean> {
-  const question = Buffer.alloc(kept === undefined ? 12 : 16);
+/** Asks whether the session goes on at this learner, `ifFree` unless it is at home elsewhere. */
+async function claims(learner: RawLearner, session: bigint, ifFree: boolean): Promise<boolean> {
+  const question = Buffer.alloc(ifFree ? 13 : 12, 1);
   question.writeBigInt64BE(session);
   question.writeInt32BE(10_000, 8);
-  if (kept !== undefined) question.writeInt32BE(kept, 12);
   learner.send(PacketType.revalidate, -1, question);
   return (await learner.until(PacketType.revalidate)).data?.[8] === 1;
 }
@@ -112,8 +111,8 @@ test('a session that goes on elsewhere leaves no connection at the leader, which
   const client = await ensemble.client(leader);
   const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
   await learner.follow(4, ensemble.server(leader).lastZxid);
-  assert.equal(await claims(learner, client.id, 0), false);
-  assert.equal(await claims(learner, client.id), true);
+  assert.equal(await claims(learner, client.id, true), false);
+  assert.equal(await claims(learner, client.id, false), true);
   assert.equal(await client.frame(), undefined);
 });
 
@@ -126,31 +125,53 @@ test('what was kept elsewhere of a session does not go on once that was at the l
   client.socket.destroy();
   const { port } = ensemble.server(leader);
   await until(() => port.connections.size === 0);
-  assert.equal(await claims(learner, client.id, 0), false);
+  assert.equal(await claims(learner, client.id, true), false);
 });
 
-test('of servers that keep a session through a change of leaders the one goes on to which its client came last', async (t) => {
-  const ensemble = await Ensemble.ofThree(t);
+for (const where of ['another follower', 'an observer', 'the leader', 'a follower, from the leader']) {
+  test(`a session that only reads at ${where} leaves no connection where it was before`, async (t) => {
+    const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant', 'observer']);
+    await Promise.all([1, 2, 3, 4].map((id) => ensemble.start(id)));
+    const leader = await ensemble.settled();
+    const [follower = 0, other = 0] = [1, 2, 3].filter((id) => id !== leader);
+    const from = where.endsWith('from the leader') ? leader : follower;
+    const to = where === 'the leader' ? leader : where === 'an observer' ? 4 : other;
+    const first = await ensemble.client(from);
+    await first.create('/n');
+    await ensemble.level();
+    const second = await ensemble.client(to, { id: first.id, password: first.password });
+    assert.equal(await second.getData('/n'), '');
+    await ensemble.level();
+    assert.deepEqual(ensemble.server(from).port.connectedSessions, []);
+    assert.equal((await second.create('/m')).error, 0);
+  });
+}
+
+test('where a session was before it does not go on under the next leader, though that hears of nobody else who has it', async (t) => {
+  const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant', 'participant']);
+  ensemble.runtime = PATIENT;
+  await Promise.all([1, 2, 3, 4].map((id) => ensemble.start(id)));
   const old = await ensemble.settled();
-  const client = await ensemble.client(old);
-  await client.create('/n');
+  const [left = 0, last = 0, next = 0] = [1, 2, 3, 4].filter((id) => id !== old);
+  const first = await ensemble.client(left);
+  await first.create('/n');
   await ensemble.level();
+  const second = await ensemble.client(last, { id: first.id, password: first.password });
+  assert.equal(await second.getData('/n'), '');
+  await ensemble.level();
+  const { port } = ensemble.server(last);
+  const serve = port.serve.bind(port);
+  port.serve = (serving) => serving === null && serve(null); // it does not come to ask for its sessions
   await ensemble.stop(old);
-  const leader = await ensemble.settled();
-  const { lastZxid } = ensemble.server(leader);
-  const learnerOf = async (id: number): Promise<RawLearner> => {
-    const learner = await RawLearner.dial(t, ensemble.quorumPortOf(leader));
-    await learner.follow(id, lastZxid);
-    return learner;
-  };
-  const [left, last, never] = [await learnerOf(4), await learnerOf(5), await learnerOf(6)];
-  assert.equal(await claims(left, client.id, 60_000), true, 'nobody else has asked for it');
-  assert.equal(await claims(never, client.id, 90_000), false);
-  assert.equal(await claims(last, client.id, 30_000), true);
-  assert.equal(await claims(left, client.id, 60_000), false);
-  assert.deepEqual(await proposedFor(left, client.id), [OpCode.error, ErrorCode.SessionMoved]);
-  assert.equal(await claims(never, client.id), true, 'its client has come now');
-  assert.equal(await claims(last, client.id, 0), false);
+  await until(() => ensemble.server(next).mode === 'leader' && ensemble.server(left).port.serving !== null);
+  first.send(OpCode.create, (w) => {
+    w.string('/late').buffer(Buffer.alloc(0));
+    writeAclList(w, OPEN_ACL_UNSAFE);
+    w.int(0);
+  });
+  assert.equal(await first.frame(), undefined);
+  const reader = await ensemble.client(next);
+  assert.equal((await reader.request(OpCode.exists, (w) => w.string('/late').bool(false))).error, ErrorCode.NoNode);
 });
 
 for (const where of ['the same follower', 'another follower', 'an observer', 'the leader']) {

@@ -1,7 +1,7 @@
 // Observers behind a follower: they see, ask and are told everything as if they followed the leader.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { OpCode } from '@nodekeeper/protocol';
+import { JuteWriter, OpCode } from '@nodekeeper/protocol';
 import { PacketType } from '../../dist/broadcast/packet.js';
 import type { RawClient } from '../server/raw-client.js';
 import { until } from '../server/until.js';
@@ -42,6 +42,18 @@ async function five(t: TestContext, settings: Record<string, string | number | b
 /** Whom a server observes. */
 function masterOf(ensemble: Ensemble, id: number): number {
   return ensemble.server(id).currentRole?.masterId ?? 0;
+}
+
+/** An observer made of packets, behind a follower. */
+async function observe(t: TestContext, ensemble: Ensemble, id: number, port: number): Promise<RawLearner> {
+  const observer = await RawLearner.dial(t, port, `127.0.0.${id}`);
+  observer.send(PacketType.observerInfo, 0, learnerInfo(9));
+  const info = await observer.until(PacketType.leaderInfo);
+  observer.send(PacketType.ackEpoch, ensemble.server(id).lastZxid, Buffer.alloc(4));
+  await observer.until(PacketType.newLeader);
+  observer.send(PacketType.ack, info.zxid);
+  await observer.until(PacketType.upToDate);
+  return observer;
 }
 
 async function sync(client: RawClient): Promise<void> {
@@ -104,7 +116,7 @@ test('when the leader is lost observers find the followers of the next one', asy
 });
 
 test('a session that moves between two observers of one follower belongs to the second', async (t) => {
-  const { ensemble, masters } = await voters(t);
+  const { ensemble, masters, port } = await voters(t);
   const [master = 0, other = 0] = masters;
   await ensemble.stop(other);
   await Promise.all(OBSERVERS.map((id) => ensemble.start(id)));
@@ -118,14 +130,26 @@ test('a session that moves between two observers of one follower belongs to the 
   const { id, password } = first;
   const second = await ensemble.client(5, { id, password });
   assert.equal(second.id, id);
-  // What the connection that was left still sends must not be done any more.
-  const learners = [...(ensemble.server(master).currentRole?.observers ?? [])];
-  const requests = (): number => learners.find((learner) => learner.id === 4)?.requests ?? 0;
-  const before = requests();
-  first.send(OpCode.setData, (w) => w.string('/n').buffer(Buffer.from('late')).int(-1));
-  await until(() => requests() > before);
+  await first.closed();
   assert.equal((await second.create('/m')).error, 0);
-  assert.equal(await second.getData('/n'), 'first');
+  // What comes from where it was before must not be done any more.
+  const before = await observe(t, ensemble, master, port);
+  const question = Buffer.alloc(12);
+  question.writeBigInt64BE(id);
+  question.writeInt32BE(10_000, 8);
+  before.send(PacketType.revalidate, -1, question);
+  await before.until(PacketType.revalidate);
+  await second.closed();
+  const again = await ensemble.client(5, { id, password });
+  before.request(
+    id,
+    1,
+    OpCode.setData,
+    Buffer.from(new JuteWriter().string('/n').buffer(Buffer.from('late')).int(-1).bytes()),
+  );
+  before.request(id, 2, OpCode.sync, Buffer.from(new JuteWriter().string('/').bytes()));
+  await before.until(PacketType.sync);
+  assert.equal(await again.getData('/n'), 'first');
   // On to the follower itself, and back.
   const third = await ensemble.client(master, { id, password });
   assert.equal((await third.create('/at-master', '', 1)).error, 0);
@@ -259,13 +283,7 @@ test('a follower serves observers only, and takes no acknowledgements', async (t
 test('an observer that does not read what it is sent is let go', async (t) => {
   const { ensemble, masters, port, leader } = await voters(t, { 'observerMaster.sizeLimit': 300_000 });
   const [id = 0] = masters;
-  const observer = await RawLearner.dial(t, port, `127.0.0.${id}`);
-  observer.send(PacketType.observerInfo, 0, learnerInfo(9));
-  const info = await observer.until(PacketType.leaderInfo);
-  observer.send(PacketType.ackEpoch, ensemble.server(id).lastZxid, Buffer.alloc(4));
-  await observer.until(PacketType.newLeader);
-  observer.send(PacketType.ack, info.zxid);
-  await observer.until(PacketType.upToDate);
+  const observer = await observe(t, ensemble, id, port);
   observer.socket.pause();
   const client = await ensemble.client(leader);
   await client.create('/large');

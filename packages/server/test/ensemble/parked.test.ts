@@ -6,6 +6,7 @@ import { PacketType } from '../../dist/broadcast/packet.js';
 import type { EnsembleServer } from '../../dist/ensemble-server.js';
 import { TxnHeaderAt } from '../../dist/tree/txn-types.js';
 import type { RawClient } from '../server/raw-client.js';
+import type { Ensemble } from './ensemble.js';
 import { createEntry, errorEntry, type FollowerEnd, RawLeader, setDataEntry } from './raw-leader.js';
 import { EPOCH } from './raw-learner.js';
 
@@ -16,8 +17,9 @@ async function afterLeader(
   t: TestContext,
   data: string,
   before: (client: RawClient, server: EnsembleServer) => Promise<void>,
-): Promise<{ client: RawClient; leader: RawLeader; follower: FollowerEnd }> {
-  const started = await RawLeader.ofOne(t);
+  tells: { readonly lost: boolean; readonly next: boolean } = { lost: true, next: true },
+): Promise<{ ensemble: Ensemble; client: RawClient; leader: RawLeader; follower: FollowerEnd }> {
+  const started = await RawLeader.ofOne(t, {}, tells.lost);
   const { ensemble, leader } = started;
   let { follower } = started;
   follower.commit(EPOCH + 1, createEntry(EPOCH + 1, '/n', data, READ_ONLY));
@@ -30,12 +32,12 @@ async function afterLeader(
   follower.socket.destroy();
   leader.peerEpoch = 1;
   follower = await leader.follower();
-  await follower.discover(2);
+  await follower.discover(2, tells.next);
   follower.send(PacketType.diff, EPOCH + 2);
   follower.commit(EPOCH + 3, setDataEntry(EPOCH + 3, '/n', 1));
   follower.commit(EPOCH + 4, createEntry(EPOCH + 4, '/cut'));
   await follower.newLeader(2);
-  return { client, leader, follower };
+  return { ensemble, client, leader, follower };
 }
 
 async function watch(client: RawClient): Promise<void> {
@@ -87,6 +89,19 @@ test('a connection that had not taken all of its answers goes on with the next l
   assert.ok(changed.includes(false) && changed.includes(true));
   assert.ok(changed.lastIndexOf(false) < changed.indexOf(true), 'nothing old behind what is new');
 });
+
+for (const tells of [
+  { lost: false, next: true },
+  { lost: true, next: false },
+]) {
+  const which = tells.lost ? 'the next leader' : 'the one that was lost';
+  test(`no connection is kept where ${which} is one of Apache's, which tell nobody of sessions that move`, async (t) => {
+    const { ensemble, client, follower } = await afterLeader(t, 'x', async () => {}, tells);
+    await follower.upToDate();
+    assert.deepEqual(ensemble.server(1).port.connectedSessions, []);
+    assert.equal(await client.frame(), undefined);
+  });
+}
 
 /** A transaction that the client's session asked for at another server. */
 function ofSession({ id }: RawClient, entry: Buffer): Buffer {

@@ -55,12 +55,15 @@ export class FollowerEnd extends PacketEnd {
   peerEpoch = 0;
   peerZxid = 0;
 
-  /** Takes the introduction and tells the epoch. */
-  async discover(epoch: number): Promise<void> {
+  /**
+   * Takes the introduction and tells the epoch.
+   * @param tellsOfMoves whether it says that its history tells of sessions that move, as Apache's leaders do not
+   */
+  async discover(epoch: number, tellsOfMoves = true): Promise<void> {
     await this.until(PacketType.followerInfo);
-    const version = Buffer.alloc(4);
-    version.writeInt32BE(0x10000);
-    this.send(PacketType.leaderInfo, epoch * EPOCH, version);
+    const data = Buffer.alloc(tellsOfMoves ? 5 : 4, 1);
+    data.writeInt32BE(0x10000);
+    this.send(PacketType.leaderInfo, epoch * EPOCH, data);
     const ack = await this.until(PacketType.ackEpoch);
     this.peerEpoch = ack.data?.readInt32BE(0) ?? 0;
     this.peerZxid = ack.zxid;
@@ -158,6 +161,7 @@ export class RawLeader {
   static async ofOne(
     t: TestContext,
     settings: Record<string, string | number | boolean> = {},
+    tellsOfMoves = true,
   ): Promise<{ ensemble: Ensemble; leader: RawLeader; follower: FollowerEnd }> {
     const ensemble = await Ensemble.of(t, ['participant', 'participant', 'participant'], settings);
     ensemble.runtime = PATIENT;
@@ -165,7 +169,7 @@ export class RawLeader {
     await ensemble.start(1);
     await leader.vote(t, ensemble);
     const follower = await leader.follower();
-    await follower.discover(1);
+    await follower.discover(1, tellsOfMoves);
     follower.send(PacketType.diff, 0);
     return { ensemble, leader, follower };
   }

@@ -28,7 +28,7 @@ function expiring(count: number, ephemerals: number) {
     sessions,
     h.preparer,
     {} as Reads,
-    { propose },
+    { propose, tellsOfMoves: false },
     {} as ProcessorHooks,
     { maxLength: 1_000_000 } as ProcessorOptions,
   );
