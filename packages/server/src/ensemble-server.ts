@@ -44,6 +44,8 @@ import { mustRejoin, recoverWhatIsWhole, rejoinMarker } from './storage/set-asid
 import type { LogBatch } from './storage/txn-log.js';
 
 const PROGRESS_MS = 5000;
+/** Who is elected in vain holds itself back for as long as it waited, each time twice as long, so many times. */
+const MOST_DOUBLED = 4;
 /** How often a server that looks for a leader dials who cannot be reached, or does not answer. */
 const REACH_MS = 1000;
 /** How long no leader is found before reads are served without one; longer ticks make it a tick. */
@@ -88,6 +90,9 @@ export class EnsembleServer extends Replica {
   private configHeard: string | undefined;
   /** How many roles in a row ended as leaders turned this server away. */
   private timesTurnedAway = 0;
+  /** How many times in a row it was elected and too few followed, and until when it therefore leaves leading to others. */
+  private timesUnfollowed = 0;
+  private heldBackUntil = 0;
 
   private constructor(config: ServerConfig, parts: ReplicaParts, options: ServerOptions) {
     super(config, parts, options);
@@ -315,6 +320,7 @@ export class EnsembleServer extends Replica {
       },
       isObserver: () => this.membership.observer,
       isJoining: () => this.isJoining,
+      isHeldBack: () => this.isHeldBack,
       isUntrusted: () => this.untrusted,
       verifiers: () => this.membership.verifiers,
       mayLeadAlone: () => this.oracle.counts,
@@ -344,10 +350,32 @@ export class EnsembleServer extends Replica {
     return known && proposed.verifier.isVoter(this.id);
   }
 
+  /**
+   * Too few could follow this server of late, as when its port for that cannot be reached while the one for elections can: it would be
+   * elected again, and again in vain, while others could lead. By an oracle one of two may lead without the other.
+   */
+  private get isHeldBack(): boolean {
+    return this.runtime.now() < this.heldBackUntil && this.ensemble.oraclePath === undefined;
+  }
+
+  private holdBack(): void {
+    const { tickTime } = this.config;
+    const ms = tickTime * this.ensemble.initLimit * 2 ** Math.min(this.timesUnfollowed++, MOST_DOUBLED);
+    this.heldBackUntil = this.runtime.now() + ms;
+    this.logger.warn(
+      { ms },
+      'too few could follow this server: it leaves leading to others who have as much for a while',
+    );
+  }
+
   private initialVote(): Omit<Vote, 'round'> {
     const { observer, isVoter } = this.membership;
     if (observer) return { leader: NO_VOTE, zxid: NO_VOTE, peerEpoch: NO_VOTE };
-    return { leader: isVoter ? this.id : NO_VOTE, zxid: this.historyEnd, peerEpoch: this.epochs.current };
+    return {
+      leader: isVoter && !this.isHeldBack ? this.id : NO_VOTE,
+      zxid: this.historyEnd,
+      peerEpoch: this.epochs.current,
+    };
   }
 
   private notified(notification: Notification): void {
@@ -523,6 +551,7 @@ export class EnsembleServer extends Replica {
     this.database.endsInDoubt?.clear();
     this.election.established(epoch);
     this.port.serve(serving);
+    if (this.role?.mode === 'leader') this.timesUnfollowed = 0;
     this.onAvailable();
     this.logger.info({ epoch, ms: Math.round(this.runtime.now() - this.lookingSince) }, `serving as ${this.mode}`);
   }
@@ -548,6 +577,7 @@ export class EnsembleServer extends Replica {
     if (this.stopping || entries.length > 0 || !role.tellsOfMoves) this.port.serve(null);
     else this.port.park();
     if (this.stopping) return;
+    if (role.unfollowed) this.holdBack();
     if (next === undefined) this.election.unsettle();
     this.lookingSince = this.runtime.now();
     const served = this.unavailableSince === undefined && role.mode !== 'observer';

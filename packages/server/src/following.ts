@@ -33,6 +33,7 @@ export class Following extends RoleHost implements Role, LearnerHost, LeaderLink
   readonly mode: 'follower' | 'observer';
   private readonly leader: number;
   readonly leading = undefined;
+  readonly unfollowed = false;
   private learner: Learner | undefined;
   private wire: Connection | undefined;
   private dialTimer: Timer | undefined;

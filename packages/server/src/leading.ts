@@ -51,6 +51,10 @@ export class Leading extends ServerHistory implements Role, LeaderHost {
   readonly turnedAway = false;
   readonly tellsOfMoves = true;
 
+  get unfollowed(): boolean {
+    return this.leader.unfollowed;
+  }
+
   get serving(): boolean {
     return this.leader.serving;
   }

@@ -7,6 +7,8 @@ export interface Role extends EnsemblePart {
   readonly serving: boolean;
   /** To follow the leader that was found once more would end alike. */
   readonly endsAlike: boolean;
+  /** It was elected to lead, and too few came to follow. */
+  readonly unfollowed: boolean;
   /** The leader let it go before it sent anything of its history. */
   readonly turnedAway: boolean;
   /**

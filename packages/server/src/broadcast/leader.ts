@@ -94,6 +94,8 @@ export class Leader implements Proposals, LearnerMaster {
   private readonly startedAt: number;
   /** A reconfiguration ends this server's leading. */
   private handingOver = false;
+  /** It has ended, and too few had come to follow. */
+  unfollowed = false;
 
   constructor(host: LeaderHost) {
     this.host = host;
@@ -519,6 +521,7 @@ export class Leader implements Proposals, LearnerMaster {
   /** Stops leading: every learner is let go. */
   end(reason: string): void {
     if (this.phase === 'ended') return;
+    this.unfollowed = this.phase === 'epoch';
     this.phase = 'ended';
     this.deadline?.cancel();
     this.ticker?.cancel();

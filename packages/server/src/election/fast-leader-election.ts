@@ -18,6 +18,8 @@ export interface ElectionHost {
   isObserver(): boolean;
   /** Whether this server has no vote for itself yet and is to get one by a reconfiguration that its history has. */
   isJoining(): boolean;
+  /** Whether this server was elected of late, and too few could follow it: then it leaves leading to others who have as much. */
+  isHeldBack(): boolean;
   /** Whether the own history may not be trusted to be complete: it then never helps to elect. */
   isUntrusted(): boolean;
   /** Whether one of the two voters that there are may lead without the other, who then finds it by its word alone. */
@@ -360,9 +362,12 @@ export class FastLeaderElection {
    */
   private mustStand(): boolean {
     const { host, inRound } = this;
-    if (this.isVoter(this.proposal.leader) || !host.isJoining()) return false;
     const [committed] = host.verifiers();
-    return committed?.enough((id) => inRound.has(id)) === true;
+    if (committed === undefined || this.isVoter(this.proposal.leader)) return false;
+    if (host.initialVote().leader === host.id) return true; // it has held itself back for long enough
+    if (!committed.enough((id) => inRound.has(id))) return false;
+    if (!host.isHeldBack()) return host.isJoining();
+    return !committed.enough((id) => id !== host.id && inRound.has(id));
   }
 
   private armFinalize(): void {

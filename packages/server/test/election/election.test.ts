@@ -49,6 +49,42 @@ test('the epoch counts before the zxid', () => {
   assert.ok(!beats(vote(1, 1, 5), vote(1, 1, 5)));
 });
 
+test('one that could not be followed of late leaves leading to another that has as much, and follows it', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  e.heldBack.add(3);
+  for (const id of [3, 1, 2]) e.start(id, { epoch: 1, zxid: 8 });
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 1: 'following 2', 2: 'leading 2', 3: 'following 2' });
+});
+
+test('one that could not be followed of late stays behind others that are enough without it, though it has more', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  e.heldBack.add(3);
+  e.start(3, { epoch: 1, zxid: 9 });
+  e.start(1, { epoch: 1, zxid: 7 });
+  e.start(2, { epoch: 1, zxid: 8 });
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 1: 'following 2', 2: 'leading 2', 3: 'following 2' });
+});
+
+test('one that could not be followed of late stands where the others need it, and when its time is over', () => {
+  const e = new VirtualElection([1, 2, 3]);
+  e.heldBack.add(3);
+  e.start(3, { epoch: 1, zxid: 9 });
+  e.start(1, { epoch: 1, zxid: 8 });
+  e.advance(1000);
+  assert.deepEqual(e.outcome(), { 1: 'following 3', 3: 'leading 3' });
+  const later = new VirtualElection([1, 2, 3]);
+  later.heldBack.add(3);
+  later.start(3, { epoch: 1, zxid: 8 });
+  later.advance(1000);
+  later.heldBack.clear();
+  later.advance(1000);
+  later.start(1, { epoch: 1, zxid: 8 });
+  later.advance(1000);
+  assert.deepEqual(later.outcome(), { 1: 'following 3', 3: 'leading 3' });
+});
+
 test('a better vote that comes within the wait for silence changes the outcome', () => {
   const e = new VirtualElection([1, 2, 3]);
   e.start(1, NEW);

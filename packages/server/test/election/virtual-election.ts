@@ -17,6 +17,8 @@ export class VirtualElection {
   private readonly observers: ReadonlySet<number>;
   /** Servers that are being added: their agreement is needed, and they cannot be voted for yet. */
   readonly joining = new Set<number>();
+  /** Servers that were elected and could not be followed. */
+  readonly heldBack = new Set<number>();
   /** Who has to agree besides the others, for servers that know of a proposed configuration. */
   readonly proposed = new Map<number, QuorumVerifier>();
   /** Pairs that cannot talk: `from>to`. */
@@ -50,6 +52,7 @@ export class VirtualElection {
         },
         isObserver: () => observer,
         isJoining: () => this.joining.has(id) && this.proposed.has(id),
+        isHeldBack: () => this.heldBack.has(id),
         isUntrusted: () => untrusted,
         mayLeadAlone: () => this.granted !== undefined,
         oracleGrants: () => this.granted === id,
@@ -58,7 +61,7 @@ export class VirtualElection {
           observer
             ? none
             : {
-                leader: this.joining.has(id) ? NO_VOTE : id,
+                leader: this.joining.has(id) || this.heldBack.has(id) ? NO_VOTE : id,
                 zxid: untrusted ? -1 : history.zxid,
                 peerEpoch: history.epoch,
               },
