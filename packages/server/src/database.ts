@@ -6,12 +6,19 @@ import { DataTree, type DataTreeOptions, type SessionListener } from './tree/dat
 import { DIGEST_VERSION } from './tree/digest.js';
 import { SnapshotSource } from './tree/snapshot-source.js';
 
+/** The byte of a session's id that tells which server has given it out. */
+function serverOf(id: bigint): bigint {
+  return id >> 56n;
+}
+
 export class Database implements RecoveryTarget, SessionListener {
   private readonly options: DataTreeOptions;
   tree: DataTree;
   private snapshotDigest: { readonly zxid: number; readonly hi: number; readonly lo: number } | undefined;
   /** Sessions with their timeouts in milliseconds. */
   readonly sessionTimeouts = new Map<bigint, number>();
+  /** The highest id of a session that each server has given out, by the server's byte: of those that are over, too, as far as it was seen. */
+  private readonly highestIds = new Map<bigint, bigint>();
   /** Is told of sessions once the server runs. */
   listener: SessionListener | undefined;
   /** Sessions that ended while nobody was told, so that the end may not be committed; undefined where nobody asks. */
@@ -35,7 +42,7 @@ export class Database implements RecoveryTarget, SessionListener {
   // ---- from transactions ----
 
   onSessionCreated(id: bigint, timeoutMs: number): void {
-    this.sessionTimeouts.set(id, timeoutMs);
+    this.session(id, timeoutMs);
     this.listener?.onSessionCreated(id, timeoutMs);
   }
 
@@ -66,6 +73,16 @@ export class Database implements RecoveryTarget, SessionListener {
 
   session(id: bigint, timeoutMs: number): void {
     this.sessionTimeouts.set(id, timeoutMs);
+    const server = serverOf(id);
+    if (id > (this.highestIds.get(server) ?? -(2n ** 63n))) this.highestIds.set(server, id);
+  }
+
+  /** The first id from this one on that was no session's, as far as is known. */
+  freshSessionId(id: bigint): bigint {
+    const highest = this.highestIds.get(serverOf(id));
+    let fresh = highest !== undefined && highest >= id && serverOf(highest + 1n) === serverOf(id) ? highest + 1n : id;
+    while (this.sessionTimeouts.has(fresh)) fresh++;
+    return fresh;
   }
 
   acl(id: number, list: readonly Acl[]): void {

@@ -593,8 +593,10 @@ export abstract class Server {
   }
 
   private newSessionId(): bigint {
-    while (this.database.sessionTimeouts.has(this.nextId)) this.nextId++;
-    return this.nextId++;
+    // Ids begin with the time, which may be set back; the client of a session that is over may still ask for it by its id.
+    const id = this.database.freshSessionId(this.nextId);
+    this.nextId = id + 1n;
+    return id;
   }
 
   /** What the next start would replay counts for the next snapshot: else many short lives with few writes would add up. */

@@ -848,6 +848,23 @@ test('a stop closes the clients and loses nothing that was acknowledged', async 
   for (let i = 0; i < acknowledged; i++) assert.notEqual(store.findString(`/s${i}`), 0, `/s${i}`);
 });
 
+test('an id that was a session’s is not given out again after a start with the clock set back', async (t) => {
+  const dir = dataDir(t);
+  const at = Date.UTC(2026, 0, 1);
+  const ids = new Set<bigint>();
+  const lives = [at, at, at - 1];
+  for (const wallTime of lives) {
+    const running = await serve(t, { dataDir: dir }, { runtime: { ...nodeRuntime, wallTime: () => wallTime } });
+    for (let i = 0; i < 3; i++) {
+      const client = await RawClient.open(t, running.clientPort ?? 0);
+      ids.add(client.id);
+      await client.request(OpCode.closeSession);
+    }
+    await running.close();
+  }
+  assert.equal(ids.size, 3 * lives.length);
+});
+
 test('a server that keeps no digests finds its data again', async (t) => {
   const dir = dataDir(t);
   const settings = { dataDir: dir, 'digest.enabled': false };
