@@ -59,6 +59,8 @@ export class FastLeaderElection {
    * rounds it may never hear; then the others go along to its own.
    */
   private roundOfVoteless = 0;
+  /** Voters who look, and were heard to vote for nobody since. */
+  private readonly voteless = new Set<number>();
   private current: PeerState = PeerState.looking;
   private proposal: Vote;
   private settled: Vote;
@@ -97,6 +99,7 @@ export class FastLeaderElection {
     this.current = PeerState.looking;
     this.beginRound(this.round + 1);
     this.outOfElection.clear();
+    this.voteless.clear();
     this.broadcast();
     this.armResend();
   }
@@ -167,10 +170,13 @@ export class FastLeaderElection {
 
   private consider(n: Notification): void {
     if (!this.isVoter(n.leader)) {
-      if (n.state === PeerState.looking && this.hasVote(n))
+      if (n.state === PeerState.looking && this.hasVote(n)) {
         this.roundOfVoteless = Math.max(this.roundOfVoteless, n.round);
+        this.voteless.add(n.from);
+      }
       return;
     }
+    this.voteless.delete(n.from);
     const silent = this.finalizing !== undefined && !this.endsSilence(n);
     if (!silent) {
       this.finalizing?.cancel();
@@ -356,18 +362,24 @@ export class FastLeaderElection {
   }
 
   /**
-   * Whether a server that is being added votes for itself: if all who vote already and are heard have shorter histories, having lost
-   * the end of what they proposed. Else it leaves that to them, as not everybody need know yet that it may be voted for. Apache's
-   * servers do so in any case, and wait for ever then.
+   * Whether a server without a vote so far votes for itself. One that is being added does if all who vote already and are heard have
+   * shorter histories, having lost the end of what they proposed; else it leaves that to them, as not everybody need know yet that it
+   * may be voted for. Apache's servers do so in any case, and wait for ever then.
    */
   private mustStand(): boolean {
     const { host, inRound } = this;
     const [committed] = host.verifiers();
     if (committed === undefined || this.isVoter(this.proposal.leader)) return false;
     if (host.initialVote().leader === host.id) return true; // it has held itself back for long enough
-    if (!committed.enough((id) => inRound.has(id))) return false;
-    if (!host.isHeldBack()) return host.isJoining();
-    return !committed.enough((id) => id !== host.id && inRound.has(id));
+    if (host.isHeldBack() && this.isMissed(committed)) return true;
+    return host.isJoining() && committed.enough((id) => inRound.has(id));
+  }
+
+  /** Whether the others cannot do without this server, which holds itself back: as they do so, too, or are too few and have less. */
+  private isMissed(committed: QuorumVerifier): boolean {
+    const { host, inRound, voteless } = this;
+    if (committed.enough((id) => id === host.id || voteless.has(id))) return true;
+    return committed.enough((id) => inRound.has(id)) && !committed.enough((id) => id !== host.id && inRound.has(id));
   }
 
   private armFinalize(): void {

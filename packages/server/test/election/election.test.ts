@@ -67,6 +67,25 @@ test('one that could not be followed of late stays behind others that are enough
   assert.deepEqual(e.outcome(), { 1: 'following 2', 2: 'leading 2', 3: 'following 2' });
 });
 
+for (const there of [
+  [1, 2, 3],
+  [2, 3],
+]) {
+  test(`where all of ${there} could not be followed of late, one of them leads at once`, () => {
+    const e = new VirtualElection([1, 2, 3]);
+    for (const id of there) e.heldBack.add(id);
+    e.start(3, { epoch: 1, zxid: 8 });
+    e.advance(5000); // it is in another round than those who come later
+    for (const id of there) if (id !== 3) e.start(id, { epoch: 1, zxid: 8 });
+    e.advance(5000);
+    const leader = e.of(3).vote.leader;
+    assert.deepEqual(
+      e.outcome(),
+      Object.fromEntries(there.map((id) => [id, `${id === leader ? 'leading' : 'following'} ${leader}`])),
+    );
+  });
+}
+
 test('one that could not be followed of late stands where the others need it, and when its time is over', () => {
   const e = new VirtualElection([1, 2, 3]);
   e.heldBack.add(3);
