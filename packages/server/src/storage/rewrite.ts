@@ -38,12 +38,14 @@ export function truncateLog(disk: Disk, dirs: DataDir, zxid: number, maxEntry: n
   if (!known) return false;
   // From the newest on, so that a crash between leaves a log without gaps.
   // Each step is durable before the next: logs may be on another disk, and a snapshot of what its log has lost must not come back.
-  for (const snapshot of snapshots) if (snapshot.zxid > zxid) disk.remove(join(dirs.snapshots, snapshot.file));
+  const gone = snapshots.filter((snapshot) => snapshot.zxid > zxid);
+  const shrinking = gone.map(({ file }) => disk.removeLarge(join(dirs.snapshots, file)));
   disk.syncDir(dirs.snapshots);
   const later = logs.slice(at + 1).map((log) => log.file);
   forgetMarks(disk, dirs.logs, later);
-  for (const log of later.reverse()) disk.remove(join(dirs.logs, log));
+  for (const log of later.reverse()) shrinking.push(disk.removeLarge(join(dirs.logs, log)));
   disk.syncDir(dirs.logs);
+  void giveBack(shrinking);
   if (file !== undefined && cutAt !== undefined) disk.truncate(join(dirs.logs, file), cutAt);
   return true;
 }
@@ -56,7 +58,9 @@ export function replaceHistory(disk: Disk, dirs: DataDir, file: string): void {
   if (disk.size(join(dirs.snapshots, file)) === undefined)
     throw new Error(`${file} has gone before it could take the place of the files of before`);
   disk.replaceText(join(dirs.snapshots, MARKER), [file, ...others(disk, dirs, file)].join('\n'));
-  finishReplacing(disk, dirs);
+  const shrinking: (() => Promise<void>)[] = [];
+  finishReplacing(disk, dirs, (path) => shrinking.push(disk.removeLarge(path)));
+  void giveBack(shrinking);
 }
 
 /** What a history consists of beside one snapshot: logs from the newest on, then snapshots. */
@@ -68,8 +72,13 @@ function others(disk: Disk, dirs: DataDir, file: string): string[] {
 /**
  * Goes on with a replacement that a crash interrupted. To be called before recovery. If another server has written files since, it
  * went on from what it found, and those are the history.
+ * @param remove takes a file's name away
  */
-export function finishReplacing(disk: Disk, dirs: DataDir): void {
+export function finishReplacing(
+  disk: Disk,
+  dirs: DataDir,
+  remove = (path: string): unknown => disk.remove(path),
+): void {
   const marker = join(dirs.snapshots, MARKER);
   const [file = '', ...replaced] = (disk.readText(marker) ?? '').split('\n');
   if (file === '') return;
@@ -77,10 +86,18 @@ export function finishReplacing(disk: Disk, dirs: DataDir): void {
   const there = others(disk, dirs, file);
   if (isThere && there.every((one) => replaced.includes(one))) {
     forgetMarks(disk, dirs.logs);
-    for (const one of there) disk.remove(join(parseSnapshotName(one) === undefined ? dirs.logs : dirs.snapshots, one));
+    for (const one of there) remove(join(parseSnapshotName(one) === undefined ? dirs.logs : dirs.snapshots, one));
     disk.syncDir(dirs.snapshots);
     if (dirs.logs !== dirs.snapshots) disk.syncDir(dirs.logs);
   }
   disk.remove(marker);
   disk.syncDir(dirs.snapshots);
+}
+
+/**
+ * Gives the space of removed files back while other things go on: at once some GB keep the process for a second. Only once their names
+ * are gone for good, as no crash may bring back a part of them.
+ */
+async function giveBack(shrinking: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const shrink of shrinking) await shrink().catch(() => {}); // what cannot be shortened goes at once
 }

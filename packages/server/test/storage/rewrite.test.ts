@@ -10,6 +10,7 @@ import { nodeDisk } from '../../dist/storage/node-disk.js';
 import { finishReplacing, replaceHistory, truncateLog } from '../../dist/storage/rewrite.js';
 import { LOG_MAGIC, LOG_VERSION, LogBatch } from '../../dist/storage/txn-log.js';
 import { dataDir } from '../server/raw-client.js';
+import { until } from '../server/until.js';
 
 const EPOCH = 2 ** 32;
 const MAX = 1024 * 1024;
@@ -96,6 +97,36 @@ test('a replacement that was interrupted goes on, unless another server has writ
     finishReplacing(nodeDisk, dirs);
   }
 });
+
+for (const [how, due] of [
+  ['replaced', 'name name name name name durable space space space space space'],
+  ['cut', 'name name durable name name durable space space space space'],
+] as const) {
+  test(`the space of what is ${how} is given back by and by, once the names are gone for good`, async (t) => {
+    const dirs = filesOf(t, [0, EPOCH + 2, 2 * EPOCH], [[EPOCH + 1], [EPOCH + 2], [EPOCH + 3]]);
+    const done: string[] = [];
+    const disk: Disk = {
+      ...nodeDisk,
+      removeLarge: (path) => {
+        done.push('name');
+        const free = nodeDisk.removeLarge(path);
+        return async () => {
+          await free();
+          done.push('space');
+        };
+      },
+      syncDir: (dir) => {
+        nodeDisk.syncDir(dir);
+        if (done.at(-1) === 'name') done.push('durable');
+      },
+    };
+    if (how === 'replaced') replaceHistory(disk, dirs, `snapshot.${(2 * EPOCH).toString(16)}`);
+    else assert.ok(truncateLog(disk, dirs, EPOCH + 1, MAX));
+    assert.equal(done.at(-1), 'durable', 'nobody waits for it');
+    await until(() => done.length === due.split(' ').length);
+    assert.equal(done.join(' '), due);
+  });
+}
 
 test('files do not give way to a snapshot that somebody has removed', (t) => {
   const dirs = filesOf(t, [1], [[2, 3]]);
