@@ -71,6 +71,25 @@ test('many change it at once, and no change is lost', async (t) => {
   await until(async () => (await leftovers(clients[0], server)).watches === 0);
 });
 
+test('what other programs wrote into the history is named where it is no version, and hinders no change', async (t) => {
+  const server = await serve(t);
+  const client = await open(t, server.clientPort);
+  await using config = await new LiveConfiguration(client, '/h', { schema, initial, historySize: 2 }).start();
+  await config.update({ limit: 2 });
+  const isTold = (e: unknown): boolean =>
+    isRecipeError(e, 'BadData') && e.path === '/h/history/0000000001' && /is no version/.test(e.message);
+  for (const text of ['no JSON', 'null', '{"id":"x"}']) {
+    await client.setData('/h/history/0000000001', text);
+    await assert.rejects(config.history(), isTold, text);
+    await assert.rejects(config.rollBack(1), isTold, text);
+  }
+  for (const limit of [3, 4]) await config.update({ limit });
+  assert.deepEqual(
+    (await config.history()).map(({ values }) => values.limit),
+    [4, 3],
+  );
+});
+
 test('versions are kept, and one is made the current again', async (t) => {
   const server = await serve(t);
   const client = await open(t, server.clientPort);
@@ -134,6 +153,22 @@ test('a change whose answer was lost is not made again because others have writt
   await editing;
   assert.equal((await theirs.edit((same) => same)).limit, 12);
   assert.equal(mine.values.limit, 12);
+});
+
+test('a change whose answer was lost is not made again where others have written over what tells of it', async (t) => {
+  const server = await serve(t);
+  const relay = await Relay.start(t, server.clientPort);
+  const [client, other] = [await open(t, relay.port), await open(t, server.clientPort)];
+  await using mine = await new LiveConfiguration(client, '/over', { schema, initial }).start();
+  const lost = relay.failAt('multi', 'afterCommit');
+  const editing = mine.edit(({ limit, name }) => ({ limit: limit + 1, name }));
+  editing.catch(() => {});
+  await lost;
+  relay.down();
+  await other.setData('/over/history/0000000001', 'no version');
+  relay.up();
+  await assert.rejects(editing, { codeName: 'ConnectionLoss', outcomeUnknown: true });
+  assert.equal((await other.exists('/over'))?.version, 1);
 });
 
 test('a gap and another session are lived through', async (t) => {

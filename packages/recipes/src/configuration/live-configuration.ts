@@ -11,7 +11,7 @@ import {
 } from '@nodekeeper/client';
 import { ensureContainers } from '../base/create.js';
 import { RecipeEmitter } from '../base/emitter.js';
-import { RecipeError } from '../base/errors.js';
+import { isRecipeError, RecipeError } from '../base/errors.js';
 import { followData } from '../base/follow.js';
 import { Lifecycle } from '../base/lifecycle.js';
 import { join, parentOf, recipePath } from '../base/paths.js';
@@ -170,7 +170,10 @@ export class LiveConfiguration<T extends object>
     return withLimit(wait, { recipe: RECIPE, path: this.path }, (signal) => this.changeAndTake(changeNode, signal));
   }
 
-  /** The versions that are kept, the latest first. Those that other programs wrote are there if they were replaced here. */
+  /**
+   * The versions that are kept, the latest first. Those that other programs wrote are there if they were replaced here. Rejects with
+   * BadData, and the path, where they wrote something else into the history.
+   */
   history(wait: WaitOptions = {}): Promise<ConfigurationVersion<T>[]> {
     return withLimit(wait, { recipe: RECIPE, path: this.path }, async (signal) => {
       const names = (await this.historyNames(signal)).reverse();
@@ -185,7 +188,7 @@ export class LiveConfiguration<T extends object>
 
   /**
    * Makes a version of the history the current one, as a new version, also if the schema refuses what is there. Rejects with
-   * BadArgument if it is not kept.
+   * BadArgument if it is not kept, with BadData if other programs wrote something else in its place.
    */
   rollBack(version: number, wait: WaitOptions = {}): Promise<T> {
     this.life.check();
@@ -324,7 +327,8 @@ export class LiveConfiguration<T extends object>
       if (!isPassing(error)) throw error;
       if (!error.outcomeUnknown) return undefined;
       const [now, made] = await this.lookAgain(version, signal).catch((reason) => {
-        throw signal?.aborted ? error : reason;
+        // Where others have written over the version nothing tells whether it was this change.
+        throw signal?.aborted || isRecipeError(reason, 'BadData') ? error : reason;
       });
       if (made?.id === id && now !== null) return now; // others may have written since
       const isOpen = now !== null && now.stat.version > version && made === undefined;
@@ -420,7 +424,9 @@ export class LiveConfiguration<T extends object>
   private async readEntry(name: string, signal: AbortSignal | undefined): Promise<Entry | undefined> {
     try {
       const { data } = await persistUntil(this.client, () => this.client.getData(this.entryPath(name)), signal);
-      return JSON.parse(data?.toString() ?? '') as Entry;
+      const entry = jsonOf(data);
+      if (isEntry(entry)) return entry;
+      throw new RecipeError('BadData', RECIPE, this.entryPath(name), 'what another program wrote here is no version');
     } catch (error) {
       if (isKeeperError(error, 'NoNode')) return undefined;
       throw error;
@@ -434,6 +440,10 @@ export class LiveConfiguration<T extends object>
 
 function nameOf(version: number): string {
   return String(version).padStart(10, '0');
+}
+
+function isEntry(value: unknown): value is Entry {
+  return typeof value === 'object' && value !== null && 'time' in value && 'values' in value;
 }
 
 /** What others wrote need not be JSON. */
