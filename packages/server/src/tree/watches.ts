@@ -1,7 +1,7 @@
 // Watches: who waits for a change of which path, and in which order changes are told. Kept in memory only, per server.
 // Follows Apache ZooKeeper 3.9: several modes of one connection on one path stand side by side.
 
-import { AddWatchMode, EventType, JuteWriter, PathLengths, Xid } from '@nodekeeper/protocol';
+import { AddWatchMode, EventType, encodedLength, encodeString, PathLengths, Xid } from '@nodekeeper/protocol';
 
 /** The bits of a registration. */
 export const WatchMode = { standard: 1, persistent: 2, recursive: 4 } as const;
@@ -27,15 +27,28 @@ export class WatchEvent {
 
   /** The notification with its length prefix. ReplyHeader(xid -1, zxid, err 0), WatcherEvent(int type, int state, ustring path). */
   get frame(): Buffer {
-    if (this.encoded === undefined) {
-      const w = new JuteWriter(64 + this.path.length);
-      w.int(0).int(Xid.notification).long53(this.zxid).int(0).int(this.type).int(3).string(this.path);
-      const bytes = w.bytes();
-      bytes.writeInt32BE(bytes.length - 4, 0);
-      this.encoded = bytes;
-    }
+    this.encoded ??= encode(this);
     return this.encoded;
   }
+}
+
+const FRAME_HEAD = 32;
+
+// Without a writer: a setWatches of 1 MB can ask for 200,000 of them at once, and what each leaves behind is collected in that time.
+function encode({ type, path, zxid }: WatchEvent): Buffer {
+  const length = encodedLength(path);
+  const frame = Buffer.allocUnsafe(FRAME_HEAD + length);
+  const hi = Math.floor(zxid / 4294967296);
+  frame.writeInt32BE(FRAME_HEAD - 4 + length, 0);
+  frame.writeInt32BE(Xid.notification, 4);
+  frame.writeInt32BE(hi, 8);
+  frame.writeInt32BE((zxid - hi * 4294967296) | 0, 12);
+  frame.writeInt32BE(0, 16);
+  frame.writeInt32BE(type, 20);
+  frame.writeInt32BE(3, 24);
+  frame.writeInt32BE(length, 28);
+  encodeString(frame, FRAME_HEAD, path);
+  return frame;
 }
 
 /** Somebody who watches: a client connection. */
