@@ -52,6 +52,8 @@ const REACH_MS = 1000;
 const READ_ONLY_AFTER_MS = 2000;
 const EXPIRY_CHECK_MS = 100;
 const MAX_ID = 255;
+/** What is wrong with members that others tell of can be as long as their message. */
+const LONGEST_REASON = 200;
 /** Bytes that may wait for the own disk while others decide without it. */
 const MOST_UNWRITTEN = 512 * 1024 * 1024;
 
@@ -393,21 +395,22 @@ export class EnsembleServer extends Replica {
     try {
       config = parseConfig(text);
     } catch (e) {
-      this.logger.warn({}, `members that cannot be read: ${(e as Error).message}`);
+      const reason = (e as Error).message.slice(0, LONGEST_REASON);
+      this.portLogger.warn({}, `members were told of that cannot be read: ${reason}`);
       return;
     }
     const { committed } = this.membership;
     if (config.version <= committed.version) return;
     if (config.version < this.knownVersion) {
       // A server that was taken out and is to come in again: with others who do not know of that it could make up a second quorum.
-      this.logger.warn(
+      this.portLogger.warn(
         { version: config.version.toString(16), known: this.knownVersion.toString(16) },
         'members were told of that are older than those in the history of this server: not taken over',
       );
       return;
     }
     if (!config.verifier.enough(() => true)) {
-      this.logger.warn({}, 'members that could elect nobody were told of: not taken over');
+      this.portLogger.warn({}, 'members that could elect nobody were told of: not taken over');
       return;
     }
     const same = sameConfig(committed, config);

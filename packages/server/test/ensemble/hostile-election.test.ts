@@ -47,6 +47,23 @@ test('members that nobody can be led by are not taken over from a vote', async (
   assert.ok(existsSync(ensemble.configPath(1)));
 });
 
+test('members that cannot be taken over, told again and again, do not fill the log', async (t) => {
+  const settings = { reconfigEnabled: true, standaloneEnabled: false, skipACL: 'yes' };
+  const ensemble = await Ensemble.withFiles(t, 3, [1, 2, 3], settings, [1]);
+  const socket = await greet(t, ensemble.electionPortOf(1), 3n);
+  const one = `server.1=${ensemble.fullLine(1)}`;
+  for (let i = 0; i < 300; i++) {
+    vote(socket, `${i}${'x'.repeat(10_000)}`);
+    vote(socket, `group.1=${i}\nversion=${(i + 1).toString(16)}00000000`);
+  }
+  vote(socket, `${one}\nserver.2=${ensemble.fullLine(2)}\nversion=200000000`);
+  while (ensemble.server(1).membership.committed.version === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  const lines = ensemble.lines.get(1) ?? [];
+  assert.ok(ensemble.said(1, /members were told of that cannot be read/) && ensemble.said(1, /elect nobody/));
+  assert.ok(lines.length < 120, `${lines.length} lines`);
+  assert.ok(lines.every(({ message }) => message.length < 1000));
+});
+
 /** Where the numbers of a vote stand behind the message's length. */
 const AT = { leader: 8, zxid: 16, round: 24, peerEpoch: 32 } as const;
 
