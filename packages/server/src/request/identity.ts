@@ -44,7 +44,7 @@ export function allows(
   if (aclId === OPEN_ACL_ID || rules.skipAcl) return true;
   if (list !== undefined && list.length === 0) return true;
   const few = identities.length <= FEW;
-  if (few ? identities.some(isSuper) : proved(identities).isSuper) return true;
+  if (few ? identities.some(isSuper) : hasSuper(identities)) return true;
   if (list === undefined) return false;
   if (few && list.length <= FEW) return list.some((acl) => (acl.perms & perms) !== 0 && grants(rules, acl, identities));
   return (grantedBy(rules, list, identities) & perms) !== 0;
@@ -58,48 +58,60 @@ function grants(rules: AuthRules, acl: Acl, identities: readonly Identity[]): bo
 const isSuper = (identity: Identity): boolean => identity.scheme === 'super';
 const isAnyone = (acl: Acl): boolean => acl.scheme === 'world' && acl.id === 'anyone';
 
-// Of longer lists, or more identities, it is kept who has which permissions, and what makes that quick to find: a request may ask
-// for the same ones many times. Lists and identities are never changed, but replaced.
+// Of longer lists, or more identities, it is kept who has which permissions: a request may ask for the same ones many times. So is what
+// makes that quick to find out: who has proved one more is judged anew. Lists and identities are never changed, but replaced.
 const FEW = 8;
 const granted = new WeakMap<readonly Acl[], WeakMap<readonly Identity[], number>>();
 
-/** Identities as judgements look for them. */
-interface Proved {
-  readonly isSuper: boolean;
-  /** By scheme. */
-  readonly ids: ReadonlyMap<string, ReadonlySet<string>>;
-  readonly addresses: readonly (readonly number[])[];
-  /** Those that are not equal to what they stand for. */
-  readonly sasl: readonly Identity[];
+/** The permissions in a list, as judgements look for them. */
+interface Grants {
+  /** By scheme and id; addresses aside. */
+  readonly byId: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** By how many bits of an address count, and by these. */
+  readonly byRange: ReadonlyMap<number, ReadonlyMap<string, number>>;
+  /** Of everybody, and of all entries of scheme sasl together. */
+  readonly anyone: number;
+  readonly sasl: number;
 }
 
-const provedBy = new WeakMap<readonly Identity[], Proved>();
-const rangesOf = new WeakMap<readonly Acl[], readonly (IpRange | null)[]>();
+const grantsOf = new WeakMap<readonly Acl[], Grants>();
+const superBy = new WeakMap<readonly Identity[], boolean>();
 
-function proved(identities: readonly Identity[]): Proved {
-  let known = provedBy.get(identities);
+function hasSuper(identities: readonly Identity[]): boolean {
+  let known = superBy.get(identities);
   if (known === undefined) {
-    const ids = new Map<string, Set<string>>();
-    for (const { scheme, id } of identities) ids.set(scheme, (ids.get(scheme) ?? new Set()).add(id));
-    known = {
-      isSuper: ids.has('super'),
-      ids,
-      addresses: [...(ids.get('ip') ?? [])].map(addressBytes).filter((address) => address !== null),
-      sasl: identities.filter(({ scheme }) => scheme === 'sasl'),
-    };
-    provedBy.set(identities, known);
+    known = identities.some(isSuper);
+    superBy.set(identities, known);
   }
   return known;
 }
 
-/** The addresses that each entry of a list stands for; null for one of another scheme. */
-function ranges(list: readonly Acl[]): readonly (IpRange | null)[] {
-  let known = rangesOf.get(list);
-  if (known === undefined) {
-    known = list.map((acl) => (acl.scheme === 'ip' ? ipRange(acl.id ?? '') : null));
-    rangesOf.set(list, known);
+function grantsIn(list: readonly Acl[]): Grants {
+  const known = grantsOf.get(list);
+  if (known !== undefined) return known;
+  const byId = new Map<string, Map<string, number>>();
+  const byRange = new Map<number, Map<string, number>>();
+  let anyone = 0;
+  let sasl = 0;
+  const add = <K>(to: Map<K, Map<string, number>>, kind: K, key: string, perms: number): void => {
+    const ofKind = to.get(kind) ?? new Map<string, number>();
+    to.set(kind, ofKind.set(key, (ofKind.get(key) ?? 0) | perms));
+  };
+  for (const acl of list) {
+    const { perms, id } = acl;
+    const scheme = acl.scheme ?? '';
+    if (scheme === 'ip') {
+      const range = ipRange(id ?? '');
+      if (range !== null) add(byRange, range.bits, firstBits(range.address, range.bits), perms);
+    } else if (isAnyone(acl)) anyone |= perms;
+    else {
+      if (scheme === 'sasl') sasl |= perms;
+      add(byId, scheme, id ?? '', perms);
+    }
   }
-  return known;
+  const grants = { byId, byRange, anyone, sasl };
+  grantsOf.set(list, grants);
+  return grants;
 }
 
 function grantedBy(rules: AuthRules, list: readonly Acl[], identities: readonly Identity[]): number {
@@ -110,24 +122,30 @@ function grantedBy(rules: AuthRules, list: readonly Acl[], identities: readonly 
   }
   let perms = ofList.get(identities);
   if (perms === undefined) {
-    perms = 0;
-    const who = proved(identities);
-    const ips = ranges(list);
-    for (let i = 0; i < list.length; i++) {
-      const acl = list[i] as Acl;
-      if ((acl.perms & ~perms) !== 0 && grantsOne(rules, acl, ips[i] ?? null, who)) perms |= acl.perms;
-    }
+    const grants = grantsIn(list);
+    perms = grants.anyone;
+    for (const identity of identities) perms |= grantedTo(rules, grants, identity);
     ofList.set(identities, perms);
   }
   return perms;
 }
 
-/** As {@link grants}, with the entry's addresses and the identities made ready. */
-function grantsOne(rules: AuthRules, acl: Acl, range: IpRange | null, who: Proved): boolean {
-  if (acl.scheme === 'ip') return range !== null && who.addresses.some((address) => isWithin(address, range));
-  if (isAnyone(acl)) return true;
-  if (acl.scheme === 'sasl') return who.sasl.some((identity) => matches(rules, identity, acl.id ?? ''));
-  return who.ids.get(acl.scheme ?? '')?.has(acl.id ?? '') === true;
+/** As {@link matches}, of all entries of a list. */
+function grantedTo(rules: AuthRules, { byId, byRange, sasl }: Grants, { scheme, id }: Identity): number {
+  let perms = 0;
+  if (scheme === 'ip') {
+    const address = addressBytes(id);
+    if (address === null) return 0;
+    for (const [bits, ranges] of byRange) perms |= ranges.get(firstBits(address, bits)) ?? 0;
+    return perms;
+  }
+  const ids = byId.get(scheme);
+  if (scheme === 'sasl') {
+    if (!rules.extraSchemes.has('sasl')) return 0;
+    if (id === 'super') return sasl;
+    perms = rules.anySaslUser === undefined ? 0 : (ids?.get(rules.anySaslUser) ?? 0);
+  }
+  return perms | (ids?.get(id) ?? 0);
 }
 
 function matches(rules: AuthRules, identity: Identity, aclId: string): boolean {
@@ -239,7 +257,7 @@ function ipRange(expression: string): IpRange | null {
   const address = addressBytes(text);
   if (address === null) return null;
   const bits = told === undefined ? address.length * 8 : javaNumber(told, 32);
-  return bits === undefined ? null : { address, bits };
+  return bits === undefined || bits < 0 || bits > address.length * 8 ? null : { address, bits };
 }
 
 function isWithin(address: readonly number[], range: IpRange): boolean {
@@ -251,6 +269,11 @@ function isWithin(address: readonly number[], range: IpRange): boolean {
     if (((wanted[i] as number) & mask) !== ((address[i] as number) & mask)) return false;
   }
   return true;
+}
+
+/** The first bits of an address as a text, which tells how long the address is, too. */
+function firstBits(address: readonly number[], bits: number): string {
+  return address.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, bits - 8 * i)))).join('.');
 }
 
 /** The bytes of an IPv4 or IPv6 address in text form; null if it is none. */

@@ -51,6 +51,20 @@ test('how often something is asked for costs no more for very many identities, n
   assert.equal(addresses.looks(), 1000, 'each entry is read once');
 });
 
+test('who proves one thing after the other is judged by what a long list has for each of them', () => {
+  const rules = { ...RULES, extraSchemes: new Set(['sasl']), anySaslUser: undefined };
+  for (const scheme of ['digest', 'sasl', 'x509']) {
+    const list = counted(Array.from({ length: 1000 }, (_, i) => ({ perms: READ, scheme, id: `user${i}:x` })));
+    let identities: readonly Identity[] = [{ scheme: 'ip', id: '127.0.0.1' }];
+    for (let i = 0; i < 100; i++) {
+      identities = [...identities, { scheme, id: `nobody${i}:x` }];
+      assert.equal(allows(rules, 5, list.entries, READ, identities), false);
+    }
+    assert.equal(allows(rules, 5, list.entries, READ, [...identities, { scheme, id: 'user7:x' }]), true);
+    assert.equal(list.looks(), 1000, 'each entry is read once');
+  }
+});
+
 test('what every identity is there for is found among few and among many', () => {
   const rules = { ...RULES, extraSchemes: new Set(['sasl']), anySaslUser: 'anyone' };
   const others = Array.from({ length: 20 }, (_, i) => ({ scheme: 'digest', id: `user${i}:x` }));
