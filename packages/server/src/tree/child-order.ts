@@ -6,6 +6,11 @@ import { F, type NodeId, type NodeStore } from './node-store.js';
 
 /** Longer lists are in no order: ordering them would keep everybody waiting. */
 export const MOST_ORDERED = 2000;
+/**
+ * In fuller buckets the oldest are not looked for: names that do not collide by chance would keep everybody waiting, and of buckets
+ * with more than eight Java makes trees, in which others may come first.
+ */
+const MOST_IN_BUCKET = 16;
 const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
 
@@ -34,14 +39,16 @@ export function childrenInOrder(store: NodeStore, parent: NodeId): Int32Array {
   // Digit by digit, the lowest first: most tables have one.
   for (let shift = 0; shift < 32 && size >>> shift > 1; shift += DIGIT_BITS)
     orderByDigit(count, shift, Math.min(size >>> shift, DIGITS));
+  let before = 0;
   for (let k = 0; k < count; k++) {
     const position = ordered[k] as number;
     const bucket = buckets[position] as number;
     const id = ints[at + position] as number;
+    before = k > 0 && spare[k - 1] === bucket ? before + 1 : 0;
     spare[k] = bucket;
     ordered[k] = id;
     // Positions change when others are removed: who came first is told by the transactions.
-    if (k === 0 || spare[k - 1] !== bucket) continue;
+    if (before === 0 || before >= MOST_IN_BUCKET) continue;
     const age = store.getLong(id, F.czxid);
     let to = k;
     for (; to > 0 && spare[to - 1] === bucket; to--) {

@@ -1,7 +1,7 @@
 // The order of children: as ZooKeeper 3.8.0 listed them after the same requests.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OpCode } from '@nodekeeper/protocol';
+import { OPEN_ACL_UNSAFE, OpCode, writeAclList } from '@nodekeeper/protocol';
 import { MOST_ORDERED } from '../../dist/tree/child-order.js';
 import { RawClient, serve } from './raw-client.js';
 
@@ -58,4 +58,35 @@ test('lists of any length are whole', async (t) => {
     }
     assert.deepEqual((await children(client, '/p')).sort(), names.toSorted());
   }
+});
+
+test('names that collide, the youngest first in memory, are listed as fast as others', async (t) => {
+  const { clientPort, server } = await serve(t);
+  const client = await RawClient.open(t, clientPort);
+  await client.create('/p');
+  const all = async (op: number, names: readonly string[]): Promise<void> => {
+    for (const name of names) {
+      client.send(op, (w) => {
+        w.string(`/p/${name}`);
+        if (op === OpCode.delete) w.int(-1);
+        else {
+          w.buffer(null);
+          writeAclList(w, OPEN_ACL_UNSAFE);
+          w.int(0);
+        }
+      });
+    }
+    for (const _ of names) assert.equal((await client.reply()).error, 0);
+  };
+  const bits = Array.from({ length: 10 }, (_, bit) => bit);
+  const colliding = Array.from({ length: 1000 }, (_, i) => bits.map((bit) => ((i >> bit) & 1 ? 'Aa' : 'BB')).join(''));
+  const others = colliding.map((_, i) => `n${i}`);
+  // Whoever is removed leaves his place to the last one.
+  await all(OpCode.create, others);
+  await all(OpCode.create, colliding);
+  await all(OpCode.delete, others);
+  const { store } = server.database.tree;
+  const reads = t.mock.method(store, 'getLong');
+  assert.deepEqual((await children(client, '/p')).sort(), colliding.sort());
+  assert.ok(reads.mock.callCount() < 50_000, `${reads.mock.callCount()} looks at when a child was made`);
 });
