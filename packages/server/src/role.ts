@@ -22,7 +22,7 @@ export interface Role extends EnsemblePart {
   onDurable(zxid: number): void;
   /** Takes no more requests; resolves when what was begun is finished, or is taking too long. */
   finish(): Promise<void>;
-  /** Ends it; {@link RoleEnd} is told. */
+  /** Ends it: the server is told, and looks for its next one. */
   stop(reason: string): void;
 }
 

@@ -140,7 +140,7 @@ async function serve(
 }
 
 /** Apache's server counts the snapshot command's interval in microseconds, so that it is a thousandth of the restore command's. */
-export function limitsOf(admin: AdminSettings['admin']): CommandLimits {
+function limitsOf(admin: AdminSettings['admin']): CommandLimits {
   const now = (): number => performance.now();
   return {
     snapshotEnabled: admin.snapshotEnabled,

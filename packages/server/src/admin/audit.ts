@@ -135,7 +135,7 @@ const OPERATIONS = new Map<number, AuditOperation>([
  * The events of a decided write, as Apache's AuditHelper makes them: one, or one for each part of a multi that took effect.
  * @param entry the write's log entry
  */
-export function eventsOfWrite(write: PendingWrite, error: number, entry: Buffer): AuditEvent[] {
+function eventsOfWrite(write: PendingWrite, error: number, entry: Buffer): AuditEvent[] {
   const { client, op } = write;
   const operation = OPERATIONS.get(op);
   if (operation === undefined) return [];

@@ -160,7 +160,7 @@ const COMMANDS: readonly Command[] = [
 ];
 
 const SNAPSHOT = { names: ['snapshot', 'snap'] } as const;
-export const RESTORE = { names: ['restore', 'rest'] } as const;
+const RESTORE = { names: ['restore', 'rest'] } as const;
 
 const byName = new Map(COMMANDS.flatMap((command) => command.names.map((name) => [name, command] as const)));
 

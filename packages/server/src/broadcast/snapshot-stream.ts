@@ -10,7 +10,7 @@ import {
   writeAclList,
 } from '@nodekeeper/protocol';
 
-export const SIGNATURE = 'BenWasHere';
+const SIGNATURE = 'BenWasHere';
 const STAT = 60;
 
 /** What the body is made from; a database's snapshot gives it. */

@@ -107,7 +107,7 @@ export function quorumAuthConfig(settings: Settings): QuorumAuthConfig | undefin
 }
 
 /** The login module of a section of the JAAS file; undefined without file or section. */
-export function loginModule(settings: Settings, section: string): LoginModule | undefined {
+function loginModule(settings: Settings, section: string): LoginModule | undefined {
   const path = settings.values.get('java.security.auth.login.config') as string | undefined;
   if (path === undefined) return undefined;
   const option = `${settings.placeOf('java.security.auth.login.config')}: java.security.auth.login.config=${path}`;
@@ -124,7 +124,7 @@ export function loginModule(settings: Settings, section: string): LoginModule | 
 }
 
 /** Passwords by user, from options `user_<name>`. */
-export function usersOf(module: LoginModule): Map<string, string> {
+function usersOf(module: LoginModule): Map<string, string> {
   const users = new Map<string, string>();
   for (const [name, value] of module.options) {
     if (name.startsWith(USER_OPTION)) users.set(name.slice(USER_OPTION.length), value);

@@ -425,7 +425,7 @@ function sourceOfPieces(pieces: AsyncIterator<unknown>, close: () => void): Byte
 }
 
 /** How snappy-java frames a stream: magic, int version, int compatible version, then int length and one block each. */
-export const SNAPPY_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
+const SNAPPY_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 export const SNAPPY_HEADER = Buffer.concat([SNAPPY_MAGIC, Buffer.from([0, 0, 0, 1, 0, 0, 0, 1])]);
 
 async function unsnappy(): Promise<Transform> {

@@ -3,7 +3,7 @@
 import type { JuteReader } from '@nodekeeper/protocol';
 
 // One entry: int count 1, int perms 31, ustring "world", ustring "anyone"
-export const OPEN_ACL_BYTES = Buffer.from('000000010000001f00000005776f726c6400000006616e796f6e65', 'hex');
+const OPEN_ACL_BYTES = Buffer.from('000000010000001f00000005776f726c6400000006616e796f6e65', 'hex');
 
 /** Steps over the open ACL; false, without moving, if another list stands there. */
 export function skipOpenAcl(reader: JuteReader): boolean {

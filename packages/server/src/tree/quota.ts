@@ -3,7 +3,7 @@
 import { PathLengths } from '@nodekeeper/protocol';
 import { javaNumber } from './java-number.js';
 
-export const QUOTA_ROOT = '/zookeeper/quota';
+const QUOTA_ROOT = '/zookeeper/quota';
 const LIMITS = '/zookeeper_limits';
 const STATS = '/zookeeper_stats';
 
