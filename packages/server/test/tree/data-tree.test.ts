@@ -115,6 +115,24 @@ test('closing a session deletes its ephemerals, those still on their way include
   assert.equal(h.create('/e3/x'), ErrorCode.NoChildrenForEphemerals);
 });
 
+test('a session whose end has no list takes what the tree knows to be its own', () => {
+  const h = new Harness();
+  for (const path of ['/e1', '/e2']) h.create(path, { flags: 1 });
+  const { idHi, idLo } = h.author;
+  const w = new JuteWriter()
+    .int(idHi)
+    .int(idLo)
+    .int(1)
+    .long53(++h.zxid)
+    .long53(h.time)
+    .int(OpCode.closeSession);
+  h.tree.apply(w.bytes(), 0, w.pos);
+  assert.equal(h.tree.store.count, 4);
+  assert.equal(h.tree.ephemeralCount, 0);
+  assert.deepEqual(h.tree.ephemeralPaths(AUTHOR_ID), []);
+  check(h);
+});
+
 test('containers and TTL nodes are known by their owner', () => {
   const h = new Harness();
   assert.equal(h.create('/c', { op: OpCode.createContainer, flags: 4 }), 0);
