@@ -1,10 +1,10 @@
 // The log on a disk that the test holds in its hand: what is written when, what counts as durable, what a failure does.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
-import { nodeRuntime } from '../../dist/runtime.js';
+import { nodeRuntime, type Runtime } from '../../dist/runtime.js';
 import { type Disk, type LogBatch, nodeDisk, readLog, TxnLog, type TxnLogOptions } from '../../dist/storage/index.js';
 import { LARGEST_UNDER_WAY } from '../../dist/storage/txn-log.js';
 import { MAX_ENTRY, temporaryDir } from './fixtures.js';
@@ -42,12 +42,17 @@ interface Operation {
 class HeldDisk {
   readonly waiting: Operation[] = [];
   readonly all: Operation[] = [];
+  /** What was noted last. */
+  noted = '';
   readonly disk: Disk;
 
   constructor() {
     this.disk = {
       ...nodeDisk,
-      note: (_path, _text, done) => done(),
+      note: (_path, text, done) => {
+        this.noted = text;
+        done();
+      },
       renameLater: (_from, _to, done) => done(null),
       syncDirLater: (dir, done) => this.hold('names', dir, 0, Buffer.alloc(0), done),
       createLog: (path, _durable, done) => {
@@ -98,6 +103,16 @@ class HeldDisk {
     assert.ok(operation, `no ${what} waits, but ${this.waiting.map((one) => one.what)}`);
     return operation;
   }
+}
+
+/** What waits for its time comes when the test says so. */
+function waitingRuntime(): { runtime: Runtime; due: (() => void)[] } {
+  const due: (() => void)[] = [];
+  const after: Runtime['after'] = (_ms, action) => {
+    due.push(action);
+    return { cancel: () => {} };
+  };
+  return { runtime: { ...nodeRuntime, after }, due };
 }
 
 function held(options: Partial<TxnLogOptions> = {}, runtime = nodeRuntime) {
@@ -255,6 +270,24 @@ test('as much as is on its way sets out beside it, and repeats it: no write leav
   third.end();
   assert.deepEqual(durable, [1, 81, 161, 321]);
   assert.deepEqual(Buffer.concat(batches.slice(1, 3)), second.data);
+});
+
+test('what is noted as durable ends with the write that has ended, not with one beside it', async () => {
+  const { runtime, due } = waitingRuntime();
+  const { add, writes, held: disk } = opened({}, runtime);
+  const noted = async (): Promise<string> => {
+    for (const action of due.splice(0)) action();
+    await new Promise(setImmediate);
+    return disk.noted.trim();
+  };
+  const last = (zxid: number): RegExp => new RegExp(`^log\\.1 ${at(zxid)} ${at(zxid + 1)} [0-9a-f]{8}$`);
+  add(...forty(2));
+  add(...forty(42));
+  const [first, second] = writes() as [Operation, Operation];
+  first.end();
+  assert.match(await noted(), last(41));
+  second.end();
+  assert.match(await noted(), last(81));
 });
 
 test('a later write that ends first makes everything durable that it repeats; the earlier one keeps its bytes', () => {
@@ -694,15 +727,7 @@ test('notes are written one after the other, and a log that is closed writes no 
   const dir = temporaryDir(t);
   const notes: { text: string; done: () => void }[] = [];
   const disk: Disk = { ...nodeDisk, note: (_path, text, done) => notes.push({ text, done }) };
-  // What waits for its time comes when the test says so.
-  const due: (() => void)[] = [];
-  const runtime = {
-    ...nodeRuntime,
-    after: (_ms: number, action: () => void) => {
-      due.push(action);
-      return { cancel: () => {} };
-    },
-  };
+  const { runtime, due } = waitingRuntime();
   const hooks = { onDurable: () => {}, onSync: () => {}, onFatal: (e: Error) => assert.fail(e) };
   const log = new TxnLog(disk, dir, 0, OPTIONS, hooks, runtime);
   const write = async (zxid: number): Promise<void> => {
@@ -730,4 +755,19 @@ test('notes are written one after the other, and a log that is closed writes no 
   await closing;
   const ends = notes.map(({ text }) => /^log\.1 \d+ (\d+) /.exec(text)?.[1]);
   assert.equal(ends.at(-1), String(16 + 3 * 73));
+});
+
+test('a log that was purged is not noted any more', async (t) => {
+  const dir = temporaryDir(t);
+  const hooks = { onDurable: () => {}, onSync: () => {}, onFatal: (e: Error) => assert.fail(e) };
+  const log = new TxnLog(nodeDisk, dir, 0, OPTIONS, hooks, nodeRuntime);
+  for (const zxid of [1, 2, 3]) {
+    if (zxid === 3) rmSync(join(dir, 'log.1'));
+    log.roll();
+    log.append(entry(zxid), zxid);
+    await new Promise<void>((resolve) => log.whenDurable(resolve));
+  }
+  await log.close();
+  const noted = readFileSync(join(dir, 'synced'), 'utf8');
+  assert.deepEqual(noted.match(/^log\.\d/gm), ['log.2', 'log.3']);
 });
