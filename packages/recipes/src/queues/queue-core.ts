@@ -384,6 +384,12 @@ interface ConsumerHooks {
 
 const NO_LOCK: ItemContext = { signal: new AbortController().signal, fencingToken: 0 };
 
+/**
+ * How the handlers of a node's items have ended. `interrupted`: they returned with their signal aborted, be it that they had done
+ * their work all the same, or that they left it to who gets the item next. Nobody may, if the session lives on: then it is delivered again.
+ */
+type HandlersEnd = 'done' | 'failed' | 'interrupted';
+
 class Consumer<T> implements QueueConsumer {
   private readonly client: Client;
   private readonly layout: QueueLayout<T>;
@@ -572,12 +578,16 @@ class Consumer<T> implements QueueConsumer {
       return false;
     }
     const context = { signal: tenure.signal, fencingToken: seat.token };
-    const isDone = await this.handle(name, data ?? Buffer.alloc(0), context);
+    const end = await this.handle(name, data ?? Buffer.alloc(0), context);
     tenure.end();
     const { onError = 'requeue' } = this.options;
-    const isOver = isDone || onError === 'delete';
     // Its answer comes before that to the next lock, which leaves in the same packet.
-    const leaving = isOver ? this.finish(path, seat) : this.requeue(name, path, seat, data);
+    const leaving =
+      end === 'interrupted'
+        ? this.unlock(lock)
+        : end === 'done' || onError === 'delete'
+          ? this.finish(path, seat)
+          : this.requeue(name, path, seat, data);
     this.settle(leaving.catch((error) => this.giveBack(lock, error)));
     return true;
   }
@@ -645,31 +655,34 @@ class Consumer<T> implements QueueConsumer {
     }
   }
 
-  /** Whether all handlers of the node's items have succeeded. Items that cannot be read are none. */
-  private async handle(name: string, data: Buffer, context: ItemContext): Promise<boolean> {
+  /** What became of the node's items. Those that cannot be read are done with. */
+  private async handle(name: string, data: Buffer, context: ItemContext): Promise<HandlersEnd> {
     let items: T[];
     try {
       items = this.layout.decode(data);
     } catch (error) {
       this.hooks.unreadable(name, error);
-      return true;
+      return 'done';
     }
     const handling = this.handleAll(items, context);
     this.handling.add(handling);
-    const isDone = await handling;
+    const end = await handling;
     this.handling.delete(handling);
-    return isDone;
+    return end;
   }
 
-  private async handleAll(items: readonly T[], context: ItemContext): Promise<boolean> {
+  private async handleAll(items: readonly T[], context: ItemContext): Promise<HandlersEnd> {
     try {
       await this.callback.run(async () => {
-        for (const item of items) await this.handler(item, context);
+        for (const item of items) {
+          await this.handler(item, context);
+          if (context.signal.aborted) return;
+        }
       });
-      return true;
+      return context.signal.aborted ? 'interrupted' : 'done';
     } catch (error) {
       this.hooks.fail(error);
-      return false;
+      return 'failed';
     }
   }
 

@@ -12,6 +12,8 @@ interface Delivery {
   readonly token: number;
   readonly at: number;
   isDone: boolean;
+  /** Its handler was told that others may get the item too, and left it to them. */
+  isLeft: boolean;
 }
 
 /** @param locked whether items are locked while they are consumed */
@@ -39,11 +41,12 @@ export function queueScenario(locked: boolean): Scenario {
         if (isKeeperError(error) && error.outcomeUnknown) uncertain++;
       });
       queue.consume(
-        async (item, { fencingToken }) => {
-          const delivery = { consumer: part.name, token: fencingToken, at: part.now(), isDone: false };
+        async (item, { fencingToken, signal }) => {
+          const delivery = { consumer: part.name, token: fencingToken, at: part.now(), isDone: false, isLeft: false };
           deliveries.set(item, [...(deliveries.get(item) ?? []), delivery]);
           await part.sleep(random.chance(0.1) ? random.between(0, 1500) : random.between(0, 20));
-          delivery.isDone = true;
+          delivery.isLeft = signal.aborted;
+          delivery.isDone = !signal.aborted;
         },
         { concurrency: random.pick([1, 3]) },
       );
@@ -92,7 +95,7 @@ export function queueScenario(locked: boolean): Scenario {
         const why = `${item} is delivered to ${before.consumer} and then to ${next.consumer}`;
         if (before.token === next.token) yield { kind: 'fencing', message: why };
         const removal = decided.removalBelow(lockPath, before.token);
-        if (removal === undefined || removal.at > next.at || !removal.withSession)
+        if (removal === undefined || removal.at > next.at || !(removal.withSession || before.isLeft))
           yield { kind: 'queue', message: `${why}, and the lock of the first had not gone with its session` };
       }
     }
