@@ -1,8 +1,10 @@
 // One TCP connection: frames in, one write per turn out, and the clock that finds it dead.
 
 import type { Socket } from 'node:net';
-import { nextTick } from 'node:process';
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import { JuteReader, JuteWriter, OpCode, Xid } from '#protocol';
+import { nextTick } from './timers.js';
 
 export interface ConnectionHandler {
   /**

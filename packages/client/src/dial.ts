@@ -1,6 +1,7 @@
 // Opens a connection to one server, by TCP or TLS, and probes whether a server takes writes.
 
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { clearTimeout } from 'node:timers';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Endpoint } from './hosts.js';
 import { onAbort } from './on-abort.js';

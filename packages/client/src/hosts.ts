@@ -2,6 +2,7 @@
 
 import { lookup as dnsLookup, resolveSrv as dnsResolveSrv } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { ConnectString, ServerAddress } from './connect-string.js';
 import { onAbort } from './on-abort.js';
 

@@ -1,5 +1,7 @@
 // Time limits and aborts: of what is awaited without a request of its own, and of operations made of several calls.
 
+import { performance } from 'node:perf_hooks';
+import { clearTimeout } from 'node:timers';
 import { ErrorCode } from '#protocol';
 import { KeeperError } from './errors.js';
 import { onAbort } from './on-abort.js';

@@ -2,6 +2,7 @@
 // The prefix is Curator's, so that its recipes know such nodes too.
 
 import { randomUUID } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { ErrorCode, parentPath } from '#protocol';
 import { KeeperError } from './errors.js';
 import type { CallOptions } from './options.js';

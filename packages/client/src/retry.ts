@@ -1,5 +1,7 @@
 // Retry policies: how often a call is tried again, and after how long. The names are Curator's.
 
+import { performance } from 'node:perf_hooks';
+import { clearTimeout } from 'node:timers';
 import { KeeperError } from './errors.js';
 import { onAbort } from './on-abort.js';
 import type { CallOptions } from './options.js';

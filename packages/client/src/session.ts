@@ -1,6 +1,7 @@
 // The session: finds a server, keeps the connection, finds another when it is lost, and answers every call exactly once.
 
-import { nextTick } from 'node:process';
+import { performance } from 'node:perf_hooks';
+import { clearTimeout } from 'node:timers';
 import { ErrorCode, errorName, type JuteReader, OpCode, opName, Xid } from '#protocol';
 import { type Call, CallQueue } from './call-queue.js';
 import { isCredential } from './check-options.js';
@@ -23,7 +24,7 @@ import { closeSession, type Request } from './requests.js';
 import { pause } from './retry.js';
 import { beginLogin, type SaslExchange } from './sasl.js';
 import type { SessionState, StateChange } from './states.js';
-import { after } from './timers.js';
+import { after, nextTick } from './timers.js';
 import { eventTypeName } from './watch-events.js';
 import { REARM_CHUNK_BYTES, type RearmRequest, WatchRegistry } from './watch-registry.js';
 

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { syncBuiltinESMExports } from 'node:module';
 import { type TestContext, test } from 'node:test';
+import timers from 'node:timers';
 import { isKeeperError } from '@nodekeeper/client';
 import {
   Cache,
@@ -33,16 +35,20 @@ const isClosed = (error: unknown): boolean => isRecipeError(error, 'Closed') || 
 /** The calls to `setInterval` that are not undone. */
 function intervals(t: TestContext): () => { readonly count: number; readonly shortest: number } {
   const alive = new Map<unknown, number>();
-  const set = setInterval;
-  const clear = clearInterval;
-  t.mock.method(globalThis, 'setInterval', (action: () => void, ms: number) => {
+  const { setInterval: set, clearInterval: clear } = timers;
+  t.mock.method(timers, 'setInterval', (action: () => void, ms: number) => {
     const timer = set(action, ms);
     alive.set(timer, ms);
     return timer;
   });
-  t.mock.method(globalThis, 'clearInterval', (timer: never) => {
+  t.mock.method(timers, 'clearInterval', (timer: never) => {
     alive.delete(timer);
     clear(timer);
+  });
+  syncBuiltinESMExports(); // recipes have theirs by name
+  atEnd(t, () => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
   });
   return () => ({ count: alive.size, shortest: Math.min(...alive.values()) });
 }

@@ -1,5 +1,6 @@
 // Starts a server with everything around it, clients first: what they do not need is loaded once they are served.
 
+import { setImmediate } from 'node:timers';
 import { Audit } from './admin/audit.js';
 import { FourLetterWords } from './admin/four-letter.js';
 import { type HeldPorts, holdPorts } from './admin/held-port.js';

@@ -1,5 +1,7 @@
 // Holding something by an ephemeral node, and learning in time that it may be held no longer.
 
+import { performance } from 'node:perf_hooks';
+import { clearTimeout } from 'node:timers';
 import { after, type Client, type Timer } from '@nodekeeper/client';
 import { RecipeError } from './errors.js';
 import { onStateChange } from './session-hub.js';

@@ -1,5 +1,6 @@
 // Waiting that can be given up: pauses, limits in time, and events from elsewhere.
 
+import { clearTimeout } from 'node:timers';
 import { after, onAbort, type Timer } from '@nodekeeper/client';
 import { RecipeError } from './errors.js';
 

@@ -1,5 +1,6 @@
 // A value that is changed atomically: optimistically first, then under a lock. Source: DistributedAtomicValue of Apache Curator.
 
+import { performance } from 'node:perf_hooks';
 import { type Client, exponentialBackoff, isKeeperError, type RetryPolicy } from '@nodekeeper/client';
 import { ensureContainers } from '../base/create.js';
 import { RecipeError } from '../base/errors.js';

@@ -1,6 +1,7 @@
 // A node that outlives its session for a while: servers delete it when it was not touched for its time to live.
 // Source: PersistentTtlNode of Apache Curator.
 
+import { clearInterval, setInterval } from 'node:timers';
 import { type Client, type Data, isKeeperError, MAX_DELAY } from '@nodekeeper/client';
 import { RecipeEmitter } from '../base/emitter.js';
 import { RecipeError } from '../base/errors.js';

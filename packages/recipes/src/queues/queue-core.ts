@@ -2,6 +2,8 @@
 // Source: DistributedQueue of Apache Curator; Queue, LockingQueue of kazoo.
 
 import { randomUUID } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { type Client, isKeeperError, onAbort } from '@nodekeeper/client';
 import { Callback } from '../base/callback.js';
 import { ensureContainers } from '../base/create.js';

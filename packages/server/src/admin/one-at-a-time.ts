@@ -1,5 +1,6 @@
 // Requests to an HTTP server begin one at a time, with other work let in between: one write can hold hundreds of them.
 
+import { setImmediate } from 'node:timers';
 import type { FastifyInstance } from 'fastify';
 
 /** So many may wait of a connection; one that has more is closed. */

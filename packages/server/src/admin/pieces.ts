@@ -1,6 +1,7 @@
 // Long texts made piece by piece: gathered into chunks, sent as fast as they are taken, with other work let in between.
 
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers';
 
 /** A text in pieces. An empty piece is a place to pause in work that yields nothing for a while. */
 export type Pieces = Iterable<string>;

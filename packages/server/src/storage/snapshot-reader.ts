@@ -3,6 +3,7 @@
 
 import { join } from 'node:path';
 import { pipeline, Readable, Transform, type TransformCallback } from 'node:stream';
+import { setImmediate } from 'node:timers';
 import { createGunzip } from 'node:zlib';
 import { type Acl, LARGEST_MAX_LENGTH } from '@nodekeeper/protocol';
 import { ADLER_START, adler32 } from './adler32.js';

@@ -2,6 +2,7 @@
 
 import type { TestClock } from './clock.js';
 import type { Member } from './member.js';
+import { performance, setImmediate, setTimeout } from './real-time.js';
 
 export interface AdvanceOptions {
   /** Whether connected clients count as silent, so that their sessions expire too. */

@@ -2,6 +2,7 @@
 
 import { type ChaosFault, type ChaosOptions, planChaos } from './chaos-plan.js';
 import type { TestEnsemble } from './ensemble.js';
+import { clearTimeout, performance, setTimeout } from './real-time.js';
 
 export class Chaos {
   /** Give it again for the same faults at the same times. */

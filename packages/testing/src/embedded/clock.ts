@@ -1,6 +1,7 @@
 // The clock of embedded servers: real time, and on top of it the time that a test lets pass at once.
 
 import type { Runtime, Timer } from '@nodekeeper/server';
+import { clearTimeout, performance, setImmediate, setTimeout, wallTime } from './real-time.js';
 
 interface Entry extends Timer {
   due: number;
@@ -23,7 +24,7 @@ export class TestClock implements Runtime {
   }
 
   wallTime(): number {
-    return Date.now() + this.ahead;
+    return wallTime() + this.ahead;
   }
 
   random(): number {

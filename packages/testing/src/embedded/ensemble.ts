@@ -10,6 +10,7 @@ import { TestClock } from './clock.js';
 import { makeDirectory, removeDirectory } from './data-directories.js';
 import { Member, type World } from './member.js';
 import { withFreePorts } from './ports.js';
+import { performance, setTimeout } from './real-time.js';
 import { checkSettings, type Settings } from './settings.js';
 import { StartingLine } from './starting-line.js';
 import { type DroppedReply, type ReplyChoice, Switchboard } from './switchboard.js';

@@ -1,6 +1,7 @@
 // A disk made slow or made to fail on demand, for one embedded server.
 
 import type { Disk, LogFile, WritableFile } from '@nodekeeper/server';
+import { clearTimeout, setImmediate, setTimeout } from './real-time.js';
 
 type Done = (error: Error | null) => void;
 

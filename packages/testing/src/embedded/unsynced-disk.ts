@@ -4,6 +4,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import type { Disk, LogFile, WritableFile } from '@nodekeeper/server';
 import { nodeDisk } from '@nodekeeper/server/storage';
+import { setImmediate } from './real-time.js';
 
 export const unsyncedDisk: Disk = {
   ...nodeDisk,

@@ -1,6 +1,7 @@
 // A connection of an embedded server, on its way to the real one: what is sent can be held back, delayed, or end before a reply.
 
 import type { Connection } from '@nodekeeper/server';
+import { clearTimeout, performance, setTimeout } from './real-time.js';
 
 /** Bytes that a socket takes before it asks to wait. */
 const HIGH_WATER = 16 * 1024;

@@ -4,6 +4,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
+import timers from 'node:timers';
 import type { Runtime, Timer } from '@nodekeeper/server';
 
 const current = new AsyncLocalStorage<VirtualProcess>();
@@ -69,7 +70,7 @@ export function virtualize(): () => void {
       if (timer instanceof VirtualTimer) timer.cancel();
       else real(timer as never);
     };
-  Object.assign(globalThis, {
+  const virtual = {
     setTimeout: (action: Action, ms = 0, ...args: unknown[]) =>
       current.getStore()?.after(ms, () => action(...args)) ?? setTimeout(action, ms, ...args),
     setInterval: (action: Action, ms = 0, ...args: unknown[]) =>
@@ -81,7 +82,9 @@ export function virtualize(): () => void {
       if (process === undefined) return setImmediate(action, ...args);
       return process.runtime.soon(() => process.run(() => action(...args)));
     },
-  });
+  };
+  Object.assign(globalThis, virtual);
+  Object.assign(timers, virtual); // where client and recipes have them from
   Date.now = () => current.getStore()?.runtime.wallTime() ?? wallTime();
   Math.random = () => current.getStore()?.runtime.random() ?? random();
   Object.defineProperty(performance, 'now', {
@@ -94,7 +97,9 @@ export function virtualize(): () => void {
   };
   syncBuiltinESMExports();
   return () => {
-    Object.assign(globalThis, { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate });
+    const real = { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate };
+    Object.assign(globalThis, real);
+    Object.assign(timers, real);
     Date.now = wallTime;
     Math.random = random;
     Reflect.deleteProperty(performance, 'now');
