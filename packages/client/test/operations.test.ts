@@ -258,8 +258,9 @@ test('a request beyond maxRequest is refused here, and the connection stays', as
 
 test('with a larger maxRequest what is written can be read again', async (t) => {
   const limit = 70_000_000;
-  const { clientPort } = await serve(t, { 'jute.maxbuffer': limit });
+  const { clientPort } = await serve(t, { 'jute.maxbuffer': limit, maxSessionTimeout: 30_000 });
   const client = await open(t, clientPort, { maxRequest: limit, sessionTimeout: 30_000 });
+  assert.equal(client.sessionTimeout, 30_000, 'pings wait behind what is large');
   await client.create('/large', { data: Buffer.alloc(limit - 100) });
   const { data } = await client.getData('/large');
   assert.equal(data?.length, limit - 100);
