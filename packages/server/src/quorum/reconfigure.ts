@@ -30,6 +30,9 @@ export interface ReconfigRules {
   readonly multiAddress: boolean;
 }
 
+/** In characters: of a thousand members. A longer list is not read, as anybody may send one, and the leader would stand still for it. */
+const LONGEST_LIST = 64 * 1024;
+
 /**
  * The members that the request asks for, or the code of the error that it gets.
  * @param version the zxid that the reconfiguration will have
@@ -41,6 +44,9 @@ export function reconfigured(
   rules: ReconfigRules,
 ): QuorumConfig | number {
   if (request.expected !== -1 && request.expected !== now.version) return ErrorCode.BadVersion;
+  const { joining, leaving, members } = request;
+  if ([joining, leaving, members].some((list) => list !== null && list.length > LONGEST_LIST))
+    return ErrorCode.BadArguments;
   const next =
     request.members !== null ? whole(request.members, version, rules) : incremental(now, request, version, rules);
   if (next === undefined) return ErrorCode.BadArguments;
@@ -104,7 +110,7 @@ function split(list: string | null): string[] {
     .filter((part) => part !== '');
 }
 
-/** Where servers listen. Anybody may send a list of tens of thousands, which is judged before the right to: none is gone through for each. */
+/** Where servers listen. A list is judged before it is asked who may send one: the members are not gone through for each of them. */
 class Places {
   /** How many of the servers listen there: those that are members may share places. */
   private readonly taken = new Map<string, number>();

@@ -313,7 +313,7 @@ test('several addresses of a server are taken where servers may have them', () =
 test('a list of very many members is judged as fast as it is read: anybody may send one', () => {
   const now = parseConfig('server.1=h1:1:2;3\nserver.2=h2:1:2;3');
   const line = (id: number, host = `h${id}`): string => `server.${id}=${host}:1:2;${host}:3`;
-  const many = Array.from({ length: 20_000 }, (_, i) => line(i + 1));
+  const many = Array.from({ length: 2_000 }, (_, i) => line(i + 1));
   const began = process.cpuUsage();
   const sizeOf = (members: readonly string[], isWhole: boolean): number => {
     const text = members.join(',');
@@ -322,14 +322,15 @@ test('a list of very many members is judged as fast as it is read: anybody may s
     return typeof config === 'number' ? config : config.members.size;
   };
   for (const isWhole of [true, false]) {
-    assert.equal(sizeOf(many, isWhole), 20_000);
-    assert.equal(sizeOf([...many, line(20_001, 'h7')], isWhole), ErrorCode.BadArguments, 'where another one listens');
+    assert.equal(sizeOf(many, isWhole), 2_000);
+    assert.equal(sizeOf([...many, line(2_001, 'h7')], isWhole), ErrorCode.BadArguments, 'where another one listens');
   }
+  assert.equal(sizeOf([...many, ...many], true), ErrorCode.BadArguments, 'longer than any list');
   // The place that a member leaves is free for the next one.
   assert.equal(sizeOf([line(2, 'h9'), line(3, 'h2')], false), 3);
   assert.equal(sizeOf([line(3, 'h2'), line(2, 'h9')], false), ErrorCode.BadArguments);
   const { user, system } = process.cpuUsage(began);
-  assert.ok(user + system < 10_000_000, `${user + system} µs`);
+  assert.ok(user + system < 2_000_000, `${user + system} µs`);
 });
 
 test('without reconfigEnabled it is refused, and nothing is written', async (t) => {
