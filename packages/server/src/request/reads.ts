@@ -33,6 +33,7 @@ const STREAM_FROM = MOST_ORDERED;
 const STREAM_FROM_BYTES = 256 * 1024;
 /** A request of 1 MB can ask for the same long list many thousand times; no client takes replies near this size. */
 const LARGEST_MULTI_READ = 64 * 1024 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 export class Reads {
   private readonly tree: DataTree;
@@ -374,17 +375,32 @@ export class Reads {
     return ErrorCode.Ok;
   }
 
-  // GetEphemeralsRequest: ustring prefixPath → vector<ustring>
+  // GetEphemeralsRequest: ustring prefixPath → vector<ustring>. A session can have very many: their bytes are copied as they stand.
   private getEphemerals(client: Client, xid: number, r: JuteReader): number {
     const prefix = r.string();
-    const all = client.session === undefined ? [] : this.tree.ephemeralPaths(client.session.id);
-    const wanted = prefix === null || isBlank(prefix) || prefix === '/' ? all : all.filter((p) => p.startsWith(prefix));
-    if (wanted !== all) client.charge(all.reduce((bytes, path) => bytes + path.length, 0));
+    const begin = prefix === null || isBlank(prefix) || prefix === '/' ? NOTHING : Buffer.from(prefix);
+    const { store } = this.tree;
     const out = client.output();
     const start = out.begin(xid, this.tree.lastProcessedZxid, ErrorCode.Ok);
-    out.int(wanted.length);
-    for (const path of wanted) out.string(path);
+    out.int(0);
+    let count = 0;
+    let leftOut = 0;
+    for (const id of this.tree.ephemeralIds(client.session?.id ?? 0n) ?? []) {
+      const path = store.get(id, F.path);
+      const length = store.get(id, F.pathLength);
+      const bytes = store.arena.bytes(path);
+      const at = store.arena.offset(path);
+      if (!beginsWith(bytes, at, length, begin)) {
+        leftOut += length;
+        continue;
+      }
+      out.int(length);
+      out.raw(bytes, at, at + length);
+      count++;
+    }
+    out.intAt(start + REPLY_HEAD, count);
     out.end(start);
+    client.charge(leftOut);
     return ErrorCode.Ok;
   }
 
@@ -419,6 +435,12 @@ export class Reads {
     out.end(start);
     return ErrorCode.Ok;
   }
+}
+
+function beginsWith(bytes: Uint8Array, at: number, length: number, begin: Buffer): boolean {
+  if (begin.length > length) return false;
+  for (let i = 0; i < begin.length; i++) if (bytes[at + i] !== begin[i]) return false;
+  return true;
 }
 
 /** Whether nothing is left of a text trimmed as Java does it, of every character up to the space. */

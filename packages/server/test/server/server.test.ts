@@ -664,11 +664,15 @@ test('who has many ephemerals looked through has used up its share, though the r
     shares++;
     return takeTurn();
   };
+  const texts = t.mock.method(server.database.tree.store, 'path');
   a.socket.cork();
   for (let i = 0; i < 20; i++) a.send(OpCode.getEphemerals, (w) => w.string('/none'));
   a.socket.uncork();
   for (let i = 0; i < 20; i++) assert.equal((await a.reply()).body.int(), 0);
   assert.ok(shares >= 20, `${shares} shares for 20 requests`);
+  const { body } = await a.request(OpCode.getEphemerals, (w) => w.string('/'));
+  assert.equal(body.vector((r) => r.string())?.length, 700);
+  assert.equal(texts.mock.callCount(), 0, 'no path is made a text');
 });
 
 test('connections beyond maxClientCnxns are closed at once', async (t) => {
