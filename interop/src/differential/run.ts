@@ -141,7 +141,6 @@ class SequenceRun {
       wrong: Buffer.alloc(16, 7),
       null: null,
       empty: Buffer.alloc(0),
-      short: right.subarray(0, 15),
       long: Buffer.concat([right, Buffer.alloc(24)]),
     }[step.password];
     const lastZxidSeen = { zero: 0n, base: this.masks.baseZxid, ahead: 1n << 60n, negative: -5n }[step.seen];

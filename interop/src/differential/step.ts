@@ -23,7 +23,7 @@ export interface ConnectStep {
   readonly conn: number;
   /** A new session, one that never was, or the session that this connection had last. */
   readonly session: 'new' | 'unknown' | number;
-  readonly password: 'right' | 'wrong' | 'null' | 'empty' | 'long' | 'short';
+  readonly password: 'right' | 'wrong' | 'null' | 'empty' | 'long';
   readonly timeout: number;
   readonly protocolVersion: number;
   /** lastZxidSeen: 0, the server's own at the begin, far ahead of it, or negative. */
