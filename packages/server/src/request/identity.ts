@@ -231,13 +231,7 @@ function validDigestId(id: string): boolean {
 }
 
 function validIpExpression(expression: string): boolean {
-  const [address, bits, ...more] = expression.split('/');
-  if (more.length > 0 || address === undefined) return false;
-  const bytes = addressBytes(address);
-  if (bytes === null) return false;
-  if (bits === undefined) return !expression.endsWith('/');
-  const n = javaNumber(bits, 32);
-  return n !== undefined && n >= 0 && n <= bytes.length * 8;
+  return expression.split('/').length <= 2 && ipRange(expression) !== null;
 }
 
 /** The addresses whose first bits are those of an address. */
@@ -261,14 +255,7 @@ function ipRange(expression: string): IpRange | null {
 }
 
 function isWithin(address: readonly number[], range: IpRange): boolean {
-  const wanted = range.address;
-  if (wanted.length !== address.length) return false;
-  let { bits } = range;
-  for (let i = 0; i < wanted.length && bits > 0; i++, bits -= 8) {
-    const mask = bits >= 8 ? 0xff : (0xff << (8 - bits)) & 0xff;
-    if (((wanted[i] as number) & mask) !== ((address[i] as number) & mask)) return false;
-  }
-  return true;
+  return firstBits(address, range.bits) === firstBits(range.address, range.bits);
 }
 
 /** The first bits of an address as a text, which tells how long the address is, too. */
