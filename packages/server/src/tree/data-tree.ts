@@ -132,12 +132,7 @@ export class DataTree {
     return this.store.get(id, F.aclId);
   }
 
-  /** The paths of a session's ephemerals, in no order. */
-  ephemeralPaths(session: bigint): string[] {
-    const ids = this.ephemerals.get(session);
-    return ids === undefined ? [] : Array.from(ids, (id) => this.store.path(id));
-  }
-
+  /** A session's ephemerals, in no order. */
   ephemeralIds(session: bigint): ReadonlySet<NodeId> | undefined {
     return this.ephemerals.get(session);
   }
